@@ -14,16 +14,16 @@ use api::app::config::{Limits, MediaUrl};
 use serde_json::{Value, json};
 use simulator::Attacker;
 
-use crate::harness::{City, Engine, report_at, seed};
+use crate::harness::{City, Engine, report_body_at, seed};
 
 /// How long it goes on here.
 const TIME: Duration = Duration::from_secs(12);
 
 /// The bytes below a folder that are kept, and those of files that are on their way there.
-fn kept(folder: &Path) -> u64 {
+fn folder_size(folder: &Path) -> u64 {
     let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
     let sizes = entries.flatten().map(|entry| match entry.metadata() {
-        Ok(meta) if meta.is_dir() => kept(&entry.path()),
+        Ok(meta) if meta.is_dir() => folder_size(&entry.path()),
         Ok(meta) => meta.len(),
         Err(_) => 0,
     });
@@ -43,21 +43,23 @@ fn harms_nobody(engine: Engine) {
     let files = tempfile::tempdir().unwrap();
     let folder = files.path().join("media");
     let spool = folder.join(".spool");
-    let city = City::with(engine, |settings| {
+    let city = City::open_with(engine, |settings| {
         settings.media = Some(MediaUrl::Folder(folder.clone()));
         settings.clockwork = true;
         settings.limits = Limits::default();
     });
     let attacker = Attacker {
         address: city.base.strip_prefix("http://").unwrap().parse().unwrap(),
-        token: city.token("neighbour").unwrap(),
+        token: city.access_token("neighbour").unwrap(),
         tenant: seed::CITY.to_owned(),
         guessed: "leader".to_owned(),
-        place: json!({ "area_id": city.area(seed::GRID) }),
+        place: json!({ "area_id": city.area_id(seed::GRID) }),
     };
     let work = || {
         let begun = Instant::now();
-        city.by("worker").post("/api/v1/reports", &report_at(110.005, 30.005)).done();
+        city.client("worker")
+            .post("/api/v1/reports", &report_body_at(110.005, 30.005))
+            .expect_success();
         begun.elapsed()
     };
     let mut alone: Vec<Duration> = (0..50).map(|_| work()).collect();
@@ -83,7 +85,7 @@ fn harms_nobody(engine: Engine) {
             // These people have shares, too: they do not send as fast as they can.
             std::thread::sleep(Duration::from_millis(100));
             if cases.len() < 12 {
-                cases.push(city.closed());
+                cases.push(city.new_closed_case());
             }
         }
         (attack.join().unwrap(), cases)
@@ -105,22 +107,26 @@ fn harms_nobody(engine: Engine) {
     let seats = u64::from(limits.sending) * 20 * 1024 * 1024;
     let most = most.into_inner();
     assert!(most <= seats, "{most} bytes were on their way");
-    assert!(kept(&folder) <= megabytes(limits.megabytes.at_once) * 5 / 4, "{}", kept(&folder));
+    assert!(
+        folder_size(&folder) <= megabytes(limits.megabytes.at_once) * 5 / 4,
+        "{}",
+        folder_size(&folder)
+    );
     // Two hundred were opened; it takes a moment to see that the oldest ended.
     assert!(haul.streams <= u64::from(limits.streams) * 4, "{haul:?}");
-    let noted = city.by("auditor").get("/api/v1/audit?act=export&limit=100").done();
+    let noted = city.client("auditor").get("/api/v1/audit?act=export&limit=100").expect_success();
     assert!(noted["items"].as_array().unwrap().len() <= 11);
-    let told = city.by("resident").get("/api/v1/reports?limit=1");
+    let told = city.client("resident").get("/api/v1/reports?limit=1");
     assert_eq!(told.status, 200);
     // What others owed was done in time, and everything is as it was written.
     for case in &cases {
         let path = format!("/api/v1/cases/{case}/obligations");
-        let owed = city.by("dispatcher").get(&path).done();
+        let owed = city.client("dispatcher").get(&path).expect_success();
         for one in owed["items"].as_array().unwrap() {
             assert_ne!(one["outcome"], "late", "{one}");
         }
     }
-    let ready: Value = city.by("").get("/readyz").done();
+    let ready: Value = city.client("").get("/readyz").expect_success();
     assert_eq!(ready["status"], "ok", "{ready}");
     assert_eq!(city.verify().broken, Vec::<String>::new());
 }

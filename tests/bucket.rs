@@ -21,8 +21,8 @@ use serde_json::json;
 use sha2::Sha256;
 
 use crate::{
-    harness::{City, Engine, key, on_both_beside, report_at, text},
-    media::image,
+    harness::{City, Engine, new_key, on_both_beside, read_text, report_body_at},
+    media::load_image,
 };
 
 const KEY: &str = "grid-files";
@@ -57,24 +57,24 @@ impl Bucket {
     fn start() -> Self {
         let inside = Arc::<Inside>::default();
         let answers = Arc::clone(&inside);
-        let server = Standin::serve(move |asked| Said::Raw(answers.answer(asked))).unwrap();
+        let server = Standin::serve(move |asked| Said::Raw(answers.answer_request(asked))).unwrap();
         Self { inside, server }
     }
 
     /// The names of the files in it, without the folders they are in.
     fn files(&self) -> Vec<String> {
         let last = |name: &String| name.rsplit('/').next().unwrap_or_default().to_owned();
-        let mut files: Vec<String> = self.inside.lock().files.keys().map(last).collect();
+        let mut files: Vec<String> = self.inside.lock_contents().files.keys().map(last).collect();
         files.sort();
         files
     }
 
-    fn fails(&self, status: u16) {
+    fn fail_with(&self, status: u16) {
         self.inside.failing.store(status, Ordering::Relaxed);
     }
 }
 
-fn said(status: u16, headers: &[(&str, String)], body: &[u8]) -> Vec<u8> {
+fn encode_response(status: u16, headers: &[(&str, String)], body: &[u8]) -> Vec<u8> {
     let mut head = format!("HTTP/1.1 {status} Answer\r\nConnection: close\r\n");
     if !headers.iter().any(|(name, _)| *name == "Content-Length") {
         write!(head, "Content-Length: {}\r\n", body.len()).unwrap();
@@ -85,18 +85,18 @@ fn said(status: u16, headers: &[(&str, String)], body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), b"\r\n", body].concat()
 }
 
-fn wrong(status: u16, code: &str) -> Vec<u8> {
+fn encode_error(status: u16, code: &str) -> Vec<u8> {
     let body = format!("<Error><Code>{code}</Code><Message>{code}</Message></Error>");
-    said(status, &[("Content-Type", "application/xml".to_owned())], body.as_bytes())
+    encode_response(status, &[("Content-Type", "application/xml".to_owned())], body.as_bytes())
 }
 
-fn sealed(key: &[u8], text: &str) -> Vec<u8> {
+fn sign_text(key: &[u8], text: &str) -> Vec<u8> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
     mac.update(text.as_bytes());
     mac.finalize().into_bytes().to_vec()
 }
 
-fn hex(bytes: &[u8]) -> String {
+fn encode_hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         write!(text, "{byte:02x}").unwrap();
         text
@@ -104,14 +104,14 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// What signature version 4 of Amazon makes of this request.
-fn signature(asked: &Asked) -> Option<String> {
+fn compute_signature(asked: &Asked) -> Option<String> {
     let header = |name: &str| asked.headers.get(name).map(String::as_str);
     let said = header("authorization")?.strip_prefix("AWS4-HMAC-SHA256 ")?;
     let fields: BTreeMap<&str, &str> =
         said.split(',').filter_map(|field| field.trim().split_once('=')).collect();
     let (who, scope) = fields.get("Credential")?.split_once('/')?;
     let digest = header("x-amz-content-sha256")?;
-    let whole = digest == "UNSIGNED-PAYLOAD" || digest == Hash::of(&asked.body).hex();
+    let whole = digest == "UNSIGNED-PAYLOAD" || digest == Hash::digest(&asked.body).to_hex();
     if who != KEY || !whole {
         return None;
     }
@@ -125,111 +125,111 @@ fn signature(asked: &Asked) -> Option<String> {
     write!(request, "\n{names}\n{digest}").unwrap();
     let at = header("x-amz-date")?;
     let to_sign =
-        format!("AWS4-HMAC-SHA256\n{at}\n{scope}\n{}", Hash::of(request.as_bytes()).hex());
+        format!("AWS4-HMAC-SHA256\n{at}\n{scope}\n{}", Hash::digest(request.as_bytes()).to_hex());
     let secret = format!("AWS4{SECRET}").into_bytes();
     let parts: Vec<&str> = scope.split('/').collect();
     assert_eq!(parts.get(1..), Some(&[REGION, "s3", "aws4_request"][..]));
-    let key = parts.iter().fold(secret, |key, part| sealed(&key, part));
-    (*fields.get("Signature")? == hex(&sealed(&key, &to_sign))).then(|| who.to_owned())
+    let key = parts.iter().fold(secret, |key, part| sign_text(&key, part));
+    (*fields.get("Signature")? == encode_hex(&sign_text(&key, &to_sign))).then(|| who.to_owned())
 }
 
 impl Inside {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Contents> {
+    fn lock_contents(&self) -> std::sync::MutexGuard<'_, Contents> {
         self.contents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn answer(&self, asked: &Asked) -> Vec<u8> {
+    fn answer_request(&self, asked: &Asked) -> Vec<u8> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         let failing = self.failing.load(Ordering::Relaxed);
         if failing != 0 {
-            return wrong(failing, "InternalError");
+            return encode_error(failing, "InternalError");
         }
-        if signature(asked).is_none() {
-            return wrong(403, "SignatureDoesNotMatch");
+        if compute_signature(asked).is_none() {
+            return encode_error(403, "SignatureDoesNotMatch");
         }
         let Some(name) = asked.path.strip_prefix("/grid/") else {
-            return wrong(404, "NoSuchBucket");
+            return encode_error(404, "NoSuchBucket");
         };
-        let upload = asked.query("uploadId").parse::<u32>().ok();
+        let upload = asked.query_param("uploadId").parse::<u32>().ok();
         match (asked.method.as_str(), upload) {
-            ("PUT", Some(upload)) => self.part(asked, upload),
+            ("PUT", Some(upload)) => self.store_part(asked, upload),
             ("PUT", None) => {
-                self.lock().files.insert(name.to_owned(), asked.body.clone());
-                said(200, &[("ETag", "\"whole\"".to_owned())], b"")
+                self.lock_contents().files.insert(name.to_owned(), asked.body.clone());
+                encode_response(200, &[("ETag", "\"whole\"".to_owned())], b"")
             }
             ("POST", None) if asked.query.contains_key("uploads") => {
                 let upload = self.begun.fetch_add(1, Ordering::Relaxed);
-                self.lock().uploads.insert(upload, BTreeMap::new());
+                self.lock_contents().uploads.insert(upload, BTreeMap::new());
                 let body = format!(
                     "<InitiateMultipartUploadResult><Bucket>grid</Bucket><Key>{name}</Key>\
                      <UploadId>{upload}</UploadId></InitiateMultipartUploadResult>"
                 );
-                said(200, &[], body.as_bytes())
+                encode_response(200, &[], body.as_bytes())
             }
-            ("POST", Some(upload)) => self.completed(name, upload),
-            ("HEAD" | "GET", None) => self.read(asked, name),
+            ("POST", Some(upload)) => self.complete_upload(name, upload),
+            ("HEAD" | "GET", None) => self.read_file(asked, name),
             ("DELETE", None) => {
-                self.lock().files.remove(name);
-                said(204, &[], b"")
+                self.lock_contents().files.remove(name);
+                encode_response(204, &[], b"")
             }
-            _ => wrong(501, "NotImplemented"),
+            _ => encode_error(501, "NotImplemented"),
         }
     }
 
-    fn part(&self, asked: &Asked, upload: u32) -> Vec<u8> {
-        let number = asked.query("partNumber").parse::<u32>().unwrap_or_default();
-        let mut contents = self.lock();
+    fn store_part(&self, asked: &Asked, upload: u32) -> Vec<u8> {
+        let number = asked.query_param("partNumber").parse::<u32>().unwrap_or_default();
+        let mut contents = self.lock_contents();
         let Some(parts) = contents.uploads.get_mut(&upload) else {
-            return wrong(404, "NoSuchUpload");
+            return encode_error(404, "NoSuchUpload");
         };
         self.parts.fetch_add(1, Ordering::Relaxed);
         parts.insert(number, asked.body.clone());
-        said(200, &[("ETag", format!("\"part-{number}\""))], b"")
+        encode_response(200, &[("ETag", format!("\"part-{number}\""))], b"")
     }
 
-    fn completed(&self, name: &str, upload: u32) -> Vec<u8> {
+    fn complete_upload(&self, name: &str, upload: u32) -> Vec<u8> {
         const SMALLEST: usize = 5 * 1024 * 1024;
-        let mut contents = self.lock();
+        let mut contents = self.lock_contents();
         let Some(parts) = contents.uploads.remove(&upload) else {
-            return wrong(404, "NoSuchUpload");
+            return encode_error(404, "NoSuchUpload");
         };
         let last = parts.len().saturating_sub(1);
         if parts.values().take(last).any(|part| part.len() < SMALLEST) {
-            return wrong(400, "EntityTooSmall");
+            return encode_error(400, "EntityTooSmall");
         }
         contents.files.insert(name.to_owned(), parts.into_values().flatten().collect());
         let body =
             "<CompleteMultipartUploadResult><ETag>\"all\"</ETag></CompleteMultipartUploadResult>";
-        said(200, &[], body.as_bytes())
+        encode_response(200, &[], body.as_bytes())
     }
 
-    fn read(&self, asked: &Asked, name: &str) -> Vec<u8> {
-        let contents = self.lock();
-        let Some(bytes) = contents.files.get(name) else { return wrong(404, "NoSuchKey") };
+    fn read_file(&self, asked: &Asked, name: &str) -> Vec<u8> {
+        let contents = self.lock_contents();
+        let Some(bytes) = contents.files.get(name) else { return encode_error(404, "NoSuchKey") };
         let mut headers = vec![
             ("ETag", "\"whole\"".to_owned()),
             ("Last-Modified", "Mon, 02 Mar 2026 08:00:00 GMT".to_owned()),
         ];
         if asked.method == "HEAD" {
             headers.push(("Content-Length", bytes.len().to_string()));
-            return said(200, &headers, b"");
+            return encode_response(200, &headers, b"");
         }
         let range = asked.headers.get("range").and_then(|range| range.strip_prefix("bytes="));
         let Some((from, to)) = range.and_then(|range| range.split_once('-')) else {
-            return said(200, &headers, bytes);
+            return encode_response(200, &headers, bytes);
         };
         let (from, to): (usize, usize) = (from.parse().unwrap(), to.parse().unwrap());
         let to = to.min(bytes.len() - 1);
         headers.push(("Content-Range", format!("bytes {from}-{to}/{}", bytes.len())));
-        said(206, &headers, &bytes[from..=to])
+        encode_response(206, &headers, &bytes[from..=to])
     }
 }
 
 /// A city whose files are in the bucket.
-fn open(engine: Engine) -> (City, Bucket) {
+fn open_city(engine: Engine) -> (City, Bucket) {
     let bucket = Bucket::start();
     let url = format!("s3://grid?endpoint={}&region={REGION}", bucket.server.base);
-    let city = City::with(engine, |settings| {
+    let city = City::open_with(engine, |settings| {
         settings.media = Some(url.parse().unwrap());
         settings.media_access_key = Some(Secret::from(KEY));
         settings.media_secret_key = Some(Secret::from(SECRET));
@@ -244,31 +244,32 @@ on_both_beside! {
     a_wrong_secret_is_no_fault_of_whoever_sends,
 }
 
-fn send(city: &City, id: &str, kind: &str, bytes: &[u8]) -> crate::harness::Answer {
+fn send_media(city: &City, id: &str, kind: &str, bytes: &[u8]) -> crate::harness::Answer {
     let path = format!("/api/v1/media?id={id}");
-    let call = city.by("worker").call("POST", &path).header("Content-Type", kind);
+    let call = city.client("worker").call("POST", &path).header("Content-Type", kind);
     call.bytes(bytes).send()
 }
 
 fn a_photo_lies_in_the_bucket_until_nothing_names_it(city: &City, bucket: &Bucket) {
-    let (named, unnamed) = (key(), key());
-    let view = send(city, &named, "image/jpeg", &image("ok/hopper.jpg")).done();
+    let (named, unnamed) = (new_key(), new_key());
+    let view =
+        send_media(city, &named, "image/jpeg", &load_image("ok/hopper.jpg")).expect_success();
     assert_eq!(bucket.files(), ["full", "thumb_large", "thumb_small"]);
-    let shown = city.by("").get(&text(&view, "/links/thumb_small"));
+    let shown = city.client("").get(&read_text(&view, "/links/thumb_small"));
     assert_eq!((shown.status, shown.header("content-type")), (200, "image/jpeg"));
-    let mut report = report_at(110.005, 30.005);
+    let mut report = report_body_at(110.005, 30.005);
     report["media"] = json!([named]);
-    city.by("worker").post("/api/v1/reports", &report).done();
-    send(city, &unnamed, "image/png", &image("ok/hopper.png")).done();
+    city.client("worker").post("/api/v1/reports", &report).expect_success();
+    send_media(city, &unnamed, "image/png", &load_image("ok/hopper.png")).expect_success();
     assert_eq!(bucket.files().len(), 6);
     city.advance(Duration::days(8));
-    let pass = api::resources::retention::pass(&city.app);
+    let pass = api::resources::retention::run_pass(&city.app);
     actix_web::rt::System::new().block_on(pass).expect("what is over can be removed");
     assert_eq!(bucket.files(), ["full", "thumb_large", "thumb_small"]);
 }
 
 /// A sound of so many bytes: silence, numbered so that its parts differ.
-fn sound(length: u32) -> Vec<u8> {
+fn make_sound(length: u32) -> Vec<u8> {
     let mut bytes = b"RIFF".to_vec();
     bytes.extend((length - 8).to_le_bytes());
     bytes.extend(b"WAVEfmt ");
@@ -283,43 +284,43 @@ fn sound(length: u32) -> Vec<u8> {
 }
 
 fn what_is_large_goes_in_parts_and_comes_in_ranges(city: &City, bucket: &Bucket) {
-    let sent = sound(6 * 1024 * 1024 + 11);
-    let view = send(city, &key(), "audio/wav", &sent).done();
+    let sent = make_sound(6 * 1024 * 1024 + 11);
+    let view = send_media(city, &new_key(), "audio/wav", &sent).expect_success();
     assert_eq!(bucket.inside.parts.load(Ordering::Relaxed), 2);
-    assert_eq!(bucket.inside.lock().files.values().next(), Some(&sent));
-    let link = text(&view, "/links/full");
-    assert_eq!(city.by("").get(&link).bytes, sent);
-    let some = city.by("").call("GET", &link).header("Range", "bytes=5242870-5242890").send();
+    assert_eq!(bucket.inside.lock_contents().files.values().next(), Some(&sent));
+    let link = read_text(&view, "/links/full");
+    assert_eq!(city.client("").get(&link).bytes, sent);
+    let some = city.client("").call("GET", &link).header("Range", "bytes=5242870-5242890").send();
     assert_eq!((some.status, &some.bytes[..]), (206, &sent[5_242_870..=5_242_890]));
-    let last = city.by("").call("GET", &link).header("Range", "bytes=-3").send();
+    let last = city.client("").call("GET", &link).header("Range", "bytes=-3").send();
     assert_eq!((last.status, &last.bytes[..]), (206, &sent[sent.len() - 3..]));
 }
 
 fn a_bucket_that_fails_costs_nothing_but_time(city: &City, bucket: &Bucket) {
-    let id = key();
+    let id = new_key();
     for failing in [500, 503] {
-        bucket.fails(failing);
+        bucket.fail_with(failing);
         let before = bucket.inside.asked.load(Ordering::Relaxed);
-        let answer = send(city, &id, "image/jpeg", &image("ok/hopper.jpg"));
-        let problem = answer.problem(503, "storage_unavailable");
+        let answer = send_media(city, &id, "image/jpeg", &load_image("ok/hopper.jpg"));
+        let problem = answer.expect_problem(503, "storage_unavailable");
         assert!(!problem.to_string().contains("127.0.0.1"), "{problem}");
         // It was asked again, but not for ever: the caller waits.
         let asked = bucket.inside.asked.load(Ordering::Relaxed) - before;
         assert!((2..=4).contains(&asked), "{asked}");
     }
-    city.by("worker").get(&format!("/api/v1/media/{id}")).problem(404, "not_found");
-    bucket.fails(0);
-    let view = send(city, &id, "image/jpeg", &image("ok/hopper.jpg")).done();
-    let link = text(&view, "/links/full");
-    assert_eq!(city.by("").get(&link).status, 200);
-    bucket.fails(503);
-    city.by("").get(&link).problem(503, "storage_unavailable");
+    city.client("worker").get(&format!("/api/v1/media/{id}")).expect_problem(404, "not_found");
+    bucket.fail_with(0);
+    let view = send_media(city, &id, "image/jpeg", &load_image("ok/hopper.jpg")).expect_success();
+    let link = read_text(&view, "/links/full");
+    assert_eq!(city.client("").get(&link).status, 200);
+    bucket.fail_with(503);
+    city.client("").get(&link).expect_problem(503, "storage_unavailable");
 }
 
 fn a_wrong_secret_is_no_fault_of_whoever_sends(city: &City, bucket: &Bucket) {
-    bucket.fails(403);
-    let answer = send(city, &key(), "image/jpeg", &image("ok/hopper.jpg"));
-    let problem = answer.problem(503, "storage_unavailable");
+    bucket.fail_with(403);
+    let answer = send_media(city, &new_key(), "image/jpeg", &load_image("ok/hopper.jpg"));
+    let problem = answer.expect_problem(503, "storage_unavailable");
     for secret in [KEY, SECRET] {
         assert!(!problem.to_string().contains(secret), "{problem}");
     }

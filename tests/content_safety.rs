@@ -5,19 +5,21 @@ use std::time::{Duration, Instant};
 
 use api::{
     app::config::{MiniProgram, Secret},
-    cli::demo::weixin::{APP_ID, SECRET, TOKEN, Weixin, judged, signed},
+    cli::demo::weixin::{APP_ID, SECRET, TOKEN, Weixin, build_verdict_event, sign_query},
 };
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, City, Engine, key, on_both_beside, report_at, seed, text};
+use crate::harness::{
+    Answer, City, Engine, new_key, on_both_beside, read_text, report_body_at, seed,
+};
 
 /// Where the server says it is: links for WeChat begin with it.
 const SERVER: &str = "https://grid.example";
 
 /// A city whose mini-program looks at what residents write, at the stand-in.
-fn open(engine: Engine) -> (City, Weixin) {
+fn open_city(engine: Engine) -> (City, Weixin) {
     let weixin = Weixin::start().expect("a stand-in");
-    let city = City::with(engine, |settings| {
+    let city = City::open_with(engine, |settings| {
         settings.public_url = Some(SERVER.to_owned());
         settings.mini_programs = vec![MiniProgram {
             app_id: APP_ID.to_owned(),
@@ -53,49 +55,49 @@ struct Resident {
 impl Resident {
     fn new(city: &City, who: &str) -> Self {
         let body = json!({ "tenant": seed::CITY, "app_id": APP_ID, "code": format!("code-{who}") });
-        let tokens = city.by("").post("/api/v1/auth/wechat", &body).done();
-        Self { token: format!("Bearer {}", text(&tokens, "/access_token")) }
+        let tokens = city.client("").post("/api/v1/auth/wechat", &body).expect_success();
+        Self { token: format!("Bearer {}", read_text(&tokens, "/access_token")) }
     }
 
     fn post(&self, city: &City, path: &str, body: &Value) -> Answer {
-        city.by("").call("POST", path).header("Authorization", &self.token).json(body).send()
+        city.client("").call("POST", path).header("Authorization", &self.token).json(body).send()
     }
 
     fn get(&self, city: &City, path: &str) -> Answer {
-        city.by("").call("GET", path).header("Authorization", &self.token).send()
+        city.client("").call("GET", path).header("Authorization", &self.token).send()
     }
 
     /// Reports something; the identity.
-    fn reports(&self, city: &City, said: &str, more: Value) -> String {
-        let mut body = report_at(110.005, 30.005);
+    fn submit_report(&self, city: &City, said: &str, more: Value) -> String {
+        let mut body = report_body_at(110.005, 30.005);
         body["text"] = json!(said);
         for (name, value) in more.as_object().into_iter().flatten() {
             body[name] = value.clone();
         }
-        text(&self.post(city, "/api/v1/reports", &body).done(), "/id")
+        read_text(&self.post(city, "/api/v1/reports", &body).expect_success(), "/id")
     }
 
     /// Sends a photo; the identity.
-    fn sends(&self, city: &City, id: &str) {
+    fn send_photo(&self, city: &City, id: &str) {
         let path = format!("/api/v1/media?id={id}");
-        let call = city.by("").call("POST", &path).header("Authorization", &self.token);
-        call.bytes(crate::media::image("ok/hopper.jpg")).send().done();
+        let call = city.client("").call("POST", &path).header("Authorization", &self.token);
+        call.bytes(crate::media::load_image("ok/hopper.jpg")).send().expect_success();
     }
 }
 
 /// The review of something, as the reviewer sees it.
-fn review(city: &City, about: &str) -> Option<Value> {
-    let list = city.by("dispatcher").get("/api/v1/content_reviews?limit=100").done();
+fn find_review(city: &City, about: &str) -> Option<Value> {
+    let list = city.client("dispatcher").get("/api/v1/content_reviews?limit=100").expect_success();
     let items = list["items"].as_array().unwrap();
     items.iter().find(|item| item["about_id"] == about).cloned()
 }
 
 /// The same once it is no longer waiting for a program.
 #[track_caller]
-pub(crate) fn reviewed(city: &City, about: &str) -> Value {
+pub(crate) fn await_review(city: &City, about: &str) -> Value {
     let begun = Instant::now();
     loop {
-        if let Some(found) = review(city, about)
+        if let Some(found) = find_review(city, about)
             && found["status"] != "waiting"
         {
             return found;
@@ -105,24 +107,24 @@ pub(crate) fn reviewed(city: &City, about: &str) -> Value {
     }
 }
 
-pub(crate) fn decide(city: &City, by: &str, review: &Value, pass: bool) -> Answer {
-    let path = format!("/api/v1/content_reviews/{}/decide", text(review, "/id"));
-    city.by(by).post(&path, &json!({ "pass": pass, "note": "已看过" }))
+pub(crate) fn decide_review(city: &City, by: &str, review: &Value, pass: bool) -> Answer {
+    let path = format!("/api/v1/content_reviews/{}/decide", read_text(review, "/id"));
+    city.client(by).post(&path, &json!({ "pass": pass, "note": "已看过" }))
 }
 
 /// A message of WeChat, as it signs them.
-fn told(city: &City, message: &Value) -> Answer {
-    let query = signed(TOKEN, city.now().timestamp());
+fn post_event(city: &City, message: &Value) -> Answer {
+    let query = sign_query(TOKEN, city.now().timestamp());
     let path = format!("/api/v1/wechat/{APP_ID}/events?{query}&openid=o1");
-    city.by("").call("POST", &path).without("Idempotency-Key").json(message).send()
+    city.client("").call("POST", &path).without_header("Idempotency-Key").json(message).send()
 }
 
 /// Waits until WeChat was asked about so many files; the address of the last.
 #[track_caller]
-fn asked_about(weixin: &Weixin, count: usize) -> String {
+fn await_file_check(weixin: &Weixin, count: usize) -> String {
     let begun = Instant::now();
     loop {
-        let files = weixin.memory(|memory| memory.files.clone());
+        let files = weixin.with_memory(|memory| memory.files.clone());
         if files.len() >= count {
             return files.last().cloned().unwrap_or_default();
         }
@@ -133,45 +135,48 @@ fn asked_about(weixin: &Weixin, count: usize) -> String {
 
 fn a_text_is_checked_and_a_risky_one_is_left_to_people(city: &City, weixin: &Weixin) {
     let zhang = Resident::new(city, "zhang");
-    let plain = zhang.reports(city, "路灯不亮", json!({}));
-    let passed = reviewed(city, &plain);
+    let plain = zhang.submit_report(city, "路灯不亮", json!({}));
+    let passed = await_review(city, &plain);
     assert_eq!((&passed["status"], &passed["label"]), (&json!("passed"), &json!(100)));
     assert_eq!(passed["decided"], Value::Null);
     for (said, suggestion, label) in
         [("楼下有人赌博", "risky", 20_006), ("墙上贴着代开发票", "review", 10_001)]
     {
-        let report = zhang.reports(city, said, json!({}));
-        let queued = reviewed(city, &report);
+        let report = zhang.submit_report(city, said, json!({}));
+        let queued = await_review(city, &report);
         assert_eq!(queued["status"], "queued");
         assert_eq!(queued["cause"], "doubtful");
         assert_eq!((&queued["suggestion"], &queued["label"]), (&json!(suggestion), &json!(label)));
-        assert!(text(&queued, "/text").contains(said));
+        assert!(read_text(&queued, "/text").contains(said));
         // Staff see it all the time, and work on it.
         let path = format!("/api/v1/reports/{report}");
-        assert_eq!(text(&city.by("community").get(&path).done(), "/text"), said);
-        city.filed_from(&report);
-        let decided = decide(city, "hotline", &queued, true).done();
+        assert_eq!(read_text(&city.client("community").get(&path).expect_success(), "/text"), said);
+        city.file_report(&report);
+        let decided = decide_review(city, "hotline", &queued, true).expect_success();
         assert_eq!(
             (&decided["status"], &decided["decided"]["by"]),
             (&json!("passed"), &json!("热线何敏"))
         );
         // A reviewer may change the decision.
-        assert_eq!(decide(city, "dispatcher", &queued, false).done()["status"], "withheld");
+        assert_eq!(
+            decide_review(city, "dispatcher", &queued, false).expect_success()["status"],
+            "withheld"
+        );
     }
     // What is long is asked about in parts, and the worst part counts.
-    let before = weixin.memory(|memory| memory.texts);
+    let before = weixin.with_memory(|memory| memory.texts);
     let long = format!("{}赌博", "路".repeat(3000));
-    let report = zhang.reports(city, &long, json!({}));
-    assert_eq!(reviewed(city, &report)["suggestion"], "risky");
-    assert_eq!(weixin.memory(|memory| memory.texts) - before, 2);
+    let report = zhang.submit_report(city, &long, json!({}));
+    assert_eq!(await_review(city, &report)["suggestion"], "risky");
+    assert_eq!(weixin.with_memory(|memory| memory.texts) - before, 2);
     // What staff write is theirs to answer for.
-    let own = city.received_from("worker");
-    assert!(review(city, &own).is_none());
+    let own = city.submit_report_as("worker");
+    assert!(find_review(city, &own).is_none());
     // Others decide nothing.
-    let queued = reviewed(city, &report);
-    decide(city, "worker", &queued, true).problem(404, "not_found");
-    decide(city, "far_dispatcher", &queued, true).problem(404, "not_found");
-    decide(city, "resident", &queued, true).problem(404, "not_found");
+    let queued = await_review(city, &report);
+    decide_review(city, "worker", &queued, true).expect_problem(404, "not_found");
+    decide_review(city, "far_dispatcher", &queued, true).expect_problem(404, "not_found");
+    decide_review(city, "resident", &queued, true).expect_problem(404, "not_found");
     assert_eq!(city.verify().broken, Vec::<String>::new());
 }
 
@@ -186,9 +191,9 @@ fn wechat_that_fails_never_fails_a_report(city: &City, weixin: &Weixin) {
         ("慢慢来", "unavailable"),
     ] {
         let started = Instant::now();
-        let report = zhang.reports(city, said, json!({}));
+        let report = zhang.submit_report(city, said, json!({}));
         assert!(started.elapsed().as_secs() < 4, "{said}: {:?}", started.elapsed());
-        let queued = reviewed(city, &report);
+        let queued = await_review(city, &report);
         assert_eq!(
             (&queued["status"], &queued["cause"]),
             (&json!("queued"), &json!(cause)),
@@ -198,45 +203,49 @@ fn wechat_that_fails_never_fails_a_report(city: &City, weixin: &Weixin) {
     }
     // An access token that ended is replaced.
     weixin.end_token();
-    let report = zhang.reports(city, "路灯不亮", json!({}));
-    assert_eq!(reviewed(city, &report)["status"], "passed");
+    let report = zhang.submit_report(city, "路灯不亮", json!({}));
+    assert_eq!(await_review(city, &report)["status"], "passed");
 }
 
 fn a_photo_is_judged_by_a_message_that_comes_later(city: &City, weixin: &Weixin) {
     let zhang = Resident::new(city, "zhang");
-    let photo = key();
-    let report = zhang.reports(city, "路面坑洼", json!({ "media": [photo] }));
-    zhang.sends(city, &photo);
+    let photo = new_key();
+    let report = zhang.submit_report(city, "路面坑洼", json!({ "media": [photo] }));
+    zhang.send_photo(city, &photo);
     // WeChat fetches it by a link that needs no login.
-    let address = asked_about(weixin, 1);
+    let address = await_file_check(weixin, 1);
     let path = address.strip_prefix(SERVER).unwrap();
-    let fetched = city.by("").get(path);
+    let fetched = city.client("").get(path);
     assert_eq!((fetched.status, fetched.header("content-type")), (200, "image/jpeg"));
     let path = format!("/api/v1/media/{photo}");
-    assert_eq!(zhang.get(city, &path).done()["review"], "waiting");
-    let answer = told(city, &judged("trace-1", "pass", 100));
+    assert_eq!(zhang.get(city, &path).expect_success()["review"], "waiting");
+    let answer = post_event(city, &build_verdict_event("trace-1", "pass", 100));
     assert_eq!((answer.status, answer.text.as_str()), (200, "success"));
-    assert_eq!(reviewed(city, &photo)["status"], "passed");
+    assert_eq!(await_review(city, &photo)["status"], "passed");
     // WeChat repeats it until it is answered; it counts once.
-    assert_eq!(told(city, &judged("trace-1", "pass", 100)).status, 200);
+    assert_eq!(post_event(city, &build_verdict_event("trace-1", "pass", 100)).status, 200);
     // Another one is risky: staff see it with that.
-    let second = key();
-    let second_report = zhang.reports(city, "路面坑洼", json!({ "media": [second] }));
-    zhang.sends(city, &second);
-    asked_about(weixin, 2);
-    told(city, &judged("trace-2", "risky", 20_002));
-    let queued = reviewed(city, &second);
+    let second = new_key();
+    let second_report = zhang.submit_report(city, "路面坑洼", json!({ "media": [second] }));
+    zhang.send_photo(city, &second);
+    await_file_check(weixin, 2);
+    post_event(city, &build_verdict_event("trace-2", "risky", 20_002));
+    let queued = await_review(city, &second);
     assert_eq!((&queued["status"], &queued["suggestion"]), (&json!("queued"), &json!("risky")));
     assert!(queued["links"]["full"].is_string());
-    let shown = city.by("community").get(&format!("/api/v1/reports/{second_report}")).done();
+    let shown =
+        city.client("community").get(&format!("/api/v1/reports/{second_report}")).expect_success();
     assert_eq!(
         (&shown["media"][0]["state"], &shown["media"][0]["review"]),
         (&json!("present"), &json!("queued"))
     );
     // No program overrules what a person decided.
-    assert_eq!(decide(city, "dispatcher", &queued, false).done()["status"], "withheld");
-    told(city, &judged("trace-2", "pass", 100));
-    assert_eq!(reviewed(city, &second)["status"], "withheld");
+    assert_eq!(
+        decide_review(city, "dispatcher", &queued, false).expect_success()["status"],
+        "withheld"
+    );
+    post_event(city, &build_verdict_event("trace-2", "pass", 100));
+    assert_eq!(await_review(city, &second)["status"], "withheld");
     let _ = report;
     assert_eq!(city.verify().broken, Vec::<String>::new());
 }
@@ -244,132 +253,134 @@ fn a_photo_is_judged_by_a_message_that_comes_later(city: &City, weixin: &Weixin)
 fn a_message_may_come_before_our_own_record(city: &City, weixin: &Weixin) {
     let zhang = Resident::new(city, "zhang");
     // The first number WeChat will give: its answer arrives before the question is stored.
-    assert_eq!(told(city, &judged("trace-1", "review", 20_003)).status, 200);
-    let photo = key();
-    zhang.reports(city, "路面坑洼", json!({ "media": [photo] }));
-    zhang.sends(city, &photo);
-    asked_about(weixin, 1);
-    let queued = reviewed(city, &photo);
+    assert_eq!(post_event(city, &build_verdict_event("trace-1", "review", 20_003)).status, 200);
+    let photo = new_key();
+    zhang.submit_report(city, "路面坑洼", json!({ "media": [photo] }));
+    zhang.send_photo(city, &photo);
+    await_file_check(weixin, 1);
+    let queued = await_review(city, &photo);
     assert_eq!((&queued["cause"], &queued["suggestion"]), (&json!("doubtful"), &json!("review")));
     assert_eq!(queued["label"], 20_003);
     // So may one that says it could not look.
-    let mut failed = judged("trace-2", "pass", 100);
+    let mut failed = build_verdict_event("trace-2", "pass", 100);
     failed["errcode"] = json!(-1008);
-    told(city, &failed);
-    let photo = key();
-    zhang.sends(city, &photo);
-    zhang.reports(city, "路面坑洼", json!({ "media": [photo] }));
-    asked_about(weixin, 2);
-    assert_eq!(reviewed(city, &photo)["cause"], "unavailable");
+    post_event(city, &failed);
+    let photo = new_key();
+    zhang.send_photo(city, &photo);
+    zhang.submit_report(city, "路面坑洼", json!({ "media": [photo] }));
+    await_file_check(weixin, 2);
+    assert_eq!(await_review(city, &photo)["cause"], "unavailable");
 }
 
 fn messages_are_signed_and_fresh(city: &City, _: &Weixin) {
     let at = city.now().timestamp();
     let path = |query: &str| format!("/api/v1/wechat/{APP_ID}/events?{query}");
-    let right = signed(TOKEN, at);
-    let greeting = city.by("").get(&path(&format!("{right}&echostr=4711")));
+    let right = sign_query(TOKEN, at);
+    let greeting = city.client("").get(&path(&format!("{right}&echostr=4711")));
     assert_eq!((greeting.status, greeting.text.as_str()), (200, "4711"));
     assert!(greeting.header("content-type").starts_with("text/plain"));
-    let post = |query: &str| city.by("").call("POST", &path(query)).bytes("{}").send();
+    let post = |query: &str| city.client("").call("POST", &path(query)).bytes("{}").send();
     for wrong in [
-        signed("another token", at),
-        signed(TOKEN, at - 3600),
-        signed(TOKEN, at + 3600),
+        sign_query("another token", at),
+        sign_query(TOKEN, at - 3600),
+        sign_query(TOKEN, at + 3600),
         right.replace("nonce=4711", "nonce=4712"),
         right.replace("signature=", "signature=0"),
         format!("signature=&timestamp={at}&nonce="),
     ] {
         assert_eq!(post(&wrong).status, 401, "{wrong}");
-        assert_eq!(city.by("").get(&path(&wrong)).status, 401, "{wrong}");
+        assert_eq!(city.client("").get(&path(&wrong)).status, 401, "{wrong}");
     }
     assert_eq!(post("").status, 400);
     let elsewhere = format!("/api/v1/wechat/wxnobody/events?{right}");
-    assert_eq!(city.by("").call("POST", &elsewhere).bytes("{}").send().status, 404);
+    assert_eq!(city.client("").call("POST", &elsewhere).bytes("{}").send().status, 404);
     // A message that is not understood is acknowledged, so that it is not sent again.
     for body in ["", "nonsense", "<xml></xml>", "[]", r#"{"Event":"wxa_media_check"}"#] {
-        let answer = city.by("").call("POST", &path(&right)).bytes(body).send();
+        let answer = city.client("").call("POST", &path(&right)).bytes(body).send();
         assert_eq!((answer.status, answer.text.as_str()), (200, "success"), "{body}");
     }
 }
 
 /// What the clockwork does about reviews.
-fn pass(city: &City) {
+fn run_review_pass(city: &City) {
     actix_web::rt::System::new()
-        .block_on(api::resources::content_review::pass(&city.app))
+        .block_on(api::resources::content_review::run_pass(&city.app))
         .expect("reviews can be looked for");
 }
 
 fn an_answer_that_never_comes_is_left_to_people(city: &City, weixin: &Weixin) {
     let zhang = Resident::new(city, "zhang");
-    let photo = key();
-    zhang.reports(city, "路面坑洼", json!({ "media": [photo] }));
-    zhang.sends(city, &photo);
-    asked_about(weixin, 1);
-    pass(city);
-    assert_eq!(review(city, &photo).unwrap()["status"], "waiting");
+    let photo = new_key();
+    zhang.submit_report(city, "路面坑洼", json!({ "media": [photo] }));
+    zhang.send_photo(city, &photo);
+    await_file_check(weixin, 1);
+    run_review_pass(city);
+    assert_eq!(find_review(city, &photo).unwrap()["status"], "waiting");
     city.advance(chrono::Duration::minutes(40));
-    pass(city);
-    let queued = reviewed(city, &photo);
+    run_review_pass(city);
+    let queued = await_review(city, &photo);
     assert_eq!((&queued["status"], &queued["cause"]), (&json!("queued"), &json!("late")));
     // When it comes after all, it still helps.
-    told(city, &judged("trace-1", "pass", 100));
-    assert_eq!(reviewed(city, &photo)["status"], "passed");
+    post_event(city, &build_verdict_event("trace-1", "pass", 100));
+    assert_eq!(await_review(city, &photo)["status"], "passed");
 }
 
 fn who_is_not_to_be_known_is_named_to_nobody_outside(city: &City, weixin: &Weixin) {
     let zhang = Resident::new(city, "zhang");
     for how in ["confidential", "anonymous"] {
-        let photo = key();
+        let photo = new_key();
         let mut more = json!({ "media": [photo] });
         more[how] = json!(true);
-        let report = zhang.reports(city, "有人乱收费", more);
-        zhang.sends(city, &photo);
+        let report = zhang.submit_report(city, "有人乱收费", more);
+        zhang.send_photo(city, &photo);
         for about in [&report, &photo] {
-            let queued = reviewed(city, about);
+            let queued = await_review(city, about);
             assert_eq!(
                 (&queued["status"], &queued["cause"]),
                 (&json!("queued"), &json!("not_configured"))
             );
         }
     }
-    let asked = weixin.memory(|memory| (memory.texts, memory.files.len()));
+    let asked = weixin.with_memory(|memory| (memory.texts, memory.files.len()));
     assert_eq!(asked, (0, 0));
 }
 
 fn without_wechat_people_decide(city: &City, weixin: &Weixin) {
     // This resident has an account of another kind.
-    let (report, photo) = crate::media::reported(city, "resident");
+    let (report, photo) = crate::media::submit_with_photo(city, "resident");
     for about in [&report, &photo] {
-        let queued = reviewed(city, about);
+        let queued = await_review(city, about);
         assert_eq!(
             (&queued["status"], &queued["cause"]),
             (&json!("queued"), &json!("not_configured"))
         );
     }
-    let queue = city.by("community").get("/api/v1/content_reviews?status=queued").done();
+    let queue =
+        city.client("community").get("/api/v1/content_reviews?status=queued").expect_success();
     assert_eq!(queue["items"].as_array().unwrap().len(), 2);
-    let beside = city.by("sibling").get("/api/v1/content_reviews").done();
+    let beside = city.client("sibling").get("/api/v1/content_reviews").expect_success();
     assert_eq!(beside["items"], json!([]));
     // A page at a time.
-    let first = city.by("community").get("/api/v1/content_reviews?limit=1").done();
-    let next = format!("/api/v1/content_reviews?limit=1&cursor={}", text(&first, "/next"));
-    let second = city.by("community").get(&next).done();
+    let first = city.client("community").get("/api/v1/content_reviews?limit=1").expect_success();
+    let next = format!("/api/v1/content_reviews?limit=1&cursor={}", read_text(&first, "/next"));
+    let second = city.client("community").get(&next).expect_success();
     assert_ne!(first["items"][0]["id"], second["items"][0]["id"]);
-    assert_eq!(weixin.memory(|memory| memory.texts), 0);
-    decide(city, "community", &reviewed(city, &photo), true).done();
-    let passed = city.by("community").get("/api/v1/content_reviews?status=passed").done();
+    assert_eq!(weixin.with_memory(|memory| memory.texts), 0);
+    decide_review(city, "community", &await_review(city, &photo), true).expect_success();
+    let passed =
+        city.client("community").get("/api/v1/content_reviews?status=passed").expect_success();
     assert_eq!(passed["items"][0]["about_id"], photo);
 }
 
 fn others_of_the_public_see_what_passed(city: &City, _: &Weixin) {
-    let (first, photo) = crate::media::reported(city, "resident");
-    let case = city.filed_from(&first);
-    let second = city.received_from("neighbour");
+    let (first, photo) = crate::media::submit_with_photo(city, "resident");
+    let case = city.file_report(&first);
+    let second = city.submit_report_as("neighbour");
     let join = format!("/api/v1/reports/{second}/join");
-    city.by("community").post(&join, &json!({ "case_id": case })).done();
+    city.client("community").post(&join, &json!({ "case_id": case })).expect_success();
     let path = format!("/api/v1/cases/{case}");
-    let seen = |by: &str| city.by(by).get(&path).done();
-    let told = |by: &str| city.by(by).get(&format!("{path}/timeline")).text;
+    let seen = |by: &str| city.client(by).get(&path).expect_success();
+    let told = |by: &str| city.client(by).get(&format!("{path}/timeline")).text;
     let hidden = "餐馆油烟直排";
     // Both are told how it goes; what the other one wrote and showed is not told yet.
     let shown = seen("neighbour");
@@ -377,7 +388,7 @@ fn others_of_the_public_see_what_passed(city: &City, _: &Weixin) {
     assert_eq!(shown["media"][0]["state"], "withheld");
     assert_eq!(shown["media"][0]["links"], Value::Null);
     assert!(!told("neighbour").contains(hidden));
-    let of_photo = city.by("neighbour").get(&format!("/api/v1/media/{photo}")).done();
+    let of_photo = city.client("neighbour").get(&format!("/api/v1/media/{photo}")).expect_success();
     assert_eq!((&of_photo["links"], &of_photo["taken_at"]), (&Value::Null, &Value::Null));
     for by in ["resident", "community", "worker"] {
         assert_eq!(seen(by)["withheld"], false, "{by}");
@@ -385,18 +396,18 @@ fn others_of_the_public_see_what_passed(city: &City, _: &Weixin) {
         assert!(told(by).contains(hidden), "{by}");
     }
     // A remark of one resident is not for the other.
-    city.on("resident", &case, "comment", &json!({ "text": "张三家的油烟" }));
+    city.take_step("resident", &case, "comment", &json!({ "text": "张三家的油烟" }));
     assert!(!told("neighbour").contains("张三家"));
     assert!(told("community").contains("张三家"));
-    decide(city, "community", &reviewed(city, &first), true).done();
-    decide(city, "community", &reviewed(city, &photo), true).done();
+    decide_review(city, "community", &await_review(city, &first), true).expect_success();
+    decide_review(city, "community", &await_review(city, &photo), true).expect_success();
     let shown = seen("neighbour");
     assert_eq!(shown["withheld"], false);
-    assert!(text(&shown, "/text").contains(hidden));
+    assert!(read_text(&shown, "/text").contains(hidden));
     assert_eq!(shown["media"][0]["state"], "present");
     assert!(told("neighbour").contains(hidden));
     // And no longer when a reviewer changes the decision.
-    decide(city, "community", &reviewed(city, &photo), false).done();
+    decide_review(city, "community", &await_review(city, &photo), false).expect_success();
     assert_eq!(seen("neighbour")["media"][0]["state"], "withheld");
     assert_eq!(city.verify().broken, Vec::<String>::new());
 }

@@ -16,10 +16,10 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::harness::{Database, Engine, Site, each, key, report_at, text};
+use crate::harness::{Database, Engine, Site, new_key, read_text, read_texts, report_body_at};
 
 /// The program itself.
-fn program() -> PathBuf {
+fn program_path() -> PathBuf {
     let suite = std::env::current_exe().expect("this suite is a file");
     let target = suite.parent().and_then(std::path::Path::parent).expect("it lies in target");
     let program = target.join(format!("gridwhistle{}", std::env::consts::EXE_SUFFIX));
@@ -31,8 +31,8 @@ fn program() -> PathBuf {
     program
 }
 
-pub(crate) fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(program());
+pub(crate) fn build_command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(program_path());
     command.args(arguments).env_clear().stdin(Stdio::null());
     command.env("GRIDWHISTLE_VAULT_KEY", crate::harness::VAULT_KEY);
     command
@@ -55,7 +55,8 @@ impl Served {
             "--log-level",
             "error",
         ];
-        let mut child = command(&arguments).stdout(Stdio::piped()).spawn().expect("it starts");
+        let mut child =
+            build_command(&arguments).stdout(Stdio::piped()).spawn().expect("it starts");
         let output = child.stdout.take().expect("its output is piped");
         let mut line = String::new();
         BufReader::new(output).read_line(&mut line).expect("it says where it listens");
@@ -70,7 +71,7 @@ impl Served {
     }
 
     /// Asks it to end, as a supervisor does.
-    fn terminate(&self) {
+    fn send_sigterm(&self) {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args(["-TERM", &pid]).status().expect("kill");
         assert!(sent.success());
@@ -99,15 +100,15 @@ struct Written {
 /// What one client wrote, until the server died.
 fn write_on(site: &Site, over: &AtomicBool, done: &AtomicUsize) -> Vec<Written> {
     let mut log = Vec::new();
-    while !over.load(Ordering::Relaxed) && round(site, &mut log, done).is_some() {}
+    while !over.load(Ordering::Relaxed) && write_round(site, &mut log, done).is_some() {}
     log
 }
 
 /// One report with its case and a remark; none when the server is gone.
-fn round(site: &Site, log: &mut Vec<Written>, done: &AtomicUsize) -> Option<()> {
+fn write_round(site: &Site, log: &mut Vec<Written>, done: &AtomicUsize) -> Option<()> {
     let mut send = |by: &'static str, path: String, body: Value| {
-        let key = key();
-        let call = site.by(by).call("POST", &path).key(&key).json(&body);
+        let key = new_key();
+        let call = site.client(by).call("POST", &path).key(&key).json(&body);
         let answer = call.try_send().ok();
         let refused = answer.as_ref().filter(|answer| answer.status >= 300);
         // Told to come back: not done, as far as the client knows.
@@ -119,10 +120,10 @@ fn round(site: &Site, log: &mut Vec<Written>, done: &AtomicUsize) -> Option<()> 
         log.push(Written { by, path, body, key, answer: told.clone() });
         told
     };
-    let report = send("worker", "/api/v1/reports".to_owned(), report_at(110.005, 30.005))?;
-    let path = format!("/api/v1/reports/{}/file", text(&report, "/id"));
+    let report = send("worker", "/api/v1/reports".to_owned(), report_body_at(110.005, 30.005))?;
+    let path = format!("/api/v1/reports/{}/file", read_text(&report, "/id"));
     let filed = send("community", path, json!({}))?;
-    let case = text(&filed, "/case_id");
+    let case = read_text(&filed, "/case_id");
     let remark = json!({ "text": format!("批注 {case}") });
     send("worker", format!("/api/v1/cases/{case}/comment"), remark)?;
     let why = json!({ "reason": "需街道" });
@@ -130,8 +131,8 @@ fn round(site: &Site, log: &mut Vec<Written>, done: &AtomicUsize) -> Option<()> 
     Some(())
 }
 
-fn killed_under_load(engine: Engine) {
-    let database = Database::durable(engine);
+fn check_kill(engine: Engine) {
+    let database = Database::new_durable(engine);
     let mut written: Vec<Written> = Vec::new();
     let chance = RandomState::new();
     for round in 0_u64..3 {
@@ -160,11 +161,12 @@ fn killed_under_load(engine: Engine) {
         assert!(done >= 24, "only {done} writes before it was killed");
         drop(served);
         // As it was left behind, before any cleaning up.
-        verify(&database);
+        expect_intact(&database);
         let again = Served::start(engine, &database);
         for write in &mut logs {
-            let repeated = again.site.by(write.by).post_as(&write.key, &write.path, &write.body);
-            let repeated = repeated.done();
+            let repeated =
+                again.site.client(write.by).post_as(&write.key, &write.path, &write.body);
+            let repeated = repeated.expect_success();
             match &write.answer {
                 Some(answer) => assert_eq!(*answer, repeated, "{}", write.path),
                 // Whether it had happened or not, now it has, once.
@@ -174,7 +176,7 @@ fn killed_under_load(engine: Engine) {
         written.extend(logs);
         everything_is_there_once(&again.site, &written);
         again.kill();
-        verify(&database);
+        expect_intact(&database);
     }
 }
 
@@ -182,8 +184,8 @@ fn everything_is_there_once(site: &Site, written: &[Written]) {
     let ids = |list: &str| {
         let (mut found, mut path) = (Vec::new(), format!("{list}?limit=100"));
         loop {
-            let page = site.by("worker").get(&path).done();
-            found.extend(each(&page, "/id"));
+            let page = site.client("worker").get(&path).expect_success();
+            found.extend(read_texts(&page, "/id"));
             let Some(next) = page["next"].as_str() else { return found };
             path = format!("{list}?limit=100&cursor={next}");
         }
@@ -196,19 +198,21 @@ fn everything_is_there_once(site: &Site, written: &[Written]) {
         ids.sort_unstable();
         ids
     };
-    let reports = of("/reports").iter().map(|report| text(report, "/id")).collect();
+    let reports = of("/reports").iter().map(|report| read_text(report, "/id")).collect();
     assert_eq!(sorted(ids("/api/v1/reports")), sorted(reports));
-    let cases: Vec<String> = of("/file").iter().map(|report| text(report, "/case_id")).collect();
+    let cases: Vec<String> =
+        of("/file").iter().map(|report| read_text(report, "/case_id")).collect();
     assert_eq!(sorted(ids("/api/v1/cases")), sorted(cases.clone()));
     let steps: BTreeMap<String, usize> = ["/comment", "/escalate"]
         .iter()
         .flat_map(|end| of(end))
         .fold(BTreeMap::new(), |mut steps, case| {
-            *steps.entry(text(&case, "/id")).or_default() += 1;
+            *steps.entry(read_text(&case, "/id")).or_default() += 1;
             steps
         });
     for case in cases.iter().rev().take(100) {
-        let timeline = site.by("worker").get(&format!("/api/v1/cases/{case}/timeline")).done();
+        let timeline =
+            site.client("worker").get(&format!("/api/v1/cases/{case}/timeline")).expect_success();
         let expected = 1 + steps.get(case).copied().unwrap_or_default();
         assert_eq!(timeline["items"].as_array().map(Vec::len), Some(expected), "{timeline}");
         assert_eq!(timeline["intact"], true);
@@ -216,23 +220,24 @@ fn everything_is_there_once(site: &Site, written: &[Written]) {
 }
 
 /// `gridwhistle verify` finds nothing.
-fn verify(database: &Database) {
-    let verified = command(&["verify", "--database", &database.url]).output().expect("it runs");
+fn expect_intact(database: &Database) {
+    let verified =
+        build_command(&["verify", "--database", &database.url]).output().expect("it runs");
     let said = String::from_utf8_lossy(&verified.stdout);
     assert!(verified.status.success(), "{said} {}", String::from_utf8_lossy(&verified.stderr));
     assert!(said.contains("every record is as it was written"), "{said}");
 }
 
-fn terminated(engine: Engine) {
-    let database = Database::durable(engine);
+fn check_termination(engine: Engine) {
+    let database = Database::new_durable(engine);
     let mut served = Served::start(engine, &database);
-    let body = report_at(110.005, 30.005).to_string();
+    let body = report_body_at(110.005, 30.005).to_string();
     let head = format!(
         "POST /api/v1/reports HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\
          Idempotency-Key: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
          Expect: 100-continue\r\n\r\n",
-        served.site.token("worker").unwrap(),
-        key(),
+        served.site.access_token("worker").unwrap(),
+        new_key(),
         body.len()
     );
     // A phone on a bad line: half of it is there when the server is told to end.
@@ -245,7 +250,7 @@ fn terminated(engine: Engine) {
     assert_eq!(taken, *b"HTTP/1.1 100 Continue\r\n\r\n");
     stream.write_all(half.as_bytes()).unwrap();
     let told = Instant::now();
-    served.terminate();
+    served.send_sigterm();
     std::thread::sleep(Duration::from_millis(300));
     stream.write_all(rest.as_bytes()).unwrap();
     let mut answer = String::new();
@@ -256,7 +261,7 @@ fn terminated(engine: Engine) {
     assert!(told.elapsed() < Duration::from_secs(15), "{:?}", told.elapsed());
     assert!(TcpStream::connect(served.site.base.trim_start_matches("http://")).is_err());
     let again = Served::start(engine, &database);
-    let listed = again.site.by("worker").get("/api/v1/reports").done();
+    let listed = again.site.client("worker").get("/api/v1/reports").expect_success();
     assert_eq!(listed["items"].as_array().map(Vec::len), Some(1));
 }
 
@@ -265,11 +270,11 @@ mod sqlite {
 
     #[test]
     fn nothing_acknowledged_is_lost_when_the_program_is_killed() {
-        super::killed_under_load(Sqlite);
+        super::check_kill(Sqlite);
     }
     #[test]
     fn a_running_request_is_finished_before_the_program_ends() {
-        super::terminated(Sqlite);
+        super::check_termination(Sqlite);
     }
 }
 
@@ -278,18 +283,19 @@ mod postgres {
 
     #[test]
     fn nothing_acknowledged_is_lost_when_the_program_is_killed() {
-        super::killed_under_load(Postgres);
+        super::check_kill(Postgres);
     }
     #[test]
     fn a_running_request_is_finished_before_the_program_ends() {
-        super::terminated(Postgres);
+        super::check_termination(Postgres);
     }
 }
 
 #[test]
 fn the_program_prints_the_committed_contract() {
-    let printed = command(&["openapi"]).output().expect("it runs");
-    let committed = std::fs::read_to_string(crate::harness::root().join("openapi/openapi.json"));
+    let printed = build_command(&["openapi"]).output().expect("it runs");
+    let committed =
+        std::fs::read_to_string(crate::harness::workspace_root().join("openapi/openapi.json"));
     let committed = committed.expect("openapi/openapi.json is committed");
     let same = String::from_utf8_lossy(&printed.stdout) == committed;
     assert!(same, "openapi/openapi.json is not what the program prints: build it, `make openapi`");

@@ -1,6 +1,6 @@
 //! What reads from the network is at least of the version that `deny.toml` names, with the reason.
 
-use crate::harness::root;
+use crate::harness::workspace_root;
 
 /// What parses or decrypts bytes of strangers.
 const STACK: [&str; 8] =
@@ -13,39 +13,39 @@ struct Least {
     reason: String,
 }
 
-fn version(text: &str) -> Vec<u64> {
+fn parse_version(text: &str) -> Vec<u64> {
     text.split('.').map(|part| part.parse().unwrap_or_else(|_| panic!("{text}"))).collect()
 }
 
-fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
+fn find_between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
     text.split_once(before)?.1.split_once(after).map(|(found, _)| found)
 }
 
-fn least() -> Vec<Least> {
-    let text = std::fs::read_to_string(root().join("deny.toml")).unwrap();
+fn load_minimums() -> Vec<Least> {
+    let text = std::fs::read_to_string(workspace_root().join("deny.toml")).unwrap();
     let entry = |line: &str| {
-        let (name, least) = between(line, "crate = \"", "\"")?.split_once(":<")?;
-        let reason = between(line, "reason = \"", "\"")?.to_owned();
-        Some(Least { name: name.to_owned(), version: version(least), reason })
+        let (name, least) = find_between(line, "crate = \"", "\"")?.split_once(":<")?;
+        let reason = find_between(line, "reason = \"", "\"")?.to_owned();
+        Some(Least { name: name.to_owned(), version: parse_version(least), reason })
     };
     text.lines().filter_map(entry).collect()
 }
 
 /// Every version of every crate in the lock file.
-fn locked() -> Vec<(String, Vec<u64>)> {
-    let text = std::fs::read_to_string(root().join("Cargo.lock")).unwrap();
+fn load_locked_versions() -> Vec<(String, Vec<u64>)> {
+    let text = std::fs::read_to_string(workspace_root().join("Cargo.lock")).unwrap();
     let package = |block: &str| {
-        let name = between(block, "name = \"", "\"")?.to_owned();
-        let text = between(block, "version = \"", "\"")?;
+        let name = find_between(block, "name = \"", "\"")?.to_owned();
+        let text = find_between(block, "version = \"", "\"")?;
         let plain = text.split(['-', '+']).next().unwrap_or(text);
-        Some((name, version(plain)))
+        Some((name, parse_version(plain)))
     };
     text.split("[[package]]").filter_map(package).collect()
 }
 
 #[test]
 fn what_reads_from_the_network_is_new_enough() {
-    let (least, locked) = (least(), locked());
+    let (least, locked) = (load_minimums(), load_locked_versions());
     for name in STACK {
         let known = least.iter().any(|one| one.name == name && !one.reason.is_empty());
         assert!(known, "deny.toml names no least version of {name}, or no reason");

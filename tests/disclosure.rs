@@ -21,9 +21,9 @@ use self::{
     shapes::{Standing, list_fields, visit_texts},
 };
 use crate::{
-    harness::{City, on_both, seed, text},
-    snapshot::committed,
-    webhook::{Receiver, pass, registered},
+    harness::{City, on_both, read_text, seed},
+    snapshot::expect_committed,
+    webhook::{Receiver, register_webhook, run_pass},
 };
 
 on_both! {
@@ -126,7 +126,7 @@ const LATER: &[&str] = &[
 fn read_pages(city: &City, by: &str, path: &str, asking: &str) -> String {
     let (mut told, mut cursor) = (String::new(), String::new());
     loop {
-        let answer = city.by(by).get(&format!("{path}{cursor}"));
+        let answer = city.client(by).get(&format!("{path}{cursor}"));
         assert!(answer.status < 500, "{}", answer.text);
         told.push_str(&answer.text);
         let next = answer.body["next"].as_str().filter(|_| answer.body["more"] != false);
@@ -142,9 +142,9 @@ fn parse_events(entry: &Entry) -> Vec<Value> {
 /// The journal of the city.
 fn read_journal(city: &City) -> Vec<Entry> {
     let store = city.store.clone();
-    let tenants = System::new().block_on(store.read(tenant::all)).expect("they can be read");
+    let tenants = System::new().block_on(store.read(tenant::load_all)).expect("they can be read");
     let tenant = tenants.iter().find(|tenant| tenant.code == seed::CITY).expect("the city").id;
-    let read = store.read(move |db| journal::after(db, tenant, 0, 1_000_000));
+    let read = store.read(move |db| journal::load_after(db, tenant, 0, 1_000_000));
     let entries = System::new().block_on(read).expect("it can be read");
     entries.into_iter().map(|(_, entry)| entry).collect()
 }
@@ -159,17 +159,17 @@ fn read_everything(
     let mut timelines = String::new();
     for (kind, path) in TIMELINES {
         for (_, id) in flows.iter().filter(|(of, _)| *of == kind) {
-            let answer = city.by(by).get(&format!("/api/v1/{path}/{id}/timeline"));
+            let answer = city.client(by).get(&format!("/api/v1/{path}/{id}/timeline"));
             assert!(matches!(answer.status, 200 | 401 | 403 | 404), "{}", answer.text);
             timelines.push_str(&answer.text);
         }
     }
     let stream = format!("/api/v1/events/stream?seconds=0&cursor={start}");
-    let table = city.by(by).get("/api/v1/areas/table").text;
+    let table = city.client(by).get("/api/v1/areas/table").text;
     vec![
         ('T', timelines),
         ('E', read_pages(city, by, "/api/v1/events?limit=100", "cursor")),
-        ('S', city.by(by).get(&stream).text),
+        ('S', city.client(by).get(&stream).text),
         ('Y', read_pages(city, by, "/api/v1/sync?limit=100", "since")),
         ('X', read_pages(city, by, "/api/v1/me/export?limit=100", "cursor") + &table),
         ('M', read_pages(city, by, "/api/v1/me/messages?limit=100", "cursor")),
@@ -185,7 +185,7 @@ fn find_words<'s>(secrets: &'s [Secret], text: &str) -> BTreeSet<&'s str> {
 
 /// By each word, the places where it stands in events, and who asked that first.
 fn locate_words(city: &City, entries: &[Entry]) -> BTreeMap<String, Standing> {
-    let people = &city.seeded().people;
+    let people = &city.seed_data().people;
     let account =
         |id| people.iter().find(|(_, login)| login.id == id).map(|(name, _)| name.clone());
     let mut stands: BTreeMap<String, Standing> = BTreeMap::new();
@@ -231,17 +231,17 @@ fn require_planted(stands: &BTreeMap<String, Standing>) {
 }
 
 fn every_text_of_every_event_is_read_by_whom_the_table_says(city: &City) {
-    let start = city.by("dispatcher").get("/api/v1/events?from_now=true").done();
-    let start = text(&start, "/next");
+    let start = city.client("dispatcher").get("/api/v1/events?from_now=true").expect_success();
+    let start = read_text(&start, "/next");
     let (ids, whole) = (Receiver::start(), Receiver::start());
-    registered(city, &ids, &[]);
-    let hook = registered(city, &whole, &[]);
+    register_webhook(city, &ids, &[]);
+    let hook = register_webhook(city, &whole, &[]);
     let approval = json!({ "approved": true, "url": hook["url"] });
-    let approve = format!("/api/v1/webhooks/{}/approve", text(&hook, "/id"));
-    city.by("hotline").post(&approve, &approval).done();
+    let approve = format!("/api/v1/webhooks/{}/approve", read_text(&hook, "/id"));
+    city.client("hotline").post(&approve, &approval).expect_success();
     let story = Story::new(city);
     story.play();
-    while pass(city) > 0 {}
+    while run_pass(city) > 0 {}
     let secrets = story.secrets();
     let entries = read_journal(city);
     let stands = locate_words(city, &entries);
@@ -259,7 +259,7 @@ fn every_text_of_every_event_is_read_by_whom_the_table_says(city: &City) {
     }
     for receiver in [&ids, &whole] {
         let told: String = receiver
-            .told()
+            .list_requests()
             .iter()
             .map(|one| String::from_utf8_lossy(&one.body).into_owned())
             .collect();
@@ -270,7 +270,7 @@ fn every_text_of_every_event_is_read_by_whom_the_table_says(city: &City) {
         }
         columns += 1;
     }
-    committed("docs/disclosure.md", &render_table(&secrets, &stands, &cells));
+    expect_committed("docs/disclosure.md", &render_table(&secrets, &stands, &cells));
 }
 
 fn render_table(

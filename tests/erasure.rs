@@ -4,8 +4,8 @@ use persistence::probe;
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{City, on_both, report_at, seed, text},
-    personal::{everything, lacks},
+    harness::{City, on_both, read_text, report_body_at, seed},
+    personal::{dump_database, expect_no_secrets},
 };
 
 on_both! {
@@ -24,25 +24,25 @@ const PHONE: &str = "13987654321";
 const HOME: &str = "黄石港区隐秘巷77号9单元";
 
 /// The resident's data is planted; the path of the resident.
-fn planted(city: &City) -> String {
-    let person = format!("/api/v1/people/{}", city.by("resident").id());
+fn plant_contact(city: &City) -> String {
+    let person = format!("/api/v1/people/{}", city.client("resident").id());
     let contact = json!({ "name": NAME, "phone": PHONE, "address": HOME });
-    city.by("resident").post(&format!("{person}/contact"), &contact).done();
+    city.client("resident").post(&format!("{person}/contact"), &contact).expect_success();
     person
 }
 
 /// A report of the resident with the own phone.
-fn reported(city: &City) -> String {
-    let mut body = report_at(110.005, 30.005);
+fn submit_report(city: &City) -> String {
+    let mut body = report_body_at(110.005, 30.005);
     body["contact"] = json!({ "phone": PHONE });
-    text(&city.by("resident").post("/api/v1/reports", &body).done(), "/id")
+    read_text(&city.client("resident").post("/api/v1/reports", &body).expect_success(), "/id")
 }
 
 /// Every item of a copy, page by page.
-fn copy(city: &City, by: &str) -> Vec<Value> {
+fn fetch_copy(city: &City, by: &str) -> Vec<Value> {
     let (mut items, mut path) = (Vec::new(), "/api/v1/me/export?limit=1".to_owned());
     for _ in 0..100 {
-        let page = city.by(by).get(&path).done();
+        let page = city.client(by).get(&path).expect_success();
         let some = page["items"].as_array().unwrap();
         assert!(some.len() <= 1, "{page}");
         items.extend(some.clone());
@@ -53,35 +53,35 @@ fn copy(city: &City, by: &str) -> Vec<Value> {
 }
 
 /// Sends everyone the messages that are waiting.
-fn told(city: &City) {
+fn send_messages(city: &City) {
     actix_web::rt::System::new()
-        .block_on(api::integrations::delivering::pass(&city.app))
+        .block_on(api::integrations::delivery_worker::run_pass(&city.app))
         .expect("it is told");
 }
 
 fn a_copy_holds_everything_and_nobody_elses(city: &City) {
-    planted(city);
-    let (first, second) = (reported(city), reported(city));
-    city.received_from("neighbour");
+    plant_contact(city);
+    let (first, second) = (submit_report(city), submit_report(city));
+    city.submit_report_as("neighbour");
     let agreed = json!({ "purpose": "notification", "given": true, "version": "1" });
-    city.by("resident").post("/api/v1/me/consents", &agreed).done();
+    city.client("resident").post("/api/v1/me/consents", &agreed).expect_success();
     let body = json!({ "fields": ["phone"], "purpose": "callback", "reason": "回访" });
     let path = format!("/api/v1/reports/{first}/reporter/disclosures");
-    city.by("hotline").post(&path, &body).done();
-    let (_, photo) = crate::media::reported(city, "neighbour");
-    city.filed_from(&first);
-    told(city);
+    city.client("hotline").post(&path, &body).expect_success();
+    let (_, photo) = crate::media::submit_with_photo(city, "neighbour");
+    city.file_report(&first);
+    send_messages(city);
     // A worker walks, too.
-    let patrol = crate::patrol::begun(city);
-    let walked = copy(city, "worker");
+    let patrol = crate::patrol::begin_patrol(city);
+    let walked = fetch_copy(city, "worker");
     let walked: Vec<&Value> = walked.iter().filter(|item| item["kind"] == "patrol").collect();
     assert_eq!((walked.len(), &walked[0]["data"]["patrol"]["id"]), (1, &json!(patrol)));
-    city.by("worker").get(&text(walked[0], "/data/track")).done();
-    let sent = copy(city, "neighbour");
+    city.client("worker").get(&read_text(walked[0], "/data/track")).expect_success();
+    let sent = fetch_copy(city, "neighbour");
     let sent: Vec<&Value> = sent.iter().filter(|item| item["kind"] == "file").collect();
     assert_eq!((sent.len(), &sent[0]["data"]["id"]), (1, &json!(photo)));
-    city.by("neighbour").get(&text(sent[0], "/data/path")).done();
-    let items = copy(city, "resident");
+    city.client("neighbour").get(&read_text(sent[0], "/data/path")).expect_success();
+    let items = fetch_copy(city, "resident");
     let of = |kind: &str| -> Vec<&Value> {
         items.iter().filter(|item| item["kind"] == kind).map(|item| &item["data"]).collect()
     };
@@ -102,84 +102,91 @@ fn a_copy_holds_everything_and_nobody_elses(city: &City) {
 }
 
 fn the_erased_are_gone_and_the_case_goes_on(city: &City) {
-    planted(city);
-    let report = reported(city);
-    let case = city.filed_from(&report);
-    let before = everything(city);
+    plant_contact(city);
+    let report = submit_report(city);
+    let case = city.file_report(&report);
+    let before = dump_database(city);
     let body = json!({ "reason": "本人申请注销" });
-    let done = city.by("resident").post("/api/v1/me/erasure", &body).done();
+    let done = city.client("resident").post("/api/v1/me/erasure", &body).expect_success();
     assert_eq!(done["reports"], 1);
     // The login is over, and there is no other.
-    city.by("resident").get("/api/v1/me").problem(401, "unauthenticated");
+    city.client("resident").get("/api/v1/me").expect_problem(401, "unauthenticated");
     let login = json!({ "tenant": "9901", "account": "resident", "password": seed::PASSWORD });
-    city.by("").post("/api/v1/auth/login", &login).problem(401, "credentials_invalid");
+    city.client("").post("/api/v1/auth/login", &login).expect_problem(401, "credentials_invalid");
     // No key is left that opens what was there, and nothing that it sealed.
     let left = "select count(*) || '' as line from personal_keys k join personal p \
                 on p.subject_id = k.subject_id where k.destroyed_at is not null";
-    assert_eq!(probe::lines(&city.database.url, left).unwrap(), ["0"]);
+    assert_eq!(probe::query_lines(&city.database.url, left).unwrap(), ["0"]);
     let kept = "select count(*) || '' as line from personal_keys \
                 where destroyed_at is not null and wrapped is not null";
-    assert_eq!(probe::lines(&city.database.url, kept).unwrap(), ["0"]);
-    for text in [&before, &everything(city)] {
-        lacks(text, &[NAME, PHONE, HOME], "the database");
+    assert_eq!(probe::query_lines(&city.database.url, kept).unwrap(), ["0"]);
+    for text in [&before, &dump_database(city)] {
+        expect_no_secrets(text, &[NAME, PHONE, HOME], "the database");
     }
     // The public record stays, whole, and names no one.
     assert_eq!(city.verify().broken, Vec::<String>::new());
-    let shown = city.by("dispatcher").get(&format!("/api/v1/reports/{report}")).done();
+    let shown =
+        city.client("dispatcher").get(&format!("/api/v1/reports/{report}")).expect_success();
     assert_eq!(shown["reporter"]["name"], "居民");
     assert_eq!(json!([shown["contact"]["erased"], shown["contact"]["phone"]]), json!([true, null]));
-    city.on("community", &case, "escalate", &json!({ "reason": "社区没有执法权" }));
-    let check = city.by("dispatcher").get(&format!("/api/v1/cases/{case}/verification")).done();
+    city.take_step("community", &case, "escalate", &json!({ "reason": "社区没有执法权" }));
+    let check = city
+        .client("dispatcher")
+        .get(&format!("/api/v1/cases/{case}/verification"))
+        .expect_success();
     assert_eq!(check["intact"], true, "{check}");
     let path = format!("/api/v1/reports/{report}/reporter/disclosures");
     let body = json!({ "fields": ["name", "phone"], "purpose": "callback", "reason": "回访" });
-    let seen = city.by("hotline").post(&path, &body).done();
+    let seen = city.client("hotline").post(&path, &body).expect_success();
     assert_eq!(json!([seen["contact"]["erased"], seen["contact"]["phone"]]), json!([true, null]));
-    let log = city.by("auditor").get("/api/v1/audit?act=erase").done();
-    assert_eq!(log["items"][0]["subject_id"], json!(city.by("resident").id()), "{log}");
+    let log = city.client("auditor").get("/api/v1/audit?act=erase").expect_success();
+    assert_eq!(log["items"][0]["subject_id"], json!(city.client("resident").id()), "{log}");
 }
 
 fn an_administrator_erases_on_request(city: &City) {
-    let person = planted(city);
+    let person = plant_contact(city);
     let body = json!({ "reason": "本人书面申请，编号 2026-7" });
     let path = format!("{person}/erasure");
-    city.by("neighbour").post(&path, &body).problem(404, "not_found");
-    city.by("far_admin").post(&path, &body).problem(403, "not_permitted");
-    city.by("admin").post(&path, &body).done();
-    let contact = city.by("admin").get(&format!("{person}/contact")).done();
+    city.client("neighbour").post(&path, &body).expect_problem(404, "not_found");
+    city.client("far_admin").post(&path, &body).expect_problem(403, "not_permitted");
+    city.client("admin").post(&path, &body).expect_success();
+    let contact = city.client("admin").get(&format!("{person}/contact")).expect_success();
     assert_eq!(json!([contact["erased"], contact["phone"]]), json!([true, null]));
     // Nothing is kept anew.
     let again = json!({ "phone": PHONE });
-    city.by("admin").post(&format!("{person}/contact"), &again).problem(422, "erased");
-    let found = city.by("admin").post("/api/v1/contacts/search", &again).done();
+    city.client("admin").post(&format!("{person}/contact"), &again).expect_problem(422, "erased");
+    let found = city.client("admin").post("/api/v1/contacts/search", &again).expect_success();
     assert_eq!(found["items"], json!([]));
 }
 
 fn whoever_holds_an_office_is_not_erased(city: &City) {
     let body = json!({ "reason": "离职" });
-    city.by("worker").post("/api/v1/me/erasure", &body).problem(422, "in_office");
-    let path = format!("/api/v1/people/{}", city.by("worker").id());
-    let role = json!({ "role": "grid_worker", "area_id": city.area(crate::harness::seed::GRID) });
-    city.by("admin").post(&format!("{path}/contact"), &json!({ "phone": PHONE })).done();
-    city.by("admin").post(&format!("{path}/revoke"), &role).done();
-    city.by("admin").post(&format!("{path}/erasure"), &body).done();
-    let contact = city.by("admin").get(&format!("{path}/contact")).done();
+    city.client("worker").post("/api/v1/me/erasure", &body).expect_problem(422, "in_office");
+    let path = format!("/api/v1/people/{}", city.client("worker").id());
+    let role =
+        json!({ "role": "grid_worker", "area_id": city.area_id(crate::harness::seed::GRID) });
+    city.client("admin")
+        .post(&format!("{path}/contact"), &json!({ "phone": PHONE }))
+        .expect_success();
+    city.client("admin").post(&format!("{path}/revoke"), &role).expect_success();
+    city.client("admin").post(&format!("{path}/erasure"), &body).expect_success();
+    let contact = city.client("admin").get(&format!("{path}/contact")).expect_success();
     assert_eq!(contact["erased"], true);
 }
 
 fn erasing_twice_is_erasing_once(city: &City) {
-    let person = planted(city);
+    let person = plant_contact(city);
     let body = json!({ "reason": "本人申请" });
-    let first = city.by("admin").post(&format!("{person}/erasure"), &body).done();
+    let first = city.client("admin").post(&format!("{person}/erasure"), &body).expect_success();
     city.advance(chrono::Duration::minutes(5));
-    let second = city.by("admin").post(&format!("{person}/erasure"), &body).done();
+    let second = city.client("admin").post(&format!("{person}/erasure"), &body).expect_success();
     assert_eq!(first["erased_at"], second["erased_at"]);
-    let log = city.by("auditor").get("/api/v1/audit?act=erase").done();
+    let log = city.client("auditor").get("/api/v1/audit?act=erase").expect_success();
     assert_eq!(log["items"].as_array().unwrap().len(), 1);
 }
 
 /// Everything personal that is kept, as bytes: sealed values, wrapped keys, digests.
-fn kept_bytes(city: &City) -> Vec<Vec<u8>> {
+fn collect_personal_bytes(city: &City) -> Vec<Vec<u8>> {
     let sqlite = city.database.url.starts_with("sqlite");
     let hex = |column: &str, table: &str| {
         let text =
@@ -190,7 +197,7 @@ fn kept_bytes(city: &City) -> Vec<Vec<u8>> {
     for (column, table) in
         [("sealed", "personal"), ("blind", "personal"), ("wrapped", "personal_keys")]
     {
-        for line in probe::lines(&city.database.url, &hex(column, table)).unwrap() {
+        for line in probe::query_lines(&city.database.url, &hex(column, table)).unwrap() {
             let byte = |at: usize| u8::from_str_radix(&line[at..at + 2], 16).unwrap();
             kept.push((0..line.len()).step_by(2).map(byte).collect::<Vec<u8>>());
         }
@@ -199,40 +206,40 @@ fn kept_bytes(city: &City) -> Vec<Vec<u8>> {
 }
 
 /// What stands in the files of a database; nothing where it has none here.
-fn files(city: &City) -> Vec<u8> {
+fn read_database_files(city: &City) -> Vec<u8> {
     let Some(path) = city.database.url.strip_prefix("sqlite://") else { return Vec::new() };
     let read = |path: String| std::fs::read(path).unwrap_or_default();
     [read(path.to_owned()), read(format!("{path}-wal")), read(format!("{path}-journal"))].concat()
 }
 
-fn contains(all: &[u8], part: &[u8]) -> bool {
+fn contains_bytes(all: &[u8], part: &[u8]) -> bool {
     all.windows(part.len()).any(|window| window == part)
 }
 
 /// How often PostgreSQL freed what was deleted from a table.
-fn vacuums(city: &City, table: &str) -> i64 {
+fn count_vacuums(city: &City, table: &str) -> i64 {
     let sql = format!(
         "select vacuum_count::text as line from pg_stat_user_tables where relname = '{table}'"
     );
-    probe::lines(&city.database.url, &sql).unwrap().remove(0).parse().unwrap()
+    probe::query_lines(&city.database.url, &sql).unwrap().remove(0).parse().unwrap()
 }
 
 /// Erases by `erase` and looks whether anything of what was kept since `before` is left on disk.
 fn leaves_nothing(city: &City, before: &[Vec<u8>], erase: impl FnOnce()) {
     let planted: Vec<Vec<u8>> =
-        kept_bytes(city).into_iter().filter(|bytes| !before.contains(bytes)).collect();
+        collect_personal_bytes(city).into_iter().filter(|bytes| !before.contains(bytes)).collect();
     assert!(planted.len() >= 4, "{}", planted.len());
     let sqlite = city.database.url.starts_with("sqlite");
     if sqlite {
-        let there = files(city);
-        assert!(planted.iter().all(|bytes| contains(&there, bytes)), "nothing to look for");
+        let there = read_database_files(city);
+        assert!(planted.iter().all(|bytes| contains_bytes(&there, bytes)), "nothing to look for");
     }
     erase();
     if !sqlite {
         // Counted by another process, a moment later.
         let mut freed = 0;
         for _ in 0..100 {
-            freed = vacuums(city, "personal").min(vacuums(city, "personal_keys"));
+            freed = count_vacuums(city, "personal").min(count_vacuums(city, "personal_keys"));
             if freed > 0 {
                 break;
             }
@@ -241,20 +248,20 @@ fn leaves_nothing(city: &City, before: &[Vec<u8>], erase: impl FnOnce()) {
         assert!(freed > 0, "what was deleted was not freed");
         return;
     }
-    let there = files(city);
-    let left = planted.iter().filter(|bytes| contains(&there, bytes)).count();
+    let there = read_database_files(city);
+    let left = planted.iter().filter(|bytes| contains_bytes(&there, bytes)).count();
     assert_eq!(left, 0, "of {} things {left} are still on disk", planted.len());
     for plain in [NAME, PHONE, HOME] {
-        assert!(!contains(&there, plain.as_bytes()), "{plain}");
+        assert!(!contains_bytes(&there, plain.as_bytes()), "{plain}");
     }
     assert!(!city.store.has_remains());
 }
 
 fn nothing_of_the_erased_stays_on_disk(city: &City) {
-    let before = kept_bytes(city);
-    planted(city);
+    let before = collect_personal_bytes(city);
+    plant_contact(city);
     for _ in 0..20 {
-        reported(city);
+        submit_report(city);
     }
     // Two readers ask all the while.
     let stop = std::sync::atomic::AtomicBool::new(false);
@@ -266,13 +273,13 @@ fn nothing_of_the_erased_stays_on_disk(city: &City) {
                     if done.load(std::sync::atomic::Ordering::Relaxed) {
                         return;
                     }
-                    city.by("worker").get("/api/v1/reports?limit=20").done();
+                    city.client("worker").get("/api/v1/reports?limit=20").expect_success();
                 }
             });
         }
         leaves_nothing(city, &before, || {
             let why = json!({ "reason": "本人申请注销账号" });
-            city.by("resident").post("/api/v1/me/erasure", &why).done();
+            city.client("resident").post("/api/v1/me/erasure", &why).expect_success();
         });
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
     });
@@ -280,32 +287,37 @@ fn nothing_of_the_erased_stays_on_disk(city: &City) {
 }
 
 fn a_household_that_is_erased_leaves_nothing_on_disk(city: &City) {
-    let before = kept_bytes(city);
-    let id = crate::household::registered(city);
+    let before = collect_personal_bytes(city);
+    let id = crate::household::register_household(city);
     leaves_nothing(city, &before, || {
         let path = format!("/api/v1/households/{id}/erasure");
-        city.by("worker").post(&path, &json!({ "reason": "户主申请删除" })).done();
+        city.client("worker").post(&path, &json!({ "reason": "户主申请删除" })).expect_success();
     });
 }
 
 fn what_is_said_while_an_erasure_runs_is_gone(city: &City) {
-    planted(city);
+    plant_contact(city);
     // Another replica knows the login for some seconds more.
-    let settings = crate::harness::settings(&city.database.url);
+    let settings = crate::harness::build_settings(&city.database.url);
     let replica = crate::harness::Replica::open(city, settings);
-    let mut body = report_at(110.005, 30.005);
+    let mut body = report_body_at(110.005, 30.005);
     body["contact"] = json!({ "phone": PHONE });
     let report = |body: &Value| {
-        let call = city.by("resident").call("POST", "/api/v1/reports").at(&replica.base);
+        let call = city.client("resident").call("POST", "/api/v1/reports").on_server(&replica.base);
         call.json(body).send()
     };
-    report(&body).done();
-    city.by("resident").post("/api/v1/me/erasure", &json!({ "reason": "注销" })).done();
-    let late = text(&report(&body).done(), "/id");
-    let shown = city.by("dispatcher").get(&format!("/api/v1/reports/{late}")).done();
+    report(&body).expect_success();
+    city.client("resident")
+        .post("/api/v1/me/erasure", &json!({ "reason": "注销" }))
+        .expect_success();
+    let late = read_text(&report(&body).expect_success(), "/id");
+    let shown = city.client("dispatcher").get(&format!("/api/v1/reports/{late}")).expect_success();
     let contact = &shown["contact"];
     assert_eq!(json!([contact["erased"], contact["phone"]]), json!([true, null]), "{shown}");
-    let found = city.by("admin").post("/api/v1/contacts/search", &json!({ "phone": PHONE })).done();
+    let found = city
+        .client("admin")
+        .post("/api/v1/contacts/search", &json!({ "phone": PHONE }))
+        .expect_success();
     assert_eq!(found["items"], json!([]));
     assert_eq!(city.verify().broken, Vec::<String>::new());
 }

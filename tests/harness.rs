@@ -26,9 +26,9 @@ use chrono::Duration;
 use persistence::Store;
 use serde_json::json;
 
-pub(crate) use client::{Answer, Client, each, key, text};
-pub(crate) use database::{Database, Engine, template};
-pub(crate) use steps::{proven, report_at, solved};
+pub(crate) use client::{Answer, Client, new_key, read_text, read_texts};
+pub(crate) use database::{Database, Engine, shared_template};
+pub(crate) use steps::{callback_body, password_proof, report_body_at};
 
 /// Makes one test per engine of each story: a function that is given a city.
 macro_rules! on_both {
@@ -56,14 +56,14 @@ macro_rules! on_both_beside {
         mod sqlite {
             $(#[test]
             fn $story() {
-                let (city, beside) = super::open($crate::harness::Engine::Sqlite);
+                let (city, beside) = super::open_city($crate::harness::Engine::Sqlite);
                 super::$story(&city, &beside);
             })+
         }
         mod postgres {
             $(#[test]
             fn $story() {
-                let (city, beside) = super::open($crate::harness::Engine::Postgres);
+                let (city, beside) = super::open_city($crate::harness::Engine::Postgres);
                 super::$story(&city, &beside);
             })+
         }
@@ -104,7 +104,7 @@ struct Tokens {
 }
 
 /// The root of the workspace.
-pub(crate) fn root() -> std::path::PathBuf {
+pub(crate) fn workspace_root() -> std::path::PathBuf {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
@@ -118,7 +118,7 @@ fn vault_key() -> VaultKeys {
 }
 
 /// The settings of a server on this database.
-pub(crate) fn settings(url: &str) -> Settings {
+pub(crate) fn build_settings(url: &str) -> Settings {
     let Ok(database) = url.parse();
     Settings {
         database,
@@ -161,13 +161,13 @@ pub(crate) fn settings(url: &str) -> Settings {
 impl City {
     /// Serves a fresh copy of the city.
     pub(crate) fn open(engine: Engine) -> Self {
-        Self::with(engine, |_| ())
+        Self::open_with(engine, |_| ())
     }
 
     /// The same, with other settings.
-    pub(crate) fn with(engine: Engine, adjust: impl FnOnce(&mut Settings)) -> Self {
-        let database = Database::seeded(engine);
-        let mut settings = settings(&database.url);
+    pub(crate) fn open_with(engine: Engine, adjust: impl FnOnce(&mut Settings)) -> Self {
+        let database = Database::new_seeded(engine);
+        let mut settings = build_settings(&database.url);
         adjust(&mut settings);
         let (clock, listener) = (Clock::default(), TcpListener::bind(settings.listen));
         let listener = listener.expect("a free port");
@@ -193,7 +193,7 @@ impl City {
     /// Moves time forward, for the server and for everyone's tokens.
     pub(crate) fn advance(&self, by: Duration) {
         self.clock.advance(by);
-        self.lock().values_mut().for_each(|one| one.stale = true);
+        self.lock_tokens().values_mut().for_each(|one| one.stale = true);
     }
 
     /// The time there.
@@ -210,7 +210,7 @@ impl City {
     pub(crate) fn verify(&self) -> api::engine::verify::Findings {
         let store = self.store.clone();
         System::new()
-            .block_on(api::engine::verify::all(&store, None))
+            .block_on(api::engine::verify::check_tenants(&store, None))
             .expect("the journal can be read")
     }
 }
@@ -264,12 +264,12 @@ impl std::ops::Deref for City {
 impl Site {
     /// A server on a copy of the template.
     pub(crate) fn new(engine: Engine, base: &str) -> Self {
-        let people = &template(engine).seeded.people;
+        let people = &shared_template(engine).seeded.people;
         let tokens = people.iter().map(|(account, login)| {
             let (access, refresh) = (login.access.clone(), login.refresh.clone());
             (account.clone(), Tokens { access, refresh, stale: false })
         });
-        let (agent, tokens) = (client::agent(), Mutex::new(tokens.collect()));
+        let (agent, tokens) = (client::new_agent(), Mutex::new(tokens.collect()));
         Self { base: base.to_owned(), engine, agent, tokens, refreshing: Mutex::new(()) }
     }
 
@@ -279,42 +279,43 @@ impl Site {
     }
 
     /// What there is.
-    pub(crate) fn seeded(&self) -> &'static seed::Seeded {
-        &template(self.engine).seeded
+    pub(crate) fn seed_data(&self) -> &'static seed::Seeded {
+        &shared_template(self.engine).seeded
     }
 
     /// The identity of an area.
-    pub(crate) fn area(&self, code: &str) -> String {
-        self.seeded().areas[code].to_string()
+    pub(crate) fn area_id(&self, code: &str) -> String {
+        self.seed_data().areas[code].to_string()
     }
 
     /// A client for a person, by account; `""` is a caller who is not logged in.
-    pub(crate) const fn by<'c>(&'c self, account: &'c str) -> Client<'c> {
+    pub(crate) const fn client<'c>(&'c self, account: &'c str) -> Client<'c> {
         Client { site: self, account }
     }
 
     /// The access token of a person, exchanged for a new one when time has moved on.
-    pub(crate) fn token(&self, account: &str) -> Option<String> {
+    pub(crate) fn access_token(&self, account: &str) -> Option<String> {
         let fresh = |known: &Tokens| !known.stale;
-        let known = self.lock().get(account).cloned()?;
+        let known = self.lock_tokens().get(account).cloned()?;
         if fresh(&known) {
             return Some(known.access);
         }
         let _one = self.refreshing.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = self.lock().get(account).cloned()?;
+        let known = self.lock_tokens().get(account).cloned()?;
         if fresh(&known) {
             return Some(known.access);
         }
-        let tenant = self.seeded().people.get(account)?.tenant;
+        let tenant = self.seed_data().people.get(account)?.tenant;
         let body = json!({ "tenant": tenant, "refresh_token": known.refresh });
-        let fresh = self.by("").post("/api/v1/auth/refresh", &body).done();
-        let (access, refresh) = (text(&fresh, "/access_token"), text(&fresh, "/refresh_token"));
+        let fresh = self.client("").post("/api/v1/auth/refresh", &body).expect_success();
+        let (access, refresh) =
+            (read_text(&fresh, "/access_token"), read_text(&fresh, "/refresh_token"));
         let tokens = Tokens { access: access.clone(), refresh, stale: false };
-        self.lock().insert(account.to_owned(), tokens);
+        self.lock_tokens().insert(account.to_owned(), tokens);
         Some(access)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Tokens>> {
+    fn lock_tokens(&self) -> std::sync::MutexGuard<'_, HashMap<String, Tokens>> {
         self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{harness::root, tidy};
+use crate::{harness::workspace_root, tidy};
 
 type Path = Vec<String>;
 
@@ -15,10 +15,10 @@ pub(crate) struct Imports(BTreeMap<String, BTreeSet<String>>);
 
 impl Imports {
     /// Reads the sources of a member.
-    pub(crate) fn of(member: &str) -> Self {
+    pub(crate) fn read_member(member: &str) -> Self {
         let prefix = format!("{member}/src/");
         let mut files = BTreeMap::new();
-        for (path, text) in tidy::sources() {
+        for (path, text) in tidy::load_sources() {
             let Some(name) = path.strip_prefix(&prefix) else { continue };
             let module: Path = match name.trim_end_matches(".rs") {
                 "main" => continue,
@@ -26,21 +26,24 @@ impl Imports {
                 name => name.split('/').map(str::to_owned).collect(),
             };
             if module.last().is_none_or(|last| last != "tests") {
-                files.insert(module, Source::read(&text));
+                files.insert(module, Source::parse_source(&text));
             }
         }
         assert!(
             files.len() > 40,
             "{} has only {} files",
-            root().join(prefix).display(),
+            workspace_root().join(prefix).display(),
             files.len()
         );
-        let handed_on: BTreeMap<&Path, BTreeMap<&str, Path>> =
-            files.iter().map(|(module, file)| (module, file.handed_on(module, &files))).collect();
+        let handed_on: BTreeMap<&Path, BTreeMap<&str, Path>> = files
+            .iter()
+            .map(|(module, file)| (module, file.list_reexports(module, &files)))
+            .collect();
         let mut imports = BTreeMap::new();
         for (module, file) in &files {
-            let named = file.named(module, &files);
-            let found = named.into_iter().map(|path| defining(path, &files, &handed_on));
+            let named = file.list_paths(module, &files);
+            let found =
+                named.into_iter().map(|path| find_defining_module(path, &files, &handed_on));
             let others = found.filter(|to| to != module).map(|to| to.join("::"));
             imports.insert(module.join("::"), others.collect());
         }
@@ -48,14 +51,14 @@ impl Imports {
     }
 
     /// Every pair: who imports, and whom.
-    pub(crate) fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub(crate) fn iter_pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().flat_map(|(from, to)| to.iter().map(move |to| (from.as_str(), to.as_str())))
     }
 
     /// The circles: files each of which reaches each other by imports.
-    pub(crate) fn circles(&self) -> Vec<Vec<&str>> {
+    pub(crate) fn find_circles(&self) -> Vec<Vec<&str>> {
         let reached: BTreeMap<&str, BTreeSet<&str>> =
-            self.0.keys().map(|from| (from.as_str(), self.reached(from))).collect();
+            self.0.keys().map(|from| (from.as_str(), self.find_reachable(from))).collect();
         let mut circles: Vec<Vec<&str>> = Vec::new();
         for (from, to) in &reached {
             if to.contains(from) && !circles.iter().flatten().any(|known| known == from) {
@@ -66,7 +69,7 @@ impl Imports {
         circles
     }
 
-    fn reached(&self, from: &str) -> BTreeSet<&str> {
+    fn find_reachable(&self, from: &str) -> BTreeSet<&str> {
         let (mut reached, mut next) = (BTreeSet::new(), vec![from]);
         while let Some(file) = next.pop() {
             for to in self.0.get(file).into_iter().flatten() {
@@ -80,7 +83,7 @@ impl Imports {
 }
 
 /// The module that defines what a path names.
-fn defining(
+fn find_defining_module(
     mut path: Path,
     files: &BTreeMap<Path, Source>,
     handed_on: &BTreeMap<&Path, BTreeMap<&str, Path>>,
@@ -119,8 +122,8 @@ struct Source {
 }
 
 impl Source {
-    fn read(text: &str) -> Self {
-        let tokens = without_tests(&tokens(text));
+    fn parse_source(text: &str) -> Self {
+        let tokens = without_tests(&split_tokens(text));
         let token = |at: usize| tokens.get(at).map_or("", String::as_str);
         let mut file = Self { uses: Vec::new(), paths: Vec::new(), words: BTreeSet::new() };
         let (mut at, mut open): (usize, Vec<Option<String>>) = (0, Vec::new());
@@ -142,7 +145,7 @@ impl Source {
                 "use" if matches!(before, "" | ";" | "}" | "{" | "]" | ")" | "pub") => {
                     let within: Path = open.iter().flatten().cloned().collect();
                     let public = matches!(before, ")" | "pub");
-                    at = tree(&tokens, at + 1, &[], &mut |path, name| {
+                    at = parse_use_tree(&tokens, at + 1, &[], &mut |path, name| {
                         let within = within.clone();
                         file.uses.push(Leaf { within, path, name, public });
                     });
@@ -169,17 +172,17 @@ impl Source {
     }
 
     /// What others may take from here although it is defined elsewhere.
-    fn handed_on(&self, module: &Path, files: &BTreeMap<Path, Self>) -> BTreeMap<&str, Path> {
+    fn list_reexports(&self, module: &Path, files: &BTreeMap<Path, Self>) -> BTreeMap<&str, Path> {
         let public = self.uses.iter().filter(|leaf| leaf.public && leaf.within.is_empty());
-        let of = |leaf| resolved(module, leaf, files);
+        let of = |leaf| resolve_leaf(module, leaf, files);
         public.filter_map(|leaf| Some((leaf.name.as_deref()?, of(leaf)?))).collect()
     }
 
     /// Every path of this crate that is named, from the root.
-    fn named(&self, module: &Path, files: &BTreeMap<Path, Self>) -> Vec<Path> {
+    fn list_paths(&self, module: &Path, files: &BTreeMap<Path, Self>) -> Vec<Path> {
         let mut modules = BTreeMap::new();
         for leaf in &self.uses {
-            if let (Some(name), Some(path)) = (&leaf.name, resolved(module, leaf, files))
+            if let (Some(name), Some(path)) = (&leaf.name, resolve_leaf(module, leaf, files))
                 && files.contains_key(&path)
             {
                 modules.insert(name.as_str(), path);
@@ -193,7 +196,7 @@ impl Source {
             let unused = leaf.public && leaf.name.is_some() && !self.words.contains(name);
             let through = modules.contains_key(name) && first.contains(name);
             if !unused && !through {
-                named.extend(resolved(module, leaf, files));
+                named.extend(resolve_leaf(module, leaf, files));
             }
         }
         for (within, path) in &self.paths {
@@ -201,19 +204,19 @@ impl Source {
             let through = path.split_first().and_then(|(name, rest)| {
                 Some(modules.get(name.as_str())?.iter().chain(rest).cloned().collect())
             });
-            named.extend(absolute(&here, path, files).or(through));
+            named.extend(resolve_path(&here, path, files).or(through));
         }
         named
     }
 }
 
-fn resolved(module: &Path, leaf: &Leaf, files: &BTreeMap<Path, Source>) -> Option<Path> {
+fn resolve_leaf(module: &Path, leaf: &Leaf, files: &BTreeMap<Path, Source>) -> Option<Path> {
     let here: Path = module.iter().chain(&leaf.within).cloned().collect();
-    absolute(&here, &leaf.path, files)
+    resolve_path(&here, &leaf.path, files)
 }
 
 /// A path from the root of its crate; none of another crate or of something in scope.
-fn absolute(here: &Path, path: &Path, files: &BTreeMap<Path, Source>) -> Option<Path> {
+fn resolve_path(here: &Path, path: &Path, files: &BTreeMap<Path, Source>) -> Option<Path> {
     let (first, rest) = path.split_first()?;
     let mut from = here.clone();
     match first.as_str() {
@@ -239,7 +242,7 @@ fn absolute(here: &Path, path: &Path, files: &BTreeMap<Path, Source>) -> Option<
 }
 
 /// Reads a tree of `use` from a token on; answers where it ends.
-fn tree(
+fn parse_use_tree(
     tokens: &[String],
     mut at: usize,
     above: &[String],
@@ -252,7 +255,7 @@ fn tree(
             "{" => {
                 at += 1;
                 while token(at) != "}" {
-                    at = tree(tokens, at, &path, found);
+                    at = parse_use_tree(tokens, at, &path, found);
                     at += usize::from(token(at) == ",");
                 }
                 return at + 1;
@@ -284,7 +287,7 @@ fn is_word(token: &str) -> bool {
 }
 
 /// Words, `::` and single characters; neither comments nor what strings say.
-fn tokens(text: &str) -> Vec<String> {
+fn split_tokens(text: &str) -> Vec<String> {
     let chars: Vec<char> = text.chars().collect();
     let char = |at: usize| chars.get(at).copied().unwrap_or_default();
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
@@ -303,7 +306,9 @@ fn tokens(text: &str) -> Vec<String> {
                 }
                 at += 1;
             }
-            'r' if raw(&chars, at).is_some() => at = raw(&chars, at).unwrap_or(at),
+            'r' if find_raw_end(&chars, at).is_some() => {
+                at = find_raw_end(&chars, at).unwrap_or(at);
+            }
             // A character, not a lifetime.
             '\'' if char(at + 1) == '\\' || char(at + 2) == '\'' => {
                 at += if char(at + 1) == '\\' { 3 } else { 2 };
@@ -339,7 +344,7 @@ fn tokens(text: &str) -> Vec<String> {
 }
 
 /// Where a raw string ends that begins here.
-fn raw(chars: &[char], at: usize) -> Option<usize> {
+fn find_raw_end(chars: &[char], at: usize) -> Option<usize> {
     let marks = chars.get(at + 1..)?.iter().take_while(|c| **c == '#').count();
     let begin = at + 1 + marks;
     if chars.get(begin) != Some(&'"') {
@@ -391,7 +396,7 @@ fn imports_are_read_from_trees_and_paths() {
         mod tests { use crate::testing::Nothing; }
         mod inner { use super::l::M; }
     "##;
-    let file = Source::read(text);
+    let file = Source::parse_source(text);
     let uses: Vec<String> = file.uses.iter().map(|leaf| leaf.path.join("::")).collect();
     let trees =
         ["crate::a", "crate::a::b::C", "crate::d", "crate::f", "crate::handed::On", "super::l::M"];

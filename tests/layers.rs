@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use domain::core::journal::FlowKind;
 
-use crate::{harness::root, imports::Imports, tidy};
+use crate::{harness::workspace_root, imports::Imports, tidy};
 
 /// The dependencies a manifest names, of whichever kind.
-fn dependencies(member: &str) -> BTreeSet<String> {
-    let manifest = std::fs::read_to_string(root().join(member).join("Cargo.toml")).unwrap();
+fn load_dependencies(member: &str) -> BTreeSet<String> {
+    let manifest =
+        std::fs::read_to_string(workspace_root().join(member).join("Cargo.toml")).unwrap();
     let mut found = BTreeSet::new();
     let mut within = false;
     for line in manifest.lines().map(str::trim) {
@@ -22,8 +23,8 @@ fn dependencies(member: &str) -> BTreeSet<String> {
     found
 }
 
-fn lacks(member: &str, forbidden: &[&str]) {
-    let found = dependencies(member);
+fn expect_no_dependency(member: &str, forbidden: &[&str]) {
+    let found = load_dependencies(member);
     for name in forbidden {
         let wrong =
             found.iter().find(|found| *found == name || found.starts_with(&format!("{name}-")));
@@ -33,7 +34,7 @@ fn lacks(member: &str, forbidden: &[&str]) {
 
 #[test]
 fn the_domain_knows_neither_the_database_nor_the_web() {
-    lacks(
+    expect_no_dependency(
         "domain",
         &[
             "tokio",
@@ -53,12 +54,15 @@ fn the_domain_knows_neither_the_database_nor_the_web() {
 
 #[test]
 fn the_database_knows_nothing_of_the_web() {
-    lacks("persistence", &["actix", "utoipa", "api", "jsonwebtoken", "argon2", "ureq", "clap"]);
+    expect_no_dependency(
+        "persistence",
+        &["actix", "utoipa", "api", "jsonwebtoken", "argon2", "ureq", "clap"],
+    );
 }
 
 #[test]
 fn the_web_knows_nothing_of_the_database() {
-    lacks(
+    expect_no_dependency(
         "api",
         &[
             "diesel",
@@ -76,14 +80,15 @@ fn the_web_knows_nothing_of_the_database() {
 #[test]
 fn every_member_is_linted_alike() {
     for member in ["domain", "persistence", "api", "tests", "bench"] {
-        let manifest = std::fs::read_to_string(root().join(member).join("Cargo.toml")).unwrap();
+        let manifest =
+            std::fs::read_to_string(workspace_root().join(member).join("Cargo.toml")).unwrap();
         assert!(manifest.contains("[lints]\nworkspace = true"), "{member}");
     }
 }
 
 /// Every `.rs` file below a folder that contains `needle` outside its tests.
-fn mentions(folder: &str, needle: &str) -> Vec<String> {
-    crate::tidy::sources()
+fn find_mentions(folder: &str, needle: &str) -> Vec<String> {
+    crate::tidy::load_sources()
         .into_iter()
         .filter(|(path, _)| path.starts_with(folder) && !path.ends_with("tests.rs"))
         .filter(|(_, text)| text.split("#[cfg(test)]").next().unwrap_or_default().contains(needle))
@@ -93,16 +98,16 @@ fn mentions(folder: &str, needle: &str) -> Vec<String> {
 
 #[test]
 fn each_thing_is_done_in_one_place() {
-    assert_eq!(mentions("api/src", "std::env::var"), ["api/src/app/config.rs"]);
-    assert_eq!(mentions("api/src", "Utc::now()"), ["api/src/app/clock.rs"]);
-    assert_eq!(mentions("api/src", "now_v7()"), ["api/src/app/clock.rs"]);
-    assert_eq!(mentions("api/src", "Argon2::new"), ["api/src/app/password.rs"]);
+    assert_eq!(find_mentions("api/src", "std::env::var"), ["api/src/app/config.rs"]);
+    assert_eq!(find_mentions("api/src", "Utc::now()"), ["api/src/app/clock.rs"]);
+    assert_eq!(find_mentions("api/src", "now_v7()"), ["api/src/app/clock.rs"]);
+    assert_eq!(find_mentions("api/src", "Argon2::new"), ["api/src/app/password.rs"]);
     for needle in ["SystemTime", "Utc::now", "now_v7", "std::fs", "std::net", "std::env"] {
-        assert_eq!(mentions("domain/src", needle), Vec::<String>::new(), "{needle}");
+        assert_eq!(find_mentions("domain/src", needle), Vec::<String>::new(), "{needle}");
     }
     // The status of a failure is decided by the table of problems alone.
     for needle in ["BAD_REQUEST", "UNPROCESSABLE_ENTITY", "CONFLICT", "FORBIDDEN"] {
-        let found = mentions("api/src", needle);
+        let found = find_mentions("api/src", needle);
         let elsewhere: Vec<_> =
             found.iter().filter(|path| !path.starts_with("api/src/http/problem")).collect();
         assert!(elsewhere.is_empty(), "{needle}: {elsewhere:?}");
@@ -163,9 +168,9 @@ const CIRCLE: usize = 6;
 #[test]
 fn a_folder_imports_only_folders_below_it() {
     for (member, folders) in FOLDERS {
-        let files = Imports::of(member);
-        for (from, to) in files.all() {
-            let (above, below) = (folder(from), folder(to));
+        let files = Imports::read_member(member);
+        for (from, to) in files.iter_pairs() {
+            let (above, below) = (module_folder(from), module_folder(to));
             if above == below || above == ROOT {
                 continue;
             }
@@ -185,14 +190,14 @@ fn only_the_commit_numbers_the_entries_of_a_command() {
         "persistence/src/batch.rs",
         "persistence/src/kernel/flow.rs",
     ];
-    for (path, text) in tidy::sources() {
+    for (path, text) in tidy::load_sources() {
         if !path.contains("/src/") || allowed.contains(&path.as_str()) {
             continue;
         }
         assert!(!text.contains("take_part("), "{path} numbers an entry");
     }
     // Nor does a crate above make an entry by itself.
-    let made = tidy::sources().into_iter().filter(|(path, _)| path.starts_with("api/src/"));
+    let made = tidy::load_sources().into_iter().filter(|(path, _)| path.starts_with("api/src/"));
     for (path, text) in made {
         assert!(!text.contains("Entry {\n        tenant"), "{path} makes an entry");
     }
@@ -211,12 +216,12 @@ fn every_kind_of_flow_but_areas_stands_in_both_tables() {
 #[test]
 fn no_more_than_six_files_import_each_other() {
     for (member, _) in FOLDERS {
-        for circle in Imports::of(member).circles() {
+        for circle in Imports::read_member(member).find_circles() {
             assert!(circle.len() <= CIRCLE, "{member}: {} files: {circle:#?}", circle.len());
         }
     }
 }
 
-fn folder(module: &str) -> &str {
+fn module_folder(module: &str) -> &str {
     module.split_once("::").map_or(ROOT, |(folder, _)| folder)
 }

@@ -13,7 +13,9 @@ use chrono::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{Answer, City, Engine, key, on_both_beside, report_at, seed, text};
+use crate::harness::{
+    Answer, City, Engine, new_key, on_both_beside, read_text, report_body_at, seed,
+};
 
 on_both_beside! {
     a_resident_who_reports_without_end_is_told_to_wait,
@@ -35,14 +37,14 @@ macro_rules! within {
             mod sqlite {
                 $(#[test]
                 fn $story() {
-                    let (city, files) = crate::limits::narrow(crate::harness::Engine::Sqlite, $adjust);
+                    let (city, files) = crate::limits::open_narrow_city(crate::harness::Engine::Sqlite, $adjust);
                     crate::limits::$story(&city, files.path());
                 })+
             }
             mod postgres {
                 $(#[test]
                 fn $story() {
-                    let (city, files) = crate::limits::narrow(crate::harness::Engine::Postgres, $adjust);
+                    let (city, files) = crate::limits::open_narrow_city(crate::harness::Engine::Postgres, $adjust);
                     crate::limits::$story(&city, files.path());
                 })+
             }
@@ -65,15 +67,15 @@ within! {
 }
 
 /// With the limits as shipped.
-fn open(engine: Engine) -> (City, TempDir) {
-    narrow(engine, |_| ())
+fn open_city(engine: Engine) -> (City, TempDir) {
+    open_narrow_city(engine, |_| ())
 }
 
 /// With narrower ones.
-fn narrow(engine: Engine, adjust: impl FnOnce(&mut Settings)) -> (City, TempDir) {
+fn open_narrow_city(engine: Engine, adjust: impl FnOnce(&mut Settings)) -> (City, TempDir) {
     let files = tempfile::tempdir().unwrap();
     let folder = files.path().join("media");
-    let city = City::with(engine, |settings| {
+    let city = City::open_with(engine, |settings| {
         settings.media = Some(MediaUrl::Folder(folder));
         settings.limits = Limits::default();
         adjust(settings);
@@ -81,75 +83,75 @@ fn narrow(engine: Engine, adjust: impl FnOnce(&mut Settings)) -> (City, TempDir)
     (city, files)
 }
 
-fn reports(city: &City, by: &str) -> Answer {
-    city.by(by).post("/api/v1/reports", &report_at(110.005, 30.005))
+fn submit_report(city: &City, by: &str) -> Answer {
+    city.client(by).post("/api/v1/reports", &report_body_at(110.005, 30.005))
 }
 
 /// How long a refusal says to wait.
 #[track_caller]
-fn told_to_wait(answer: Answer, limit: &str) -> i64 {
+fn read_retry_after(answer: Answer, limit: &str) -> i64 {
     let wait = answer.header("retry-after").parse().expect("seconds");
     assert_eq!(answer.header("x-ratelimit-remaining"), "0");
     assert!(answer.header("ratelimit").starts_with(&format!("\"{limit}\";r=0;t=")));
-    let problem = answer.problem(429, "too_many_requests");
+    let problem = answer.expect_problem(429, "too_many_requests");
     assert_eq!((&problem["limit"], &problem["retry_after_s"]), (&json!(limit), &json!(wait)));
     wait
 }
 
 fn a_resident_who_reports_without_end_is_told_to_wait(city: &City, _: &TempDir) {
-    let first = reports(city, "resident");
+    let first = submit_report(city, "resident");
     assert_eq!(first.header("ratelimit-policy"), "\"commands\";q=100;w=1200");
     assert_eq!(first.header("ratelimit"), "\"commands\";r=99;t=12");
     assert_eq!(first.header("x-ratelimit-limit"), "100");
     let mut taken = 1;
     let refused = loop {
-        let answer = reports(city, "resident");
+        let answer = submit_report(city, "resident");
         if answer.status == 429 {
             break answer;
         }
-        answer.done();
+        answer.expect_success();
         taken += 1;
         assert!(taken < 150, "no end");
     };
     assert!((100..=103).contains(&taken), "{taken}");
-    let wait = told_to_wait(refused, "commands");
+    let wait = read_retry_after(refused, "commands");
     assert!((1..=12).contains(&wait), "{wait}");
     // All that writes counts alike, what reads does not.
     let read = json!({ "purpose": "track", "given": true, "version": "1" });
-    told_to_wait(city.by("resident").post("/api/v1/me/consents", &read), "commands");
-    city.by("resident").get("/api/v1/reports").done();
+    read_retry_after(city.client("resident").post("/api/v1/me/consents", &read), "commands");
+    city.client("resident").get("/api/v1/reports").expect_success();
     // No one else notices.
-    reports(city, "neighbour").done();
-    reports(city, "worker").done();
+    submit_report(city, "neighbour").expect_success();
+    submit_report(city, "worker").expect_success();
     // And the wait is over when the refusal said so.
     city.advance(Duration::seconds(wait));
-    reports(city, "resident").done();
+    submit_report(city, "resident").expect_success();
 }
 
-fn queue(city: &City, by: &str, items: &[Value]) -> Vec<Value> {
-    let answer = city.by(by).post("/api/v1/sync", &json!({ "items": items })).done();
+fn send_queue(city: &City, by: &str, items: &[Value]) -> Vec<Value> {
+    let answer = city.client(by).post("/api/v1/sync", &json!({ "items": items })).expect_success();
     answer["items"].as_array().unwrap().clone()
 }
 
-fn kept(count: usize) -> Vec<Value> {
+fn queue_items(count: usize) -> Vec<Value> {
     let item = |number| {
-        let mut body = report_at(110.005, 30.005);
+        let mut body = report_body_at(110.005, 30.005);
         body["text"] = json!(format!("楼道堆放杂物（{number}）"));
-        json!({ "id": key(), "operation": "submit_report", "body": body })
+        json!({ "id": new_key(), "operation": "submit_report", "body": body })
     };
     (0..count).map(item).collect()
 }
 
-fn outcomes(views: &[Value], outcome: &str) -> usize {
+fn count_outcomes(views: &[Value], outcome: &str) -> usize {
     views.iter().filter(|view| view["outcome"] == outcome).count()
 }
 
 fn a_queue_that_is_too_long_goes_through_in_parts(city: &City, _: &TempDir) {
-    let mut items = kept(200);
-    let views = queue(city, "resident", &items);
-    let done = outcomes(&views, "done");
+    let mut items = queue_items(200);
+    let views = send_queue(city, "resident", &items);
+    let done = count_outcomes(&views, "done");
     assert!((100..=105).contains(&done), "{done}");
-    assert_eq!(done + outcomes(&views, "later"), 200);
+    assert_eq!(done + count_outcomes(&views, "later"), 200);
     let later = views.iter().find(|view| view["outcome"] == "later").unwrap();
     assert_eq!(later["problem"]["code"], "too_many_requests");
     let mut wait = later["retry_after"].as_i64().unwrap();
@@ -157,8 +159,8 @@ fn a_queue_that_is_too_long_goes_through_in_parts(city: &City, _: &TempDir) {
     // Sent again as they are, after the time that was told, they all go through.
     for _ in 0..200 {
         city.advance(Duration::seconds(wait.max(300)));
-        let views = queue(city, "resident", &items);
-        assert_eq!(outcomes(&views, "refused") + outcomes(&views, "conflict"), 0);
+        let views = send_queue(city, "resident", &items);
+        assert_eq!(count_outcomes(&views, "refused") + count_outcomes(&views, "conflict"), 0);
         let later = |view: &Value| view["outcome"] == "later";
         wait = views.iter().find_map(|view| view["retry_after"].as_i64()).unwrap_or(0);
         let left = items.iter().zip(&views).filter(|(_, view)| later(view));
@@ -172,60 +174,60 @@ fn a_queue_that_is_too_long_goes_through_in_parts(city: &City, _: &TempDir) {
 
 fn a_phone_of_staff_sends_what_a_day_left_at_once(city: &City, _: &TempDir) {
     for _ in 0..3 {
-        let views = queue(city, "worker", &kept(200));
-        assert_eq!(outcomes(&views, "done"), 200);
+        let views = send_queue(city, "worker", &queue_items(200));
+        assert_eq!(count_outcomes(&views, "done"), 200);
     }
-    let photo = crate::media::image("ok/hopper.jpg");
+    let photo = crate::media::load_image("ok/hopper.jpg");
     for _ in 0..27 {
-        let own = [photo.as_slice(), key().as_bytes()].concat();
-        let path = format!("/api/v1/media?id={}", key());
-        let sent = city.by("worker").call("POST", &path).header("Content-Type", "image/jpeg");
-        sent.bytes(own).send().done();
+        let own = [photo.as_slice(), new_key().as_bytes()].concat();
+        let path = format!("/api/v1/media?id={}", new_key());
+        let sent = city.client("worker").call("POST", &path).header("Content-Type", "image/jpeg");
+        sent.bytes(own).send().expect_success();
     }
-    reports(city, "worker").done();
+    submit_report(city, "worker").expect_success();
 }
 
 fn an_answer_once_given_is_given_again_for_nothing(city: &City, _: &TempDir) {
     // The answer to a long queue got lost, twice.
-    let items = kept(90);
-    assert_eq!(outcomes(&queue(city, "resident", &items), "done"), 90);
+    let items = queue_items(90);
+    assert_eq!(count_outcomes(&send_queue(city, "resident", &items), "done"), 90);
     for _ in 0..2 {
-        assert_eq!(outcomes(&queue(city, "resident", &items), "already"), 90);
+        assert_eq!(count_outcomes(&send_queue(city, "resident", &items), "already"), 90);
     }
-    reports(city, "resident").done();
+    submit_report(city, "resident").expect_success();
 }
 
 fn copies_of_ones_own_data_are_counted(city: &City, _: &TempDir) {
-    let copy = || city.by("resident").get("/api/v1/me/export");
+    let copy = || city.client("resident").get("/api/v1/me/export");
     for _ in 0..10 {
-        copy().done();
+        copy().expect_success();
     }
-    let wait = told_to_wait(copy(), "exports");
+    let wait = read_retry_after(copy(), "exports");
     // The later pages of a copy are not counted as copies.
-    let next = city.by("neighbour").get("/api/v1/me/export").done();
+    let next = city.client("neighbour").get("/api/v1/me/export").expect_success();
     let next = next["next"].as_str().unwrap();
     for _ in 0..20 {
-        city.by("neighbour").get(&format!("/api/v1/me/export?cursor={next}")).done();
+        city.client("neighbour").get(&format!("/api/v1/me/export?cursor={next}")).expect_success();
     }
-    let noted = city.by("auditor").get("/api/v1/audit?act=export&limit=100").done();
+    let noted = city.client("auditor").get("/api/v1/audit?act=export&limit=100").expect_success();
     assert_eq!(noted["items"].as_array().unwrap().len(), 11);
     city.advance(Duration::seconds(wait));
-    copy().done();
+    copy().expect_success();
 }
 
 /// A connection on which a request was sent.
-fn ask(city: &City, by: &str, head: &str) -> TcpStream {
+fn open_request(city: &City, by: &str, head: &str) -> TcpStream {
     let address = city.base.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Time::from_secs(10))).unwrap();
-    let token = city.token(by).unwrap();
+    let token = city.access_token(by).unwrap();
     let text = format!("{head} HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {token}\r\n");
     stream.write_all(text.as_bytes()).unwrap();
     stream
 }
 
-fn stream(city: &City, by: &str) -> TcpStream {
-    let mut stream = ask(city, by, "GET /api/v1/events/stream?heartbeat=1");
+fn open_stream(city: &City, by: &str) -> TcpStream {
+    let mut stream = open_request(city, by, "GET /api/v1/events/stream?heartbeat=1");
     stream.write_all(b"\r\n").unwrap();
     let mut seen = Vec::new();
     while !seen.ends_with(b"retry: 2000\n\n\r\n") {
@@ -238,7 +240,7 @@ fn stream(city: &City, by: &str) -> TcpStream {
 }
 
 /// Whether a stream ends; one that goes on gives a sign of life within a second.
-fn ends(stream: &mut TcpStream) -> bool {
+fn stream_ends(stream: &mut TcpStream) -> bool {
     let mut seen = Vec::new();
     let mut buffer = [0; 256];
     let begun = Instant::now();
@@ -257,70 +259,70 @@ fn ends(stream: &mut TcpStream) -> bool {
 }
 
 fn one_more_stream_ends_the_oldest(city: &City, _: &TempDir) {
-    let mut neighbour = stream(city, "neighbour");
-    let mut open: Vec<TcpStream> = (0..8).map(|_| stream(city, "resident")).collect();
+    let mut neighbour = open_stream(city, "neighbour");
+    let mut open: Vec<TcpStream> = (0..8).map(|_| open_stream(city, "resident")).collect();
     for old in &mut open[..3] {
-        assert!(ends(old));
+        assert!(stream_ends(old));
     }
     for new in &mut open[3..] {
-        assert!(!ends(new));
+        assert!(!stream_ends(new));
     }
-    assert!(!ends(&mut neighbour));
+    assert!(!stream_ends(&mut neighbour));
     // Closing one makes room for another.
     drop(open.remove(3));
     std::thread::sleep(Time::from_secs(2));
-    open.push(stream(city, "resident"));
-    assert!(!ends(&mut open[3]));
+    open.push(open_stream(city, "resident"));
+    assert!(!stream_ends(&mut open[3]));
 }
 
 fn thousands_of_packed_parts_are_refused(city: &City, _: &TempDir) {
     let nothing = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     let members = nothing.finish().unwrap().repeat(20_000);
     let call = || {
-        let path = format!("/api/v1/patrols/{}/points", key());
-        let call = city.by("worker").call("POST", &path).header("Content-Encoding", "gzip");
+        let path = format!("/api/v1/patrols/{}/points", new_key());
+        let call = city.client("worker").call("POST", &path).header("Content-Encoding", "gzip");
         call.header("Content-Type", "application/json").bytes(members.clone()).send()
     };
     let begun = Instant::now();
     for _ in 0..5 {
-        assert_eq!(call().fault_at(""), "too_many_members");
+        assert_eq!(call().expect_fault(""), "too_many_members");
     }
     assert!(begun.elapsed() < Time::from_secs(5), "{:?}", begun.elapsed());
 }
 
 fn a_resident_asks_no_more_than_a_share(city: &City, _: &TempDir) {
-    let ask = || city.by("resident").get("/api/v1/me");
+    let ask = || city.client("resident").get("/api/v1/me");
     let mut asked = 0;
     let refused = loop {
         let answer = ask();
         if answer.status == 429 {
             break answer;
         }
-        answer.done();
+        answer.expect_success();
         asked += 1;
         assert!(asked < 400, "no end");
     };
     // For each second that this took, one more is allowed.
     assert!(asked >= 300, "{asked}");
-    let wait = told_to_wait(refused, "reads");
+    let wait = read_retry_after(refused, "reads");
     // A caller who is refused can still report, and is answered at the announced time.
-    reports(city, "resident").done();
-    city.by("neighbour").get("/api/v1/me").done();
+    submit_report(city, "resident").expect_success();
+    city.client("neighbour").get("/api/v1/me").expect_success();
     city.advance(Duration::seconds(wait));
-    ask().done();
+    ask().expect_success();
 }
 
 /// What is no photo and is taken as it is.
-fn sound(bytes: usize) -> Vec<u8> {
+fn make_sound(bytes: usize) -> Vec<u8> {
     let mut sound = b"ID3\x04\0\0\0\0\0\0".to_vec();
-    sound.extend_from_slice(key().as_bytes());
+    sound.extend_from_slice(new_key().as_bytes());
     sound.resize(bytes, 0);
     sound
 }
 
-fn send(city: &City, by: &str, bytes: &[u8]) -> Answer {
-    let path = format!("/api/v1/media?id={}", key());
-    city.by(by).call("POST", &path).header("Content-Type", "audio/mpeg").bytes(bytes).send()
+fn send_sound(city: &City, by: &str, bytes: &[u8]) -> Answer {
+    let path = format!("/api/v1/media?id={}", new_key());
+    city.client(by).call("POST", &path).header("Content-Type", "audio/mpeg").bytes(bytes).send()
 }
 
 /// The files that are on their way, as far as this process has them open, below a folder.
@@ -332,10 +334,10 @@ fn under_way(folder: &Path) -> usize {
 
 fn files_that_drip_take_seats_and_end(city: &City, files: &Path) {
     let drip = || {
-        let path = format!("POST /api/v1/media?id={}", key());
-        let mut stream = ask(city, "resident", &path);
+        let path = format!("POST /api/v1/media?id={}", new_key());
+        let mut stream = open_request(city, "resident", &path);
         stream.write_all(b"Content-Length: 1000000\r\n\r\n").unwrap();
-        stream.write_all(&sound(100_000)).unwrap();
+        stream.write_all(&make_sound(100_000)).unwrap();
         stream
     };
     let mut dripping: Vec<TcpStream> = (0..3).map(|_| drip()).collect();
@@ -348,10 +350,10 @@ fn files_that_drip_take_seats_and_end(city: &City, files: &Path) {
     }
     // They lie beside the files that are kept, where there is room.
     assert_eq!(under_way(&spool), 3);
-    let refused = send(city, "resident", &sound(1000));
+    let refused = send_sound(city, "resident", &make_sound(1000));
     assert_eq!(refused.header("retry-after"), "5");
-    assert_eq!(refused.problem(429, "too_many_requests")["limit"], "sending");
-    send(city, "neighbour", &sound(1000)).done();
+    assert_eq!(refused.expect_problem(429, "too_many_requests")["limit"], "sending");
+    send_sound(city, "neighbour", &make_sound(1000)).expect_success();
     // However often a byte arrives, the upload ends.
     let begun = Instant::now();
     let mut answers = Vec::new();
@@ -371,85 +373,86 @@ fn files_that_drip_take_seats_and_end(city: &City, files: &Path) {
     }
     assert!(answers.iter().all(|text| text.starts_with("HTTP/1.1 408")), "{answers:?}");
     assert_eq!(under_way(&spool), 0);
-    send(city, "resident", &sound(1000)).done();
+    send_sound(city, "resident", &make_sound(1000)).expect_success();
 }
 
 fn bytes_are_counted_as_they_come(city: &City, _: &Path) {
-    let first = send(city, "resident", &sound(900_000));
+    let first = send_sound(city, "resident", &make_sound(900_000));
     assert_eq!(first.header("ratelimit-policy"), "\"uploads\";q=5;w=5");
-    first.done();
-    send(city, "resident", &sound(900_000)).done();
-    let wait = told_to_wait(send(city, "resident", &sound(900_000)), "megabytes");
+    first.expect_success();
+    send_sound(city, "resident", &make_sound(900_000)).expect_success();
+    let wait = read_retry_after(send_sound(city, "resident", &make_sound(900_000)), "megabytes");
     assert!((30..=42).contains(&wait), "{wait}");
-    send(city, "neighbour", &sound(900_000)).done();
+    send_sound(city, "neighbour", &make_sound(900_000)).expect_success();
     // What was refused and what did not arrive costs nothing.
     city.advance(Duration::seconds(wait));
-    let path = format!("POST /api/v1/media?id={}", key());
-    let mut broken = ask(city, "resident", &path);
+    let path = format!("POST /api/v1/media?id={}", new_key());
+    let mut broken = open_request(city, "resident", &path);
     broken.write_all(b"Content-Length: 900000\r\n\r\n").unwrap();
     std::thread::sleep(Time::from_millis(300));
     drop(broken);
     std::thread::sleep(Time::from_millis(700));
-    send(city, "resident", &sound(900_000)).done();
+    send_sound(city, "resident", &make_sound(900_000)).expect_success();
     // How many files there are counts as well.
     let begin = json!({ "bytes": 100 });
-    let upload = city.by("resident").post("/api/v1/media_uploads", &begin).done();
+    let upload = city.client("resident").post("/api/v1/media_uploads", &begin).expect_success();
     let path = format!("/api/v1/media_uploads/{}/append", upload["id"].as_str().unwrap());
-    let piece = || city.by("resident").call("POST", &path).header("Upload-Offset", "7").bytes("x");
+    let piece =
+        || city.client("resident").call("POST", &path).header("Upload-Offset", "7").bytes("x");
     let refused = (0..8).map(|_| piece().send()).find(|answer| answer.status == 429);
-    told_to_wait(refused.expect("an end"), "uploads");
+    read_retry_after(refused.expect("an end"), "uploads");
 }
 
 fn what_waits_to_be_named_is_bounded(city: &City, _: &Path) {
     let begin = |bytes: u32| {
         let path = "/api/v1/media_uploads";
-        city.by("resident").post(path, &json!({ "id": key(), "bytes": bytes }))
+        city.client("resident").post(path, &json!({ "id": new_key(), "bytes": bytes }))
     };
-    let id = key();
+    let id = new_key();
     let path = format!("/api/v1/media?id={id}");
-    city.by("resident").call("POST", &path).bytes(sound(900_000)).send().done();
-    begin(900_000).done();
-    let refused = begin(900_000).problem(422, "too_many");
+    city.client("resident").call("POST", &path).bytes(make_sound(900_000)).send().expect_success();
+    begin(900_000).expect_success();
+    let refused = begin(900_000).expect_problem(422, "too_many");
     assert_eq!((&refused["what"], &refused["max"]), (&json!("waiting_megabytes"), &json!(2)));
-    send(city, "resident", &sound(900_000)).done();
-    send(city, "resident", &sound(900_000)).problem(422, "too_many");
+    send_sound(city, "resident", &make_sound(900_000)).expect_success();
+    send_sound(city, "resident", &make_sound(900_000)).expect_problem(422, "too_many");
     // What is named waits no longer.
-    let mut body = report_at(110.005, 30.005);
+    let mut body = report_body_at(110.005, 30.005);
     body["media"] = json!([id]);
-    city.by("resident").post("/api/v1/reports", &body).done();
-    send(city, "resident", &sound(900_000)).done();
-    send(city, "neighbour", &sound(900_000)).done();
+    city.client("resident").post("/api/v1/reports", &body).expect_success();
+    send_sound(city, "resident", &make_sound(900_000)).expect_success();
+    send_sound(city, "neighbour", &make_sound(900_000)).expect_success();
 }
 
 fn a_share_that_is_used_up_keeps_nobody_from_ending_logins<T>(city: &City, _: &T) {
-    let by = city.by("resident");
-    let body = report_at(110.005, 30.005);
+    let by = city.client("resident");
+    let body = report_body_at(110.005, 30.005);
     let refused = (0..500).find(|_| by.post("/api/v1/reports", &body).status == 429);
     assert!(refused.is_some(), "the share has an end");
     let refused = (0..2000).find(|_| by.get("/api/v1/reports").status == 429);
     assert!(refused.is_some(), "of what is read, too");
     // A thief who uses up the reserve does so for that login only.
     let body = json!({ "tenant": seed::CITY, "account": "resident", "password": seed::PASSWORD });
-    let thief = city.by("").post("/api/v1/auth/login", &body).done();
-    let thief = format!("Bearer {}", text(&thief, "/access_token"));
+    let thief = city.client("").post("/api/v1/auth/login", &body).expect_success();
+    let thief = format!("Bearer {}", read_text(&thief, "/access_token"));
     let look = || {
-        let call = city.by("").call("GET", "/api/v1/me/sessions");
+        let call = city.client("").call("GET", "/api/v1/me/sessions");
         call.header("Authorization", &thief).send().status
     };
     assert!((0..200).any(|_| look() == 429), "the reserve has an end");
     // Whichever login used it up: the owner sees the logins, and ends all others.
-    by.get("/api/v1/me/sessions").done();
-    by.post("/api/v1/me/sessions/revoke", &json!({})).done();
-    by.get("/api/v1/me/identities").done();
-    by.post("/api/v1/me/erasure", &json!({ "reason": "注销" })).done();
+    by.get("/api/v1/me/sessions").expect_success();
+    by.post("/api/v1/me/sessions/revoke", &json!({})).expect_success();
+    by.get("/api/v1/me/identities").expect_success();
+    by.post("/api/v1/me/erasure", &json!({ "reason": "注销" })).expect_success();
 }
 
 fn nonsense_beyond_the_share_is_refused_no_sooner<T>(city: &City, _: &T) {
-    let body = report_at(110.005, 30.005);
+    let body = report_body_at(110.005, 30.005);
     let refused =
-        (0..500).find(|_| city.by("resident").post("/api/v1/reports", &body).status == 429);
+        (0..500).find(|_| city.client("resident").post("/api/v1/reports", &body).status == 429);
     assert!(refused.is_some(), "the share has an end");
-    let points = format!("/api/v1/patrols/{}/points", key());
+    let points = format!("/api/v1/patrols/{}/points", new_key());
     let nonsense = [
         ("/api/v1/reports", "identity"),
         ("/api/v1/reports?what=this", "identity"),
@@ -459,21 +462,21 @@ fn nonsense_beyond_the_share_is_refused_no_sooner<T>(city: &City, _: &T) {
         (points.as_str(), "gzip"),
     ];
     for (path, encoding) in nonsense {
-        let call = city.by("resident").call("POST", path).header("Content-Encoding", encoding);
+        let call = city.client("resident").call("POST", path).header("Content-Encoding", encoding);
         let call = call.header("Content-Type", "application/json").bytes(b"{".to_vec());
         let begun = Instant::now();
-        call.send().problem(429, "too_many_requests");
+        call.send().expect_problem(429, "too_many_requests");
         assert!(begun.elapsed() >= Time::from_millis(200), "{path}: {:?}", begun.elapsed());
     }
     // Anyone may ask what needs no login.
     for path in ["/readyz".to_owned(), format!("/api/v1/privacy?tenant={}", seed::CITY)] {
-        assert_eq!(city.by("resident").get(&path).status, 200, "{path}");
+        assert_eq!(city.client("resident").get(&path).status, 200, "{path}");
     }
 }
 
 #[test]
 fn what_needs_no_login_is_counted_for_no_one() {
-    let document = api::server::document();
+    let document = api::server::build_openapi();
     let paths = document["paths"].as_object().unwrap();
     let operations = paths.iter().flat_map(|(path, item)| {
         item.as_object().unwrap().values().map(move |operation| (path, operation))

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, City, key, on_both, report_at, text};
+use crate::harness::{Answer, City, new_key, on_both, read_text, report_body_at};
 
 on_both! {
     an_awaited_file_belongs_to_whoever_named_it,
@@ -12,69 +12,70 @@ on_both! {
     a_report_names_no_file_that_can_never_arrive,
 }
 
-fn photo() -> Vec<u8> {
-    [crate::media::image("ok/hopper.jpg").as_slice(), key().as_bytes()].concat()
+fn make_photo() -> Vec<u8> {
+    [crate::media::load_image("ok/hopper.jpg").as_slice(), new_key().as_bytes()].concat()
 }
 
-fn raw(city: &City, by: &str, id: &str, bytes: &[u8]) -> Answer {
+fn send_raw(city: &City, by: &str, id: &str, bytes: &[u8]) -> Answer {
     let path = format!("/api/v1/media?id={id}");
-    city.by(by).call("POST", &path).header("Content-Type", "image/jpeg").bytes(bytes).send()
+    city.client(by).call("POST", &path).header("Content-Type", "image/jpeg").bytes(bytes).send()
 }
 
-fn form(city: &City, by: &str, id: &str) -> Answer {
+fn send_form(city: &City, by: &str, id: &str) -> Answer {
     let head = "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"x\"\r\n\r\n";
     let part =
         format!("\r\n--x\r\nContent-Disposition: form-data; name=\"id\"\r\n\r\n{id}\r\n--x--\r\n");
-    let body = [head.as_bytes(), &photo(), part.as_bytes()].concat();
-    let call = city.by(by).call("POST", "/api/v1/media");
+    let body = [head.as_bytes(), &make_photo(), part.as_bytes()].concat();
+    let call = city.client(by).call("POST", "/api/v1/media");
     call.header("Content-Type", "multipart/form-data; boundary=x").bytes(body).send()
 }
 
-fn begin(city: &City, by: &str, id: &str) -> Answer {
-    city.by(by).post("/api/v1/media_uploads", &json!({ "id": id, "bytes": 100 }))
+fn begin_upload(city: &City, by: &str, id: &str) -> Answer {
+    city.client(by).post("/api/v1/media_uploads", &json!({ "id": id, "bytes": 100 }))
 }
 
 /// A report that names a file which has not arrived; their identities.
-fn awaiting(city: &City) -> (String, String) {
-    let (id, mut body) = (key(), report_at(110.005, 30.005));
+fn submit_awaiting(city: &City) -> (String, String) {
+    let (id, mut body) = (new_key(), report_body_at(110.005, 30.005));
     body["media"] = json!([id]);
-    let report = city.by("resident").post("/api/v1/reports", &body).done();
-    (text(&report, "/id"), id)
+    let report = city.client("resident").post("/api/v1/reports", &body).expect_success();
+    (read_text(&report, "/id"), id)
 }
 
-fn state(city: &City, report: &str) -> Value {
-    city.by("community").get(&format!("/api/v1/reports/{report}")).done()["media"][0]["state"]
+fn get_media_state(city: &City, report: &str) -> Value {
+    city.client("community").get(&format!("/api/v1/reports/{report}")).expect_success()["media"][0]
+        ["state"]
         .take()
 }
 
 fn an_awaited_file_belongs_to_whoever_named_it(city: &City) {
-    let (report, id) = awaiting(city);
+    let (report, id) = submit_awaiting(city);
     // Others read it in the report, and name it too.
-    let mut body = report_at(110.005, 30.005);
+    let mut body = report_body_at(110.005, 30.005);
     body["media"] = json!([id]);
-    city.by("worker").post("/api/v1/reports", &body).done();
+    city.client("worker").post("/api/v1/reports", &body).expect_success();
     for by in ["worker", "community", "neighbour"] {
-        raw(city, by, &id, &photo()).problem(422, "idempotency_key_reused");
-        form(city, by, &id).problem(422, "idempotency_key_reused");
-        begin(city, by, &id).problem(422, "idempotency_key_reused");
-        let call = city.by(by).call("POST", "/api/v1/media").key(&id).bytes(photo());
-        call.send().problem(422, "idempotency_key_reused");
+        send_raw(city, by, &id, &make_photo()).expect_problem(422, "idempotency_key_reused");
+        send_form(city, by, &id).expect_problem(422, "idempotency_key_reused");
+        begin_upload(city, by, &id).expect_problem(422, "idempotency_key_reused");
+        let call = city.client(by).call("POST", "/api/v1/media").key(&id).bytes(make_photo());
+        call.send().expect_problem(422, "idempotency_key_reused");
     }
-    assert_eq!(state(city, &report), "awaited");
-    raw(city, "resident", &id, &photo()).done();
-    assert_eq!(state(city, &report), "present");
+    assert_eq!(get_media_state(city, &report), "awaited");
+    send_raw(city, "resident", &id, &make_photo()).expect_success();
+    assert_eq!(get_media_state(city, &report), "present");
     assert_eq!(city.verify().broken, Vec::<String>::new());
 }
 
 fn an_upload_begun_by_somebody_else_gives_way_to_whoever_named_it(city: &City) {
-    let (id, mut body) = (key(), report_at(110.005, 30.005));
-    begin(city, "neighbour", &id).done();
+    let (id, mut body) = (new_key(), report_body_at(110.005, 30.005));
+    begin_upload(city, "neighbour", &id).expect_success();
     body["media"] = json!([id]);
-    city.by("resident").post("/api/v1/reports", &body).done();
-    begin(city, "resident", &id).done();
+    city.client("resident").post("/api/v1/reports", &body).expect_success();
+    begin_upload(city, "resident", &id).expect_success();
     let path = format!("/api/v1/media_uploads/{id}");
-    city.by("neighbour").get(&path).problem(404, "not_found");
-    let own = city.by("resident").get(&path).done();
+    city.client("neighbour").get(&path).expect_problem(404, "not_found");
+    let own = city.client("resident").get(&path).expect_success();
     assert_eq!((&own["offset"], &own["bytes"]), (&json!(0), &json!(100)));
 }
 
@@ -91,23 +92,24 @@ fn identities_of_the_server_are_not_for_files(city: &City) {
         "{018f3f5e-9c4b-8d2a-8e21-5b0c6f1a2d3e}",
     ];
     for id in reserved {
-        assert_eq!(form(city, "worker", id).fault_at("/id"), "reserved_id", "{id}");
-        assert_eq!(begin(city, "worker", id).fault_at("/id"), "reserved_id", "{id}");
+        assert_eq!(send_form(city, "worker", id).expect_fault("/id"), "reserved_id", "{id}");
+        assert_eq!(begin_upload(city, "worker", id).expect_fault("/id"), "reserved_id", "{id}");
         let encoded = id.replace('{', "%7B").replace('}', "%7D");
-        let refused = raw(city, "worker", &encoded, &photo()).problem(400, "invalid_query");
+        let refused =
+            send_raw(city, "worker", &encoded, &make_photo()).expect_problem(400, "invalid_query");
         assert_eq!(refused["errors"][0]["code"], "reserved_id", "{id}");
     }
     // What is one's own is one's own, however it is written.
-    let id = key();
-    form(city, "worker", &id.to_uppercase()).done();
-    city.by("worker").get(&format!("/api/v1/media/{id}")).done();
+    let id = new_key();
+    send_form(city, "worker", &id.to_uppercase()).expect_success();
+    city.client("worker").get(&format!("/api/v1/media/{id}")).expect_success();
 }
 
 fn a_report_names_no_file_that_can_never_arrive(city: &City) {
     for id in crate::idempotency::UNFIT {
-        let mut body = report_at(110.005, 30.005);
-        body["media"] = json!([key(), id]);
-        let refused = city.by("resident").post("/api/v1/reports", &body);
-        assert_eq!(refused.fault_at("/media/1"), "reserved_id", "{id}");
+        let mut body = report_body_at(110.005, 30.005);
+        body["media"] = json!([new_key(), id]);
+        let refused = city.client("resident").post("/api/v1/reports", &body);
+        assert_eq!(refused.expect_fault("/media/1"), "reserved_id", "{id}");
     }
 }

@@ -19,7 +19,7 @@ use domain::core::journal::Hash;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, jwk::Jwk};
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, City, Engine as Database, on_both_beside, seed, text};
+use crate::harness::{Answer, City, Engine as Database, on_both_beside, read_text, seed};
 
 const CLIENT: &str = "grid-client";
 const SECRET: &str = "client secret/&never shown";
@@ -41,7 +41,7 @@ struct Id {
     memory: Arc<Mutex<Memory>>,
 }
 
-fn key(rsa: bool) -> (EncodingKey, Algorithm, Jwk) {
+fn signing_key(rsa: bool) -> (EncodingKey, Algorithm, Jwk) {
     let der = |text: &str| BASE64_STANDARD.decode(text.replace('\n', "")).unwrap();
     let (key, algorithm, kid) = if rsa {
         let key = EncodingKey::from_rsa_der(&der(include_str!("oidc/rsa.txt")));
@@ -71,16 +71,18 @@ impl Id {
                         "jwks_uri": format!("{base}/jwks"),
                     }),
                 ),
-                "/jwks" => Said::Json(200, json!({ "keys": [key(false).2, key(true).2] })),
-                "/token" => token(&mut memory, asked, &base),
+                "/jwks" => {
+                    Said::Json(200, json!({ "keys": [signing_key(false).2, signing_key(true).2] }))
+                }
+                "/token" => issue_token(&mut memory, asked, &base),
                 "/userinfo" => {
                     let bearer = asked.headers.get("authorization").cloned().unwrap_or_default();
                     let who = bearer.strip_prefix("Bearer access-").map(str::to_owned);
                     Said::Json(200, json!({ "preferred_username": who, "sub": "x" }))
                 }
                 "/cgi-bin/gettoken" => {
-                    let right =
-                        asked.query("corpid") == CLIENT && asked.query("corpsecret") == SECRET;
+                    let right = asked.query_param("corpid") == CLIENT
+                        && asked.query_param("corpsecret") == SECRET;
                     memory.fetched += 1;
                     let token = format!("corp-{}", memory.fetched);
                     let error = json!({ "errcode": 40013, "errmsg": "invalid corpid" });
@@ -89,8 +91,8 @@ impl Id {
                 }
                 "/cgi-bin/auth/getuserinfo" => {
                     let current = format!("corp-{}", memory.fetched);
-                    let code = asked.query("code").to_owned();
-                    let said = if asked.query("access_token") != current {
+                    let code = asked.query_param("code").to_owned();
+                    let said = if asked.query_param("access_token") != current {
                         json!({ "errcode": 42001, "errmsg": "access_token expired" })
                     } else if !memory.used.insert(code.clone()) {
                         json!({ "errcode": 40029, "errmsg": "invalid code" })
@@ -108,7 +110,7 @@ impl Id {
     }
 
     /// A person consents: the code they come back with, and the state.
-    fn consent(&self, url: &str, who: &str) -> (String, String) {
+    fn give_consent(&self, url: &str, who: &str) -> (String, String) {
         let (_, query) = url.split_once('?').unwrap();
         let query: BTreeMap<String, String> =
             form_urlencoded::parse(query.as_bytes()).into_owned().collect();
@@ -122,13 +124,13 @@ impl Id {
         (code, query["state"].clone())
     }
 
-    fn wrong(&self, what: &'static str) {
+    fn set_wrong(&self, what: &'static str) {
         self.memory.lock().unwrap().wrong = Some(what);
     }
 }
 
-fn token(memory: &mut Memory, asked: &Asked, base: &str) -> Said {
-    let form: BTreeMap<String, String> = asked.form();
+fn issue_token(memory: &mut Memory, asked: &Asked, base: &str) -> Said {
+    let form: BTreeMap<String, String> = asked.parse_form();
     let encode_part =
         |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
     let basic = format!("{}:{}", encode_part(CLIENT), encode_part(SECRET));
@@ -139,7 +141,7 @@ fn token(memory: &mut Memory, asked: &Asked, base: &str) -> Said {
         return Said::Json(401, json!({ "error": "invalid_client" }));
     }
     let code = form.get("code").cloned().unwrap_or_default();
-    let challenge = BASE64_URL_SAFE_NO_PAD.encode(Hash::of(form["code_verifier"].as_bytes()).0);
+    let challenge = BASE64_URL_SAFE_NO_PAD.encode(Hash::digest(form["code_verifier"].as_bytes()).0);
     let Some((who, nonce, expected)) = memory.codes.get(&code).cloned() else {
         return Said::Json(400, json!({ "error": "invalid_grant" }));
     };
@@ -147,7 +149,7 @@ fn token(memory: &mut Memory, asked: &Asked, base: &str) -> Said {
         return Said::Json(400, json!({ "error": "invalid_grant" }));
     }
     let wrong = memory.wrong.take();
-    let (signing, algorithm, jwk) = key(memory.rsa);
+    let (signing, algorithm, jwk) = signing_key(memory.rsa);
     let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
     let mut claims = json!({
         "iss": base, "aud": CLIENT, "sub": "1", "exp": now + 300, "iat": now,
@@ -194,7 +196,7 @@ fn token(memory: &mut Memory, asked: &Asked, base: &str) -> Said {
     Said::Json(200, json!({ "id_token": token, "access_token": format!("access-{who}") }))
 }
 
-fn provider(name: &str, kind: Kind, base: &str) -> Provider {
+fn build_provider(name: &str, kind: Kind, base: &str) -> Provider {
     Provider {
         name: name.to_owned(),
         label: "统一认证".to_owned(),
@@ -216,16 +218,16 @@ fn provider(name: &str, kind: Kind, base: &str) -> Provider {
     }
 }
 
-fn open(engine: Database) -> (City, Id) {
+fn open_city(engine: Database) -> (City, Id) {
     let id = Id::start();
     let base = &id.server.base;
-    let strong = Provider { second_factor: true, ..provider("strong", Kind::Oidc, base) };
-    let city = City::with(engine, |settings| {
+    let strong = Provider { second_factor: true, ..build_provider("strong", Kind::Oidc, base) };
+    let city = City::open_with(engine, |settings| {
         settings.second_factor = SecondFactor::Administrators;
         settings.providers = vec![
-            provider("city", Kind::Oidc, base),
-            provider("plain", Kind::Oauth2, base),
-            provider("wecom", Kind::Wecom, base),
+            build_provider("city", Kind::Oidc, base),
+            build_provider("plain", Kind::Oauth2, base),
+            build_provider("wecom", Kind::Wecom, base),
             strong,
         ];
     });
@@ -243,36 +245,36 @@ on_both_beside! {
     providers_are_listed_by_tenant,
 }
 
-fn begin(city: &City, provider: &str) -> (String, String) {
+fn begin_login(city: &City, provider: &str) -> (String, String) {
     let path = format!("/api/v1/auth/oidc/{provider}/start?tenant={}", seed::CITY);
-    let begun = city.by("").get(&path).done();
-    (text(&begun, "/authorization_url"), text(&begun, "/flow"))
+    let begun = city.client("").get(&path).expect_success();
+    (read_text(&begun, "/authorization_url"), read_text(&begun, "/flow"))
 }
 
-fn finish(city: &City, provider: &str, flow: &str, code: &str, state: &str) -> Answer {
+fn finish_login(city: &City, provider: &str, flow: &str, code: &str, state: &str) -> Answer {
     let body = json!({ "flow": flow, "code": code, "state": state });
-    city.by("").post(&format!("/api/v1/auth/oidc/{provider}/callback"), &body)
+    city.client("").post(&format!("/api/v1/auth/oidc/{provider}/callback"), &body)
 }
 
-fn login(city: &City, id: &Id, provider: &str, who: &str) -> Answer {
-    let (url, flow) = begin(city, provider);
-    let (code, state) = id.consent(&url, who);
-    finish(city, provider, &flow, &code, &state)
+fn log_in(city: &City, id: &Id, provider: &str, who: &str) -> Answer {
+    let (url, flow) = begin_login(city, provider);
+    let (code, state) = id.give_consent(&url, who);
+    finish_login(city, provider, &flow, &code, &state)
 }
 
-fn name(city: &City, tokens: &Value) -> String {
-    let token = format!("Bearer {}", text(tokens, "/access_token"));
-    let me = city.by("").call("GET", "/api/v1/me").header("Authorization", &token).send();
-    text(&me.done(), "/name")
+fn get_name(city: &City, tokens: &Value) -> String {
+    let token = format!("Bearer {}", read_text(tokens, "/access_token"));
+    let me = city.client("").call("GET", "/api/v1/me").header("Authorization", &token).send();
+    read_text(&me.expect_success(), "/name")
 }
 
 fn a_provider_vouches_for_an_account(city: &City, id: &Id) {
-    let (url, _) = begin(city, "city");
+    let (url, _) = begin_login(city, "city");
     assert!(url.contains("scope=openid+profile") && url.contains("nonce="), "{url}");
     assert!(!url.contains("secret"), "{url}");
-    assert_eq!(name(city, &login(city, id, "city", "worker").done()), "网格员王芳");
+    assert_eq!(get_name(city, &log_in(city, id, "city", "worker").expect_success()), "网格员王芳");
     id.memory.lock().unwrap().rsa = true;
-    assert_eq!(name(city, &login(city, id, "city", "leader").done()), "街道赵刚");
+    assert_eq!(get_name(city, &log_in(city, id, "city", "leader").expect_success()), "街道赵刚");
 }
 
 fn a_forged_identity_token_is_refused(city: &City, id: &Id) {
@@ -289,87 +291,89 @@ fn a_forged_identity_token_is_refused(city: &City, id: &Id) {
         ("hs256", "wrong_algorithm"),
         ("signature", "wrong_signature"),
     ] {
-        id.wrong(wrong);
-        let refused = login(city, id, "city", "worker").problem(401, "credentials_invalid");
+        id.set_wrong(wrong);
+        let refused = log_in(city, id, "city", "worker").expect_problem(401, "credentials_invalid");
         assert_eq!(refused["reason"], reason, "{wrong}: {refused}");
         assert!(!refused.to_string().contains(SECRET));
     }
     for wrong in ["missing", "down", "refused"] {
-        id.wrong(wrong);
-        login(city, id, "city", "worker").problem(503, "outside_unavailable");
+        id.set_wrong(wrong);
+        log_in(city, id, "city", "worker").expect_problem(503, "outside_unavailable");
     }
-    login(city, id, "city", "worker").done();
+    log_in(city, id, "city", "worker").expect_success();
 }
 
 fn a_login_belongs_to_the_browser_it_began_in(city: &City, id: &Id) {
-    let (url, flow) = begin(city, "city");
-    let (code, state) = id.consent(&url, "worker");
-    let (_, other) = begin(city, "city");
-    let reason = |answer: Answer| text(&answer.problem(401, "credentials_invalid"), "/reason");
-    assert_eq!(reason(finish(city, "city", &other, &code, &state)), "state");
-    assert_eq!(reason(finish(city, "city", &flow, &code, "another")), "state");
-    assert_eq!(reason(finish(city, "plain", &flow, &code, &state)), "state");
+    let (url, flow) = begin_login(city, "city");
+    let (code, state) = id.give_consent(&url, "worker");
+    let (_, other) = begin_login(city, "city");
+    let reason =
+        |answer: Answer| read_text(&answer.expect_problem(401, "credentials_invalid"), "/reason");
+    assert_eq!(reason(finish_login(city, "city", &other, &code, &state)), "state");
+    assert_eq!(reason(finish_login(city, "city", &flow, &code, "another")), "state");
+    assert_eq!(reason(finish_login(city, "plain", &flow, &code, &state)), "state");
     for garbage in ["", "x", "💥", &"A".repeat(5000)] {
-        assert_eq!(reason(finish(city, "city", garbage, &code, &state)), "flow");
-        assert_eq!(reason(finish(city, "city", &flow, garbage, &state)), "code");
+        assert_eq!(reason(finish_login(city, "city", garbage, &code, &state)), "flow");
+        assert_eq!(reason(finish_login(city, "city", &flow, garbage, &state)), "code");
     }
     // The code of another person's login fits no verifier of ours.
-    let (url, mine) = begin(city, "city");
-    let (_, mine_state) = id.consent(&url, "worker");
-    assert_eq!(reason(finish(city, "city", &mine, &code, &mine_state)), "code");
-    finish(city, "city", &flow, &code, &state).done();
-    assert_eq!(reason(finish(city, "city", &flow, &code, &state)), "code");
-    let (url, flow) = begin(city, "city");
-    let (code, state) = id.consent(&url, "worker");
+    let (url, mine) = begin_login(city, "city");
+    let (_, mine_state) = id.give_consent(&url, "worker");
+    assert_eq!(reason(finish_login(city, "city", &mine, &code, &mine_state)), "code");
+    finish_login(city, "city", &flow, &code, &state).expect_success();
+    assert_eq!(reason(finish_login(city, "city", &flow, &code, &state)), "code");
+    let (url, flow) = begin_login(city, "city");
+    let (code, state) = id.give_consent(&url, "worker");
     city.advance(Duration::minutes(11));
-    assert_eq!(reason(finish(city, "city", &flow, &code, &state)), "flow");
+    assert_eq!(reason(finish_login(city, "city", &flow, &code, &state)), "flow");
 }
 
 fn an_account_is_never_made(city: &City, id: &Id) {
-    login(city, id, "city", "somebody-else").problem(403, "no_such_account");
-    login(city, id, "city", &"x".repeat(300)).problem(403, "no_such_account");
-    let people = city.by("worker").get("/api/v1/me").done();
+    log_in(city, id, "city", "somebody-else").expect_problem(403, "no_such_account");
+    log_in(city, id, "city", &"x".repeat(300)).expect_problem(403, "no_such_account");
+    let people = city.client("worker").get("/api/v1/me").expect_success();
     assert_eq!(people["name"], "网格员王芳");
 }
 
 fn plain_oauth_asks_who_it_is(city: &City, id: &Id) {
-    assert_eq!(name(city, &login(city, id, "plain", "worker").done()), "网格员王芳");
-    login(city, id, "plain", "nobody-here").problem(403, "no_such_account");
+    assert_eq!(get_name(city, &log_in(city, id, "plain", "worker").expect_success()), "网格员王芳");
+    log_in(city, id, "plain", "nobody-here").expect_problem(403, "no_such_account");
 }
 
 fn wecom_tells_the_member(city: &City, id: &Id) {
     let login = |code: &str| {
-        let (url, flow) = begin(city, "wecom");
+        let (url, flow) = begin_login(city, "wecom");
         assert!(url.starts_with("https://open.weixin.qq.com/connect/oauth2/authorize?appid="));
         assert!(url.ends_with("#wechat_redirect") && url.contains("agentid=1000002"), "{url}");
         let state = url.split("state=").nth(1).unwrap().split('&').next().unwrap().to_owned();
-        finish(city, "wecom", &flow, code, &state)
+        finish_login(city, "wecom", &flow, code, &state)
     };
-    assert_eq!(name(city, &login("member-worker").done()), "网格员王芳");
-    assert_eq!(login("member-worker").problem(401, "credentials_invalid")["reason"], "code");
-    assert_eq!(login("visitor").problem(401, "credentials_invalid")["reason"], "claim");
+    assert_eq!(get_name(city, &login("member-worker").expect_success()), "网格员王芳");
+    assert_eq!(login("member-worker").expect_problem(401, "credentials_invalid")["reason"], "code");
+    assert_eq!(login("visitor").expect_problem(401, "credentials_invalid")["reason"], "claim");
     assert_eq!(id.memory.lock().unwrap().fetched, 1);
     // An access token that ended is fetched again.
     id.memory.lock().unwrap().fetched += 1;
-    login("member-leader").done();
+    login("member-leader").expect_success();
     assert_eq!(id.memory.lock().unwrap().fetched, 3);
 }
 
 fn a_second_factor_is_still_wanted(city: &City, id: &Id) {
-    let tokens = login(city, id, "city", "admin").done();
+    let tokens = log_in(city, id, "city", "admin").expect_success();
     assert_eq!(tokens["restriction"], "second_factor");
     // Where the provider checks one itself, no one is asked twice.
-    assert_eq!(login(city, id, "strong", "admin").done()["restriction"], Value::Null);
+    assert_eq!(log_in(city, id, "strong", "admin").expect_success()["restriction"], Value::Null);
 }
 
 fn providers_are_listed_by_tenant(city: &City, _: &Id) {
-    let of =
-        |tenant: &str| city.by("").get(&format!("/api/v1/auth/providers?tenant={tenant}")).done();
+    let of = |tenant: &str| {
+        city.client("").get(&format!("/api/v1/auth/providers?tenant={tenant}")).expect_success()
+    };
     assert_eq!(of(seed::CITY)["items"].as_array().unwrap().len(), 4);
     assert_eq!(of(seed::CITY)["items"][2]["kind"], "wecom");
     assert_eq!(of(seed::OTHER)["items"], json!([]));
     assert!(!of(seed::CITY).to_string().contains("ecret"));
     let path = |name: &str, tenant: &str| format!("/api/v1/auth/oidc/{name}/start?tenant={tenant}");
-    city.by("").get(&path("city", seed::OTHER)).problem(404, "not_found");
-    city.by("").get(&path("nowhere", seed::CITY)).problem(404, "not_found");
+    city.client("").get(&path("city", seed::OTHER)).expect_problem(404, "not_found");
+    city.client("").get(&path("nowhere", seed::CITY)).expect_problem(404, "not_found");
 }

@@ -7,11 +7,11 @@ use serde_json::Value;
 
 use crate::{
     harness::{City, Engine},
-    snapshot::committed,
+    snapshot::expect_committed,
 };
 
 /// Every operation: method, path, and what the document says of it.
-pub(crate) fn operations(document: &Value) -> Vec<(String, String, Value)> {
+pub(crate) fn list_operations(document: &Value) -> Vec<(String, String, Value)> {
     let paths = document["paths"].as_object().expect("a document has paths");
     paths
         .iter()
@@ -45,32 +45,32 @@ pub(crate) const OPEN: &[&str] = &[
     "receive_wechat_event",
 ];
 
-fn all() -> Vec<(String, String, Value)> {
-    operations(&api::server::document())
+fn all_operations() -> Vec<(String, String, Value)> {
+    list_operations(&api::server::build_openapi())
 }
 
 #[test]
 fn the_committed_contract_is_the_program() {
-    let mut made = serde_json::to_string_pretty(&api::server::document()).unwrap();
+    let mut made = serde_json::to_string_pretty(&api::server::build_openapi()).unwrap();
     made.push('\n');
-    committed("openapi/openapi.json", &made);
+    expect_committed("openapi/openapi.json", &made);
 }
 
 #[test]
 fn the_served_contract_is_the_program() {
     let city = City::open(Engine::Sqlite);
-    let served = city.by("").get("/openapi.json");
+    let served = city.client("").get("/openapi.json");
     assert_eq!(served.header("content-type"), "application/json");
     let tag = served.header("etag").to_owned();
-    assert_eq!(served.done(), api::server::document());
-    let again = city.by("").call("GET", "/openapi.json").header("If-None-Match", &tag).send();
+    assert_eq!(served.expect_success(), api::server::build_openapi());
+    let again = city.client("").call("GET", "/openapi.json").header("If-None-Match", &tag).send();
     assert_eq!((again.status, again.text.as_str()), (304, ""));
 }
 
 #[test]
 fn every_operation_has_a_name_of_its_own() {
     let mut names = BTreeSet::new();
-    for (method, path, operation) in all() {
+    for (method, path, operation) in all_operations() {
         let name = operation["operationId"].as_str().unwrap_or_default().to_owned();
         let plain = name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
         let formed = name.contains('_') || ["login", "logout"].contains(&name.as_str());
@@ -82,20 +82,20 @@ fn every_operation_has_a_name_of_its_own() {
     assert!(names.len() > 40, "{names:?}");
 }
 
-fn chinese(text: &str) -> bool {
+fn has_chinese(text: &str) -> bool {
     text.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c))
 }
 
 #[test]
 fn every_operation_is_explained() {
-    let document = api::server::document();
+    let document = api::server::build_openapi();
     let tags = document["tags"].as_array().unwrap();
     let known: BTreeSet<&str> = tags.iter().filter_map(|tag| tag["name"].as_str()).collect();
     for tag in tags {
-        assert!(chinese(tag["description"].as_str().unwrap_or_default()), "{tag}");
+        assert!(has_chinese(tag["description"].as_str().unwrap_or_default()), "{tag}");
     }
     let mut used = BTreeSet::new();
-    for (method, path, operation) in operations(&document) {
+    for (method, path, operation) in list_operations(&document) {
         let at = format!("{method} {path}");
         let own = operation["tags"].as_array().unwrap();
         assert_eq!(own.len(), 1, "{at}");
@@ -105,7 +105,7 @@ fn every_operation_is_explained() {
         let text = |member: &str| operation[member].as_str().unwrap_or_default();
         assert!(text("summary").ends_with('.'), "{at}: {:?}", text("summary"));
         assert!(text("summary").len() < 80, "{at}: {:?}", text("summary"));
-        assert!(chinese(text("description")), "{at}: {:?}", text("description"));
+        assert!(has_chinese(text("description")), "{at}: {:?}", text("description"));
         for parameter in operation["parameters"].as_array().into_iter().flatten() {
             // A list of values explains itself, with a label for each.
             let own = [&parameter["description"], &parameter["schema"]["description"]];
@@ -118,7 +118,7 @@ fn every_operation_is_explained() {
 
 #[test]
 fn every_operation_says_who_may_and_how_it_fails() {
-    for (method, path, operation) in all() {
+    for (method, path, operation) in all_operations() {
         let at = format!("{method} {path}");
         let name = operation["operationId"].as_str().unwrap();
         let security = operation["security"].to_string();
@@ -162,7 +162,7 @@ fn every_operation_says_who_may_and_how_it_fails() {
 #[test]
 fn every_operation_has_an_example() {
     let mut lacking = Vec::new();
-    for (method, path, operation) in all() {
+    for (method, path, operation) in all_operations() {
         let body = operation.pointer("/requestBody/content/application~1json");
         if body.is_some_and(|body| body.get("example").is_none()) {
             lacking.push(format!("{method} {path}: request"));
@@ -196,7 +196,7 @@ fn every_reference_leads_somewhere() {
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
     }
-    let document = api::server::document();
+    let document = api::server::build_openapi();
     let mut found = BTreeSet::new();
     references(&document, &mut found);
     assert!(found.len() > 30, "{found:?}");
@@ -213,9 +213,9 @@ fn every_reference_leads_somewhere() {
 #[test]
 fn the_page_works_without_the_internet() {
     let city = City::open(Engine::Sqlite);
-    let to = city.by("").get("/docs");
+    let to = city.client("").get("/docs");
     assert_eq!((to.status, to.header("location")), (302, "docs/"));
-    let page = city.by("").get("/docs/");
+    let page = city.client("").get("/docs/");
     assert_eq!(page.status, 200, "{}", page.text);
     assert!(page.header("content-type").starts_with("text/html"));
     let linked: Vec<&str> = page
@@ -231,10 +231,10 @@ fn the_page_works_without_the_internet() {
     for link in linked {
         let absolute = link.contains("//") || link.starts_with("http");
         assert!(!absolute, "the page asks {link}");
-        let file = city.by("").get(&format!("/docs/{}", link.trim_start_matches("./")));
+        let file = city.client("").get(&format!("/docs/{}", link.trim_start_matches("./")));
         assert_eq!(file.status, 200, "{link}");
     }
-    let start = city.by("").get("/docs/swagger-initializer.js").text;
+    let start = city.client("").get("/docs/swagger-initializer.js").text;
     assert!(start.contains("/openapi.json") && !start.contains("http"), "{start}");
 }
 
@@ -242,16 +242,16 @@ fn the_page_works_without_the_internet() {
 fn every_problem_is_explained_where_its_type_says() {
     let city = City::open(Engine::Sqlite);
     for code in api::http::problem::Code::ALL {
-        let page = city.by("").get(code.uri()).done();
+        let page = city.client("").get(code.uri()).expect_success();
         assert_eq!(page["code"], code.name(), "{page}");
     }
-    let listed = city.by("").get("/problems").done();
+    let listed = city.client("").get("/problems").expect_success();
     assert_eq!(listed.as_array().map(Vec::len), Some(api::http::problem::Code::ALL.len()));
 }
 
 #[test]
 fn the_committed_problems_are_the_program() {
-    committed(
+    expect_committed(
         "docs/problems.md",
         &format!("{}\n", api::http::problem::problems_markdown().trim_end()),
     );

@@ -5,8 +5,8 @@ use persistence::probe;
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{Answer, City, Engine, key, on_both, report_at, seed, text},
-    openapi::operations,
+    harness::{Answer, City, Engine, new_key, on_both, read_text, report_body_at, seed},
+    openapi::list_operations,
 };
 
 on_both! {
@@ -37,7 +37,7 @@ const HOME: &str = "黄石港区隐秘巷77号9单元";
 const SECRETS: [&str; 4] = [NAME, PHONE, ID, HOME];
 
 /// Every value of every table, and for SQLite the file itself.
-pub(crate) fn everything(city: &City) -> String {
+pub(crate) fn dump_database(city: &City) -> String {
     let url = &city.database.url;
     if let Some(path) = url.strip_prefix("sqlite://") {
         let mut bytes = std::fs::read(path).unwrap();
@@ -49,16 +49,16 @@ pub(crate) fn everything(city: &City) -> String {
     let tables = "select table_name::text as line from information_schema.tables \
                   where table_schema = 'public'";
     let mut all = String::new();
-    for table in probe::lines(url, tables).unwrap() {
+    for table in probe::query_lines(url, tables).unwrap() {
         let rows = format!("select row_to_json(t)::text as line from {table} t");
-        all.extend(probe::lines(url, &rows).unwrap());
+        all.extend(probe::query_lines(url, &rows).unwrap());
     }
     all
 }
 
 /// Asserts that none of the secrets is in a text, however bytes are written.
 #[track_caller]
-pub(crate) fn lacks(whole: &str, secrets: &[&str], at: &str) {
+pub(crate) fn expect_no_secrets(whole: &str, secrets: &[&str], at: &str) {
     for secret in secrets {
         let hex = secret.bytes().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
         let escaped = serde_json::to_string(secret).unwrap();
@@ -69,69 +69,73 @@ pub(crate) fn lacks(whole: &str, secrets: &[&str], at: &str) {
 }
 
 /// A report of `by` with a contact; its identity.
-fn reported(city: &City, by: &str, contact: &Value, more: &[(&str, Value)]) -> String {
-    let mut body = report_at(110.005, 30.005);
+fn submit_report(city: &City, by: &str, contact: &Value, more: &[(&str, Value)]) -> String {
+    let mut body = report_body_at(110.005, 30.005);
     body["contact"] = contact.clone();
     for (member, value) in more {
         body[*member] = value.clone();
     }
-    text(&city.by(by).post("/api/v1/reports", &body).done(), "/id")
+    read_text(&city.client(by).post("/api/v1/reports", &body).expect_success(), "/id")
 }
 
 /// A resident whose data is planted; the identity.
-fn planted(city: &City) -> String {
-    let account = key();
+fn plant_resident(city: &City) -> String {
+    let account = new_key();
     let account = account.get(24..).unwrap();
     let body = json!({
         "account": account, "name": NAME, "password": seed::PASSWORD,
-        "grants": [{ "role": "resident", "area_id": city.area(seed::CITY) }],
+        "grants": [{ "role": "resident", "area_id": city.area_id(seed::CITY) }],
     });
-    let person = text(&city.by("admin").post("/api/v1/people", &body).done(), "/id");
+    let person =
+        read_text(&city.client("admin").post("/api/v1/people", &body).expect_success(), "/id");
     let contact = json!({ "name": NAME, "phone": PHONE, "id_number": ID, "address": HOME });
-    city.by("admin").post(&format!("/api/v1/people/{person}/contact"), &contact).done();
+    city.client("admin")
+        .post(&format!("/api/v1/people/{person}/contact"), &contact)
+        .expect_success();
     person
 }
 
-fn seeing(fields: &[&str]) -> Value {
+fn disclosure_body(fields: &[&str]) -> Value {
     json!({ "fields": fields, "purpose": "callback", "reason": "回访核实是否解决" })
 }
 
 fn plain_text_is_nowhere_in_the_database(city: &City) {
-    planted(city);
+    plant_resident(city);
     let contact = json!({ "name": NAME, "phone": PHONE, "address": HOME });
-    let report = reported(city, "hotline", &contact, &[]);
-    city.by("hotline").get(&format!("/api/v1/reports/{report}")).done();
+    let report = submit_report(city, "hotline", &contact, &[]);
+    city.client("hotline").get(&format!("/api/v1/reports/{report}")).expect_success();
     let see = format!("/api/v1/reports/{report}/reporter/disclosures");
-    let seen = city.by("hotline").post(&see, &seeing(&["name", "phone"])).done();
+    let seen =
+        city.client("hotline").post(&see, &disclosure_body(&["name", "phone"])).expect_success();
     assert_eq!(seen["contact"]["phone"], PHONE);
-    lacks(&everything(city), &SECRETS, "the database");
+    expect_no_secrets(&dump_database(city), &SECRETS, "the database");
     // Residents of the template have names too, and none is in a journal.
-    lacks(&everything(city), &["居民张阿姨", "居民老许"], "the database");
+    expect_no_secrets(&dump_database(city), &["居民张阿姨", "居民老许"], "the database");
     assert_eq!(city.verify().broken, Vec::<String>::new());
 }
 
 fn values_are_masked_for_everybody_but_their_owner(city: &City) {
-    let own = city.by("resident").id();
+    let own = city.client("resident").id();
     let path = format!("/api/v1/people/{own}/contact");
     let contact = json!({ "name": NAME, "phone": PHONE, "id_number": ID, "address": HOME });
-    let mine = city.by("resident").post(&path, &contact).done();
+    let mine = city.client("resident").post(&path, &contact).expect_success();
     assert_eq!((&mine["phone"], &mine["masked"]), (&json!(PHONE), &json!(false)));
-    let shown = city.by("admin").get(&path).done();
+    let shown = city.client("admin").get(&path).expect_success();
     let masked = json!([shown["name"], shown["phone"], shown["id_number"], shown["address"]]);
     assert_eq!(masked, json!(["慕**密", "139****4321", "1101**********002X", "黄石港区隐秘****"]));
-    city.by("neighbour").get(&path).problem(404, "not_found");
-    city.by("far_admin").post(&path, &contact).problem(403, "not_permitted");
-    assert_eq!(city.by("resident").get("/api/v1/me").done()["name"], NAME);
-    let listed = city.by("admin").get("/api/v1/people?limit=100").done();
+    city.client("neighbour").get(&path).expect_problem(404, "not_found");
+    city.client("far_admin").post(&path, &contact).expect_problem(403, "not_permitted");
+    assert_eq!(city.client("resident").get("/api/v1/me").expect_success()["name"], NAME);
+    let listed = city.client("admin").get("/api/v1/people?limit=100").expect_success();
     assert!(listed.to_string().contains("慕**密") && !listed.to_string().contains(NAME));
     // What is left out is gone.
-    city.by("resident").post(&path, &json!({ "phone": PHONE })).done();
-    let left = city.by("resident").get(&path).done();
+    city.client("resident").post(&path, &json!({ "phone": PHONE })).expect_success();
+    let left = city.client("resident").get(&path).expect_success();
     assert_eq!(json!([left["name"], left["phone"]]), json!([null, PHONE]));
 }
 
 fn what_is_no_phone_is_refused_in_both_languages(city: &City) {
-    let path = format!("/api/v1/people/{}/contact", city.by("resident").id());
+    let path = format!("/api/v1/people/{}/contact", city.client("resident").id());
     for (member, value, code) in [
         ("phone", "12345", "invalid_phone"),
         ("id_number", "11010519491231002", "invalid_id_number"),
@@ -140,48 +144,53 @@ fn what_is_no_phone_is_refused_in_both_languages(city: &City) {
         ("address", "", "empty_text"),
     ] {
         for language in ["zh-CN", "en"] {
-            let call = city.by("resident").call("POST", &path).header("Accept-Language", language);
+            let call =
+                city.client("resident").call("POST", &path).header("Accept-Language", language);
             let answer = call.json(&json!({ member: value })).send();
             assert!(value.is_empty() || !answer.text.contains(value), "{}", answer.text);
-            assert_eq!(answer.fault_at(&format!("/{member}")), code);
+            assert_eq!(answer.expect_fault(&format!("/{member}")), code);
         }
     }
-    let staff = format!("/api/v1/people/{}/contact", city.by("worker").id());
-    let fault = city.by("worker").post(&staff, &json!({ "name": "王芳" })).fault_at("/name");
+    let staff = format!("/api/v1/people/{}/contact", city.client("worker").id());
+    let fault =
+        city.client("worker").post(&staff, &json!({ "name": "王芳" })).expect_fault("/name");
     assert_eq!(fault, "in_office");
-    let mut body = report_at(110.005, 30.005);
+    let mut body = report_body_at(110.005, 30.005);
     body["contact"] = json!({});
-    assert_eq!(city.by("hotline").post("/api/v1/reports", &body).fault_at("/contact"), "empty");
+    assert_eq!(
+        city.client("hotline").post("/api/v1/reports", &body).expect_fault("/contact"),
+        "empty"
+    );
 }
 
 fn a_report_on_behalf_names_whom_to_reach(city: &City) {
     let contact = json!({ "name": NAME, "phone": PHONE });
-    let id = key();
-    let mut body = report_at(110.005, 30.005);
+    let id = new_key();
+    let mut body = report_body_at(110.005, 30.005);
     body["contact"] = contact;
-    let first = city.by("hotline").post_as(&id, "/api/v1/reports", &body).done();
+    let first = city.client("hotline").post_as(&id, "/api/v1/reports", &body).expect_success();
     let shown = json!([first["contact"]["name"], first["contact"]["phone"], first["channel"]]);
     assert_eq!(shown, json!(["慕**密", "139****4321", "worker"]));
-    let again = city.by("hotline").post_as(&id, "/api/v1/reports", &body).done();
+    let again = city.client("hotline").post_as(&id, "/api/v1/reports", &body).expect_success();
     assert_eq!(again, first);
     body["contact"]["phone"] = json!("13987654322");
-    let other = city.by("hotline").post_as(&id, "/api/v1/reports", &body);
-    other.problem(422, "idempotency_key_reused");
+    let other = city.client("hotline").post_as(&id, "/api/v1/reports", &body);
+    other.expect_problem(422, "idempotency_key_reused");
     // The desk sees it masked, the handler not at all.
-    let path = format!("/api/v1/reports/{}", text(&first, "/id"));
-    let desk = city.by("community").get(&path).done();
+    let path = format!("/api/v1/reports/{}", read_text(&first, "/id"));
+    let desk = city.client("community").get(&path).expect_success();
     assert_eq!(desk["contact"]["phone"], "139****4321");
-    let handler = city.by("worker").get(&path).done();
+    let handler = city.client("worker").get(&path).expect_success();
     assert_eq!(json!([handler["contact"], handler["reporter"]]), json!([null, null]));
 }
 
 fn somebody_is_found_by_a_whole_phone_only(city: &City) {
-    let person = planted(city);
-    let report = reported(city, "hotline", &json!({ "phone": PHONE }), &[]);
-    let search = |by: &str, body: Value| city.by(by).post("/api/v1/contacts/search", &body);
+    let person = plant_resident(city);
+    let report = submit_report(city, "hotline", &json!({ "phone": PHONE }), &[]);
+    let search = |by: &str, body: Value| city.client(by).post("/api/v1/contacts/search", &body);
     let ids = |answer: Answer| -> Vec<String> {
-        let found = answer.done();
-        found["items"].as_array().unwrap().iter().map(|item| text(item, "/id")).collect()
+        let found = answer.expect_success();
+        found["items"].as_array().unwrap().iter().map(|item| read_text(item, "/id")).collect()
     };
     assert_eq!(
         ids(search("admin", json!({ "phone": "+86 139-8765-4321" }))),
@@ -192,24 +201,30 @@ fn somebody_is_found_by_a_whole_phone_only(city: &City) {
     // Neither people who may not know reporters there, nor another tenant.
     assert_eq!(ids(search("sibling", json!({ "phone": PHONE }))), Vec::<String>::new());
     assert_eq!(ids(search("worker@9902", json!({ "phone": PHONE }))), Vec::<String>::new());
-    search("resident", json!({ "phone": PHONE })).problem(403, "not_permitted");
-    assert_eq!(search("admin", json!({})).fault_at(""), "one_of");
-    assert_eq!(search("admin", json!({ "phone": "1398765" })).fault_at("/phone"), "invalid_phone");
+    search("resident", json!({ "phone": PHONE })).expect_problem(403, "not_permitted");
+    assert_eq!(search("admin", json!({})).expect_fault(""), "one_of");
+    assert_eq!(
+        search("admin", json!({ "phone": "1398765" })).expect_fault("/phone"),
+        "invalid_phone"
+    );
 }
 
 fn seeing_data_whole_is_on_record_and_the_subject_reads_it(city: &City) {
-    let own = city.by("resident").id();
+    let own = city.client("resident").id();
     let contact = json!({ "name": NAME, "phone": PHONE });
-    city.by("resident").post(&format!("/api/v1/people/{own}/contact"), &contact).done();
-    let report = city.received();
+    city.client("resident")
+        .post(&format!("/api/v1/people/{own}/contact"), &contact)
+        .expect_success();
+    let report = city.submit_report();
     let path = format!("/api/v1/reports/{report}/reporter/disclosures");
-    let seen = city.by("community").post(&path, &seeing(&["name", "phone"])).done();
+    let seen =
+        city.client("community").post(&path, &disclosure_body(&["name", "phone"])).expect_success();
     let values =
         json!([seen["contact"]["name"], seen["contact"]["phone"], seen["contact"]["address"]]);
     assert_eq!(values, json!([NAME, PHONE, null]));
     let direct = format!("/api/v1/people/{own}/disclosures");
-    city.by("admin").post(&direct, &seeing(&["phone"])).done();
-    let mine = city.by("resident").get("/api/v1/me/disclosures").done();
+    city.client("admin").post(&direct, &disclosure_body(&["phone"])).expect_success();
+    let mine = city.client("resident").get("/api/v1/me/disclosures").expect_success();
     let facts =
         |item: &Value| json!([item["by_name"], item["fields"], item["purpose"], item["reason"]]);
     assert_eq!(
@@ -219,61 +234,84 @@ fn seeing_data_whole_is_on_record_and_the_subject_reads_it(city: &City) {
             json!(["社区陈静", ["name", "phone"], "callback", "回访核实是否解决"]),
         ]
     );
-    let all = city.by("auditor").get("/api/v1/disclosures").done();
+    let all = city.client("auditor").get("/api/v1/disclosures").expect_success();
     assert_eq!(all["items"], mine["items"]);
     assert!(!all.to_string().contains(PHONE) && !all.to_string().contains(NAME));
-    assert_eq!(city.by("neighbour").get("/api/v1/me/disclosures").done()["items"], json!([]));
-    city.by("admin").get("/api/v1/disclosures").problem(403, "not_permitted");
+    assert_eq!(
+        city.client("neighbour").get("/api/v1/me/disclosures").expect_success()["items"],
+        json!([])
+    );
+    city.client("admin").get("/api/v1/disclosures").expect_problem(403, "not_permitted");
 }
 
 fn who_may_not_see_is_refused_on_record(city: &City) {
-    let report = city.received();
+    let report = city.submit_report();
     let path = format!("/api/v1/reports/{report}/reporter/disclosures");
     for by in ["worker", "leader"] {
-        city.by(by).post(&path, &seeing(&["phone"])).problem(403, "not_permitted");
+        city.client(by)
+            .post(&path, &disclosure_body(&["phone"]))
+            .expect_problem(403, "not_permitted");
     }
-    city.by("far_worker").post(&path, &seeing(&["phone"])).problem(404, "not_found");
-    let person = format!("/api/v1/people/{}/disclosures", city.by("resident").id());
-    city.by("community").post(&person, &seeing(&["phone"])).problem(404, "not_found");
+    city.client("far_worker")
+        .post(&path, &disclosure_body(&["phone"]))
+        .expect_problem(404, "not_found");
+    let person = format!("/api/v1/people/{}/disclosures", city.client("resident").id());
+    city.client("community")
+        .post(&person, &disclosure_body(&["phone"]))
+        .expect_problem(404, "not_found");
     for bad in [json!([]), json!(["phone", "phone"])] {
         let body = json!({ "fields": bad, "purpose": "callback", "reason": "回访" });
-        assert_eq!(city.by("community").post(&path, &body).fault_at("/fields"), "invalid_value");
+        assert_eq!(
+            city.client("community").post(&path, &body).expect_fault("/fields"),
+            "invalid_value"
+        );
     }
     let body = json!({ "fields": ["phone"], "purpose": "curiosity", "reason": "看看" });
-    assert_eq!(city.by("community").post(&path, &body).fault_at("/purpose"), "unknown_value");
-    let log = city.by("auditor").get("/api/v1/audit?act=disclose").done();
+    assert_eq!(
+        city.client("community").post(&path, &body).expect_fault("/purpose"),
+        "unknown_value"
+    );
+    let log = city.client("auditor").get("/api/v1/audit?act=disclose").expect_success();
     let refused = log["items"].as_array().unwrap();
     assert_eq!(refused.len(), 2, "{log}");
     assert!(refused.iter().all(|item| item["verdict"] == "refused"), "{log}");
-    assert_eq!(city.by("auditor").get("/api/v1/disclosures").done()["items"], json!([]));
+    assert_eq!(
+        city.client("auditor").get("/api/v1/disclosures").expect_success()["items"],
+        json!([])
+    );
 }
 
 fn a_replayed_disclosure_is_one_record(city: &City) {
-    let report = reported(city, "hotline", &json!({ "phone": PHONE }), &[]);
+    let report = submit_report(city, "hotline", &json!({ "phone": PHONE }), &[]);
     let path = format!("/api/v1/reports/{report}/reporter/disclosures");
-    let id = key();
-    let first = city.by("hotline").post_as(&id, &path, &seeing(&["phone"])).done();
-    assert_eq!(city.by("hotline").post_as(&id, &path, &seeing(&["phone"])).done(), first);
-    let other = city.by("hotline").post_as(&id, &path, &seeing(&["name"]));
-    other.problem(422, "idempotency_key_reused");
-    let all = || city.by("auditor").get("/api/v1/disclosures").done();
+    let id = new_key();
+    let first =
+        city.client("hotline").post_as(&id, &path, &disclosure_body(&["phone"])).expect_success();
+    assert_eq!(
+        city.client("hotline").post_as(&id, &path, &disclosure_body(&["phone"])).expect_success(),
+        first
+    );
+    let other = city.client("hotline").post_as(&id, &path, &disclosure_body(&["name"]));
+    other.expect_problem(422, "idempotency_key_reused");
+    let all = || city.client("auditor").get("/api/v1/disclosures").expect_success();
     assert_eq!(all()["items"].as_array().unwrap().len(), 1);
     // The same key of another caller is another disclosure, with a record of its own.
-    let second = city.by("community").post_as(&id, &path, &seeing(&["phone"])).done();
+    let second =
+        city.client("community").post_as(&id, &path, &disclosure_body(&["phone"])).expect_success();
     assert_ne!(second["id"], first["id"]);
     assert_eq!(all()["items"].as_array().unwrap().len(), 2);
     // A record does not open the data for ever.
     city.advance(chrono::Duration::minutes(11));
-    let late = city.by("hotline").post_as(&id, &path, &seeing(&["phone"]));
-    late.problem(422, "idempotency_key_reused");
+    let late = city.client("hotline").post_as(&id, &path, &disclosure_body(&["phone"]));
+    late.expect_problem(422, "idempotency_key_reused");
 }
 
 /// Reads whatever can be read about a report and its case, and everything else besides, and looks
 /// for the secrets in bodies and headers.
-fn crawl(city: &City, by: &str, report: &str, case: &str, secrets: &[&str]) -> usize {
-    let (unit, person) = (city.area(seed::CG), city.by("resident").id().to_string());
+fn crawl_for_secrets(city: &City, by: &str, report: &str, case: &str, secrets: &[&str]) -> usize {
+    let (unit, person) = (city.area_id(seed::CG), city.client("resident").id().to_string());
     let mut read = 0;
-    for (method, path, operation) in operations(&api::server::document()) {
+    for (method, path, operation) in list_operations(&api::server::build_openapi()) {
         if method != "GET" {
             continue;
         }
@@ -291,75 +329,92 @@ fn crawl(city: &City, by: &str, report: &str, case: &str, secrets: &[&str]) -> u
             "get_privacy_notice" => format!("{path}?tenant=9901"),
             _ => path,
         };
-        let answer = city.by(by).get(&path);
+        let answer = city.client(by).get(&path);
         assert!(answer.status < 500, "{by} {path}: {}", answer.text);
-        lacks(&answer.text, secrets, &format!("{by} {path}"));
-        lacks(&format!("{:?}", answer.headers), secrets, &format!("{by} {path}: headers"));
+        expect_no_secrets(&answer.text, secrets, &format!("{by} {path}"));
+        expect_no_secrets(
+            &format!("{:?}", answer.headers),
+            secrets,
+            &format!("{by} {path}: headers"),
+        );
         read += usize::from(answer.status < 300);
     }
     read
 }
 
 fn a_confidential_reporter_leaves_no_trace(city: &City) {
-    let own = city.by("resident").id();
+    let own = city.client("resident").id();
     let planted = json!({ "name": NAME, "phone": PHONE, "address": HOME });
-    city.by("resident").post(&format!("/api/v1/people/{own}/contact"), &planted).done();
+    city.client("resident")
+        .post(&format!("/api/v1/people/{own}/contact"), &planted)
+        .expect_success();
     let contact = json!({ "phone": PHONE, "address": HOME });
-    let report = reported(city, "resident", &contact, &[("confidential", json!(true))]);
-    let case = city.filed_from(&report);
-    city.on("community", &case, "escalate", &json!({ "reason": "社区没有执法权" }));
-    city.on("leader", &case, "whistle", &city.call());
-    city.answers("water", &case, seed::SW);
-    city.answers("lead", &case, seed::CG);
+    let report = submit_report(city, "resident", &contact, &[("confidential", json!(true))]);
+    let case = city.file_report(&report);
+    city.take_step("community", &case, "escalate", &json!({ "reason": "社区没有执法权" }));
+    city.take_step("leader", &case, "whistle", &city.whistle_body());
+    city.answer_summons("water", &case, seed::SW);
+    city.answer_summons("lead", &case, seed::CG);
     let account = own.to_string();
     let secrets = [NAME, PHONE, HOME, "慕**密", "139****4321", account.as_str()];
     for by in ["worker", "leader", "lead", "water", "far_department", "community", "neighbour"] {
         // The crawl names the resident in paths; what comes back about people is another matter.
-        let read = crawl(city, by, &report, &case, &secrets);
+        let read = crawl_for_secrets(city, by, &report, &case, &secrets);
         assert!(read >= 8, "{by} reads {read}");
     }
     // A person with every role elsewhere, and the auditor, who sees identities and no more.
-    crawl(city, "worker@9902", &report, &case, &secrets);
-    crawl(city, "auditor", &report, &case, secrets.get(..5).unwrap());
+    crawl_for_secrets(city, "worker@9902", &report, &case, &secrets);
+    crawl_for_secrets(city, "auditor", &report, &case, secrets.get(..5).unwrap());
     // Intake and callback know, masked, and see it whole on the record.
-    let shown = city.by("dispatcher").get(&format!("/api/v1/reports/{report}")).done();
+    let shown =
+        city.client("dispatcher").get(&format!("/api/v1/reports/{report}")).expect_success();
     assert_eq!(
         json!([shown["contact"]["phone"], shown["reporter"]["name"]]),
         json!(["139****4321", "慕**密"])
     );
     let path = format!("/api/v1/reports/{report}/reporter/disclosures");
-    city.by("community").post(&path, &seeing(&["phone"])).problem(403, "not_permitted");
-    let seen = city.by("hotline").post(&path, &seeing(&["phone", "address"])).done();
+    city.client("community")
+        .post(&path, &disclosure_body(&["phone"]))
+        .expect_problem(403, "not_permitted");
+    let seen = city
+        .client("hotline")
+        .post(&path, &disclosure_body(&["phone", "address"]))
+        .expect_success();
     assert_eq!(json!([seen["contact"]["phone"], seen["contact"]["address"]]), json!([PHONE, HOME]));
 }
 
 fn an_anonymous_reporter_is_known_to_nobody(city: &City) {
-    let own = city.by("resident").id();
+    let own = city.client("resident").id();
     let planted = json!({ "name": NAME, "phone": PHONE, "address": HOME });
-    city.by("resident").post(&format!("/api/v1/people/{own}/contact"), &planted).done();
-    let mut body = report_at(110.005, 30.005);
+    city.client("resident")
+        .post(&format!("/api/v1/people/{own}/contact"), &planted)
+        .expect_success();
+    let mut body = report_body_at(110.005, 30.005);
     body["anonymous"] = json!(true);
-    let report = text(&city.by("resident").post("/api/v1/reports", &body).done(), "/id");
-    let case = city.filed_from(&report);
+    let report =
+        read_text(&city.client("resident").post("/api/v1/reports", &body).expect_success(), "/id");
+    let case = city.file_report(&report);
     let account = own.to_string();
     let secrets = [NAME, PHONE, HOME, "慕**密", "139****4321", account.as_str()];
     for by in ["dispatcher", "hotline", "district", "community", "worker", "neighbour", "auditor"] {
         let secrets = if by == "auditor" { &secrets[..5] } else { &secrets[..] };
-        crawl(city, by, &report, &case, secrets);
+        crawl_for_secrets(city, by, &report, &case, secrets);
     }
     let path = format!("/api/v1/reports/{report}/reporter/disclosures");
-    city.by("hotline").post(&path, &seeing(&["phone"])).problem(422, "anonymous");
+    city.client("hotline")
+        .post(&path, &disclosure_body(&["phone"]))
+        .expect_problem(422, "anonymous");
     // The reporter still follows it.
-    let mine = city.by("resident").get("/api/v1/reports?mine=true").done();
+    let mine = city.client("resident").get("/api/v1/reports?mine=true").expect_success();
     assert_eq!(mine["items"][0]["id"], json!(report));
     body["contact"] = json!({ "phone": PHONE });
-    city.by("resident").post("/api/v1/reports", &body).problem(422, "anonymous");
+    city.client("resident").post("/api/v1/reports", &body).expect_problem(422, "anonymous");
 }
 
 fn the_same_phone_is_sealed_differently_each_time(city: &City) {
     for by in ["resident", "neighbour"] {
-        let path = format!("/api/v1/people/{}/contact", city.by(by).id());
-        city.by(by).post(&path, &json!({ "phone": PHONE })).done();
+        let path = format!("/api/v1/people/{}/contact", city.client(by).id());
+        city.client(by).post(&path, &json!({ "phone": PHONE })).expect_success();
     }
     let hex = if city.database.url.starts_with("sqlite") { "hex(" } else { "encode(" };
     let tail = if hex == "hex(" { ")" } else { ", 'hex')" };
@@ -368,7 +423,7 @@ fn the_same_phone_is_sealed_differently_each_time(city: &City) {
             "select {hex}{name}{tail} as line from personal where field = '{}'",
             Field::Phone.name()
         );
-        probe::lines(&city.database.url, &sql).unwrap()
+        probe::query_lines(&city.database.url, &sql).unwrap()
     };
     let (sealed, blind) = (column("sealed"), column("blind"));
     assert_eq!((sealed.len(), blind.len()), (2, 2));
@@ -378,43 +433,48 @@ fn the_same_phone_is_sealed_differently_each_time(city: &City) {
 
 fn an_account_is_no_phone(city: &City) {
     let body = json!({ "account": PHONE, "name": NAME, "password": seed::PASSWORD });
-    city.by("admin").post("/api/v1/people", &body).problem(422, "account_personal");
+    city.client("admin").post("/api/v1/people", &body).expect_problem(422, "account_personal");
 }
 
 fn consents_name_the_version_that_was_read(city: &City) {
-    let notice = city.by("").get("/api/v1/privacy?tenant=9901").done();
+    let notice = city.client("").get("/api/v1/privacy?tenant=9901").expect_success();
     assert_eq!((&notice["version"], &notice["edition"]), (&json!("1"), &json!(0)));
-    assert_eq!(city.by("").get("/api/v1/privacy").status, 400);
-    let answer = |body: Value| city.by("resident").post("/api/v1/me/consents", &body);
+    assert_eq!(city.client("").get("/api/v1/privacy").status, 400);
+    let answer = |body: Value| city.client("resident").post("/api/v1/me/consents", &body);
     let give = json!({ "purpose": "notification", "given": true, "version": "1" });
-    let id = key();
-    let first = city.by("resident").post_as(&id, "/api/v1/me/consents", &give).done();
-    assert_eq!(city.by("resident").post_as(&id, "/api/v1/me/consents", &give).done(), first);
-    let mut document = city.by("admin").get("/api/v1/policies/privacy").done()["document"].clone();
+    let id = new_key();
+    let first = city.client("resident").post_as(&id, "/api/v1/me/consents", &give).expect_success();
+    assert_eq!(
+        city.client("resident").post_as(&id, "/api/v1/me/consents", &give).expect_success(),
+        first
+    );
+    let mut document =
+        city.client("admin").get("/api/v1/policies/privacy").expect_success()["document"].clone();
     document["notice"]["version"] = json!("2");
     let rule = json!({ "document": document, "note": "修订告知" });
-    city.by("admin").post("/api/v1/policies/privacy", &rule).done();
-    let outdated = answer(give).problem(422, "notice_outdated");
+    city.client("admin").post("/api/v1/policies/privacy", &rule).expect_success();
+    let outdated = answer(give).expect_problem(422, "notice_outdated");
     assert_eq!(outdated["version"], "2");
-    answer(json!({ "purpose": "notification", "given": false, "version": "1" })).done();
+    answer(json!({ "purpose": "notification", "given": false, "version": "1" })).expect_success();
     answer(json!({ "purpose": "handling", "given": true, "version": "2" }))
-        .problem(422, "no_such_purpose");
-    let mine = city.by("resident").get("/api/v1/me/consents").done();
+        .expect_problem(422, "no_such_purpose");
+    let mine = city.client("resident").get("/api/v1/me/consents").expect_success();
     let given: Vec<_> = mine["items"].as_array().unwrap().iter().map(|i| &i["given"]).collect();
     assert_eq!(given, [&json!(false), &json!(true)]);
     document["retention"]["audit"] = json!(30);
     let rule = json!({ "document": document, "note": "太短" });
-    let refused = city.by("admin").post("/api/v1/policies/privacy", &rule).problem(422, "unsound");
+    let refused =
+        city.client("admin").post("/api/v1/policies/privacy", &rule).expect_problem(422, "unsound");
     assert_eq!(refused["errors"][0]["pointer"], "/document/retention/audit", "{refused}");
 }
 
 /// A vault of its own on the city's database.
-fn rewrap(
+fn rewrap_keys(
     city: &City,
     keys: &str,
     suite: api::app::vault::Suite,
 ) -> api::app::vault::rotate::Rewrapped {
-    let mut settings = crate::harness::settings(&city.database.url);
+    let mut settings = crate::harness::build_settings(&city.database.url);
     let Ok(given) = keys.parse();
     (settings.vault_key, settings.vault_cipher) = (Some(given), suite);
     let store = city.store.clone();
@@ -422,8 +482,8 @@ fn rewrap(
     actix_web::rt::System::new().block_on(async move {
         let vault = api::app::vault::Vault::open(&settings, &store).await.expect("the keys fit");
         let mut sum = api::app::vault::rotate::Rewrapped::default();
-        for tenant in store.read(persistence::kernel::tenant::all).await.unwrap() {
-            let done = vault.rewrap(&store, tenant.id, now).await.unwrap();
+        for tenant in store.read(persistence::kernel::tenant::load_all).await.unwrap() {
+            let done = vault.rewrap_tenant(&store, tenant.id, now).await.unwrap();
             sum.keys += done.keys;
             sum.values += done.values;
         }
@@ -432,22 +492,29 @@ fn rewrap(
 }
 
 /// The city's database served by another, with other keys.
-fn served(city: &City, adjust: impl FnOnce(&mut api::app::config::Settings)) -> Result<(), String> {
-    let mut settings = crate::harness::settings(&city.database.url);
+fn serve_with(
+    city: &City,
+    adjust: impl FnOnce(&mut api::app::config::Settings),
+) -> Result<(), String> {
+    let mut settings = crate::harness::build_settings(&city.database.url);
     adjust(&mut settings);
-    let (clock, id) = (city.clock(), city.by("resident").id());
+    let (clock, id) = (city.clock(), city.client("resident").id());
     actix_web::rt::System::new().block_on(async move {
         let app = api::app::state::App::open(settings, clock).await.map_err(|e| e.to_string())?;
-        let tenant = app.worlds.by_code(Some(seed::CITY)).expect("the city").tenant.id;
-        let read =
-            app.vault.read(&app.store, tenant, (SubjectKind::Person, vec![id]), Field::ALL).await;
+        let tenant = app.worlds.find_by_code(Some(seed::CITY)).expect("the city").tenant.id;
+        let read = app
+            .vault
+            .load_values(&app.store, tenant, (SubjectKind::Person, vec![id]), Field::ALL)
+            .await;
         let values = read.map_err(|e| e.to_string())?;
         let phone = values.get(&id).and_then(|v| v.get(&Field::Phone)).cloned();
-        let look_up = app.vault.look_up(&app.store, tenant, app.clock.now()).await.unwrap();
-        let blind = look_up.digest(Field::Phone, PHONE);
+        let look_up = app.vault.ensure_look_up(&app.store, tenant, app.clock.now()).await.unwrap();
+        let blind = look_up.digest_value(Field::Phone, PHONE);
         let found = app
             .store
-            .read(move |db| persistence::people::vault::find(db, tenant, Field::Phone, &blind, 10))
+            .read(move |db| {
+                persistence::people::vault::find_subjects(db, tenant, Field::Phone, &blind, 10)
+            })
             .await
             .unwrap();
         app.store.close();
@@ -462,17 +529,17 @@ fn new_keys() -> String {
 }
 
 fn phone_of_the_resident(city: &City) {
-    let path = format!("/api/v1/people/{}/contact", city.by("resident").id());
-    city.by("resident").post(&path, &json!({ "phone": PHONE })).done();
+    let path = format!("/api/v1/people/{}/contact", city.client("resident").id());
+    city.client("resident").post(&path, &json!({ "phone": PHONE })).expect_success();
 }
 
 fn master_keys_rotate_while_the_service_runs(city: &City) {
     phone_of_the_resident(city);
-    let done = rewrap(city, &new_keys(), api::app::vault::Suite::Aes);
+    let done = rewrap_keys(city, &new_keys(), api::app::vault::Suite::Aes);
     // Five residents and volunteers of the city, one without a role, and the key of its own.
     assert_eq!((done.keys, done.values), (7, 0));
     assert_eq!(
-        rewrap(city, &new_keys(), api::app::vault::Suite::Aes).keys,
+        rewrap_keys(city, &new_keys(), api::app::vault::Suite::Aes).keys,
         0,
         "again does nothing"
     );
@@ -483,35 +550,35 @@ fn master_keys_rotate_while_the_service_runs(city: &City) {
             settings.vault_key = Some(given);
         }
     };
-    served(city, alone("31".repeat(32))).expect("the new key is enough");
-    let refused = served(city, |_| ()).expect_err("the old key opens nothing");
+    serve_with(city, alone("31".repeat(32))).expect("the new key is enough");
+    let refused = serve_with(city, |_| ()).expect_err("the old key opens nothing");
     assert!(refused.contains("put it back"), "{refused}");
-    let log = city.by("auditor").get("/api/v1/audit?act=rotate").done();
+    let log = city.client("auditor").get("/api/v1/audit?act=rotate").expect_success();
     assert_eq!(log["items"][0]["detail"]["keys"], 7, "{log}");
 }
 
 fn another_cipher_reads_what_the_first_wrote(city: &City) {
     phone_of_the_resident(city);
-    served(city, |settings| settings.vault_cipher = api::app::vault::Suite::Sm4)
+    serve_with(city, |settings| settings.vault_cipher = api::app::vault::Suite::Sm4)
         .expect("it reads both");
-    let done = rewrap(city, crate::harness::VAULT_KEY, api::app::vault::Suite::Sm4);
+    let done = rewrap_keys(city, crate::harness::VAULT_KEY, api::app::vault::Suite::Sm4);
     assert_eq!((done.keys, done.values), (7, 6));
     let column = if city.database.url.starts_with("sqlite") {
         "select hex(substr(sealed, 2, 1)) as line from personal"
     } else {
         "select encode(substring(sealed from 2 for 1), 'hex') as line from personal"
     };
-    let ciphers = probe::lines(&city.database.url, column).unwrap();
+    let ciphers = probe::query_lines(&city.database.url, column).unwrap();
     assert!(ciphers.iter().all(|cipher| cipher == "02"), "{ciphers:?}");
-    served(city, |settings| settings.vault_cipher = api::app::vault::Suite::Sm4)
+    serve_with(city, |settings| settings.vault_cipher = api::app::vault::Suite::Sm4)
         .expect("it finds it");
 }
 
 fn the_wrong_key_is_refused_at_the_start(city: &City) {
     let Ok(other) = "32".repeat(32).parse();
-    let refused = served(city, |settings| settings.vault_key = Some(other)).unwrap_err();
+    let refused = serve_with(city, |settings| settings.vault_key = Some(other)).unwrap_err();
     assert!(refused.contains("master key") && !refused.contains("3232"), "{refused}");
-    let refused = served(city, |settings| settings.vault_key = None).unwrap_err();
+    let refused = serve_with(city, |settings| settings.vault_key = None).unwrap_err();
     if city.database.url.starts_with("postgres") {
         assert!(refused.contains("openssl rand -base64 32"), "{refused}");
     } else {
@@ -524,35 +591,35 @@ fn a_running_server_takes_up_a_rotated_file(engine: Engine) {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("keys");
     std::fs::write(&file, crate::harness::VAULT_KEY).unwrap();
-    private(&file);
+    make_private(&file);
     let keys = file.clone();
-    let city = City::with(engine, move |settings| {
+    let city = City::open_with(engine, move |settings| {
         settings.vault_key = None;
         settings.vault_key_file = Some(keys);
     });
     phone_of_the_resident(&city);
-    let mut settings = crate::harness::settings(&city.database.url);
+    let mut settings = crate::harness::build_settings(&city.database.url);
     settings.vault_key = None;
     settings.vault_key_file = Some(file.clone());
     let (store, now) = (city.store.clone(), city.now());
     actix_web::rt::System::new().block_on(async move {
         let vault = api::app::vault::Vault::open(&settings, &store).await.expect("the keys fit");
-        vault.prepend().expect("the file can be written");
-        for tenant in store.read(persistence::kernel::tenant::all).await.unwrap() {
-            vault.rewrap(&store, tenant.id, now).await.unwrap();
+        vault.prepend_master_key().expect("the file can be written");
+        for tenant in store.read(persistence::kernel::tenant::load_all).await.unwrap() {
+            vault.rewrap_tenant(&store, tenant.id, now).await.unwrap();
         }
-        let tenant = store.read(persistence::kernel::tenant::all).await.unwrap().remove(0).id;
-        let masters = api::app::vault::rotate::masters(&store, tenant).await.unwrap();
-        assert_eq!(masters, [(vault.current(), 7)]);
+        let tenant = store.read(persistence::kernel::tenant::load_all).await.unwrap().remove(0).id;
+        let masters = api::app::vault::rotate::count_wrapped_keys(&store, tenant).await.unwrap();
+        assert_eq!(masters, [(vault.current_key_id(), 7)]);
     });
     assert_eq!(std::fs::read_to_string(&file).unwrap().lines().count(), 4);
     // The server asks for keys it does not know at most every five seconds.
     std::thread::sleep(std::time::Duration::from_secs(5));
-    let path = format!("/api/v1/people/{}/contact", city.by("resident").id());
-    assert_eq!(city.by("resident").get(&path).done()["phone"], PHONE);
+    let path = format!("/api/v1/people/{}/contact", city.client("resident").id());
+    assert_eq!(city.client("resident").get(&path).expect_success()["phone"], PHONE);
 }
 
-fn private(file: &std::path::Path) {
+fn make_private(file: &std::path::Path) {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).unwrap();
 }
@@ -569,8 +636,8 @@ fn a_running_server_takes_up_a_rotated_file_on_postgres() {
 
 #[test]
 fn an_embedded_database_gets_its_key_beside_it() {
-    let database = crate::harness::Database::empty(Engine::Sqlite);
-    let mut settings = crate::harness::settings(&database.url);
+    let database = crate::harness::Database::new_empty(Engine::Sqlite);
+    let mut settings = crate::harness::build_settings(&database.url);
     settings.vault_key = None;
     let path = format!("{}.key", database.url.strip_prefix("sqlite://").unwrap());
     for _ in 0..2 {

@@ -25,11 +25,11 @@ const RUNS: Range<u64> = 0..8;
 impl Line for City {
     fn ask(&self, ask: &Ask<'_>) -> Done<(u16, Value)> {
         let method = if ask.writes.is_some() { "POST" } else { "GET" };
-        let mut call = self.by(ask.by).call(method, ask.path);
+        let mut call = self.client(ask.by).call(method, ask.path);
         if let Some((key, body)) = ask.writes {
             call = call.key(&key.to_string()).header("Content-Type", "application/json");
             call = if ask.zipped {
-                call.header("Content-Encoding", "gzip").bytes(zipped(body))
+                call.header("Content-Encoding", "gzip").bytes(gzip_bytes(body))
             } else {
                 call.bytes(body)
             };
@@ -42,18 +42,18 @@ impl Line for City {
         Self::now(self)
     }
 
-    fn pass(&self, by: Duration) {
+    fn pass_time(&self, by: Duration) {
         self.advance(by);
     }
 }
 
-fn zipped(plain: &[u8]) -> Vec<u8> {
+fn gzip_bytes(plain: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(plain).unwrap();
     encoder.finish().unwrap()
 }
 
-fn runs() -> Range<u64> {
+fn run_numbers() -> Range<u64> {
     #[expect(clippy::disallowed_methods, reason = "asked for by whoever runs the tests")]
     let asked = std::env::var("GRIDWHISTLE_PHONES");
     let Ok(asked) = asked else { return RUNS };
@@ -64,11 +64,11 @@ fn runs() -> Range<u64> {
     one..one + 1
 }
 
-fn carriers(city: &City) -> Vec<Carrier> {
+fn build_carriers(city: &City) -> Vec<Carrier> {
     let carrier = |account: &str, grid: &str, lng: f64| Carrier {
         account: account.to_owned(),
         person: simulator::person_of(city, account).unwrap(),
-        grid: city.area(grid).parse().unwrap(),
+        grid: city.area_id(grid).parse().unwrap(),
         lng,
         lat: 30.005,
         files: account == "community",
@@ -82,13 +82,14 @@ fn carriers(city: &City) -> Vec<Carrier> {
 }
 
 fn what_phones_meant_is_what_the_server_has(city: &City) {
-    let carriers = carriers(city);
-    simulator::prepare(city, &carriers).unwrap();
-    for number in runs() {
-        let (phones, _) = simulator::run(city, &carriers, number)
+    let carriers = build_carriers(city);
+    simulator::prepare_carriers(city, &carriers).unwrap();
+    for number in run_numbers() {
+        let (phones, _) = simulator::run_phones(city, &carriers, number)
             .unwrap_or_else(|wrong| panic!("run {number}: {wrong}"));
         for phone in &phones {
-            simulator::settled(city, phone).unwrap_or_else(|wrong| panic!("run {number}: {wrong}"));
+            simulator::check_phone(city, phone)
+                .unwrap_or_else(|wrong| panic!("run {number}: {wrong}"));
             for walk in phone.walks() {
                 is_kept(city, number, walk, phone);
             }
@@ -100,13 +101,13 @@ fn what_phones_meant_is_what_the_server_has(city: &City) {
 
 /// What is stored of a walk is what was walked, to the last digit, and nothing else.
 fn is_kept(city: &City, number: u64, walk: &Walk, phone: &Phone<'_>) {
-    let (tenant, patrol) = (tenant(city), PatrolId(walk.patrol));
-    let found = api::resources::patrol::stored_fixes(&city.app, tenant, patrol);
+    let (tenant, patrol) = (tenant_id(city), PatrolId(walk.patrol));
+    let found = api::resources::patrol::load_fixes(&city.app, tenant, patrol);
     let mut stored: Vec<Fix> = actix_web::rt::System::new().block_on(found).unwrap();
     stored.sort_unstable_by_key(|fix| fix.seq);
     assert_eq!(stored, walk.fixes().collect::<Vec<_>>(), "run {number}, {}", phone.carrier.account);
 }
 
-fn tenant(city: &City) -> TenantId {
-    city.app.worlds.by_code(Some(seed::CITY)).map(|world| world.tenant.id).unwrap()
+fn tenant_id(city: &City) -> TenantId {
+    city.app.worlds.find_by_code(Some(seed::CITY)).map(|world| world.tenant.id).unwrap()
 }

@@ -3,7 +3,7 @@
 use chrono::Duration;
 use serde_json::{Value, json};
 
-use crate::harness::{City, each, key, on_both, report_at, seed, text};
+use crate::harness::{City, new_key, on_both, read_text, read_texts, report_body_at, seed};
 
 on_both! {
     a_report_is_located_and_received,
@@ -28,109 +28,119 @@ on_both! {
     lists_filter,
 }
 
-fn submit(city: &City, by: &str, body: &Value) -> Value {
-    city.by(by).post("/api/v1/reports", body).done()
+fn submit_report(city: &City, by: &str, body: &Value) -> Value {
+    city.client(by).post("/api/v1/reports", body).expect_success()
 }
 
-fn decide(city: &City, by: &str, report: &str, verb: &str, body: &Value) -> crate::harness::Answer {
-    city.by(by).post(&format!("/api/v1/reports/{report}/{verb}"), body)
+fn decide_report(
+    city: &City,
+    by: &str,
+    report: &str,
+    verb: &str,
+    body: &Value,
+) -> crate::harness::Answer {
+    city.client(by).post(&format!("/api/v1/reports/{report}/{verb}"), body)
 }
 
 fn a_report_is_located_and_received(city: &City) {
-    let answer = city.by("resident").post("/api/v1/reports", &report_at(110.005, 30.005));
+    let answer = city.client("resident").post("/api/v1/reports", &report_body_at(110.005, 30.005));
     assert_eq!(answer.status, 201);
     assert_eq!(answer.header("etag"), "\"1\"");
     let place = answer.header("location").to_owned();
-    let report = answer.done();
-    assert_eq!(place, format!("/api/v1/reports/{}", text(&report, "/id")));
+    let report = answer.expect_success();
+    assert_eq!(place, format!("/api/v1/reports/{}", read_text(&report, "/id")));
     assert_eq!(report["status"], "received");
     assert_eq!(report["channel"], "resident");
     assert_eq!(report["place"]["area"]["name"], "枫林一格");
     assert_eq!(report["title"], "餐馆油烟直排，下水道外溢");
     assert_eq!(report["possible"], json!(["file", "join", "refuse"]));
-    assert_eq!(city.by("resident").get(&place).done()["number"], report["number"]);
+    assert_eq!(city.client("resident").get(&place).expect_success()["number"], report["number"]);
     // Inside both grids, the smaller one counts.
-    let micro = submit(city, "resident", &report_at(110.003, 30.003));
+    let micro = submit_report(city, "resident", &report_body_at(110.003, 30.003));
     assert_eq!(micro["place"]["area"]["name"], "枫林微网格");
-    assert_eq!(submit(city, "worker", &report_at(110.005, 30.005))["channel"], "worker");
+    assert_eq!(
+        submit_report(city, "worker", &report_body_at(110.005, 30.005))["channel"],
+        "worker"
+    );
 }
 
 fn a_report_without_a_point_names_its_area(city: &City) {
     let at = |area: &str| json!({ "text": "楼道灯坏了", "place": { "area_id": area, "address": "3 栋 2 单元" } });
-    let report = submit(city, "worker", &at(&city.area(seed::GRID)));
+    let report = submit_report(city, "worker", &at(&city.area_id(seed::GRID)));
     assert_eq!(report["place"]["area"]["name"], "枫林一格");
     assert_eq!(
         (&report["place"]["point"], &report["place"]["address"]),
         (&Value::Null, &json!("3 栋 2 单元"))
     );
-    let by = city.by("resident");
-    by.post("/api/v1/reports", &at(&city.area(seed::CG))).problem(422, "not_a_territory");
+    let by = city.client("resident");
+    by.post("/api/v1/reports", &at(&city.area_id(seed::CG))).expect_problem(422, "not_a_territory");
     let unknown = at(&api::app::clock::new_id().to_string());
-    by.post("/api/v1/reports", &unknown).problem(422, "unknown_area");
+    by.post("/api/v1/reports", &unknown).expect_problem(422, "unknown_area");
     let nowhere = json!({ "text": "楼道灯坏了", "place": {} });
-    by.post("/api/v1/reports", &nowhere).problem(422, "place_missing");
+    by.post("/api/v1/reports", &nowhere).expect_problem(422, "place_missing");
 }
 
 fn a_map_point_of_wechat_is_normalised(city: &City) {
     // GCJ-02 is some hundred metres off: the same numbers are another place.
-    let mut body = report_at(110.0105, 30.005);
-    assert_eq!(submit(city, "resident", &body)["place"]["area"]["name"], "竹园一格");
+    let mut body = report_body_at(110.0105, 30.005);
+    assert_eq!(submit_report(city, "resident", &body)["place"]["area"]["name"], "竹园一格");
     body["place"]["point"]["coord_type"] = json!("gcj02");
-    let report = submit(city, "resident", &body);
+    let report = submit_report(city, "resident", &body);
     assert_eq!(report["place"]["area"]["name"], "枫林一格");
     let lng = report["place"]["point"]["lng"].as_f64().unwrap();
     assert!(lng > 110.003 && lng < 110.0095, "{lng}");
 }
 
 fn a_phone_makes_its_own_identity(city: &City) {
-    let (id, case) = (key(), key());
-    let mut body = report_at(110.005, 30.005);
+    let (id, case) = (new_key(), new_key());
+    let mut body = report_body_at(110.005, 30.005);
     body["id"] = json!(id);
-    assert_eq!(submit(city, "worker", &body)["id"], id);
-    let filed = decide(city, "community", &id, "file", &json!({ "case_id": case })).done();
+    assert_eq!(submit_report(city, "worker", &body)["id"], id);
+    let filed =
+        decide_report(city, "community", &id, "file", &json!({ "case_id": case })).expect_success();
     assert_eq!(filed["case_id"], case);
-    assert_eq!(city.case("community", &case)["reports"], 1);
+    assert_eq!(city.get_case("community", &case)["reports"], 1);
 }
 
 fn a_report_is_owed_by_its_community(city: &City) {
-    let report = city.received();
-    let todos = city.by("community").get("/api/v1/me/todos").done();
+    let report = city.submit_report();
+    let todos = city.client("community").get("/api/v1/me/todos").expect_success();
     let todo = &todos["items"][0];
     assert_eq!(
         (&todo["duty"], &todo["flow"], &todo["flow_id"]),
         (&json!("accept"), &json!("report"), &json!(report))
     );
     assert_eq!(todo["unit_name"], "枫林社区");
-    decide(city, "community", &report, "file", &json!({})).done();
-    let after = city.by("community").get("/api/v1/me/todos").done();
-    assert_eq!(each(&after, "/duty"), ["dispatch"]);
+    decide_report(city, "community", &report, "file", &json!({})).expect_success();
+    let after = city.client("community").get("/api/v1/me/todos").expect_success();
+    assert_eq!(read_texts(&after, "/duty"), ["dispatch"]);
 }
 
 fn filing_corrects_what_the_reporter_did_not_know(city: &City) {
-    let report = city.received();
+    let report = city.submit_report();
     let unknown = json!({ "category": "Z99" });
-    let refused =
-        decide(city, "community", &report, "file", &unknown).problem(422, "unknown_category");
+    let refused = decide_report(city, "community", &report, "file", &unknown)
+        .expect_problem(422, "unknown_category");
     assert_eq!(refused["category"], "Z99");
     let better = json!({ "category": "B04", "title": "下水道冒溢", "urgency": "critical" });
-    let filed = decide(city, "community", &report, "file", &better).done();
-    let case = city.case("community", &text(&filed, "/case_id"));
+    let filed = decide_report(city, "community", &report, "file", &better).expect_success();
+    let case = city.get_case("community", &read_text(&filed, "/case_id"));
     assert_eq!(
         (&case["category"], &case["category_name"]),
         (&json!("B04"), &json!("下水道堵塞冒溢"))
     );
     assert_eq!((&case["title"], &case["urgency"]), (&json!("下水道冒溢"), &json!("critical")));
     // What was said stays as it was said.
-    let told = city.by("resident").get(&format!("/api/v1/reports/{report}")).done();
+    let told = city.client("resident").get(&format!("/api/v1/reports/{report}")).expect_success();
     assert_eq!((&told["category"], &told["urgency"]), (&json!("A02"), &json!("normal")));
 }
 
 fn what_was_handled_on_the_spot_is_a_closed_case(city: &City) {
-    let mut body = report_at(110.005, 30.005);
+    let mut body = report_body_at(110.005, 30.005);
     body["handled"] = json!({ "result": "已当场扶正摆放" });
-    let report = submit(city, "worker", &body);
+    let report = submit_report(city, "worker", &body);
     assert_eq!(report["status"], "handled_on_the_spot");
-    let case = city.case("community", &text(&report, "/case_id"));
+    let case = city.get_case("community", &read_text(&report, "/case_id"));
     assert_eq!(
         (&case["stage"], &case["closing"]["outcome"]),
         (&json!("closed"), &json!("self_handled"))
@@ -138,52 +148,54 @@ fn what_was_handled_on_the_spot_is_a_closed_case(city: &City) {
     assert_eq!(case["on_the_spot"], "已当场扶正摆放");
     assert_eq!(case["owed"], json!([]));
     // Residents report; they do not handle.
-    city.by("resident").post("/api/v1/reports", &body).problem(403, "not_permitted");
+    city.client("resident").post("/api/v1/reports", &body).expect_problem(403, "not_permitted");
 }
 
 fn a_refused_report_names_the_right_channel(city: &City) {
-    let report = city.received();
+    let report = city.submit_report();
     let body = json!({ "reason": "已进入诉讼程序", "redirect": "court" });
-    let refused = decide(city, "community", &report, "refuse", &body).done();
-    let told = city.by("resident").get(&format!("/api/v1/reports/{report}")).done();
+    let refused = decide_report(city, "community", &report, "refuse", &body).expect_success();
+    let told = city.client("resident").get(&format!("/api/v1/reports/{report}")).expect_success();
     for view in [&refused, &told] {
         let facts =
             json!([view["status"], view["reason"], view["redirect"], view["redirect_label"]]);
         assert_eq!(facts, json!(["refused", "已进入诉讼程序", "court", "诉讼"]));
     }
     assert_eq!(told["owed"], json!([]));
-    let again = decide(city, "community", &report, "file", &json!({})).problem(422, "wrong_state");
+    let again = decide_report(city, "community", &report, "file", &json!({}))
+        .expect_problem(422, "wrong_state");
     assert_eq!((&again["state"], &again["possible"]), (&json!("refused"), &json!([])));
 }
 
 fn both_reporters_hear_the_end_of_a_joined_case(city: &City) {
-    let (first, second) = (city.received_from("resident"), city.received_from("neighbour"));
-    let case = city.filed_from(&first);
-    let joined = decide(city, "community", &second, "join", &json!({ "case_id": case })).done();
+    let (first, second) = (city.submit_report_as("resident"), city.submit_report_as("neighbour"));
+    let case = city.file_report(&first);
+    let joined = decide_report(city, "community", &second, "join", &json!({ "case_id": case }))
+        .expect_success();
     assert_eq!((&joined["status"], &joined["case_id"]), (&json!("joined"), &json!(case)));
-    assert_eq!(city.case("neighbour", &case)["reports"], 2);
-    city.on("community", &case, "dispatch", &json!({ "unit_id": city.area(seed::GRID) }));
-    city.on("worker", &case, "sign", &json!({}));
-    city.on("worker", &case, "feedback", &json!({ "result": "已清理" }));
-    city.on("verifier", &case, "verify", &json!({ "passed": true }));
+    assert_eq!(city.get_case("neighbour", &case)["reports"], 2);
+    city.take_step("community", &case, "dispatch", &json!({ "unit_id": city.area_id(seed::GRID) }));
+    city.take_step("worker", &case, "sign", &json!({}));
+    city.take_step("worker", &case, "feedback", &json!({ "result": "已清理" }));
+    city.take_step("verifier", &case, "verify", &json!({ "passed": true }));
     // Each of them answers for their own report.
-    city.on("neighbour", &case, "callback", &crate::harness::solved());
-    city.on("resident", &case, "callback", &crate::harness::solved());
-    city.on("community", &case, "close", &json!({}));
+    city.take_step("neighbour", &case, "callback", &crate::harness::callback_body());
+    city.take_step("resident", &case, "callback", &crate::harness::callback_body());
+    city.take_step("community", &case, "close", &json!({}));
     for (by, report) in [("resident", first), ("neighbour", second)] {
-        let told = city.by(by).get(&format!("/api/v1/reports/{report}")).done();
+        let told = city.client(by).get(&format!("/api/v1/reports/{report}")).expect_success();
         assert_eq!(told["case"]["closing"]["outcome"], "solved", "{by}");
     }
 }
 
 fn a_confidential_reporter_is_invisible_to_handlers(city: &City) {
-    let mut body = report_at(110.005, 30.005);
+    let mut body = report_body_at(110.005, 30.005);
     body["confidential"] = json!(true);
-    let report = text(&submit(city, "resident", &body), "/id");
-    let open = city.received_from("neighbour");
-    let who = city.by("resident").id().to_string();
+    let report = read_text(&submit_report(city, "resident", &body), "/id");
+    let open = city.submit_report_as("neighbour");
+    let who = city.client("resident").id().to_string();
     let reporter = |by: &str, report: &str| {
-        city.by(by).get(&format!("/api/v1/reports/{report}")).done()["reporter"]["name"].clone()
+        city.client(by).get(&format!("/api/v1/reports/{report}")).expect_success()["reporter"]["name"].clone()
     };
     for by in ["worker", "community", "district"] {
         assert_eq!(reporter(by, &report), Value::Null, "{by}");
@@ -195,8 +207,8 @@ fn a_confidential_reporter_is_invisible_to_handlers(city: &City) {
     assert_eq!(reporter("community", &open), "居**许");
     assert_eq!(reporter("worker", &open), Value::Null);
     // Nor does anything else tell: not the case, not a timeline, not a list.
-    let case = city.filed_from(&report);
-    city.on("resident", &case, "comment", &json!({ "text": "匿名补充" }));
+    let case = city.file_report(&report);
+    city.take_step("resident", &case, "comment", &json!({ "text": "匿名补充" }));
     for path in [
         format!("/api/v1/cases/{case}"),
         format!("/api/v1/cases/{case}/timeline"),
@@ -205,7 +217,7 @@ fn a_confidential_reporter_is_invisible_to_handlers(city: &City) {
         "/api/v1/cases".to_owned(),
         format!("/api/v1/reports/{open}/similar"),
     ] {
-        let shown = city.by("community").get(&path);
+        let shown = city.client("community").get(&path);
         assert_eq!(shown.status, 200, "{path}");
         let told = shown.text.contains(&who) || shown.text.contains("张阿姨");
         assert!(!told, "{path} tells who reported: {}", shown.text);
@@ -213,114 +225,123 @@ fn a_confidential_reporter_is_invisible_to_handlers(city: &City) {
 }
 
 fn similar_cases_are_found_nearby(city: &City) {
-    let near = text(&submit(city, "resident", &report_at(110.0051, 30.005)), "/id");
-    let case = city.filed();
-    let far = submit(city, "resident", &report_at(110.009, 30.009));
-    city.filed_from(&text(&far, "/id"));
-    let similar = city.by("community").get(&format!("/api/v1/reports/{near}/similar")).done();
-    assert_eq!(each(&similar, "/case/id"), [case]);
+    let near =
+        read_text(&submit_report(city, "resident", &report_body_at(110.0051, 30.005)), "/id");
+    let case = city.new_filed_case();
+    let far = submit_report(city, "resident", &report_body_at(110.009, 30.009));
+    city.file_report(&read_text(&far, "/id"));
+    let similar =
+        city.client("community").get(&format!("/api/v1/reports/{near}/similar")).expect_success();
+    assert_eq!(read_texts(&similar, "/case/id"), [case]);
     let metres = similar["items"][0]["distance_m"].as_f64().unwrap();
     assert!((5.0..15.0).contains(&metres), "{metres}");
 }
 
 fn a_report_is_decided_once(city: &City) {
-    let report = city.received();
-    let case = city.filed_from(&report);
+    let report = city.submit_report();
+    let case = city.file_report(&report);
     for (verb, body) in [
         ("file", json!({})),
         ("join", json!({ "case_id": case })),
         ("refuse", json!({ "reason": "重复", "redirect": "repeat" })),
     ] {
-        decide(city, "community", &report, verb, &body).problem(422, "wrong_state");
+        decide_report(city, "community", &report, verb, &body).expect_problem(422, "wrong_state");
     }
 }
 
 fn a_closed_case_takes_no_report(city: &City) {
-    let (case, report) = (city.closed(), city.received_from("neighbour"));
+    let (case, report) = (city.new_closed_case(), city.submit_report_as("neighbour"));
     let body = json!({ "case_id": case });
-    let refused = decide(city, "community", &report, "join", &body).problem(422, "not_joinable");
+    let refused = decide_report(city, "community", &report, "join", &body)
+        .expect_problem(422, "not_joinable");
     assert_eq!(refused["state"], "closed");
-    let shown = city.by("community").get(&format!("/api/v1/reports/{report}")).done();
+    let shown = city.client("community").get(&format!("/api/v1/reports/{report}")).expect_success();
     assert_eq!(shown["status"], "received");
 }
 
 fn a_case_nobody_may_see_takes_no_report(city: &City) {
-    let case = city.filed();
-    let body = report_at(110.015, 30.005);
-    let report = text(&submit(city, "resident", &body), "/id");
+    let case = city.new_filed_case();
+    let body = report_body_at(110.015, 30.005);
+    let report = read_text(&submit_report(city, "resident", &body), "/id");
     // The sibling community files its own reports and does not learn of the neighbour's case.
-    for hidden in [case, key()] {
-        let refused = decide(city, "sibling", &report, "join", &json!({ "case_id": hidden }));
-        assert_eq!(refused.fault_at("/case_id"), "unknown_case");
+    for hidden in [case, new_key()] {
+        let refused =
+            decide_report(city, "sibling", &report, "join", &json!({ "case_id": hidden }));
+        assert_eq!(refused.expect_fault("/case_id"), "unknown_case");
     }
-    decide(city, "community", &report, "file", &json!({})).problem(404, "not_found");
+    decide_report(city, "community", &report, "file", &json!({})).expect_problem(404, "not_found");
 }
 
 fn a_resident_sees_only_the_own_reports(city: &City) {
-    let (own, other) = (city.received_from("resident"), city.received_from("neighbour"));
-    let by = city.by("resident");
-    assert_eq!(each(&by.get("/api/v1/reports").done(), "/id"), [own]);
-    by.get(&format!("/api/v1/reports/{other}")).problem(404, "not_found");
+    let (own, other) = (city.submit_report_as("resident"), city.submit_report_as("neighbour"));
+    let by = city.client("resident");
+    assert_eq!(read_texts(&by.get("/api/v1/reports").expect_success(), "/id"), [own]);
+    by.get(&format!("/api/v1/reports/{other}")).expect_problem(404, "not_found");
 }
 
 fn a_worker_reports_in_the_own_grid_only(city: &City) {
-    let by = city.by("worker");
-    by.post("/api/v1/reports", &report_at(110.015, 30.005)).problem(403, "not_permitted");
+    let by = city.client("worker");
+    by.post("/api/v1/reports", &report_body_at(110.015, 30.005))
+        .expect_problem(403, "not_permitted");
     for by in ["lead", "leader", "district", "admin", "nobody"] {
-        let refused = city.by(by).post("/api/v1/reports", &report_at(110.005, 30.005));
-        assert_eq!(refused.problem(403, "not_permitted")["permission"], "report_problem", "{by}");
+        let refused = city.client(by).post("/api/v1/reports", &report_body_at(110.005, 30.005));
+        assert_eq!(
+            refused.expect_problem(403, "not_permitted")["permission"],
+            "report_problem",
+            "{by}"
+        );
     }
 }
 
-fn typed(city: &City, ago: Duration) -> Value {
-    let mut body = report_at(110.005, 30.005);
+fn past_report_body(city: &City, ago: Duration) -> Value {
+    let mut body = report_body_at(110.005, 30.005);
     body["client_time"] = json!((city.now() - ago).to_rfc3339());
     body
 }
 
 fn a_phone_whose_clock_is_ahead_is_flagged(city: &City) {
-    let ahead = submit(city, "worker", &typed(city, -Duration::hours(3)));
+    let ahead = submit_report(city, "worker", &past_report_body(city, -Duration::hours(3)));
     assert_eq!(ahead["clock_ahead"], true);
-    let offline = submit(city, "worker", &typed(city, Duration::days(80)));
+    let offline = submit_report(city, "worker", &past_report_body(city, Duration::days(80)));
     assert_eq!(offline["clock_ahead"], false);
-    let typed_at = text(&offline, "/client_time").parse::<domain::Instant>().unwrap();
+    let typed_at = read_text(&offline, "/client_time").parse::<domain::Instant>().unwrap();
     assert!(city.now() - typed_at > Duration::days(79));
 }
 
 fn a_phone_whose_clock_is_wrong_is_refused(city: &City) {
     for ago in [-Duration::hours(25), Duration::days(91), Duration::days(20_000)] {
-        let refused = city.by("worker").post("/api/v1/reports", &typed(city, ago));
-        let refused = refused.problem(422, "client_time_out_of_range");
+        let refused = city.client("worker").post("/api/v1/reports", &past_report_body(city, ago));
+        let refused = refused.expect_problem(422, "client_time_out_of_range");
         assert!(refused["earliest"].is_string() && refused["latest"].is_string());
     }
 }
 
 fn the_same_identity_is_not_taken_twice(city: &City) {
-    let mut body = report_at(110.005, 30.005);
-    body["id"] = json!(city.received());
-    city.by("resident").post("/api/v1/reports", &body).problem(409, "already_exists");
+    let mut body = report_body_at(110.005, 30.005);
+    body["id"] = json!(city.submit_report());
+    city.client("resident").post("/api/v1/reports", &body).expect_problem(409, "already_exists");
     // A case's identity is no report's either.
-    let report = city.received();
-    let taken = json!({ "case_id": city.filed() });
-    let answer = decide(city, "community", &report, "file", &taken);
+    let report = city.submit_report();
+    let taken = json!({ "case_id": city.new_filed_case() });
+    let answer = decide_report(city, "community", &report, "file", &taken);
     assert_eq!(answer.status / 100, 4, "{}", answer.text);
-    answer.well_told();
-    let shown = city.by("community").get(&format!("/api/v1/reports/{report}")).done();
+    answer.expect_complete_problem();
+    let shown = city.client("community").get(&format!("/api/v1/reports/{report}")).expect_success();
     assert_eq!(shown["status"], "received");
 }
 
 fn lists_filter(city: &City) {
-    let (first, second) = (city.received_from("resident"), city.received_from("worker"));
-    city.filed_from(&first);
+    let (first, second) = (city.submit_report_as("resident"), city.submit_report_as("worker"));
+    city.file_report(&first);
     let list = |by: &str, query: &str| {
-        each(&city.by(by).get(&format!("/api/v1/reports{query}")).done(), "/id")
+        read_texts(&city.client(by).get(&format!("/api/v1/reports{query}")).expect_success(), "/id")
     };
     assert_eq!(list("community", ""), [second.clone(), first.clone()]);
     assert_eq!(list("community", "?status=received"), std::slice::from_ref(&second));
     assert_eq!(list("community", "?mine=true"), Vec::<String>::new());
     assert_eq!(list("worker", "?mine=true"), std::slice::from_ref(&second));
     assert_eq!(list("worker", "?mine=false"), [second.clone(), first.clone()]);
-    let within = |area: &str| format!("?within={}", city.area(area));
+    let within = |area: &str| format!("?within={}", city.area_id(area));
     assert_eq!(list("hotline", &within(seed::STREET)), [second, first]);
     assert_eq!(list("hotline", &within(seed::FAR_STREET)), Vec::<String>::new());
 }

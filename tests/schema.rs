@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use persistence::{Options, Store, StoreError, kernel::migrate, probe};
 
-use crate::harness::{Database, Engine, root};
+use crate::harness::{Database, Engine, workspace_root};
 
 /// Table, column, type and whether it may be null.
 type Columns = BTreeSet<(String, String, String, bool)>;
 
-fn columns(database: &Database, engine: Engine) -> Columns {
+fn load_columns(database: &Database, engine: Engine) -> Columns {
     let sql = match engine {
         Engine::Sqlite => {
             "select m.name || ' ' || c.name || ' ' || lower(c.type) || ' ' || (c.\"notnull\" = 0) as line \
@@ -23,7 +23,7 @@ fn columns(database: &Database, engine: Engine) -> Columns {
              where table_schema = 'public' and table_name not like '\\_\\_%'"
         }
     };
-    let lines = probe::lines(&database.url, sql).unwrap();
+    let lines = probe::query_lines(&database.url, sql).unwrap();
     lines
         .iter()
         .map(|line| {
@@ -35,8 +35,9 @@ fn columns(database: &Database, engine: Engine) -> Columns {
 }
 
 /// What `diesel::table!` says, and each table's primary key.
-fn declared() -> (Columns, BTreeMap<String, Vec<String>>) {
-    let text = std::fs::read_to_string(root().join("persistence/src/kernel/schema.rs")).unwrap();
+fn load_declared_columns() -> (Columns, BTreeMap<String, Vec<String>>) {
+    let text =
+        std::fs::read_to_string(workspace_root().join("persistence/src/kernel/schema.rs")).unwrap();
     let (mut columns, mut keys) = (Columns::new(), BTreeMap::new());
     for block in text.split("diesel::table! {").skip(1) {
         let block = block.split("\n}").next().unwrap();
@@ -62,7 +63,7 @@ fn declared() -> (Columns, BTreeMap<String, Vec<String>>) {
 }
 
 /// A type of the schema in the words of an engine.
-fn spelt(kind: &str, engine: Engine) -> String {
+fn spell_type(kind: &str, engine: Engine) -> String {
     let (sqlite, postgres) = match kind {
         "Uid" => ("blob", "uuid"),
         "Binary" => ("blob", "bytea"),
@@ -77,15 +78,15 @@ fn spelt(kind: &str, engine: Engine) -> String {
 }
 
 fn schema_is_the_migrations(engine: Engine) {
-    let database = Database::empty(engine);
+    let database = Database::new_empty(engine);
     migrate::up(&database.url).unwrap();
-    let (declared, _) = declared();
+    let (declared, _) = load_declared_columns();
     assert!(declared.len() > 50, "{}", declared.len());
     let expected: Columns = declared
         .into_iter()
-        .map(|(table, column, kind, null)| (table, column, spelt(&kind, engine), null))
+        .map(|(table, column, kind, null)| (table, column, spell_type(&kind, engine), null))
         .collect();
-    let found = columns(&database, engine);
+    let found = load_columns(&database, engine);
     let missing: Vec<_> = expected.difference(&found).collect();
     let beyond: Vec<_> = found.difference(&expected).collect();
     assert!(
@@ -95,19 +96,19 @@ fn schema_is_the_migrations(engine: Engine) {
 }
 
 fn up_and_down(engine: Engine) {
-    let database = Database::empty(engine);
-    let names = migrate::names().unwrap();
+    let database = Database::new_empty(engine);
+    let names = migrate::version_names().unwrap();
     assert_eq!(migrate::up(&database.url).unwrap(), names);
     assert_eq!(migrate::up(&database.url).unwrap(), Vec::<String>::new());
     let mut reverted = migrate::down(&database.url).unwrap();
     reverted.sort_unstable();
     assert_eq!(reverted, names);
-    assert!(columns(&database, engine).is_empty(), "{:?}", columns(&database, engine));
+    assert!(load_columns(&database, engine).is_empty(), "{:?}", load_columns(&database, engine));
     assert_eq!(migrate::up(&database.url).unwrap(), names);
 }
 
 fn newer_is_refused(engine: Engine) {
-    let database = Database::empty(engine);
+    let database = Database::new_empty(engine);
     migrate::up(&database.url).unwrap();
     let newer = "insert into __diesel_schema_migrations (version) values ('9999')";
     probe::execute(&database.url, newer).unwrap();
@@ -120,12 +121,12 @@ fn newer_is_refused(engine: Engine) {
 }
 
 fn two_start_together(engine: Engine) {
-    let database = Database::empty(engine);
+    let database = Database::new_empty(engine);
     std::thread::scope(|scope| {
         let starts: Vec<_> = (0..4).map(|_| scope.spawn(|| migrate::up(&database.url))).collect();
         let applied = starts.into_iter().map(|start| start.join().unwrap());
         let applied: Vec<_> = applied.collect::<Result<Vec<_>, _>>().unwrap();
-        let names = migrate::names().unwrap();
+        let names = migrate::version_names().unwrap();
         assert_eq!(applied.iter().filter(|applied| **applied == names).count(), 1, "{applied:?}");
     });
 }
@@ -175,7 +176,7 @@ mod postgres {
 #[test]
 fn both_engines_have_the_same_migrations() {
     let names = |engine: &str| -> BTreeSet<String> {
-        let entries = std::fs::read_dir(root().join("migrations").join(engine)).unwrap();
+        let entries = std::fs::read_dir(workspace_root().join("migrations").join(engine)).unwrap();
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     };
     let sqlite = names("sqlite");
@@ -185,7 +186,7 @@ fn both_engines_have_the_same_migrations() {
         ["sqlite", "postgres"].into_iter().flat_map(|e| sqlite.iter().map(move |n| (e, n)))
     {
         for file in ["up.sql", "down.sql"] {
-            let path = root().join("migrations").join(engine).join(name).join(file);
+            let path = workspace_root().join("migrations").join(engine).join(name).join(file);
             assert!(path.is_file(), "{}", path.display());
         }
     }
@@ -193,7 +194,7 @@ fn both_engines_have_the_same_migrations() {
 
 #[test]
 fn every_key_leads_with_the_tenant() {
-    let (_, keys) = declared();
+    let (_, keys) = load_declared_columns();
     assert!(keys.len() >= 10);
     for (table, key) in keys {
         // These belong to the installation and to no tenant.

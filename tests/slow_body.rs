@@ -10,7 +10,7 @@ use std::{
 use domain::core::journal::Hash;
 use serde_json::{Value, json};
 
-use crate::harness::{City, key, on_both, report_at, text};
+use crate::harness::{City, new_key, on_both, read_text, report_body_at};
 
 on_both! {
     rights_that_end_while_a_body_comes_are_gone,
@@ -22,10 +22,10 @@ on_both! {
 struct Slow(TcpStream, u8);
 
 impl Slow {
-    fn begin(city: &City, path: &str, headers: &str, body: &[u8]) -> Self {
+    fn begin_request(city: &City, path: &str, headers: &str, body: &[u8]) -> Self {
         let mut stream = TcpStream::connect(city.base.strip_prefix("http://").unwrap()).unwrap();
         stream.set_read_timeout(Some(Time::from_secs(20))).unwrap();
-        let (token, length, id) = (city.token("worker").unwrap(), body.len(), key());
+        let (token, length, id) = (city.access_token("worker").unwrap(), body.len(), new_key());
         let head = format!(
             "POST {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\
              Authorization: Bearer {token}\r\nIdempotency-Key: {id}\r\n\
@@ -38,7 +38,7 @@ impl Slow {
     }
 
     /// Sends the last byte; the status and the body of the answer.
-    fn end(mut self) -> (u16, Value) {
+    fn finish_request(mut self) -> (u16, Value) {
         self.0.write_all(&[self.1]).unwrap();
         let mut answer = String::new();
         self.0.read_to_string(&mut answer).unwrap();
@@ -54,27 +54,27 @@ const JSON: &str = "Content-Type: application/json\r\n";
 const JPEG: &str = "Content-Type: image/jpeg\r\n";
 const PIECE: &str = "Content-Type: application/octet-stream\r\nUpload-Offset: 0\r\n";
 
-fn photo() -> Vec<u8> {
-    [crate::media::image("ok/hopper.jpg").as_slice(), key().as_bytes()].concat()
+fn make_photo() -> Vec<u8> {
+    [crate::media::load_image("ok/hopper.jpg").as_slice(), new_key().as_bytes()].concat()
 }
 
 /// An upload that was begun; the path of its pieces.
-fn upload(city: &City, id: &str, bytes: &[u8]) -> String {
-    let sha256 = Hash::of(bytes).hex();
+fn begin_upload(city: &City, id: &str, bytes: &[u8]) -> String {
+    let sha256 = Hash::digest(bytes).to_hex();
     let body = json!({ "id": id, "bytes": bytes.len(), "sha256": sha256 });
-    city.by("worker").post("/api/v1/media_uploads", &body).done();
+    city.client("worker").post("/api/v1/media_uploads", &body).expect_success();
     format!("/api/v1/media_uploads/{id}/append")
 }
 
 /// A report, a photo and a piece, each but for its last byte.
-fn three(city: &City) -> (Vec<Slow>, String) {
-    let (id, photo) = (key(), photo());
-    let pieces = upload(city, &id, &photo);
-    let report = report_at(110.005, 30.005).to_string();
+fn begin_three(city: &City) -> (Vec<Slow>, String) {
+    let (id, photo) = (new_key(), make_photo());
+    let pieces = begin_upload(city, &id, &photo);
+    let report = report_body_at(110.005, 30.005).to_string();
     let slow = vec![
-        Slow::begin(city, "/api/v1/reports", JSON, report.as_bytes()),
-        Slow::begin(city, &format!("/api/v1/media?id={}", key()), JPEG, &photo),
-        Slow::begin(city, &pieces, PIECE, &photo),
+        Slow::begin_request(city, "/api/v1/reports", JSON, report.as_bytes()),
+        Slow::begin_request(city, &format!("/api/v1/media?id={}", new_key()), JPEG, &photo),
+        Slow::begin_request(city, &pieces, PIECE, &photo),
     ];
     std::thread::sleep(Time::from_millis(700));
     (slow, id)
@@ -82,46 +82,46 @@ fn three(city: &City) -> (Vec<Slow>, String) {
 
 fn rights_that_end_while_a_body_comes_are_gone(city: &City) {
     let reports = || {
-        let page = city.by("community").get("/api/v1/reports?limit=100").done();
+        let page = city.client("community").get("/api/v1/reports?limit=100").expect_success();
         page["items"].as_array().unwrap().len()
     };
     let before = reports();
-    let (slow, _) = three(city);
-    let path = format!("/api/v1/people/{}/suspend", city.by("worker").id());
-    city.by("admin").post(&path, &json!({ "reason": "借调" })).done();
+    let (slow, _) = begin_three(city);
+    let path = format!("/api/v1/people/{}/suspend", city.client("worker").id());
+    city.client("admin").post(&path, &json!({ "reason": "借调" })).expect_success();
     for request in slow {
-        let (status, problem) = request.end();
+        let (status, problem) = request.finish_request();
         assert!([401, 403].contains(&status), "{status} {problem}");
     }
     assert_eq!(reports(), before);
 }
 
 fn a_slow_body_of_somebody_who_may_is_taken(city: &City) {
-    let (slow, id) = three(city);
+    let (slow, id) = begin_three(city);
     // A token that expires on the way was good when it was sent.
     city.advance(chrono::Duration::minutes(16));
     for request in slow {
-        let (status, answer) = request.end();
+        let (status, answer) = request.finish_request();
         assert!([200, 201].contains(&status), "{status} {answer}");
     }
-    city.by("worker").get(&format!("/api/v1/media/{id}")).done();
+    city.client("worker").get(&format!("/api/v1/media/{id}")).expect_success();
 }
 
 fn a_piece_that_was_overtaken_replaces_nothing(city: &City) {
-    let (id, photo) = (key(), photo());
-    let pieces = upload(city, &id, &photo);
-    let slow = Slow::begin(city, &pieces, PIECE, &photo);
+    let (id, photo) = (new_key(), make_photo());
+    let pieces = begin_upload(city, &id, &photo);
+    let slow = Slow::begin_request(city, &pieces, PIECE, &photo);
     std::thread::sleep(Time::from_millis(100));
     let send = |from: usize, to: usize| {
-        let call = city.by("worker").call("POST", &pieces).key(&key());
+        let call = city.client("worker").call("POST", &pieces).key(&new_key());
         let call = call.header("Content-Type", "application/octet-stream");
         call.header("Upload-Offset", &from.to_string()).bytes(photo[from..to].to_vec()).send()
     };
-    send(0, 1000).done();
-    let (status, problem) = slow.end();
-    assert_eq!((status, text(&problem, "/code").as_str()), (409, "upload_offset"));
+    send(0, 1000).expect_success();
+    let (status, problem) = slow.finish_request();
+    assert_eq!((status, read_text(&problem, "/code").as_str()), (409, "upload_offset"));
     assert_eq!(problem["offset"], 1000);
-    let all = send(1000, photo.len()).done();
+    let all = send(1000, photo.len()).expect_success();
     assert_eq!(all["complete"], true);
-    city.by("worker").get(&format!("/api/v1/media/{id}")).done();
+    city.client("worker").get(&format!("/api/v1/media/{id}")).expect_success();
 }

@@ -13,7 +13,7 @@ use domain::{
     },
     flows::{
         case::{Command, state::Case},
-        change::{Change, Request, Stored, act},
+        change::{Change, Request, Versioned, execute},
         flow::Context,
         intake::{self, Correction},
         person::{self, Person},
@@ -35,20 +35,20 @@ use persistence::{
 };
 use uuid::Uuid;
 
-use crate::harness::{Database, Engine, seed as places, template};
+use crate::harness::{Database, Engine, seed as places, shared_template};
 
 macro_rules! on_both_stores {
     ($($story:ident),+ $(,)?) => {
         mod sqlite {
             $(#[test]
             fn $story() {
-                super::run($crate::harness::Engine::Sqlite, super::$story);
+                super::run_desk($crate::harness::Engine::Sqlite, super::$story);
             })+
         }
         mod postgres {
             $(#[test]
             fn $story() {
-                super::run($crate::harness::Engine::Postgres, super::$story);
+                super::run_desk($crate::harness::Engine::Postgres, super::$story);
             })+
         }
     };
@@ -82,16 +82,16 @@ pub(crate) struct Desk {
     pub(crate) tenant: tenant::Tenant,
 }
 
-pub(crate) fn run<F: Future<Output = ()>>(engine: Engine, tell: impl FnOnce(Desk) -> F) {
-    let database = Database::seeded(engine);
+pub(crate) fn run_desk<F: Future<Output = ()>>(engine: Engine, tell: impl FnOnce(Desk) -> F) {
+    let database = Database::new_seeded(engine);
     let options = Options { readers: Some(2), writers: Some(1), waiting: 4096 };
     let store = Store::open(&database.url, options).unwrap();
     System::new().block_on(async move {
-        let all = store.read(tenant::all).await.unwrap();
+        let all = store.read(tenant::load_all).await.unwrap();
         let tenant = all.into_iter().find(|tenant| tenant.code == places::CITY).unwrap();
         let id = tenant.id;
-        let registry = store.read(move |db| area::registry(db, id)).await.unwrap();
-        let areas = registry.tree(domain::core::time::local_day(now()));
+        let registry = store.read(move |db| area::load_registry(db, id)).await.unwrap();
+        let areas = registry.build_tree(domain::core::time::local_day(now()));
         let root = areas.root().unwrap().unit();
         let grant = |role| domain::people::actor::Grant {
             role,
@@ -102,10 +102,10 @@ pub(crate) fn run<F: Future<Output = ()>>(engine: Engine, tell: impl FnOnce(Desk
         };
         let by = Actor {
             tenant: id,
-            person: PersonId(template(engine).seeded.people["worker"].id),
+            person: PersonId(shared_template(engine).seeded.people["worker"].id),
             name: "全能者".to_owned(),
             grants: Role::ALL.iter().map(|role| grant(*role)).collect(),
-            powers: Powers::shipped(),
+            powers: Powers::built_in(),
         };
         let opened = store.clone();
         tell(Desk {
@@ -114,7 +114,7 @@ pub(crate) fn run<F: Future<Output = ()>>(engine: Engine, tell: impl FnOnce(Desk
             ago: chrono::Duration::zero(),
             by,
             areas,
-            catalogue: catalogue::catalogue(),
+            catalogue: catalogue::build_default(),
             tenant,
         })
         .await;
@@ -126,18 +126,18 @@ pub(crate) fn now() -> domain::Instant {
     api::app::clock::Clock::default().now()
 }
 
-static RULES: LazyLock<Rules> = LazyLock::new(Rules::shipped);
+static RULES: LazyLock<Rules> = LazyLock::new(Rules::standard);
 
-fn prose(text: &str) -> Prose {
+fn parse_prose(text: &str) -> Prose {
     Prose::try_from(text).unwrap()
 }
 
-fn request() -> Request {
+fn new_request() -> Request {
     Request::new(CommandId(new_id()), "test", Uuid::nil(), &"body")
 }
 
 impl Desk {
-    fn context(&self) -> Context<'_> {
+    fn new_context(&self) -> Context<'_> {
         Context {
             by: &self.by,
             at: now() - self.ago,
@@ -149,16 +149,16 @@ impl Desk {
         }
     }
 
-    fn draft(&self) -> Draft {
+    fn new_draft(&self) -> Draft {
         Draft {
             id: ReportId(new_id()),
             channel: Channel::Worker,
             title: None,
-            text: prose("油烟扰民"),
+            text: parse_prose("油烟扰民"),
             category: None,
             urgency: Urgency::Normal,
             demand: None,
-            area: self.areas.by_code(places::GRID).map(|area| area.id),
+            area: self.areas.find_by_code(places::GRID).map(|area| area.id),
             point: None,
             address: None,
             client_at: None,
@@ -171,95 +171,108 @@ impl Desk {
         }
     }
 
-    pub(crate) fn report(&self) -> Change<Report> {
-        intake::submit(self.draft(), request(), self.context()).unwrap().0
+    pub(crate) fn submit_report(&self) -> Change<Report> {
+        intake::submit_report(self.new_draft(), new_request(), self.new_context()).unwrap().0
     }
 
-    fn file(&self, report: &Stored<Report>, case: CaseId) -> (Change<Report>, Change<Case>) {
-        intake::file(report, case, Correction::default(), request(), self.context()).unwrap()
+    fn file_report(
+        &self,
+        report: &Versioned<Report>,
+        case: CaseId,
+    ) -> (Change<Report>, Change<Case>) {
+        intake::file_report(report, case, Correction::default(), new_request(), self.new_context())
+            .unwrap()
     }
 
-    fn comment(&self, case: &Stored<Case>, asked: Request) -> Change<Case> {
-        let command = Command::Comment { text: prose("批注") };
-        act(Some(case), &command, asked, self.context()).unwrap()
+    fn comment_case(&self, case: &Versioned<Case>, asked: Request) -> Change<Case> {
+        let command = Command::Comment { text: parse_prose("批注") };
+        execute(Some(case), &command, asked, self.new_context()).unwrap()
     }
 
-    fn register(&self, account: &str) -> Change<Person> {
+    fn register_person(&self, account: &str) -> Change<Person> {
         let command = person::Command::Register {
             id: PersonId(new_id()),
             account: Code::try_from(account).unwrap(),
             name: Line::try_from("某人").unwrap(),
             grants: Vec::new(),
         };
-        act(None, &command, request(), self.context()).unwrap()
+        execute(None, &command, new_request(), self.new_context()).unwrap()
     }
 
-    pub(crate) async fn commit(&self, write: Write) -> Result<Outcome, StoreError> {
+    pub(crate) async fn commit_write(&self, write: Write) -> Result<Outcome, StoreError> {
         self.store.commit(vec![write]).await
     }
 
     /// A case that exists.
-    pub(crate) async fn case(&self) -> Stored<Case> {
-        let report = self.report();
-        self.commit(of_report(&report)).await.unwrap();
-        let (filed, opened) = self.file(&report.stored(), CaseId(new_id()));
-        let both = vec![of_report(&filed), of_case(&opened)];
+    pub(crate) async fn create_case(&self) -> Versioned<Case> {
+        let report = self.submit_report();
+        self.commit_write(report_write(&report)).await.unwrap();
+        let (filed, opened) = self.file_report(&report.to_stored(), CaseId(new_id()));
+        let both = vec![report_write(&filed), case_write(&opened)];
         assert_eq!(self.store.commit(both).await.unwrap(), Outcome::Done);
-        opened.stored()
+        self.find_case(opened.state.id).await.unwrap()
     }
 
-    async fn find_case(&self, id: CaseId) -> Option<Stored<Case>> {
+    async fn find_case(&self, id: CaseId) -> Option<Versioned<Case>> {
         let tenant = self.tenant.id;
-        self.store.read(move |db| persistence::find::<Case>(db, tenant, id.0)).await.unwrap()
+        self.store.read(move |db| persistence::load_state::<Case>(db, tenant, id.0)).await.unwrap()
     }
 
-    async fn find_report(&self, id: ReportId) -> Option<Stored<Report>> {
+    async fn find_report(&self, id: ReportId) -> Option<Versioned<Report>> {
         let tenant = self.tenant.id;
-        self.store.read(move |db| persistence::find::<Report>(db, tenant, id.0)).await.unwrap()
+        self.store
+            .read(move |db| persistence::load_state::<Report>(db, tenant, id.0))
+            .await
+            .unwrap()
     }
 
-    async fn find_person(&self, id: PersonId) -> Option<Stored<Person>> {
+    async fn find_person(&self, id: PersonId) -> Option<Versioned<Person>> {
         let tenant = self.tenant.id;
-        self.store.read(move |db| persistence::find::<Person>(db, tenant, id.0)).await.unwrap()
+        self.store
+            .read(move |db| persistence::load_state::<Person>(db, tenant, id.0))
+            .await
+            .unwrap()
     }
 
-    pub(crate) async fn broken(&self) -> Vec<String> {
-        api::engine::verify::all(&self.store, None).await.unwrap().broken
+    pub(crate) async fn find_broken(&self) -> Vec<String> {
+        api::engine::verify::check_tenants(&self.store, None).await.unwrap().broken
     }
 }
 
-fn of_case(change: &Change<Case>) -> Write {
+fn case_write(change: &Change<Case>) -> Write {
     Write::from(change.clone())
 }
 
-pub(crate) fn of_report(change: &Change<Report>) -> Write {
+pub(crate) fn report_write(change: &Change<Report>) -> Write {
     Write::from(change.clone())
 }
 
-fn of_person(change: &Change<Person>) -> Write {
+fn person_write(change: &Change<Person>) -> Write {
     Write::from(change.clone())
 }
 
 async fn a_change_is_found_as_it_was_committed(desk: Desk) {
-    let case = desk.case().await;
+    let case = desk.create_case().await;
     assert_eq!(desk.find_case(case.state.id).await, Some(case.clone()));
     let (tenant, id) = (desk.tenant.id, case.state.id.0);
-    let chain = move |db: &mut Db| journal::chain(db, tenant, (FlowKind::Case, id), None);
+    let chain = move |db: &mut Db| journal::load_chain(db, tenant, (FlowKind::Case, id), None);
     let chain = desk.store.read(chain).await.unwrap();
-    assert_eq!(domain::core::journal::verify(&chain).unwrap(), case.head);
-    let replayed = desk.store.read(move |db| journal::at::<Case>(db, tenant, id, 1)).await.unwrap();
+    assert_eq!(domain::core::journal::verify_chain(&chain).unwrap(), case.head);
+    let replayed =
+        desk.store.read(move |db| journal::load_state_at::<Case>(db, tenant, id, 1)).await.unwrap();
     assert_eq!(replayed, Some(case));
-    assert_eq!(desk.broken().await, Vec::<String>::new());
+    assert_eq!(desk.find_broken().await, Vec::<String>::new());
 }
 
 async fn a_place_in_the_journal_is_taken_once(desk: Desk) {
-    let case = desk.case().await;
-    let (one, other) = (desk.comment(&case, request()), desk.comment(&case, request()));
-    assert_eq!(desk.commit(of_case(&one)).await.unwrap(), Outcome::Done);
-    assert_eq!(desk.commit(of_case(&other)).await.unwrap(), Outcome::Stale);
-    assert_eq!(desk.find_case(case.state.id).await.unwrap(), one.stored());
-    let again = desk.comment(&one.stored(), other.entry.command_of());
-    assert_eq!(desk.commit(of_case(&again)).await.unwrap(), Outcome::Done);
+    let case = desk.create_case().await;
+    let (one, other) =
+        (desk.comment_case(&case, new_request()), desk.comment_case(&case, new_request()));
+    assert_eq!(desk.commit_write(case_write(&one)).await.unwrap(), Outcome::Done);
+    assert_eq!(desk.commit_write(case_write(&other)).await.unwrap(), Outcome::Stale);
+    assert_eq!(desk.find_case(case.state.id).await.unwrap(), one.to_stored());
+    let again = desk.comment_case(&one.to_stored(), other.entry.command_of());
+    assert_eq!(desk.commit_write(case_write(&again)).await.unwrap(), Outcome::Done);
 }
 
 /// The request of an entry.
@@ -274,18 +287,19 @@ impl Asked for domain::core::journal::Entry {
 }
 
 async fn a_command_is_seen_once(desk: Desk) {
-    let case = desk.case().await;
-    let asked = request();
-    let first = desk.comment(&case, asked);
-    assert_eq!(desk.commit(of_case(&first)).await.unwrap(), Outcome::Done);
-    assert_eq!(desk.commit(of_case(&first)).await.unwrap(), Outcome::Seen);
-    let second = desk.comment(&first.stored(), asked);
-    assert_eq!(desk.commit(of_case(&second)).await.unwrap(), Outcome::Seen);
+    let case = desk.create_case().await;
+    let asked = new_request();
+    let first = desk.comment_case(&case, asked);
+    assert_eq!(desk.commit_write(case_write(&first)).await.unwrap(), Outcome::Done);
+    assert_eq!(desk.commit_write(case_write(&first)).await.unwrap(), Outcome::Seen);
+    let second = desk.comment_case(&first.to_stored(), asked);
+    assert_eq!(desk.commit_write(case_write(&second)).await.unwrap(), Outcome::Seen);
     assert_eq!(desk.find_case(case.state.id).await.unwrap().seq, 2);
     let (tenant, actor) = (desk.tenant.id, first.entry.actor);
     let store = &desk.store;
-    let look =
-        |tenant, actor| store.read(move |db| journal::seen(db, tenant, actor, asked.command));
+    let look = |tenant, actor| {
+        store.read(move |db| journal::find_command(db, tenant, actor, asked.command))
+    };
     let seen = look(tenant, actor).await.unwrap().unwrap();
     assert_eq!((seen.request, seen.seq, seen.flow), (asked, 2, case.state.id.0));
     // To another tenant, and of another caller, it is new.
@@ -294,19 +308,19 @@ async fn a_command_is_seen_once(desk: Desk) {
 }
 
 async fn two_flows_are_committed_together_or_not_at_all(desk: Desk) {
-    let (taken, report) = (desk.case().await, desk.report());
-    desk.commit(of_report(&report)).await.unwrap();
+    let (taken, report) = (desk.create_case().await, desk.submit_report());
+    desk.commit_write(report_write(&report)).await.unwrap();
     // The case's first place is taken; the report's second is free.
-    let (filed, opened) = desk.file(&report.stored(), taken.state.id);
-    let both = vec![of_report(&filed), of_case(&opened)];
+    let (filed, opened) = desk.file_report(&report.to_stored(), taken.state.id);
+    let both = vec![report_write(&filed), case_write(&opened)];
     assert_eq!(desk.store.commit(both).await.unwrap(), Outcome::Stale);
-    assert_eq!(desk.find_report(report.state.id).await.unwrap(), report.stored());
+    assert_eq!(desk.find_report(report.state.id).await.unwrap(), report.to_stored());
     assert_eq!(desk.find_case(taken.state.id).await.unwrap(), taken);
-    assert_eq!(desk.broken().await, Vec::<String>::new());
+    assert_eq!(desk.find_broken().await, Vec::<String>::new());
 }
 
 /// Commits all at the same moment; what waits while the first is written shares a transaction.
-async fn together(desk: &Desk, writes: Vec<Vec<Write>>) -> Vec<Result<Outcome, StoreError>> {
+async fn commit_together(desk: &Desk, writes: Vec<Vec<Write>>) -> Vec<Result<Outcome, StoreError>> {
     let commits: Vec<_> = writes
         .into_iter()
         .map(|write| {
@@ -322,8 +336,9 @@ async fn together(desk: &Desk, writes: Vec<Vec<Write>>) -> Vec<Result<Outcome, S
 }
 
 async fn companions_of_one_kind_do_not_collide(desk: Desk) {
-    let asked = request();
-    let told = |desk: &Desk| intake::submit(desk.draft(), asked, desk.context()).unwrap().0;
+    let asked = new_request();
+    let told =
+        |desk: &Desk| intake::submit_report(desk.new_draft(), asked, desk.new_context()).unwrap().0;
     let reports = [told(&desk), told(&desk), told(&desk)];
     let ids = reports.clone().map(|report| report.state.id.0);
     let decided = reports.clone().map(|report| (report.entry.part, report.entry.hash));
@@ -332,34 +347,35 @@ async fn companions_of_one_kind_do_not_collide(desk: Desk) {
     assert_eq!(desk.store.commit(writes.clone()).await.unwrap(), Outcome::Done);
     let tenant = desk.tenant.id;
     let read = move |db: &mut Db| {
-        let chain = |id: &Uuid| journal::chain(db, tenant, (FlowKind::Report, *id), None);
+        let chain = |id: &Uuid| journal::load_chain(db, tenant, (FlowKind::Report, *id), None);
         ids.iter().map(chain).collect::<Result<Vec<_>, _>>()
     };
     let chains = desk.store.read(read).await.unwrap();
     let entries: Vec<&Entry> = chains.iter().flatten().collect();
     assert_eq!(entries.iter().map(|entry| entry.part).collect::<Vec<_>>(), [0, 1, 2]);
     for (entry, (_, hash)) in entries.iter().zip(decided) {
-        assert_eq!(entry.hash, entry.computed(), "sealed with its number");
+        assert_eq!(entry.hash, entry.compute_hash(), "sealed with its number");
         assert_eq!(entry.hash == hash, entry.part == 0, "the first is what was decided");
     }
     // Memory and rows know the same hash, so the next command follows.
     for (id, entry) in ids.iter().zip(&entries) {
-        let known = desk.store.recall::<Report>(tenant, *id).unwrap();
+        let known = desk.store.recall_state::<Report>(tenant, *id).unwrap();
         let stored = desk.find_report(ReportId(*id)).await.unwrap();
         assert_eq!((known.head, stored.head), (entry.hash, entry.hash));
     }
     assert_eq!(desk.store.commit(writes).await.unwrap(), Outcome::Seen);
-    let found = api::engine::verify::all(&desk.store, None).await.unwrap();
+    let found = api::engine::verify::check_tenants(&desk.store, None).await.unwrap();
     assert_eq!(found.broken, Vec::<String>::new());
 }
 
 async fn one_poisoned_change_does_not_spoil_its_batch(desk: Desk) {
-    let good: Vec<_> = (0..10).map(|index| desk.register(&format!("good-{index}"))).collect();
+    let good: Vec<_> =
+        (0..10).map(|index| desk.register_person(&format!("good-{index}"))).collect();
     // The account is taken; that cannot be known before it is written.
-    let bad = desk.register("worker");
-    let mut writes: Vec<_> = good.iter().map(|change| vec![of_person(change)]).collect();
-    writes.insert(5, vec![of_person(&bad)]);
-    let outcomes = together(&desk, writes).await;
+    let bad = desk.register_person("worker");
+    let mut writes: Vec<_> = good.iter().map(|change| vec![person_write(change)]).collect();
+    writes.insert(5, vec![person_write(&bad)]);
+    let outcomes = commit_together(&desk, writes).await;
     for (index, outcome) in outcomes.iter().enumerate() {
         if index == 5 {
             assert!(matches!(outcome, Err(StoreError::Exists("account"))), "{outcome:?}");
@@ -371,24 +387,24 @@ async fn one_poisoned_change_does_not_spoil_its_batch(desk: Desk) {
         assert!(desk.find_person(change.state.id).await.is_some());
     }
     assert!(desk.find_person(bad.state.id).await.is_none());
-    assert_eq!(desk.broken().await, Vec::<String>::new());
+    assert_eq!(desk.find_broken().await, Vec::<String>::new());
 }
 
 async fn a_text_the_database_refuses_harms_nobody_else(desk: Desk) {
-    let case = desk.case().await;
-    let mut bad = desk.comment(&case, request());
+    let case = desk.create_case().await;
+    let mut bad = desk.comment_case(&case, new_request());
     // No command can carry it; should it ever get here, PostgreSQL says no and SQLite does not.
     bad.entry.actor_name = "a\0b".to_owned();
-    bad.entry = bad.entry.sealed();
-    let good: Vec<_> = (0..6).map(|index| desk.register(&format!("good-{index}"))).collect();
-    let mut writes: Vec<_> = good.iter().map(|change| vec![of_person(change)]).collect();
-    writes.insert(3, vec![of_case(&bad)]);
-    let outcomes = together(&desk, writes).await;
+    bad.entry = bad.entry.with_computed_hash();
+    let good: Vec<_> = (0..6).map(|index| desk.register_person(&format!("good-{index}"))).collect();
+    let mut writes: Vec<_> = good.iter().map(|change| vec![person_write(change)]).collect();
+    writes.insert(3, vec![case_write(&bad)]);
+    let outcomes = commit_together(&desk, writes).await;
     for (index, outcome) in outcomes.iter().enumerate().filter(|(index, _)| *index != 3) {
         assert!(matches!(outcome, Ok(Outcome::Done)), "{index}: {outcome:?}");
     }
-    let after = desk.register("afterwards");
-    assert!(matches!(desk.commit(of_person(&after)).await, Ok(Outcome::Done)));
+    let after = desk.register_person("afterwards");
+    assert!(matches!(desk.commit_write(person_write(&after)).await, Ok(Outcome::Done)));
 }
 
 async fn replicas_that_write_the_same_in_another_order_do_not_fail(desk: Desk) {
@@ -396,10 +412,10 @@ async fn replicas_that_write_the_same_in_another_order_do_not_fail(desk: Desk) {
     let replica = Store::open(&desk.database.url, options).unwrap();
     let mut cases = Vec::new();
     for _ in 0..16 {
-        cases.push(desk.case().await);
+        cases.push(desk.create_case().await);
     }
     for round in 0..4 {
-        let change = |case: &Stored<Case>| desk.comment(case, request());
+        let change = |case: &Versioned<Case>| desk.comment_case(case, new_request());
         let one: Vec<_> = cases.iter().map(change).collect();
         let other: Vec<_> = cases.iter().map(change).collect();
         let mut commits = Vec::new();
@@ -407,7 +423,7 @@ async fn replicas_that_write_the_same_in_another_order_do_not_fail(desk: Desk) {
             for (store, change) in
                 [(&desk.store, &one[index]), (&replica, &other[cases.len() - 1 - index])]
             {
-                let (store, write) = (store.clone(), vec![of_case(change)]);
+                let (store, write) = (store.clone(), vec![case_write(change)]);
                 commits.push(actix_web::rt::spawn(async move { store.commit(write).await }));
             }
         }
@@ -426,7 +442,7 @@ async fn replicas_that_write_the_same_in_another_order_do_not_fail(desk: Desk) {
     }
     replica.close();
     assert!(cases.iter().all(|case| case.seq == 5));
-    assert_eq!(desk.broken().await, Vec::<String>::new());
+    assert_eq!(desk.find_broken().await, Vec::<String>::new());
 }
 
 async fn too_many_waiting_are_sent_away(desk: Desk) {
@@ -449,28 +465,29 @@ async fn too_many_waiting_are_sent_away(desk: Desk) {
     let waiting: Vec<_> = (0..3)
         .map(|_| {
             let store = small.clone();
-            actix_web::rt::spawn(async move { store.read(tenant::all).await })
+            actix_web::rt::spawn(async move { store.read(tenant::load_all).await })
         })
         .collect();
     actix_web::rt::time::sleep(std::time::Duration::from_millis(50)).await;
-    assert!(matches!(small.read(tenant::all).await, Err(StoreError::Overloaded)));
+    assert!(matches!(small.read(tenant::load_all).await, Err(StoreError::Overloaded)));
     // Writing has a queue of its own.
-    let person = desk.register("meanwhile");
-    assert_eq!(small.commit(vec![of_person(&person)]).await.unwrap(), Outcome::Done);
+    let person = desk.register_person("meanwhile");
+    assert_eq!(small.commit(vec![person_write(&person)]).await.unwrap(), Outcome::Done);
     release.send(()).unwrap();
     blocker.await.unwrap().unwrap();
     for one in waiting {
         one.await.unwrap().unwrap();
     }
-    small.read(tenant::all).await.unwrap();
+    small.read(tenant::load_all).await.unwrap();
     small.close();
 }
 
 async fn a_closed_store_takes_nothing(desk: Desk) {
     // What was taken before is finished.
     let store = desk.store.clone();
-    let changes: Vec<_> = (0..8).map(|index| desk.register(&format!("last-{index}"))).collect();
-    let writes: Vec<_> = changes.iter().map(|change| vec![of_person(change)]).collect();
+    let changes: Vec<_> =
+        (0..8).map(|index| desk.register_person(&format!("last-{index}"))).collect();
+    let writes: Vec<_> = changes.iter().map(|change| vec![person_write(change)]).collect();
     let pending: Vec<_> = writes
         .into_iter()
         .map(|write| {
@@ -484,8 +501,8 @@ async fn a_closed_store_takes_nothing(desk: Desk) {
         let outcome = commit.await.unwrap();
         assert!(matches!(outcome, Ok(Outcome::Done) | Err(StoreError::Closed)), "{outcome:?}");
     }
-    assert!(matches!(store.read(tenant::all).await, Err(StoreError::Closed)));
-    let person = of_person(&desk.register("late"));
+    assert!(matches!(store.read(tenant::load_all).await, Err(StoreError::Closed)));
+    let person = person_write(&desk.register_person("late"));
     assert!(matches!(store.commit(vec![person]).await, Err(StoreError::Closed)));
     store.close();
 }
@@ -496,40 +513,40 @@ async fn a_write_without_an_entry_is_refused(desk: Desk) {
         hash: "x".to_owned(),
         origin: persistence::people::person::Origin::Owner,
     };
-    let refused = desk.commit(password).await;
+    let refused = desk.commit_write(password).await;
     assert!(matches!(refused, Err(StoreError::Inconsistent(_))), "{refused:?}");
     assert!(matches!(desk.store.commit(Vec::new()).await, Err(StoreError::Inconsistent(_))));
 }
 
 async fn what_was_tampered_with_is_found(desk: Desk) {
-    let case = desk.case().await;
-    let change = desk.comment(&case, request());
-    desk.commit(of_case(&change)).await.unwrap();
+    let case = desk.create_case().await;
+    let change = desk.comment_case(&case, new_request());
+    desk.commit_write(case_write(&change)).await.unwrap();
     let url = &desk.database.url;
-    assert_eq!(desk.broken().await, Vec::<String>::new());
+    assert_eq!(desk.find_broken().await, Vec::<String>::new());
     let tamper = |sql: &str| probe::execute(url, sql).unwrap();
     tamper("update journal set actor_name = '别人' where name = 'comment'");
-    let broken = desk.broken().await;
+    let broken = desk.find_broken().await;
     assert!(broken.len() == 1 && broken[0].contains("entry 2 was changed"), "{broken:?}");
     tamper("update journal set actor_name = '全能者' where name = 'comment'");
-    assert_eq!(desk.broken().await, Vec::<String>::new());
+    assert_eq!(desk.find_broken().await, Vec::<String>::new());
     let swap =
         |from: &str, to: &str| format!("update cases set state = replace(state, '{from}', '{to}')");
     tamper(&swap("油烟", "烟油"));
-    let broken = desk.broken().await;
+    let broken = desk.find_broken().await;
     assert!(broken.len() == 1 && broken[0].contains("stored state"), "{broken:?}");
     tamper(&swap("烟油", "油烟"));
-    assert_eq!(desk.broken().await, Vec::<String>::new());
+    assert_eq!(desk.find_broken().await, Vec::<String>::new());
     // Taking out a middle or the first entry shows; so does taking out the last.
     tamper("create table kept as select * from journal where name in ('open', 'comment')");
     for name in ["open", "comment"] {
         tamper(&format!("delete from journal where name = '{name}'"));
-        let broken = desk.broken().await;
+        let broken = desk.find_broken().await;
         let named = |what: &str| broken.iter().any(|why| why.contains(what));
         assert!(named("case") && named("feed"), "{name}: {broken:?}");
         tamper(&format!("insert into journal select * from kept where name = '{name}'"));
     }
-    assert_eq!(desk.broken().await, Vec::<String>::new());
+    assert_eq!(desk.find_broken().await, Vec::<String>::new());
 }
 
 async fn a_reader_cannot_write(desk: Desk) {

@@ -6,13 +6,13 @@ use chrono::Duration;
 use serde_json::{Value, json};
 
 use crate::{
-    campaign::begun,
-    content_safety::{decide, reviewed},
-    form::published,
-    harness::{City, Replica, each, key, on_both, seed, settings, text},
-    household::{body, registered},
-    media::{image, naming, raw},
-    personal::lacks,
+    campaign::create_campaign,
+    content_safety::{await_review, decide_review},
+    form::publish_form,
+    harness::{City, Replica, build_settings, new_key, on_both, read_text, read_texts, seed},
+    household::{household_body, register_household},
+    media::{load_image, send_raw, submit_naming},
+    personal::expect_no_secrets,
     sync::Phone,
 };
 
@@ -39,16 +39,16 @@ fn path(kind: &str, id: &str, verb: &str) -> String {
 }
 
 fn post(city: &City, by: &str, path: &str, body: &Value) -> Value {
-    city.by(by).post(path, body).done()
+    city.client(by).post(path, body).expect_success()
 }
 
 fn read(city: &City, by: &str, path: &str) -> Value {
-    city.by(by).get(path).done()
+    city.client(by).get(path).expect_success()
 }
 
 fn phone(city: &City, by: &str, limit: u8) -> Phone {
     let mut phone = Phone::default();
-    phone.read(city, by, limit);
+    phone.read_changes(city, by, limit);
     phone
 }
 
@@ -60,7 +60,7 @@ fn schema(title: &str) -> Value {
 
 /// A campaign that runs over all households of the community.
 fn running(city: &City) -> String {
-    let id = begun(city, None);
+    let id = create_campaign(city, None);
     post(city, "community", &path("campaigns", &id, "/assign"), &json!({ "select": {} }));
     post(city, "community", &path("campaigns", &id, "/publish"), &json!({}));
     id
@@ -68,8 +68,8 @@ fn running(city: &City) -> String {
 
 /// The officer of the community answers for the next one, too: households can move between them.
 fn two_communities(city: &City) {
-    let officer = city.by("community").id().to_string();
-    let both = json!({ "role": "community_officer", "area_id": city.area(seed::SIBLING) });
+    let officer = city.client("community").id().to_string();
+    let both = json!({ "role": "community_officer", "area_id": city.area_id(seed::SIBLING) });
     post(city, "admin", &path("people", &officer, "/grant"), &both);
 }
 
@@ -91,12 +91,12 @@ fn everybody() -> [&'static str; 12] {
 }
 
 fn a_phone_has_what_the_lists_have(city: &City) {
-    let homes = [registered(city), registered(city)];
-    let lead = json!({ "person_id": city.by("lead").id(), "kind": "cadre" });
+    let homes = [register_household(city), register_household(city)];
+    let lead = json!({ "person_id": city.client("lead").id(), "kind": "cadre" });
     post(city, "worker", &path("households", &homes[0], "/pair"), &lead);
-    published(city, "heating", &schema("取暖"));
+    publish_form(city, "heating", &schema("取暖"));
     running(city);
-    begun(city, None);
+    create_campaign(city, None);
     for by in everybody() {
         let phone = phone(city, by, 3);
         for (kind, list) in [
@@ -104,8 +104,9 @@ fn a_phone_has_what_the_lists_have(city: &City) {
             ("form", "/api/v1/forms?limit=100"),
             ("campaign", "/api/v1/campaigns?limit=100"),
         ] {
-            let answer = city.by(by).get(list);
-            let mut listed = if answer.status == 200 { each(&answer.body, "/id") } else { vec![] };
+            let answer = city.client(by).get(list);
+            let mut listed =
+                if answer.status == 200 { read_texts(&answer.body, "/id") } else { vec![] };
             listed.sort();
             assert_eq!(phone.of_kind(kind), listed.iter().collect::<Vec<_>>(), "{by} {kind}");
             for id in &listed {
@@ -113,7 +114,7 @@ fn a_phone_has_what_the_lists_have(city: &City) {
                 assert_eq!(phone.known[id], shown, "{by}");
             }
         }
-        lacks(&format!("{:?}", phone.known), &SECRETS, by);
+        expect_no_secrets(&format!("{:?}", phone.known), &SECRETS, by);
     }
 }
 
@@ -122,110 +123,110 @@ fn a_household_is_told_masked_and_forgotten_where_it_is_no_more(city: &City) {
     let mut own = phone(city, "worker", 10);
     let mut next = phone(city, "next_worker", 10);
     let mut above = phone(city, "community", 10);
-    let id = registered(city);
-    own.read(city, "worker", 10);
-    above.read(city, "community", 10);
+    let id = register_household(city);
+    own.read_changes(city, "worker", 10);
+    above.read_changes(city, "community", 10);
     assert_eq!(own.known[&id], read(city, "worker", &path("households", &id, "")));
     assert_eq!(own.known[&id]["members"][0]["name"], "慕**密");
-    next.read(city, "next_worker", 10);
+    next.read_changes(city, "next_worker", 10);
     assert!(!next.known.contains_key(&id));
     let update = path("households", &id, "/update");
     post(city, "worker", &update, &json!({ "size": 5 }));
-    own.read(city, "worker", 10);
+    own.read_changes(city, "worker", 10);
     assert_eq!(own.known[&id]["size"], 5);
     // They move to the next grid: the one phone forgets them, the other learns of them.
-    let there = json!({ "area_id": city.area(seed::NEXT) });
+    let there = json!({ "area_id": city.area_id(seed::NEXT) });
     post(city, "community", &update, &there);
     post(city, "community", &update, &json!({ "size": 6 }));
-    own.read(city, "worker", 10);
-    next.read(city, "next_worker", 10);
-    above.read(city, "community", 10);
-    city.by("worker").get(&path("households", &id, "")).problem(404, "not_found");
+    own.read_changes(city, "worker", 10);
+    next.read_changes(city, "next_worker", 10);
+    above.read_changes(city, "community", 10);
+    city.client("worker").get(&path("households", &id, "")).expect_problem(404, "not_found");
     assert!(!own.known.contains_key(&id), "it left the grid");
     assert_eq!((&next.known[&id]["size"], &above.known[&id]["size"]), (&json!(6), &json!(6)));
     let told = own.told;
     post(city, "community", &update, &json!({ "size": 4 }));
-    own.read(city, "worker", 10);
+    own.read_changes(city, "worker", 10);
     assert_eq!(own.told, told, "nothing more of what is gone");
     // Who moved away is told as that, and is not part of a first picture any more.
     post(city, "next_worker", &path("households", &id, "/leave"), &json!({}));
-    next.read(city, "next_worker", 10);
+    next.read_changes(city, "next_worker", 10);
     assert_eq!(next.known[&id]["standing"], "gone");
     assert!(!phone(city, "next_worker", 10).known.contains_key(&id));
 }
 
 fn a_household_is_told_while_a_pairing_holds(city: &City) {
-    let id = registered(city);
+    let id = register_household(city);
     let mut lead = phone(city, "lead", 10);
     assert!(!lead.known.contains_key(&id));
-    let pair = json!({ "person_id": city.by("lead").id(), "kind": "cadre" });
+    let pair = json!({ "person_id": city.client("lead").id(), "kind": "cadre" });
     post(city, "worker", &path("households", &id, "/pair"), &pair);
-    lead.read(city, "lead", 10);
+    lead.read_changes(city, "lead", 10);
     assert_eq!(lead.known[&id], read(city, "lead", &path("households", &id, "")));
     // A resident who leads the group of ten is told nothing by it.
-    let leader = json!({ "person_id": city.by("neighbour").id(), "kind": "group_leader" });
+    let leader = json!({ "person_id": city.client("neighbour").id(), "kind": "group_leader" });
     post(city, "worker", &path("households", &id, "/pair"), &leader);
     assert!(!phone(city, "neighbour", 10).known.contains_key(&id));
-    lead.read(city, "lead", 10);
+    lead.read_changes(city, "lead", 10);
     assert!(lead.known.contains_key(&id));
     post(city, "worker", &path("households", &id, "/unpair"), &pair);
-    lead.read(city, "lead", 10);
+    lead.read_changes(city, "lead", 10);
     assert!(!lead.known.contains_key(&id), "the pairing ended");
 }
 
 fn a_pairing_that_ends_by_itself_takes_the_household_along(city: &City) {
-    let (id, other) = (registered(city), registered(city));
+    let (id, other) = (register_household(city), register_household(city));
     let from = city.now() + Duration::days(2);
     let pair = json!({
-        "person_id": city.by("lead").id(), "kind": "cadre", "from": from,
+        "person_id": city.client("lead").id(), "kind": "cadre", "from": from,
         "until": from + Duration::days(3),
     });
     let mut before = phone(city, "lead", 10);
     post(city, "worker", &path("households", &id, "/pair"), &pair);
     let mut after = phone(city, "lead", 1);
-    before.read(city, "lead", 10);
+    before.read_changes(city, "lead", 10);
     let has = |phone: &Phone| (phone.known.contains_key(&id), phone.known.contains_key(&other));
     assert_eq!((has(&before), has(&after)), ((false, false), (false, false)), "not yet");
     for (days, holds) in [(3, true), (4, false)] {
         city.advance(Duration::days(days));
-        before.read(city, "lead", 10);
-        after.read(city, "lead", 1);
-        let shown = city.by("lead").get(&path("households", &id, "")).status == 200;
+        before.read_changes(city, "lead", 10);
+        after.read_changes(city, "lead", 1);
+        let shown = city.client("lead").get(&path("households", &id, "")).status == 200;
         assert_eq!(shown, holds);
         assert_eq!((has(&before), has(&after)), ((holds, false), (holds, false)), "day {days}");
     }
     let told = before.told;
-    before.read(city, "lead", 10);
+    before.read_changes(city, "lead", 10);
     assert_eq!(before.told, told, "it is told once");
 }
 
 fn an_erased_household_leaves_nothing_on_the_phone(city: &City) {
-    let id = registered(city);
-    let pair = json!({ "person_id": city.by("lead").id(), "kind": "cadre" });
+    let id = register_household(city);
+    let pair = json!({ "person_id": city.client("lead").id(), "kind": "cadre" });
     post(city, "worker", &path("households", &id, "/pair"), &pair);
     let (mut worker, mut lead) = (phone(city, "worker", 10), phone(city, "lead", 10));
     assert!(worker.known.contains_key(&id) && lead.known.contains_key(&id));
     let erase = json!({ "reason": "户主申请删除家庭信息" });
     post(city, "community", &path("households", &id, "/erasure"), &erase);
-    worker.read(city, "worker", 10);
-    lead.read(city, "lead", 10);
+    worker.read_changes(city, "worker", 10);
+    lead.read_changes(city, "lead", 10);
     let left = &worker.known[&id];
     assert_eq!(json!([left["standing"], left["members"]]), json!(["erased", []]));
-    lacks(&left.to_string(), &["慕**密", "139****4321"], "the phone");
+    expect_no_secrets(&left.to_string(), &["慕**密", "139****4321"], "the phone");
     assert!(!lead.known.contains_key(&id));
 }
 
 fn a_form_is_told_in_its_editions(city: &City) {
     let mut worker = phone(city, "worker", 10);
-    let id = published(city, "heating", &schema("取暖"));
-    worker.read(city, "worker", 10);
+    let id = publish_form(city, "heating", &schema("取暖"));
+    worker.read_changes(city, "worker", 10);
     assert_eq!(worker.known[&id]["title"], "取暖");
-    published(city, "heating", &schema("冬季取暖"));
-    worker.read(city, "worker", 10);
+    publish_form(city, "heating", &schema("冬季取暖"));
+    worker.read_changes(city, "worker", 10);
     let shown = read(city, "worker", &path("forms", &id, ""));
     assert_eq!((&worker.known[&id], &shown["edition"]), (&shown, &json!(2)));
     post(city, "admin", &path("forms", &id, "/withdraw"), &json!({ "reason": "与月报内容重复" }));
-    worker.read(city, "worker", 10);
+    worker.read_changes(city, "worker", 10);
     assert_eq!(worker.known[&id]["withdrawn"], true);
     assert!(!phone(city, "worker", 10).known.contains_key(&id), "what is asked no more");
     assert!(!phone(city, "worker@9902", 10).known.contains_key(&id), "another city");
@@ -234,32 +235,32 @@ fn a_form_is_told_in_its_editions(city: &City) {
 /// The households that a person is to go to for a campaign, as the campaign lists them.
 fn open(city: &City, by: &str, campaign: &str) -> Vec<String> {
     let list = path("campaigns", campaign, "/households?mine=true&open=true&limit=100");
-    each(&read(city, by, &list), "/household/id")
+    read_texts(&read(city, by, &list), "/household/id")
 }
 
 /// The same as a phone has them.
 fn assigned(phone: &Phone) -> Vec<String> {
     let assignments = phone.of_kind("assignment");
     let mut homes: Vec<String> =
-        assignments.iter().map(|id| text(&phone.known[*id], "/household/id")).collect();
+        assignments.iter().map(|id| read_text(&phone.known[*id], "/household/id")).collect();
     homes.sort();
     homes
 }
 
 fn a_campaign_brings_the_households_to_go_to(city: &City) {
     for _ in 0..5 {
-        registered(city);
+        register_household(city);
     }
     let mut worker = phone(city, "worker", 2);
     let mut organiser = phone(city, "community", 10);
-    let id = begun(city, None);
+    let id = create_campaign(city, None);
     post(city, "community", &path("campaigns", &id, "/assign"), &json!({ "select": {} }));
-    worker.read(city, "worker", 2);
-    organiser.read(city, "community", 10);
+    worker.read_changes(city, "worker", 2);
+    organiser.read_changes(city, "community", 10);
     assert!(!worker.known.contains_key(&id), "a draft is for its organisers");
     assert_eq!(organiser.known[&id]["status"], "draft");
     post(city, "community", &path("campaigns", &id, "/publish"), &json!({}));
-    worker.read(city, "worker", 2);
+    worker.read_changes(city, "worker", 2);
     assert_eq!(worker.known[&id], read(city, "worker", &path("campaigns", &id, "")));
     assert_eq!(assigned(&worker), open(city, "worker", &id));
     assert_eq!(assigned(&worker).len(), 5);
@@ -270,16 +271,16 @@ fn a_campaign_brings_the_households_to_go_to(city: &City) {
         assert_eq!((other.of_kind("campaign"), assigned(&other)), (vec![], vec![]), "{by}");
     }
     post(city, "community", &path("campaigns", &id, "/close"), &json!({}));
-    worker.read(city, "worker", 2);
+    worker.read_changes(city, "worker", 2);
     assert_eq!(worker.known[&id]["status"], "closed");
     assert_eq!(assigned(&worker), Vec::<String>::new(), "over");
 }
 
 fn an_assignment_ends_with_the_visit_whoever_makes_it(city: &City) {
-    let homes: Vec<String> = (0..3).map(|_| registered(city)).collect();
-    let id = begun(city, None);
+    let homes: Vec<String> = (0..3).map(|_| register_household(city)).collect();
+    let id = create_campaign(city, None);
     let sent = json!({
-        "households": [{ "household_id": homes[0], "worker_id": city.by("next_worker").id() }],
+        "households": [{ "household_id": homes[0], "worker_id": city.client("next_worker").id() }],
         "select": {},
     });
     post(city, "community", &path("campaigns", &id, "/assign"), &sent);
@@ -289,12 +290,12 @@ fn an_assignment_ends_with_the_visit_whoever_makes_it(city: &City) {
     assert_eq!(phones.each_ref().map(|phone| assigned(phone).len()), [2, 2, 1]);
     let go = |by: &str, home: &String| {
         let visit = json!({ "campaign_id": id, "household_id": home, "outcome": "met" });
-        text(&post(city, by, "/api/v1/visits", &visit), "/id")
+        read_text(&post(city, by, "/api/v1/visits", &visit), "/id")
     };
     // One of the grid goes, and goes to the one that was another's, too.
     let (own, others) = (go("worker", &homes[1]), go("worker", &homes[0]));
     for (phone, by) in phones.iter_mut().zip(["worker", "verifier", "next_worker"]) {
-        phone.read(city, by, 1);
+        phone.read_changes(city, by, 1);
         assert_eq!(assigned(phone), open(city, by, &id), "{by}");
     }
     let [worker, verifier, next] = &phones;
@@ -304,7 +305,7 @@ fn an_assignment_ends_with_the_visit_whoever_makes_it(city: &City) {
 }
 
 fn an_assignment_that_is_given_to_another_is_forgotten(city: &City) {
-    let homes = [registered(city), registered(city)];
+    let homes = [register_household(city), register_household(city)];
     let id = running(city);
     let mut worker = phone(city, "worker", 10);
     let mut next = phone(city, "next_worker", 10);
@@ -315,18 +316,18 @@ fn an_assignment_that_is_given_to_another_is_forgotten(city: &City) {
         });
         post(city, "community", &path("campaigns", &id, "/assign"), &body);
     };
-    give(json!(city.by("next_worker").id()));
-    worker.read(city, "worker", 10);
-    next.read(city, "next_worker", 10);
+    give(json!(city.client("next_worker").id()));
+    worker.read_changes(city, "worker", 10);
+    next.read_changes(city, "next_worker", 10);
     assert_eq!(assigned(&worker), [homes[1].clone()]);
     assert_eq!(assigned(&next), [homes[0].clone()]);
     assert!(next.known.contains_key(&id));
     // And back: the other has nothing to do with the campaign any more.
     give(Value::Null);
-    worker.read(city, "worker", 10);
-    next.read(city, "next_worker", 10);
+    worker.read_changes(city, "worker", 10);
+    next.read_changes(city, "next_worker", 10);
     assert_eq!(assigned(&worker), open(city, "worker", &id));
-    city.by("next_worker").get(&path("campaigns", &id, "")).problem(404, "not_found");
+    city.client("next_worker").get(&path("campaigns", &id, "")).expect_problem(404, "not_found");
     assert!(!next.known.contains_key(&id));
     assert_eq!(assigned(&next), Vec::<String>::new());
 }
@@ -334,14 +335,14 @@ fn an_assignment_that_is_given_to_another_is_forgotten(city: &City) {
 /// How the files of something stand on a phone.
 fn files(phone: &Phone, id: &str) -> Vec<(String, Value)> {
     let files = phone.known[id]["media"].as_array();
-    let stands = |file: &Value| (text(file, "/state"), file["links"].clone());
+    let stands = |file: &Value| (read_text(file, "/state"), file["links"].clone());
     files.into_iter().flatten().map(stands).collect()
 }
 
 fn a_file_that_arrives_changes_what_names_it(city: &City) {
-    let photo = key();
-    let report = naming(city, "worker", &[&photo]);
-    let case = key();
+    let photo = new_key();
+    let report = submit_naming(city, "worker", &[&photo]);
+    let case = new_key();
     let file = json!({ "case_id": case });
     post(city, "community", &path("reports", &report, "/file"), &file);
     let mut community = phone(city, "community", 1);
@@ -349,78 +350,78 @@ fn a_file_that_arrives_changes_what_names_it(city: &City) {
     for id in [&report, &case] {
         assert_eq!(files(&community, id), [("awaited".to_owned(), Value::Null)]);
     }
-    raw(city, "worker", &photo, &image("ok/hopper.jpg")).done();
-    community.read(city, "community", 1);
+    send_raw(city, "worker", &photo, &load_image("ok/hopper.jpg")).expect_success();
+    community.read_changes(city, "community", 1);
     for id in [&report, &case] {
         assert_eq!(files(&community, id), [("present".to_owned(), Value::Null)], "no links");
     }
     let mut shown = read(city, "community", &path("cases", &case, ""));
     shown["media"][0]["links"] = Value::Null;
     assert_eq!(community.known[&case], shown);
-    elsewhere.read(city, "sibling", 10);
+    elsewhere.read_changes(city, "sibling", 10);
     assert!(elsewhere.known.is_empty(), "{:?}", elsewhere.known);
     let told = community.told;
-    community.read(city, "community", 1);
+    community.read_changes(city, "community", 1);
     assert_eq!(community.told, told, "it is told once");
 }
 
 fn a_file_of_a_resident_is_told_when_it_passed(city: &City) {
-    let photo = key();
-    let report = naming(city, "resident", &[&photo]);
-    raw(city, "resident", &photo, &image("ok/hopper.jpg")).done();
+    let photo = new_key();
+    let report = submit_naming(city, "resident", &[&photo]);
+    send_raw(city, "resident", &photo, &load_image("ok/hopper.jpg")).expect_success();
     let mut community = phone(city, "community", 10);
-    let review = reviewed(city, &photo);
-    community.read(city, "community", 10);
+    let review = await_review(city, &photo);
+    community.read_changes(city, "community", 10);
     let before = community.known[&report]["media"][0]["review"].clone();
     assert_eq!(before, "queued");
-    decide(city, "dispatcher", &review, true).done();
-    community.read(city, "community", 10);
+    decide_review(city, "dispatcher", &review, true).expect_success();
+    community.read_changes(city, "community", 10);
     assert_eq!(community.known[&report]["media"][0]["review"], "passed");
 }
 
 fn whoever_loses_an_area_forgets_what_lies_there(city: &City) {
-    let home = registered(city);
+    let home = register_household(city);
     let campaign = running(city);
     let mut verifier = phone(city, "verifier", 10);
     assert!(verifier.known.contains_key(&home) && verifier.known.contains_key(&campaign));
     assert_eq!(assigned(&verifier), std::slice::from_ref(&home));
-    let gone = registered(city);
-    verifier.read(city, "verifier", 10);
+    let gone = register_household(city);
+    verifier.read_changes(city, "verifier", 10);
     post(city, "worker", &path("households", &gone, "/leave"), &json!({}));
-    let person = city.by("verifier").id().to_string();
-    let revoke = json!({ "role": "grid_worker", "area_id": city.area(seed::GRID) });
+    let person = city.client("verifier").id().to_string();
+    let revoke = json!({ "role": "grid_worker", "area_id": city.area_id(seed::GRID) });
     post(city, "admin", &path("people", &person, "/revoke"), &revoke);
-    verifier.read(city, "verifier", 1);
+    verifier.read_changes(city, "verifier", 1);
     for kind in ["household", "campaign", "assignment"] {
         assert_eq!(verifier.of_kind(kind), Vec::<&String>::new());
     }
     post(city, "admin", &path("people", &person, "/grant"), &revoke);
-    verifier.read(city, "verifier", 10);
+    verifier.read_changes(city, "verifier", 10);
     assert_eq!(assigned(&verifier), [home]);
 }
 
 /// What a server that just began has not in memory is read from the feed itself, by the same rules.
 fn what_moved_long_ago_is_told_alike(city: &City) {
     two_communities(city);
-    let photo = key();
-    let report = naming(city, "worker", &[&photo]);
-    let stays = registered(city);
-    let mut new = body(city);
+    let photo = new_key();
+    let report = submit_naming(city, "worker", &[&photo]);
+    let stays = register_household(city);
+    let mut new = household_body(city);
     new["size"] = json!(1);
-    let moves = text(&post(city, "worker", "/api/v1/households", &new), "/id");
-    let pair = json!({ "person_id": city.by("lead").id(), "kind": "cadre" });
+    let moves = read_text(&post(city, "worker", "/api/v1/households", &new), "/id");
+    let pair = json!({ "person_id": city.client("lead").id(), "kind": "cadre" });
     post(city, "worker", &path("households", &stays, "/pair"), &pair);
     let names = ["worker", "lead", "next_worker"];
     let mut phones = names.map(|by| phone(city, by, 10));
     post(city, "worker", &path("households", &stays, "/unpair"), &pair);
-    let there = json!({ "area_id": city.area(seed::NEXT) });
+    let there = json!({ "area_id": city.area_id(seed::NEXT) });
     post(city, "community", &path("households", &moves, "/update"), &there);
     let campaign = running(city);
-    raw(city, "worker", &photo, &image("ok/hopper.jpg")).done();
+    send_raw(city, "worker", &photo, &load_image("ok/hopper.jpg")).expect_success();
     let far = "update feeds set position = position + 100000";
     persistence::probe::execute(&city.database.url, far).unwrap();
-    registered(city);
-    let replica = Replica::open(city, settings(&city.database.url));
+    register_household(city);
+    let replica = Replica::open(city, build_settings(&city.database.url));
     for (phone, by) in phones.iter_mut().zip(names) {
         phone.read_at(city, (by, &replica.base), 1);
         assert_eq!(phone.known, self::phone(city, by, 10).known, "{by}");

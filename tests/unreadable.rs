@@ -2,7 +2,7 @@
 //! the check and by whatever reads it, and everything else goes on.
 
 use actix_web::rt::System;
-use api::integrations::{clockwork, notifying};
+use api::integrations::{notification_worker, scheduler};
 use chrono::Duration;
 use domain::core::{
     id::{CommandId, TenantId},
@@ -13,8 +13,10 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    harness::{City, Engine, Replica, each, key, on_both, seed, settings, text},
-    ownership::literal,
+    harness::{
+        City, Engine, Replica, build_settings, new_key, on_both, read_text, read_texts, seed,
+    },
+    ownership::sql_literal,
     webhook::{self, Receiver},
 };
 
@@ -28,13 +30,13 @@ on_both! {
 }
 
 fn tenant(city: &City) -> TenantId {
-    city.app.worlds.by_code(Some(seed::CITY)).unwrap().tenant.id
+    city.app.worlds.find_by_code(Some(seed::CITY)).unwrap().tenant.id
 }
 
 /// The journal of a flow.
 pub(crate) fn entries(city: &City, (kind, id): (FlowKind, &str)) -> Vec<Entry> {
     let (store, tenant, id) = (city.store.clone(), tenant(city), id.parse::<Uuid>().unwrap());
-    let read = store.read(move |db| journal::chain(db, tenant, (kind, id), None));
+    let read = store.read(move |db| journal::load_chain(db, tenant, (kind, id), None));
     System::new().block_on(read).unwrap()
 }
 
@@ -50,7 +52,7 @@ pub(crate) fn bytes(city: &City, hex: &str) -> String {
 /// stands at the end of the feed. `kind` is the name it is written under.
 fn add(city: &City, flow: (FlowKind, &str), kind: &str, events: &Value) -> i64 {
     let last = entries(city, flow).pop().unwrap();
-    let command = key();
+    let command = new_key();
     let entry = Entry {
         seq: last.seq + 1,
         command: CommandId(command.parse().unwrap()),
@@ -58,7 +60,7 @@ fn add(city: &City, flow: (FlowKind, &str), kind: &str, events: &Value) -> i64 {
         events: events.to_string(),
         ..last
     }
-    .sealed();
+    .with_computed_hash();
     let sql = format!(
         "insert into journal (tenant_id, flow_id, seq, flow, command_id, part, name, digest, \
              actor_id, actor_name, at, events, hash, position) \
@@ -67,13 +69,13 @@ fn add(city: &City, flow: (FlowKind, &str), kind: &str, events: &Value) -> i64 {
          from journal as j join feeds as f on f.tenant_id = j.tenant_id \
          where j.flow_id = {} and j.flow = '{}' and j.seq = {}; \
          update feeds set position = position + 1 where tenant_id = {};",
-        literal(city, &command),
+        sql_literal(city, &command),
         entry.events,
-        bytes(city, &entry.hash.hex()),
-        literal(city, flow.1),
+        bytes(city, &entry.hash.to_hex()),
+        sql_literal(city, flow.1),
         flow.0.name(),
         last.seq,
-        literal(city, &tenant(city).to_string()),
+        sql_literal(city, &tenant(city).to_string()),
     );
     probe::execute(&city.database.url, &sql).unwrap();
     entry.seq
@@ -91,48 +93,49 @@ fn named(city: &City, kind: &str, id: &str) -> String {
 /// Refused with a problem that names the case.
 #[track_caller]
 fn names(case: &str, answer: crate::harness::Answer) {
-    let problem = answer.problem(500, "internal");
+    let problem = answer.expect_problem(500, "internal");
     assert_eq!((&problem["flow"], &problem["flow_id"]), (&json!("case"), &json!(case)));
-    assert!(text(&problem, "/detail").contains(case), "{problem}");
+    assert!(read_text(&problem, "/detail").contains(case), "{problem}");
 }
 
 fn an_unknown_event_is_named_by_the_check_and_by_its_reads(city: &City) {
-    let case = city.filed();
+    let case = city.new_filed_case();
     let seq = add(city, (FlowKind::Case, &case), "case", &json!([{ "event": "teleported" }]));
     let why = named(city, "case", &case);
     assert_eq!(why, format!("entry {seq} cannot be read: there is no event \"teleported\""));
     let path = format!("/api/v1/cases/{case}");
     for read in ["", "/timeline", "/clocks", "/obligations"] {
-        names(&case, city.by("community").get(&format!("{path}{read}")));
+        names(&case, city.client("community").get(&format!("{path}{read}")));
     }
     // Commands say the same, and not that somebody was faster.
-    names(&case, city.ask("community", &case, "comment", &json!({ "text": "已到现场" })));
-    let checked = city.by("community").get(&format!("{path}/verification")).done();
+    names(&case, city.post_step("community", &case, "comment", &json!({ "text": "已到现场" })));
+    let checked = city.client("community").get(&format!("{path}/verification")).expect_success();
     assert_eq!(checked["intact"], false);
     let broken = &checked["chains"][0]["broken"];
     assert_eq!((&broken["seq"], &broken["kind"]), (&json!(seq), &json!("unreadable")));
     // Whoever may not know of it is told nothing.
-    city.by("far_worker").get(&path).problem(404, "not_found");
+    city.client("far_worker").get(&path).expect_problem(404, "not_found");
 }
 
 fn an_unknown_version_is_no_event_of_the_version_that_is_known(city: &City) {
-    let case = city.filed();
+    let case = city.new_filed_case();
     let events = json!([{ "event": "commented", "version": 2, "text": "新版本" }]);
     let seq = add(city, (FlowKind::Case, &case), "case", &events);
     let why = named(city, "case", &case);
     let said = format!("entry {seq} cannot be read: there is no version 2 of the event");
     assert!(why.starts_with(&said), "{why}");
-    names(&case, city.by("community").get(&format!("/api/v1/cases/{case}")));
-    let told = city.by("community").get("/api/v1/events?limit=100").done();
+    names(&case, city.client("community").get(&format!("/api/v1/cases/{case}")));
+    let told = city.client("community").get("/api/v1/events?limit=100").expect_success();
     assert!(!told.to_string().contains("新版本"), "{told}");
 }
 
 fn what_a_newer_version_wrote_is_not_decided_on(city: &City) {
-    let case = city.filed();
+    let case = city.new_filed_case();
     // The newer version wrote the state, too.
     let last = entries(city, (FlowKind::Case, &case)).pop().unwrap();
-    let entry = Entry { events: json!([{ "event": "teleported" }]).to_string(), ..last }.sealed();
-    let (id, hash) = (literal(city, &case), bytes(city, &entry.hash.hex()));
+    let entry = Entry { events: json!([{ "event": "teleported" }]).to_string(), ..last }
+        .with_computed_hash();
+    let (id, hash) = (sql_literal(city, &case), bytes(city, &entry.hash.to_hex()));
     let sql = format!(
         "update journal set events = '{}', hash = {hash} \
          where flow_id = {id} and flow = 'case' and seq = {}; \
@@ -140,9 +143,11 @@ fn what_a_newer_version_wrote_is_not_decided_on(city: &City) {
         entry.events, entry.seq,
     );
     probe::execute(&city.database.url, &sql).unwrap();
-    let older = Replica::open(city, settings(&city.database.url));
+    let older = Replica::open(city, build_settings(&city.database.url));
     let path = format!("/api/v1/cases/{case}");
-    let asks = |method: &str, path: &str| city.by("community").call(method, path).at(&older.base);
+    let asks = |method: &str, path: &str| {
+        city.client("community").call(method, path).on_server(&older.base)
+    };
     names(&case, asks("GET", &path).send());
     let comment = json!({ "text": "已到现场" });
     names(&case, asks("POST", &format!("{path}/comment")).json(&comment).send());
@@ -150,66 +155,72 @@ fn what_a_newer_version_wrote_is_not_decided_on(city: &City) {
 }
 
 fn an_entry_in_the_middle_stops_only_its_timeline(city: &City) {
-    let case = city.filed();
-    city.on("community", &case, "comment", &json!({ "text": "已到现场" }));
+    let case = city.new_filed_case();
+    city.take_step("community", &case, "comment", &json!({ "text": "已到现场" }));
     let chain = entries(city, (FlowKind::Case, &case));
     let (first, last) = (chain[0].clone(), chain[1].clone());
-    let first = Entry { events: json!([{ "event": "teleported" }]).to_string(), ..first }.sealed();
-    let last = Entry { before: first.hash, ..last }.sealed();
+    let first = Entry { events: json!([{ "event": "teleported" }]).to_string(), ..first }
+        .with_computed_hash();
+    let last = Entry { before: first.hash, ..last }.with_computed_hash();
     for entry in [&first, &last] {
         let sql = format!(
             "update journal set events = '{}', hash = {} \
              where flow_id = {} and flow = 'case' and seq = {};",
             entry.events,
-            bytes(city, &entry.hash.hex()),
-            literal(city, &case),
+            bytes(city, &entry.hash.to_hex()),
+            sql_literal(city, &case),
             entry.seq,
         );
         probe::execute(&city.database.url, &sql).unwrap();
     }
     let why = named(city, "case", &case);
     assert_eq!(why, "entry 1 cannot be read: there is no event \"teleported\"");
-    names(&case, city.by("community").get(&format!("/api/v1/cases/{case}/timeline")));
+    names(&case, city.client("community").get(&format!("/api/v1/cases/{case}/timeline")));
     // What it is now was decided by what can be read.
-    city.case("community", &case);
-    city.on("community", &case, "comment", &json!({ "text": "继续办理" }));
+    city.get_case("community", &case);
+    city.take_step("community", &case, "comment", &json!({ "text": "继续办理" }));
 }
 
 fn a_flow_of_an_unknown_kind_is_named(city: &City) {
-    let case = city.filed();
+    let case = city.new_filed_case();
     add(city, (FlowKind::Case, &case), "tunnel", &json!([{ "event": "dug" }]));
     let why = named(city, "tunnel", &case);
     assert!(why.contains("no such kind of flow"), "{why}");
-    let other = city.filed();
+    let other = city.new_filed_case();
     goes_on(city, &other);
-    city.case("community", &case);
+    city.get_case("community", &case);
 }
 
 /// Feeds, messages, webhooks, phones and the scheduler do what they do about this case.
 #[track_caller]
 fn goes_on(city: &City, other: &str) {
     let receiver = Receiver::start();
-    webhook::registered(city, &receiver, &["case.commented"]);
-    city.on("community", other, "comment", &json!({ "text": "已到现场" }));
-    let told = city.by("community").get("/api/v1/events?limit=100").done();
+    webhook::register_webhook(city, &receiver, &["case.commented"]);
+    city.take_step("community", other, "comment", &json!({ "text": "已到现场" }));
+    let told = city.client("community").get("/api/v1/events?limit=100").expect_success();
     assert!(told.to_string().contains(other), "{told}");
     let app = city.app.clone();
     System::new().block_on(async move {
-        while notifying::pass(&app).await.expect("messages are made") > 0 {}
+        while notification_worker::run_pass(&app).await.expect("messages are made") > 0 {}
     });
-    while webhook::pass(city) > 0 {}
-    let told = receiver.told();
-    assert!(told.iter().any(|asked| asked.field("data").to_string().contains(other)), "{told:?}");
-    let listed = city.by("community").get("/api/v1/cases").done();
-    assert!(each(&listed, "/id").contains(&other.to_owned()), "{listed}");
-    let inbox = city.by("community").get("/api/v1/me/todos").done();
+    while webhook::run_pass(city) > 0 {}
+    let told = receiver.list_requests();
+    assert!(
+        told.iter().any(|asked| asked.body_field("data").to_string().contains(other)),
+        "{told:?}"
+    );
+    let listed = city.client("community").get("/api/v1/cases").expect_success();
+    assert!(read_texts(&listed, "/id").contains(&other.to_owned()), "{listed}");
+    let inbox = city.client("community").get("/api/v1/me/todos").expect_success();
     assert!(inbox.to_string().contains(other), "{inbox}");
     phone_has(city, other);
     city.advance(Duration::days(10));
     let app = city.app.clone();
-    System::new().block_on(async move { clockwork::pass(&app).await.expect("measures are taken") });
-    let timeline = city.by("community").get(&format!("/api/v1/cases/{other}/timeline")).done();
-    let commands = each(&timeline, "/command");
+    System::new()
+        .block_on(async move { scheduler::run_pass(&app).await.expect("measures are taken") });
+    let timeline =
+        city.client("community").get(&format!("/api/v1/cases/{other}/timeline")).expect_success();
+    let commands = read_texts(&timeline, "/command");
     assert!(commands.contains(&"lapse".to_owned()), "{commands:?}");
 }
 
@@ -220,24 +231,24 @@ fn phone_has(city: &City, case: &str) {
     for _ in 0..40 {
         let path =
             since.map_or("/api/v1/sync".to_owned(), |since| format!("/api/v1/sync?since={since}"));
-        let page = city.by("community").get(&path).done();
+        let page = city.client("community").get(&path).expect_success();
         told += &page["items"].to_string();
-        since = Some(text(&page, "/next"));
+        since = Some(read_text(&page, "/next"));
         if page["more"] == json!(false) {
             break;
         }
     }
     assert!(told.contains(case), "{told}");
-    city.on("community", case, "comment", &json!({ "text": "手机也知道" }));
+    city.take_step("community", case, "comment", &json!({ "text": "手机也知道" }));
     let path = format!("/api/v1/sync?since={}", since.unwrap());
-    let page = city.by("community").get(&path).done();
+    let page = city.client("community").get(&path).expect_success();
     assert!(page["items"].to_string().contains(case), "{page}");
 }
 
 fn everything_beside_what_cannot_be_read_goes_on(city: &City) {
-    let report = city.received();
-    let (case, other) = (city.filed_from(&report), city.filed());
-    let newer = city.received_from("neighbour");
+    let report = city.submit_report();
+    let (case, other) = (city.file_report(&report), city.new_filed_case());
+    let newer = city.submit_report_as("neighbour");
     add(city, (FlowKind::Case, &case), "case", &json!([{ "event": "teleported" }]));
     add(
         city,
@@ -245,15 +256,15 @@ fn everything_beside_what_cannot_be_read_goes_on(city: &City) {
         "report",
         &json!([{ "event": "submitted", "version": 9 }]),
     );
-    let person = city.by("leader").id().to_string();
+    let person = city.client("leader").id().to_string();
     add(city, (FlowKind::Person, &person), "person", &json!([{ "event": "cloned" }]));
     let broken = city.verify().broken;
     assert_eq!(broken.len(), 3, "{broken:#?}");
     // The report is readable, and says of its case what is known.
-    city.by("resident").get(&format!("/api/v1/reports/{report}")).done();
+    city.client("resident").get(&format!("/api/v1/reports/{report}")).expect_success();
     goes_on(city, &other);
     // The debts of what cannot be read are stepped over, and counted.
-    let ready = city.by("").get("/readyz").done();
+    let ready = city.client("").get("/readyz").expect_success();
     assert!(ready["clockwork"]["deferred"].as_u64().unwrap() >= 1, "{ready}");
     assert_eq!(city.verify().broken.len(), 3, "what could not be read is as it was");
 }

@@ -2,10 +2,12 @@
 //! everyone else, the public by their own way, and no one by words or places that did not pass.
 
 use actix_web::rt::System;
-use api::integrations::delivering;
+use api::integrations::delivery_worker;
 use serde_json::{Value, json};
 
-use crate::harness::{City, each, key, on_both, report_at, seed, solved, text};
+use crate::harness::{
+    City, callback_body, new_key, on_both, read_text, read_texts, report_body_at, seed,
+};
 
 on_both! {
     co_reporters_see_no_place_that_did_not_pass,
@@ -28,56 +30,58 @@ const ADDRESS: &str = "武汉路1号3单元402";
 
 /// A report of the resident with an address, as it is to be kept, joined by the neighbour's; the
 /// report, the case, and the neighbour's report.
-fn joined(city: &City, how: &str) -> (String, String, String) {
-    let mut body = report_at(110.0051, 30.0052);
+fn submit_and_join(city: &City, how: &str) -> (String, String, String) {
+    let mut body = report_body_at(110.0051, 30.0052);
     body["title"] = json!("楼上张三家漏水");
     body["place"]["address"] = json!(ADDRESS);
     if !how.is_empty() {
         body[how] = json!(true);
     }
-    let first = text(&city.by("resident").post("/api/v1/reports", &body).done(), "/id");
-    let case = city.filed_from(&first);
-    let mut body = report_at(110.005, 30.005);
+    let first =
+        read_text(&city.client("resident").post("/api/v1/reports", &body).expect_success(), "/id");
+    let case = city.file_report(&first);
+    let mut body = report_body_at(110.005, 30.005);
     body["title"] = json!("楼道里有水");
-    let second = text(&city.by("neighbour").post("/api/v1/reports", &body).done(), "/id");
-    join(city, &second, &case);
+    let second =
+        read_text(&city.client("neighbour").post("/api/v1/reports", &body).expect_success(), "/id");
+    join_report(city, &second, &case);
     (first, case, second)
 }
 
-fn join(city: &City, report: &str, case: &str) {
+fn join_report(city: &City, report: &str, case: &str) {
     let path = format!("/api/v1/reports/{report}/join");
-    city.by("community").post(&path, &json!({ "case_id": case })).done();
+    city.client("community").post(&path, &json!({ "case_id": case })).expect_success();
 }
 
 /// The reviewer passes what a report says.
-fn passed(city: &City, report: &str) {
-    let list = city.by("dispatcher").get("/api/v1/content_reviews?limit=100").done();
+fn pass_review(city: &City, report: &str) {
+    let list = city.client("dispatcher").get("/api/v1/content_reviews?limit=100").expect_success();
     let items = list["items"].as_array().unwrap();
     let review = items.iter().find(|item| item["about_id"] == report).unwrap();
-    assert!(text(review, "/text").contains(ADDRESS), "the address is looked at, too");
-    let path = format!("/api/v1/content_reviews/{}/decide", text(review, "/id"));
-    city.by("dispatcher").post(&path, &json!({ "pass": true })).done();
+    assert!(read_text(review, "/text").contains(ADDRESS), "the address is looked at, too");
+    let path = format!("/api/v1/content_reviews/{}/decide", read_text(review, "/id"));
+    city.client("dispatcher").post(&path, &json!({ "pass": true })).expect_success();
 }
 
 /// A case from the community to a verification that passed.
-fn verified(city: &City, case: &str) {
-    city.on("community", case, "escalate", &json!({ "reason": "社区没有执法权" }));
-    let unit = json!({ "unit_id": city.area(seed::COMMUNITY) });
-    city.on("dispatcher", case, "dispatch", &unit);
-    city.on("community", case, "sign", &json!({}));
-    fed_back(city, case);
+fn verify_case(city: &City, case: &str) {
+    city.take_step("community", case, "escalate", &json!({ "reason": "社区没有执法权" }));
+    let unit = json!({ "unit_id": city.area_id(seed::COMMUNITY) });
+    city.take_step("dispatcher", case, "dispatch", &unit);
+    city.take_step("community", case, "sign", &json!({}));
+    feed_back_case(city, case);
 }
 
-fn fed_back(city: &City, case: &str) {
-    city.on("community", case, "feedback", &json!({ "result": "已清理" }));
+fn feed_back_case(city: &City, case: &str) {
+    city.take_step("community", case, "feedback", &json!({ "result": "已清理" }));
     let point = json!({ "lng": 110.0051, "lat": 30.0052, "coord_type": "wgs84" });
-    city.on("verifier", case, "verify", &json!({ "passed": true, "point": point }));
+    city.take_step("verifier", case, "verify", &json!({ "passed": true, "point": point }));
 }
 
 /// Everything a case tells this person: the case itself and its timeline.
-fn whole(city: &City, by: &str, case: &str) -> String {
-    let timeline = city.by(by).get(&format!("/api/v1/cases/{case}/timeline")).text;
-    format!("{}{timeline}", city.case(by, case))
+fn read_whole_case(city: &City, by: &str, case: &str) -> String {
+    let timeline = city.client(by).get(&format!("/api/v1/cases/{case}/timeline")).text;
+    format!("{}{timeline}", city.get_case(by, case))
 }
 
 fn tells_place(told: &str) -> bool {
@@ -85,38 +89,40 @@ fn tells_place(told: &str) -> bool {
 }
 
 fn co_reporters_see_no_place_that_did_not_pass(city: &City) {
-    let (first, case, _) = joined(city, "");
-    verified(city, &case);
-    let told = whole(city, "neighbour", &case);
+    let (first, case, _) = submit_and_join(city, "");
+    verify_case(city, &case);
+    let told = read_whole_case(city, "neighbour", &case);
     assert!(!tells_place(&told) && !told.contains("张三"), "{told}");
-    assert_eq!(city.case("neighbour", &case)["place"]["area"]["name"], "枫林一格");
+    assert_eq!(city.get_case("neighbour", &case)["place"]["area"]["name"], "枫林一格");
     for by in ["resident", "community", "worker"] {
-        assert!(tells_place(&whole(city, by, &case)), "{by}");
+        assert!(tells_place(&read_whole_case(city, by, &case)), "{by}");
     }
-    passed(city, &first);
-    assert!(tells_place(&whole(city, "neighbour", &case)));
-    assert_eq!(city.case("neighbour", &case)["place"]["address"], ADDRESS);
+    pass_review(city, &first);
+    assert!(tells_place(&read_whole_case(city, "neighbour", &case)));
+    assert_eq!(city.get_case("neighbour", &case)["place"]["address"], ADDRESS);
 }
 
 fn the_place_of_a_confidential_reporter_is_never_told_to_others(city: &City) {
     for how in ["confidential", "anonymous"] {
-        let (first, case, _) = joined(city, how);
-        verified(city, &case);
-        assert!(!tells_place(&whole(city, "neighbour", &case)), "{how}");
-        passed(city, &first);
-        let told = whole(city, "neighbour", &case);
+        let (first, case, _) = submit_and_join(city, how);
+        verify_case(city, &case);
+        assert!(!tells_place(&read_whole_case(city, "neighbour", &case)), "{how}");
+        pass_review(city, &first);
+        let told = read_whole_case(city, "neighbour", &case);
         assert!(told.contains("张三"), "the words passed");
         assert!(!tells_place(&told), "{how}: {told}");
-        assert!(tells_place(&whole(city, "community", &case)), "{how}");
+        assert!(tells_place(&read_whole_case(city, "community", &case)), "{how}");
     }
 }
 
 fn reporters_are_told_in_their_own_words(city: &City) {
-    let (_, case, _) = joined(city, "");
-    verified(city, &case);
+    let (_, case, _) = submit_and_join(city, "");
+    verify_case(city, &case);
     let app = city.app.clone();
-    System::new().block_on(async move { delivering::pass(&app).await.expect("it can look") });
-    let messages = |by: &str| city.by(by).get("/api/v1/me/messages").done().to_string();
+    System::new()
+        .block_on(async move { delivery_worker::run_pass(&app).await.expect("it can look") });
+    let messages =
+        |by: &str| city.client(by).get("/api/v1/me/messages").expect_success().to_string();
     let (own, other) = (messages("resident"), messages("neighbour"));
     assert!(own.contains("张三") && own.contains("answer_asked"), "{own}");
     assert!(other.contains("楼道里有水") && other.contains("answer_asked"), "{other}");
@@ -124,43 +130,45 @@ fn reporters_are_told_in_their_own_words(city: &City) {
 }
 
 fn what_one_resident_answered_is_not_told_to_the_other(city: &City) {
-    let (_, case, _) = joined(city, "");
-    verified(city, &case);
+    let (_, case, _) = submit_and_join(city, "");
+    verify_case(city, &case);
     // Told over the telephone, written down by another person, and repeated by the closing.
-    let mut answer = solved();
+    let mut answer = callback_body();
     answer["comment"] = json!("张三赔了钱");
-    city.on("hotline", &case, "callback", &answer);
-    city.on("dispatcher", &case, "close", &json!({}));
-    let told = whole(city, "neighbour", &case);
+    city.take_step("hotline", &case, "callback", &answer);
+    city.take_step("dispatcher", &case, "close", &json!({}));
+    let told = read_whole_case(city, "neighbour", &case);
     assert!(!told.contains("张三"), "{told}");
     let path = format!("/api/v1/cases/{case}/timeline");
-    let timeline = city.by("neighbour").get(&path).done();
+    let timeline = city.client("neighbour").get(&path).expect_success();
     let events = timeline["items"].as_array().unwrap().iter();
     let events = events.flat_map(|item| item["events"].as_array().unwrap());
     let noted: Vec<&Value> = events.filter(|event| event["event"] == "answer_noted").collect();
     assert!(!noted.is_empty() && noted.iter().all(|one| one.get("answer").is_none()), "{noted:?}");
-    assert!(whole(city, "community", &case).contains("张三赔了钱"));
+    assert!(read_whole_case(city, "community", &case).contains("张三赔了钱"));
 }
 
 /// A phone whose clock is wrong sends what it kept.
 fn a_clock_does_not_tell_who_reported(city: &City) {
     for how in ["confidential", "anonymous"] {
-        let mut body = report_at(110.005, 30.005);
+        let mut body = report_body_at(110.005, 30.005);
         body[how] = json!(true);
         let client_time = "2026-01-01T03:05:00.123Z";
         body["client_time"] = json!(client_time);
         let item = json!({
-            "id": key(), "operation": "submit_report", "client_time": client_time, "body": body,
+            "id": new_key(), "operation": "submit_report", "client_time": client_time, "body": body,
         });
         let queue = json!({ "sent_at": "2026-01-01T03:05:09.456Z", "items": [item] });
-        let sent = city.by("worker").post("/api/v1/sync", &queue).done();
-        let path = format!("/api/v1/reports/{}", text(&sent, "/items/0/answer/id"));
-        let own = city.by("worker").get(&path).done();
+        let sent = city.client("worker").post("/api/v1/sync", &queue).expect_success();
+        let path = format!("/api/v1/reports/{}", read_text(&sent, "/items/0/answer/id"));
+        let own = city.client("worker").get(&path).expect_success();
         assert!(own["client_time"].is_string(), "{own}");
         for by in ["verifier", "auditor"] {
-            let events = city.by(by).get("/api/v1/events?types=report.submitted").text;
-            let shown =
-                [city.by(by).get(&path).text, city.by(by).get(&format!("{path}/timeline")).text];
+            let events = city.client(by).get("/api/v1/events?types=report.submitted").text;
+            let shown = [
+                city.client(by).get(&path).text,
+                city.client(by).get(&format!("{path}/timeline")).text,
+            ];
             for told in shown.iter().chain([&events]) {
                 assert!(!told.contains("05:00.123"), "{by}, {how}: {told}");
             }
@@ -169,20 +177,23 @@ fn a_clock_does_not_tell_who_reported(city: &City) {
 }
 
 fn a_patrol_does_not_tell_who_reported(city: &City) {
-    let patrol = crate::patrol::begun(city);
+    let patrol = crate::patrol::begin_patrol(city);
     for how in ["confidential", "anonymous"] {
-        let mut body = report_at(110.005, 30.005);
+        let mut body = report_body_at(110.005, 30.005);
         body[how] = json!(true);
         body["patrol_id"] = json!(patrol);
-        let report = text(&city.by("worker").post("/api/v1/reports", &body).done(), "/id");
+        let report = read_text(
+            &city.client("worker").post("/api/v1/reports", &body).expect_success(),
+            "/id",
+        );
         let path = format!("/api/v1/reports/{report}");
-        assert_eq!(city.by("worker").get(&path).done()["patrol_id"], json!(patrol));
+        assert_eq!(city.client("worker").get(&path).expect_success()["patrol_id"], json!(patrol));
         for by in ["community", "grid_leader", "auditor"] {
-            let events = city.by(by).get("/api/v1/events?types=report.submitted").text;
-            let walked = city.by(by).get(&format!("/api/v1/patrols/{patrol}"));
+            let events = city.client(by).get("/api/v1/events?types=report.submitted").text;
+            let walked = city.client(by).get(&format!("/api/v1/patrols/{patrol}"));
             for told in [
-                city.by(by).get(&path).text,
-                city.by(by).get(&format!("{path}/timeline")).text,
+                city.client(by).get(&path).text,
+                city.client(by).get(&format!("{path}/timeline")).text,
                 events,
             ] {
                 assert!(told.contains(&report) && !told.contains(&patrol), "{by}, {how}: {told}");
@@ -191,33 +202,36 @@ fn a_patrol_does_not_tell_who_reported(city: &City) {
         }
     }
     // It tells what is no secret.
-    let mut body = report_at(110.005, 30.005);
+    let mut body = report_body_at(110.005, 30.005);
     body["patrol_id"] = json!(patrol);
-    let report = text(&city.by("worker").post("/api/v1/reports", &body).done(), "/id");
-    let shown = city.by("community").get(&format!("/api/v1/reports/{report}")).done();
+    let report =
+        read_text(&city.client("worker").post("/api/v1/reports", &body).expect_success(), "/id");
+    let shown = city.client("community").get(&format!("/api/v1/reports/{report}")).expect_success();
     assert_eq!(shown["patrol_id"], json!(patrol));
-    let walked = city.by("community").get(&format!("/api/v1/patrols/{patrol}")).done();
+    let walked =
+        city.client("community").get(&format!("/api/v1/patrols/{patrol}")).expect_success();
     assert_eq!(walked["reports"][0]["id"], json!(report));
 }
 
 /// Who did what in the timeline of a case, as this person sees it.
-fn acted(city: &City, by: &str, case: &str) -> Vec<(String, String)> {
-    let told = city.by(by).get(&format!("/api/v1/cases/{case}/timeline")).done();
-    each(&told, "/command").into_iter().zip(each(&told, "/by")).collect()
+fn list_actors(city: &City, by: &str, case: &str) -> Vec<(String, String)> {
+    let told = city.client(by).get(&format!("/api/v1/cases/{case}/timeline")).expect_success();
+    read_texts(&told, "/command").into_iter().zip(read_texts(&told, "/by")).collect()
 }
 
 fn who_reported_in_confidence_stays_unknown_after_the_report_is_taken_out(city: &City) {
-    let case = city.filed();
+    let case = city.new_filed_case();
     // In office, before anything was reported.
-    city.on("worker", &case, "comment", &json!({ "text": "已到现场" }));
-    let mut body = report_at(110.005, 30.005);
+    city.take_step("worker", &case, "comment", &json!({ "text": "已到现场" }));
+    let mut body = report_body_at(110.005, 30.005);
     body["confidential"] = json!(true);
-    let report = text(&city.by("worker").post("/api/v1/reports", &body).done(), "/id");
-    join(city, &report, &case);
-    city.on("worker", &case, "comment", &json!({ "text": "还在冒烟" }));
+    let report =
+        read_text(&city.client("worker").post("/api/v1/reports", &body).expect_success(), "/id");
+    join_report(city, &report, &case);
+    city.take_step("worker", &case, "comment", &json!({ "text": "还在冒烟" }));
     let said = |name: &str, who: &str| (name.to_owned(), who.to_owned());
-    let before = acted(city, "community", &case);
-    let id = city.by("worker").id().to_string();
+    let before = list_actors(city, "community", &case);
+    let id = city.client("worker").id().to_string();
     let expected = [
         said("open", "社区陈静"),
         said("comment", "网格员王芳"),
@@ -226,74 +240,77 @@ fn who_reported_in_confidence_stays_unknown_after_the_report_is_taken_out(city: 
     ];
     assert_eq!(before, expected);
     let path = format!("/api/v1/reports/{report}/unjoin");
-    city.by("community").post(&path, &json!({})).done();
-    let after = acted(city, "community", &case);
+    city.client("community").post(&path, &json!({})).expect_success();
+    let after = list_actors(city, "community", &case);
     assert_eq!(after[..4], expected, "what was said does not change its speaker");
-    let timeline = city.by("community").get(&format!("/api/v1/cases/{case}/timeline")).done();
+    let timeline =
+        city.client("community").get(&format!("/api/v1/cases/{case}/timeline")).expect_success();
     assert!(!timeline["items"][3].to_string().contains(&id), "{timeline:#}");
     // What is done in office is done by name, now as before.
-    city.on("worker", &case, "comment", &json!({ "text": "复查" }));
-    assert_eq!(acted(city, "community", &case).last(), Some(&said("comment", "网格员王芳")));
-    let events = city.by("community").get("/api/v1/events?types=case.commented").done();
-    assert_eq!(each(&events, "/by"), ["网格员王芳", "上报人", "网格员王芳"]);
+    city.take_step("worker", &case, "comment", &json!({ "text": "复查" }));
+    assert_eq!(list_actors(city, "community", &case).last(), Some(&said("comment", "网格员王芳")));
+    let events =
+        city.client("community").get("/api/v1/events?types=case.commented").expect_success();
+    assert_eq!(read_texts(&events, "/by"), ["网格员王芳", "上报人", "网格员王芳"]);
     assert!(!events["items"][1].to_string().contains(&id), "{events:#}");
 }
 
 /// What a reporter answers.
-fn answer(solved: bool, satisfied: &str) -> Value {
+fn callback_answer(solved: bool, satisfied: &str) -> Value {
     json!({ "reached": true, "solved": solved, "satisfied": satisfied })
 }
 
 fn a_joined_reporter_answers_for_nobody_else(city: &City) {
-    let (first, case, second) = joined(city, "");
-    verified(city, &case);
-    let good = answer(true, "satisfied");
-    let shown = city.on("neighbour", &case, "callback", &good);
+    let (first, case, second) = submit_and_join(city, "");
+    verify_case(city, &case);
+    let good = callback_answer(true, "satisfied");
+    let shown = city.take_step("neighbour", &case, "callback", &good);
     assert_eq!(shown["stage"], "verified", "the first one is still to be asked");
     assert_eq!(shown["answers"][0]["report_id"], json!(second));
-    city.ask("neighbour", &case, "callback", &good).problem(422, "already_answered");
+    city.post_step("neighbour", &case, "callback", &good).expect_problem(422, "already_answered");
     let mut foreign = good;
     foreign["report_id"] = json!(first);
-    city.ask("neighbour", &case, "callback", &foreign).problem(403, "not_permitted");
-    foreign["report_id"] = json!(key());
-    city.ask("hotline", &case, "callback", &foreign).problem(422, "not_joined");
-    let shown = city.on("resident", &case, "callback", &answer(false, "dissatisfied"));
+    city.post_step("neighbour", &case, "callback", &foreign).expect_problem(403, "not_permitted");
+    foreign["report_id"] = json!(new_key());
+    city.post_step("hotline", &case, "callback", &foreign).expect_problem(422, "not_joined");
+    let shown =
+        city.take_step("resident", &case, "callback", &callback_answer(false, "dissatisfied"));
     assert_eq!(shown["stage"], "handling");
     assert_eq!(shown["answers"].as_array().unwrap().len(), 1, "of others nothing is told");
-    let kept = city.case("dispatcher", &case)["answers"].clone();
+    let kept = city.get_case("dispatcher", &case)["answers"].clone();
     assert_eq!(kept.as_array().unwrap().len(), 2, "{kept:#}");
     assert_eq!(city.verify().broken, Vec::<String>::new());
 }
 
 fn the_worst_of_several_answers_counts(city: &City) {
-    let (_, case, second) = joined(city, "");
-    verified(city, &case);
+    let (_, case, second) = submit_and_join(city, "");
+    verify_case(city, &case);
     // The person who calls may ask each of them.
-    let mut asked = answer(false, "fairly_satisfied");
+    let mut asked = callback_answer(false, "fairly_satisfied");
     asked["report_id"] = json!(second);
-    city.on("hotline", &case, "callback", &asked);
-    let shown = city.on("hotline", &case, "callback", &solved());
+    city.take_step("hotline", &case, "callback", &asked);
+    let shown = city.take_step("hotline", &case, "callback", &callback_body());
     assert_eq!(shown["stage"], "handling", "one says that it is not solved");
-    fed_back(city, &case);
-    city.on("neighbour", &case, "callback", &answer(true, "fairly_satisfied"));
-    let shown = city.on("resident", &case, "callback", &solved());
+    feed_back_case(city, &case);
+    city.take_step("neighbour", &case, "callback", &callback_answer(true, "fairly_satisfied"));
+    let shown = city.take_step("resident", &case, "callback", &callback_body());
     assert_eq!(shown["stage"], "called_back", "everybody is asked anew");
     assert_eq!(shown["answer"]["satisfied"], "fairly_satisfied");
-    city.on("dispatcher", &case, "close", &json!({}));
+    city.take_step("dispatcher", &case, "close", &json!({}));
     assert_eq!(city.verify().broken, Vec::<String>::new());
 }
 
 fn only_who_calls_says_that_nobody_was_reached(city: &City) {
-    let (_, case, _) = joined(city, "");
-    verified(city, &case);
+    let (_, case, _) = submit_and_join(city, "");
+    verify_case(city, &case);
     let missed = json!({ "reached": false });
-    city.ask("neighbour", &case, "callback", &missed).problem(403, "not_permitted");
-    city.on("neighbour", &case, "callback", &answer(true, "satisfied"));
+    city.post_step("neighbour", &case, "callback", &missed).expect_problem(403, "not_permitted");
+    city.take_step("neighbour", &case, "callback", &callback_answer(true, "satisfied"));
     for _ in 0..2 {
-        assert_eq!(city.on("hotline", &case, "callback", &missed)["stage"], "verified");
+        assert_eq!(city.take_step("hotline", &case, "callback", &missed)["stage"], "verified");
     }
     // The first was called often enough; what the other one says counts.
-    let shown = city.on("hotline", &case, "callback", &missed);
+    let shown = city.take_step("hotline", &case, "callback", &missed);
     assert_eq!(
         (&shown["stage"], &shown["answer"]["solved"]),
         (&json!("called_back"), &json!(true))
@@ -302,28 +319,28 @@ fn only_who_calls_says_that_nobody_was_reached(city: &City) {
 
 fn a_resident_does_not_choose_the_channel(city: &City) {
     let reported = |by: &str, channel: Option<&str>| {
-        let mut body = report_at(110.005, 30.005);
+        let mut body = report_body_at(110.005, 30.005);
         if let Some(channel) = channel {
             body["channel"] = json!(channel);
         }
-        city.by(by).post("/api/v1/reports", &body)
+        city.client(by).post("/api/v1/reports", &body)
     };
     for (by, own, foreign) in [
         ("resident", "resident", ["worker", "hotline", "window", "part_time"]),
         ("volunteer", "part_time", ["worker", "hotline", "window", "resident"]),
     ] {
         for channel in foreign {
-            let refused = reported(by, Some(channel)).problem(422, "foreign_channel");
+            let refused = reported(by, Some(channel)).expect_problem(422, "foreign_channel");
             assert_eq!(refused["errors"][0]["pointer"], "/channel");
             assert_eq!(refused["own"], own);
         }
-        assert_eq!(reported(by, None).done()["channel"], own, "{by}");
-        assert_eq!(reported(by, Some(own)).done()["channel"], own, "{by}");
+        assert_eq!(reported(by, None).expect_success()["channel"], own, "{by}");
+        assert_eq!(reported(by, Some(own)).expect_success()["channel"], own, "{by}");
     }
-    assert_eq!(reported("worker", None).done()["channel"], "worker");
+    assert_eq!(reported("worker", None).expect_success()["channel"], "worker");
     for by in ["worker", "hotline", "client"] {
         for channel in ["hotline", "window", "resident", "part_time"] {
-            assert_eq!(reported(by, Some(channel)).done()["channel"], channel, "{by}");
+            assert_eq!(reported(by, Some(channel)).expect_success()["channel"], channel, "{by}");
         }
     }
 }
@@ -332,9 +349,9 @@ fn no_document_lets_the_public_read_others(city: &City) {
     let publish = |role: &str, permissions: Value| {
         let roles = json!([{ "role": role, "permissions": permissions }]);
         let rule = json!({ "document": { "roles": roles }, "note": "权限调整" });
-        city.by("admin").post("/api/v1/policies/roles", &rule)
+        city.client("admin").post("/api/v1/policies/roles", &rule)
     };
-    let shown = city.by("admin").get("/api/v1/policies/roles").done();
+    let shown = city.client("admin").get("/api/v1/policies/roles").expect_success();
     let shipped = &shown["document"]["roles"];
     let every: Vec<Value> = shipped
         .as_array()
@@ -347,62 +364,64 @@ fn no_document_lets_the_public_read_others(city: &City) {
         for permission in &every {
             let harmless = ["report_problem", "comment"].contains(&permission.as_str().unwrap());
             if !harmless {
-                publish(role, json!(["report_problem", permission])).problem(422, "unsound");
+                publish(role, json!(["report_problem", permission])).expect_problem(422, "unsound");
             }
         }
-        publish(role, json!(["report_problem", "comment"])).done();
+        publish(role, json!(["report_problem", "comment"])).expect_success();
     }
     // Auditors decide nothing, either.
     for permission in ["accept_report", "call_back", "disclose_personal", "manage_webhooks"] {
-        publish("auditor", json!(["read_audit", permission])).problem(422, "unsound");
+        publish("auditor", json!(["read_audit", permission])).expect_problem(422, "unsound");
     }
-    publish("auditor", json!(["read_audit", "read_cases", "read_burden"])).done();
-    let report = city.received();
+    publish("auditor", json!(["read_audit", "read_cases", "read_burden"])).expect_success();
+    let report = city.submit_report();
     for by in ["neighbour", "volunteer"] {
-        city.by(by).get(&format!("/api/v1/reports/{report}")).problem(404, "not_found");
+        city.client(by).get(&format!("/api/v1/reports/{report}")).expect_problem(404, "not_found");
     }
 }
 
 fn titles_and_names_are_what_is_seen_of_them(city: &City) {
-    let mut body = report_at(110.005, 30.005);
+    let mut body = report_body_at(110.005, 30.005);
     body["title"] = json!("账单\u{202e}001\u{202c}元\u{200b}\u{feff}");
     body["place"]["address"] = json!("武汉路\u{2066}1号\u{2069}\u{2028}");
     body["text"] = json!("一家人👨\u{200d}👩\u{200d}👧 ئۇيغۇر\u{200f} \u{202e}反着读");
-    let report = city.by("resident").post("/api/v1/reports", &body).done();
-    assert_eq!(text(&report, "/title"), "账单001元");
-    assert_eq!(text(&report, "/place/address"), "武汉路1号");
-    assert_eq!(text(&report, "/text"), "一家人👨\u{200d}👩\u{200d}👧 ئۇيغۇر\u{200f} 反着读");
+    let report = city.client("resident").post("/api/v1/reports", &body).expect_success();
+    assert_eq!(read_text(&report, "/title"), "账单001元");
+    assert_eq!(read_text(&report, "/place/address"), "武汉路1号");
+    assert_eq!(read_text(&report, "/text"), "一家人👨\u{200d}👩\u{200d}👧 ئۇيغۇر\u{200f} 反着读");
     // A title that is made of the text is a title like any other.
     body["title"] = Value::Null;
     body["text"] = json!("\u{202d}路灯\u{200b}不亮");
-    let report = city.by("resident").post("/api/v1/reports", &body).done();
-    assert_eq!(text(&report, "/title"), "路灯不亮");
-    let name = key();
+    let report = city.client("resident").post("/api/v1/reports", &body).expect_success();
+    assert_eq!(read_text(&report, "/title"), "路灯不亮");
+    let name = new_key();
     let person = json!({ "account": format!("a\u{200b}{}", &name[24..]), "name": "王\u{202e}芳\u{2067}",
         "password": seed::PASSWORD });
-    let person = city.by("admin").post("/api/v1/people", &person).done();
+    let person = city.client("admin").post("/api/v1/people", &person).expect_success();
     assert_eq!(
-        (text(&person, "/name"), text(&person, "/account")),
+        (read_text(&person, "/name"), read_text(&person, "/account")),
         ("王*".to_owned(), format!("a{}", &name[24..]))
     );
     let body = json!({ "account": "b\u{0}c", "name": "某人", "password": seed::PASSWORD });
-    city.by("admin").post("/api/v1/people", &body).problem(400, "invalid_body");
+    city.client("admin").post("/api/v1/people", &body).expect_problem(400, "invalid_body");
 }
 
 fn a_replay_tells_no_more_than_its_caller_may_know(city: &City) {
-    let (report, filing) = (city.received(), key());
+    let (report, filing) = (city.submit_report(), new_key());
     let file = format!("/api/v1/reports/{report}/file");
-    let first = city.by("community").post_as(&filing, &file, &json!({})).done();
-    let again = city.by("community").post_as(&filing, &file, &json!({})).done();
+    let first = city.client("community").post_as(&filing, &file, &json!({})).expect_success();
+    let again = city.client("community").post_as(&filing, &file, &json!({})).expect_success();
     assert_eq!(first["case_id"], again["case_id"]);
-    let person = city.by("community").id();
-    let role = json!({ "role": "community_officer", "area_id": city.area(seed::COMMUNITY) });
-    city.by("admin").post(&format!("/api/v1/people/{person}/revoke"), &role).done();
-    city.by("community").get(&format!("/api/v1/reports/{report}")).problem(404, "not_found");
-    city.by("community").post_as(&filing, &file, &json!({})).problem(404, "not_found");
+    let person = city.client("community").id();
+    let role = json!({ "role": "community_officer", "area_id": city.area_id(seed::COMMUNITY) });
+    city.client("admin").post(&format!("/api/v1/people/{person}/revoke"), &role).expect_success();
+    city.client("community")
+        .get(&format!("/api/v1/reports/{report}"))
+        .expect_problem(404, "not_found");
+    city.client("community").post_as(&filing, &file, &json!({})).expect_problem(404, "not_found");
     // A caller who may still know is answered as the first time.
-    let (own, body) = (key(), report_at(110.005, 30.005));
-    let reported = city.by("resident").post_as(&own, "/api/v1/reports", &body).done();
-    let again = city.by("resident").post_as(&own, "/api/v1/reports", &body).done();
+    let (own, body) = (new_key(), report_body_at(110.005, 30.005));
+    let reported = city.client("resident").post_as(&own, "/api/v1/reports", &body).expect_success();
+    let again = city.client("resident").post_as(&own, "/api/v1/reports", &body).expect_success();
     assert_eq!(reported["id"], again["id"]);
 }

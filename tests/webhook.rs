@@ -14,13 +14,13 @@ use actix_web::rt::System;
 use api::{
     app::state::App,
     cli::demo::standin::{Asked, Said, Standin},
-    integrations::delivering,
+    integrations::delivery_worker,
 };
 use chrono::Duration;
 use persistence::integrations::delivery::Audience;
 use serde_json::{Value, json};
 
-use crate::harness::{City, each, key, on_both, seed, settings, text};
+use crate::harness::{City, build_settings, new_key, on_both, read_text, read_texts, seed};
 
 on_both! {
     an_event_is_signed_and_told_once,
@@ -74,101 +74,106 @@ impl Receiver {
         Self { server: server.expect("a receiver"), kept }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Kept> {
+    fn lock_kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn answers(&self, status: u16) {
-        self.lock().answer = status;
+    pub(crate) fn answer_with(&self, status: u16) {
+        self.lock_kept().answer = status;
     }
 
-    pub(crate) fn told(&self) -> Vec<Asked> {
-        self.lock().asked.clone()
+    pub(crate) fn list_requests(&self) -> Vec<Asked> {
+        self.lock_kept().asked.clone()
     }
 
-    fn types(&self) -> Vec<String> {
-        self.told().iter().map(|asked| asked.field("type").as_str().unwrap().to_owned()).collect()
+    fn list_types(&self) -> Vec<String> {
+        self.list_requests()
+            .iter()
+            .map(|asked| asked.body_field("type").as_str().unwrap().to_owned())
+            .collect()
     }
 
-    fn ids(&self) -> Vec<String> {
-        self.told().iter().map(|asked| asked.headers["webhook-id"].clone()).collect()
+    fn list_ids(&self) -> Vec<String> {
+        self.list_requests().iter().map(|asked| asked.headers["webhook-id"].clone()).collect()
     }
 }
 
 /// One pass of the engine; how many deliveries were tried.
-pub(crate) fn pass(city: &City) -> u64 {
+pub(crate) fn run_pass(city: &City) -> u64 {
     let app = city.app.clone();
-    System::new().block_on(async move { delivering::pass(&app).await.expect("it can look") })
+    System::new()
+        .block_on(async move { delivery_worker::run_pass(&app).await.expect("it can look") })
 }
 
-pub(crate) fn body(city: &City, url: &str, types: &[&str]) -> Value {
-    json!({ "name": "热线平台", "url": url, "area_id": city.area(seed::CITY), "types": types })
+pub(crate) fn webhook_body(city: &City, url: &str, types: &[&str]) -> Value {
+    json!({ "name": "热线平台", "url": url, "area_id": city.area_id(seed::CITY), "types": types })
 }
 
 /// Registers a webhook; what was answered.
-pub(crate) fn registered(city: &City, receiver: &Receiver, types: &[&str]) -> Value {
+pub(crate) fn register_webhook(city: &City, receiver: &Receiver, types: &[&str]) -> Value {
     let url = format!("{}/hook", receiver.server.base);
-    city.by("admin").post("/api/v1/webhooks", &body(city, &url, types)).done()
+    city.client("admin").post("/api/v1/webhooks", &webhook_body(city, &url, types)).expect_success()
 }
 
 /// Whether one of the signatures of a request is by this secret, as the library of Standard Webhooks
 /// computes it; the time it carries is that of the story.
-fn signed(asked: &Asked, secret: &str) -> bool {
+fn is_signed_by(asked: &Asked, secret: &str) -> bool {
     let library = standardwebhooks::Webhook::new(secret).unwrap();
     let at = asked.headers["webhook-timestamp"].parse().unwrap();
     let own = library.sign(&asked.headers["webhook-id"], at, &asked.body).unwrap();
     asked.headers["webhook-signature"].split(' ').any(|one| one == own)
 }
 
-pub(crate) fn deliveries(city: &City, hook: &Value) -> Value {
-    let id = text(hook, "/id");
-    city.by("admin").get(&format!("/api/v1/deliveries?limit=100&target={id}")).done()
+pub(crate) fn list_deliveries(city: &City, hook: &Value) -> Value {
+    let id = read_text(hook, "/id");
+    city.client("admin").get(&format!("/api/v1/deliveries?limit=100&target={id}")).expect_success()
 }
 
 fn an_event_is_signed_and_told_once(city: &City) {
     let receiver = Receiver::start();
-    let hook = registered(city, &receiver, &["report.submitted"]);
-    let report = city.received();
-    pass(city);
-    pass(city);
-    let told = receiver.told();
-    assert_eq!(receiver.types(), ["report.submitted"]);
+    let hook = register_webhook(city, &receiver, &["report.submitted"]);
+    let report = city.submit_report();
+    run_pass(city);
+    run_pass(city);
+    let told = receiver.list_requests();
+    assert_eq!(receiver.list_types(), ["report.submitted"]);
     assert_eq!(told[0].path, "/hook");
     assert_eq!(told[0].headers["content-type"], "application/json");
-    assert!(signed(&told[0], &text(&hook, "/secret")));
-    assert!(!signed(&told[0], "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="));
-    let data = told[0].field("data");
-    assert_eq!(text(&data, "/subject/id"), report);
-    assert_eq!(text(&data, "/id"), told[0].headers["webhook-id"]);
+    assert!(is_signed_by(&told[0], &read_text(&hook, "/secret")));
+    assert!(!is_signed_by(&told[0], "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="));
+    let data = told[0].body_field("data");
+    assert_eq!(read_text(&data, "/subject/id"), report);
+    assert_eq!(read_text(&data, "/id"), told[0].headers["webhook-id"]);
     // The same event in the feed has the same identity.
-    let feed = city.by("dispatcher").get("/api/v1/events?types=report.submitted").done();
-    assert_eq!(each(&feed, "/id"), receiver.ids());
-    let listed = deliveries(city, &hook);
-    assert_eq!(each(&listed, "/state"), ["delivered"]);
-    let path = format!("/api/v1/deliveries/{}", text(&listed, "/items/0/id"));
-    let shown = city.by("admin").get(&path).done();
+    let feed =
+        city.client("dispatcher").get("/api/v1/events?types=report.submitted").expect_success();
+    assert_eq!(read_texts(&feed, "/id"), receiver.list_ids());
+    let listed = list_deliveries(city, &hook);
+    assert_eq!(read_texts(&listed, "/state"), ["delivered"]);
+    let path = format!("/api/v1/deliveries/{}", read_text(&listed, "/items/0/id"));
+    let shown = city.client("admin").get(&path).expect_success();
     let attempt = &shown["attempts"][0];
     assert_eq!(json!([attempt["status"], attempt["outcome"]]), json!([200, "taken"]));
-    assert!(text(attempt, "/response").contains("told"));
+    assert!(read_text(attempt, "/response").contains("told"));
     assert!(!shown.to_string().contains("whsec_"));
 }
 
 fn events_of_a_case_come_in_order_and_wait_for_each_other(city: &City) {
     let receiver = Receiver::start();
-    registered(city, &receiver, &["case.opened", "case.escalated", "case.dispatched"]);
-    receiver.answers(500);
-    let case = city.dispatched();
-    pass(city);
-    assert_eq!(receiver.types(), ["case.opened"], "the next one waits for it");
+    register_webhook(city, &receiver, &["case.opened", "case.escalated", "case.dispatched"]);
+    receiver.answer_with(500);
+    let case = city.new_dispatched_case();
+    run_pass(city);
+    assert_eq!(receiver.list_types(), ["case.opened"], "the next one waits for it");
     // What is about another case does not wait.
-    let other = city.filed();
-    pass(city);
-    let about = |asked: &Asked| text(&asked.field("data"), "/subject/id");
-    assert_eq!(receiver.told().iter().map(about).collect::<Vec<_>>(), [case, other]);
-    receiver.answers(200);
+    let other = city.new_filed_case();
+    run_pass(city);
+    let about = |asked: &Asked| read_text(&asked.body_field("data"), "/subject/id");
+    assert_eq!(receiver.list_requests().iter().map(about).collect::<Vec<_>>(), [case, other]);
+    receiver.answer_with(200);
     city.advance(Duration::seconds(10));
-    pass(city);
-    let told = receiver.types();
+    run_pass(city);
+    let told = receiver.list_types();
     let of_first = ["case.opened", "case.escalated", "case.dispatched"];
     assert_eq!(told.iter().filter(|one| of_first.contains(&one.as_str())).count(), 6);
     let at = |kind| told.iter().rposition(|one| one == kind).unwrap();
@@ -177,29 +182,33 @@ fn events_of_a_case_come_in_order_and_wait_for_each_other(city: &City) {
 
 fn a_receiver_that_fails_for_hours_misses_nothing(city: &City) {
     let receiver = Receiver::start();
-    let hook = registered(city, &receiver, &["report.submitted"]);
+    let hook = register_webhook(city, &receiver, &["report.submitted"]);
     let mut sent = BTreeSet::new();
     for (hour, answer) in [500, 0, 429, 503, 404].into_iter().enumerate() {
-        receiver.answers(answer);
-        sent.insert(city.received());
-        pass(city);
-        assert!(!receiver.told().is_empty(), "hour {hour}");
+        receiver.answer_with(answer);
+        sent.insert(city.submit_report());
+        run_pass(city);
+        assert!(!receiver.list_requests().is_empty(), "hour {hour}");
         city.advance(Duration::hours(1));
-        pass(city);
+        run_pass(city);
     }
-    receiver.answers(200);
-    receiver.lock().asked.clear();
+    receiver.answer_with(200);
+    receiver.lock_kept().asked.clear();
     for _ in 0..24 {
         city.advance(Duration::hours(1));
-        pass(city);
+        run_pass(city);
     }
-    let about = |asked: &Asked| text(&asked.field("data"), "/subject/id");
-    let told: Vec<String> = receiver.told().iter().map(about).collect();
+    let about = |asked: &Asked| read_text(&asked.body_field("data"), "/subject/id");
+    let told: Vec<String> = receiver.list_requests().iter().map(about).collect();
     assert_eq!(told.len(), 5, "each was taken once");
     assert_eq!(told.into_iter().collect::<BTreeSet<_>>(), sent);
-    assert!(each(&deliveries(city, &hook), "/state").iter().all(|state| state == "delivered"));
-    let id = text(&deliveries(city, &hook), "/items/4/id");
-    let shown = city.by("admin").get(&format!("/api/v1/deliveries/{id}")).done();
+    assert!(
+        read_texts(&list_deliveries(city, &hook), "/state")
+            .iter()
+            .all(|state| state == "delivered")
+    );
+    let id = read_text(&list_deliveries(city, &hook), "/items/4/id");
+    let shown = city.client("admin").get(&format!("/api/v1/deliveries/{id}")).expect_success();
     let tried = shown["attempts"].as_array().unwrap();
     assert!(tried.len() > 3, "every attempt is on record: {shown:#}");
     assert_eq!(tried[0]["status"], 500);
@@ -208,68 +217,68 @@ fn a_receiver_that_fails_for_hours_misses_nothing(city: &City) {
 
 fn a_receiver_that_is_gone_is_told_nothing_more(city: &City) {
     let receiver = Receiver::start();
-    let hook = registered(city, &receiver, &["report.submitted"]);
-    receiver.answers(410);
-    city.received();
-    pass(city);
-    city.received();
-    pass(city);
-    assert_eq!(receiver.told().len(), 1);
-    let path = format!("/api/v1/webhooks/{}", text(&hook, "/id"));
-    let shown = city.by("admin").get(&path).done();
+    let hook = register_webhook(city, &receiver, &["report.submitted"]);
+    receiver.answer_with(410);
+    city.submit_report();
+    run_pass(city);
+    city.submit_report();
+    run_pass(city);
+    assert_eq!(receiver.list_requests().len(), 1);
+    let path = format!("/api/v1/webhooks/{}", read_text(&hook, "/id"));
+    let shown = city.client("admin").get(&path).expect_success();
     assert_eq!(shown["status"], "disabled");
     assert!(shown["why"].as_str().unwrap().contains("410"));
-    let told = city.by("admin").get("/api/v1/me/messages").done();
-    assert_eq!(each(&told, "/kind"), ["webhook_stopped"]);
-    let audit = city.by("auditor").get("/api/v1/audit?limit=5").done();
+    let told = city.client("admin").get("/api/v1/me/messages").expect_success();
+    assert_eq!(read_texts(&told, "/kind"), ["webhook_stopped"]);
+    let audit = city.client("auditor").get("/api/v1/audit?limit=5").expect_success();
     assert!(audit.to_string().contains("disabled"), "{audit:#}");
     // When it is back, what happened meanwhile is told.
-    receiver.answers(200);
-    city.by("admin").post(&format!("{path}/resume"), &json!({})).done();
-    pass(city);
-    assert_eq!(receiver.told().len(), 2);
+    receiver.answer_with(200);
+    city.client("admin").post(&format!("{path}/resume"), &json!({})).expect_success();
+    run_pass(city);
+    assert_eq!(receiver.list_requests().len(), 2);
 }
 
 fn a_receiver_that_fails_for_a_day_is_paused_and_goes_on_later(city: &City) {
     let receiver = Receiver::start();
-    let hook = registered(city, &receiver, &["report.submitted"]);
-    let path = format!("/api/v1/webhooks/{}", text(&hook, "/id"));
-    receiver.answers(500);
-    let first = city.received();
+    let hook = register_webhook(city, &receiver, &["report.submitted"]);
+    let path = format!("/api/v1/webhooks/{}", read_text(&hook, "/id"));
+    receiver.answer_with(500);
+    let first = city.submit_report();
     for _ in 0..60 {
-        pass(city);
+        run_pass(city);
         city.advance(Duration::hours(1));
     }
-    let shown = city.by("admin").get(&path).done();
+    let shown = city.client("admin").get(&path).expect_success();
     assert_eq!(shown["status"], "paused", "{shown:#}");
-    let tried = receiver.told().len();
-    let second = city.received();
+    let tried = receiver.list_requests().len();
+    let second = city.submit_report();
     city.advance(Duration::hours(30));
-    pass(city);
-    assert_eq!(receiver.told().len(), tried, "paused is paused");
-    receiver.answers(200);
-    receiver.lock().asked.clear();
-    city.by("admin").post(&format!("{path}/resume"), &json!({})).done();
-    pass(city);
-    let about = |asked: &Asked| text(&asked.field("data"), "/subject/id");
-    let told: BTreeSet<String> = receiver.told().iter().map(about).collect();
+    run_pass(city);
+    assert_eq!(receiver.list_requests().len(), tried, "paused is paused");
+    receiver.answer_with(200);
+    receiver.lock_kept().asked.clear();
+    city.client("admin").post(&format!("{path}/resume"), &json!({})).expect_success();
+    run_pass(city);
+    let about = |asked: &Asked| read_text(&asked.body_field("data"), "/subject/id");
+    let told: BTreeSet<String> = receiver.list_requests().iter().map(about).collect();
     assert_eq!(told, BTreeSet::from([first, second]));
 }
 
 fn two_replicas_tell_everything_once(city: &City) {
     let receiver = Receiver::start();
-    registered(city, &receiver, &[]);
+    register_webhook(city, &receiver, &[]);
     for _ in 0..10 {
-        city.filed();
+        city.new_filed_case();
     }
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
                 System::new().block_on(async {
-                    let settings = settings(&city.database.url);
+                    let settings = build_settings(&city.database.url);
                     let app = App::open(settings, city.clock()).await.expect("another replica");
                     for _ in 0..20 {
-                        delivering::pass(&app).await.expect("it can look");
+                        delivery_worker::run_pass(&app).await.expect("it can look");
                         tokio::time::sleep(Wait::from_millis(10)).await;
                     }
                     app.store.close();
@@ -277,45 +286,47 @@ fn two_replicas_tell_everything_once(city: &City) {
             });
         }
     });
-    pass(city);
-    let ids = receiver.ids();
+    run_pass(city);
+    let ids = receiver.list_ids();
     let whole: BTreeSet<&String> = ids.iter().collect();
     assert_eq!(whole.len(), ids.len(), "nothing twice");
-    let feed = city.by("admin").get("/api/v1/events?limit=1").done();
+    let feed = city.client("admin").get("/api/v1/events?limit=1").expect_success();
     assert_eq!(feed["items"], json!([]), "administrators see no cases");
     assert_eq!(ids.len(), 30, "submitted, filed, opened");
 }
 
 fn what_was_sent_and_not_written_down_is_sent_again_under_the_same_identity(city: &City) {
     let receiver = Receiver::start();
-    registered(city, &receiver, &["report.submitted"]);
-    city.received();
+    register_webhook(city, &receiver, &["report.submitted"]);
+    city.submit_report();
     // A replica that leases, sends and dies before it can write that down.
-    receiver.answers(1);
+    receiver.answer_with(1);
     System::new().block_on(async {
-        let app = App::open(settings(&city.database.url), city.clock()).await.expect("a replica");
-        let dying = tokio::time::timeout(Wait::from_millis(1500), delivering::pass(&app)).await;
+        let app =
+            App::open(build_settings(&city.database.url), city.clock()).await.expect("a replica");
+        let dying =
+            tokio::time::timeout(Wait::from_millis(1500), delivery_worker::run_pass(&app)).await;
         assert!(dying.is_err(), "it died while it waited for the answer");
         app.store.close();
     });
-    receiver.answers(200);
-    assert_eq!(receiver.told().len(), 1);
-    pass(city);
-    assert_eq!(receiver.told().len(), 1, "somebody may still be sending it");
+    receiver.answer_with(200);
+    assert_eq!(receiver.list_requests().len(), 1);
+    run_pass(city);
+    assert_eq!(receiver.list_requests().len(), 1, "somebody may still be sending it");
     city.advance(Duration::minutes(2));
-    pass(city);
-    let ids = receiver.ids();
+    run_pass(city);
+    let ids = receiver.list_ids();
     assert_eq!(ids.len(), 2);
     assert_eq!(ids[0], ids[1]);
     city.advance(Duration::hours(1));
-    pass(city);
-    assert_eq!(receiver.told().len(), 2);
+    run_pass(city);
+    assert_eq!(receiver.list_requests().len(), 2);
 }
 
 fn people_are_told_while_a_server_does_not_answer(city: &City) {
     let receiver = Receiver::start();
-    registered(city, &receiver, &["report.submitted"]);
-    receiver.answers(1);
+    register_webhook(city, &receiver, &["report.submitted"]);
+    receiver.answer_with(1);
     let wait = |limit: Wait, is_there: &dyn Fn() -> bool| {
         let begun = std::time::Instant::now();
         while !is_there() {
@@ -328,18 +339,18 @@ fn people_are_told_while_a_server_does_not_answer(city: &City) {
         scope.spawn(|| {
             System::new().block_on(async {
                 for audience in [Audience::People, Audience::Servers] {
-                    actix_web::rt::spawn(delivering::run(app.clone(), audience));
+                    actix_web::rt::spawn(delivery_worker::run(app.clone(), audience));
                 }
                 while !over.load(Ordering::SeqCst) {
                     tokio::time::sleep(Wait::from_millis(20)).await;
                 }
             });
         });
-        let report = city.received();
-        wait(Wait::from_secs(10), &|| receiver.told().len() == 1);
+        let report = city.submit_report();
+        wait(Wait::from_secs(10), &|| receiver.list_requests().len() == 1);
         // The server answers after four seconds.
-        city.filed_from(&report);
-        let messages = || city.by("resident").get("/api/v1/me/messages").done();
+        city.file_report(&report);
+        let messages = || city.client("resident").get("/api/v1/me/messages").expect_success();
         wait(Wait::from_secs(3), &|| messages()["items"] != json!([]));
         over.store(true, Ordering::SeqCst);
     });
@@ -347,31 +358,32 @@ fn people_are_told_while_a_server_does_not_answer(city: &City) {
 
 fn a_secret_is_rotated_without_missing_anything(city: &City) {
     let receiver = Receiver::start();
-    let hook = registered(city, &receiver, &["report.submitted"]);
-    let path = format!("/api/v1/webhooks/{}", text(&hook, "/id"));
-    let old = text(&hook, "/secret");
-    let new = city.by("admin").post(&format!("{path}/rotate_secret"), &json!({})).done();
-    let new = text(&new, "/secret");
-    city.received();
-    pass(city);
-    let told = receiver.told();
-    assert!(signed(&told[0], &old) && signed(&told[0], &new));
+    let hook = register_webhook(city, &receiver, &["report.submitted"]);
+    let path = format!("/api/v1/webhooks/{}", read_text(&hook, "/id"));
+    let old = read_text(&hook, "/secret");
+    let new =
+        city.client("admin").post(&format!("{path}/rotate_secret"), &json!({})).expect_success();
+    let new = read_text(&new, "/secret");
+    city.submit_report();
+    run_pass(city);
+    let told = receiver.list_requests();
+    assert!(is_signed_by(&told[0], &old) && is_signed_by(&told[0], &new));
     city.advance(Duration::hours(25));
-    city.received();
-    pass(city);
-    let told = receiver.told();
-    assert!(!signed(&told[1], &old) && signed(&told[1], &new));
-    assert_eq!(city.by("admin").get(&path).done()["secret"], Value::Null);
+    city.submit_report();
+    run_pass(city);
+    let told = receiver.list_requests();
+    assert!(!is_signed_by(&told[1], &old) && is_signed_by(&told[1], &new));
+    assert_eq!(city.client("admin").get(&path).expect_success()["secret"], Value::Null);
 }
 
 fn cloudevents_on_request(city: &City) {
     let receiver = Receiver::start();
-    let mut wanted = body(city, &receiver.server.base, &["report.submitted"]);
+    let mut wanted = webhook_body(city, &receiver.server.base, &["report.submitted"]);
     wanted["envelope"] = json!("cloudevents");
-    city.by("admin").post("/api/v1/webhooks", &wanted).done();
-    city.received();
-    pass(city);
-    let told = receiver.told();
+    city.client("admin").post("/api/v1/webhooks", &wanted).expect_success();
+    city.submit_report();
+    run_pass(city);
+    let told = receiver.list_requests();
     assert!(told[0].headers["content-type"].starts_with("application/cloudevents+json"));
     for (name, value) in [
         ("specversion", "1.0"),
@@ -379,54 +391,61 @@ fn cloudevents_on_request(city: &City) {
         ("id", told[0].headers["webhook-id"].as_str()),
         ("datacontenttype", "application/json"),
     ] {
-        assert_eq!(told[0].field(name), value, "{name}");
+        assert_eq!(told[0].body_field(name), value, "{name}");
     }
-    assert!(told[0].field("source").as_str().unwrap().contains("tenants"));
-    assert!(told[0].field("time").is_string());
+    assert!(told[0].body_field("source").as_str().unwrap().contains("tenants"));
+    assert!(told[0].body_field("time").is_string());
 }
 
 fn only_the_area_and_the_types_that_were_asked_for(city: &City) {
     let (near, far) = (Receiver::start(), Receiver::start());
     for (receiver, area) in [(&near, seed::STREET), (&far, seed::FAR_STREET)] {
-        let mut wanted = body(city, &receiver.server.base, &["report.filed"]);
-        wanted["area_id"] = json!(city.area(area));
-        city.by("admin").post("/api/v1/webhooks", &wanted).done();
+        let mut wanted = webhook_body(city, &receiver.server.base, &["report.filed"]);
+        wanted["area_id"] = json!(city.area_id(area));
+        city.client("admin").post("/api/v1/webhooks", &wanted).expect_success();
     }
-    city.filed();
-    pass(city);
-    assert_eq!((near.types(), far.types()), (vec!["report.filed".to_owned()], Vec::new()));
+    city.new_filed_case();
+    run_pass(city);
+    assert_eq!(
+        (near.list_types(), far.list_types()),
+        (vec!["report.filed".to_owned()], Vec::new())
+    );
 }
 
 fn a_failed_delivery_is_replayed_on_request(city: &City) {
     let receiver = Receiver::start();
-    let hook = registered(city, &receiver, &["report.submitted"]);
-    let path = format!("/api/v1/webhooks/{}", text(&hook, "/id"));
-    city.received();
-    pass(city);
-    let id = text(&deliveries(city, &hook), "/items/0/id");
-    let again =
-        city.by("admin").post(&format!("/api/v1/deliveries/{id}/replay"), &json!({})).done();
+    let hook = register_webhook(city, &receiver, &["report.submitted"]);
+    let path = format!("/api/v1/webhooks/{}", read_text(&hook, "/id"));
+    city.submit_report();
+    run_pass(city);
+    let id = read_text(&list_deliveries(city, &hook), "/items/0/id");
+    let again = city
+        .client("admin")
+        .post(&format!("/api/v1/deliveries/{id}/replay"), &json!({}))
+        .expect_success();
     assert_eq!(again["state"], "waiting");
-    pass(city);
-    assert_eq!(receiver.ids().len(), 2);
-    assert_eq!(receiver.ids()[0], receiver.ids()[1]);
+    run_pass(city);
+    assert_eq!(receiver.list_ids().len(), 2);
+    assert_eq!(receiver.list_ids()[0], receiver.list_ids()[1]);
     city.advance(Duration::seconds(1));
     let range = json!({ "from": city.now() - Duration::hours(1), "delivered": true });
-    let asked = city.by("admin").post(&format!("{path}/replay"), &range).done();
+    let asked = city.client("admin").post(&format!("{path}/replay"), &range).expect_success();
     assert_eq!(asked["count"], 1);
-    pass(city);
-    assert_eq!(receiver.ids().len(), 3);
+    run_pass(city);
+    assert_eq!(receiver.list_ids().len(), 3);
     // A test event is delivered like any other.
-    let ordered = city.by("admin").post(&format!("{path}/test"), &json!({})).done();
-    pass(city);
-    assert_eq!(receiver.types().last().unwrap(), "webhook.test");
-    let shown = format!("/api/v1/deliveries/{}", text(&ordered, "/delivery_id"));
-    assert_eq!(city.by("admin").get(&shown).done()["state"], "delivered");
+    let ordered = city.client("admin").post(&format!("{path}/test"), &json!({})).expect_success();
+    run_pass(city);
+    assert_eq!(receiver.list_types().last().unwrap(), "webhook.test");
+    let shown = format!("/api/v1/deliveries/{}", read_text(&ordered, "/delivery_id"));
+    assert_eq!(city.client("admin").get(&shown).expect_success()["state"], "delivered");
 }
 
 fn addresses_from_inside_are_refused(city: &City) {
     let refused = |url: &str| {
-        city.by("admin").post("/api/v1/webhooks", &body(city, url, &[])).fault_at("/url")
+        city.client("admin")
+            .post("/api/v1/webhooks", &webhook_body(city, url, &[]))
+            .expect_fault("/url")
     };
     for url in [
         "http://169.254.169.254/latest/meta-data",
@@ -446,61 +465,67 @@ fn addresses_from_inside_are_refused(city: &City) {
     }
     // A name that leads inside is found out when it is resolved: nothing is sent.
     let name = "https://localhost.localdomain.invalid/hook";
-    let hook = city.by("admin").post("/api/v1/webhooks", &body(city, name, &[])).done();
-    city.received();
-    pass(city);
-    assert_eq!(text(&deliveries(city, &hook), "/items/0/state"), "waiting");
+    let hook = city
+        .client("admin")
+        .post("/api/v1/webhooks", &webhook_body(city, name, &[]))
+        .expect_success();
+    city.submit_report();
+    run_pass(city);
+    assert_eq!(read_text(&list_deliveries(city, &hook), "/items/0/state"), "waiting");
 }
 
 fn redirects_are_not_followed(city: &City) {
     let receiver = Receiver::start();
-    let hook = registered(city, &receiver, &["report.submitted"]);
-    receiver.answers(301);
-    city.received();
-    pass(city);
-    let id = text(&deliveries(city, &hook), "/items/0/id");
-    let shown = city.by("admin").get(&format!("/api/v1/deliveries/{id}")).done();
+    let hook = register_webhook(city, &receiver, &["report.submitted"]);
+    receiver.answer_with(301);
+    city.submit_report();
+    run_pass(city);
+    let id = read_text(&list_deliveries(city, &hook), "/items/0/id");
+    let shown = city.client("admin").get(&format!("/api/v1/deliveries/{id}")).expect_success();
     assert_eq!(json!([shown["state"], shown["attempts"][0]["status"]]), json!(["waiting", 301]));
 }
 
 fn what_is_wrong_with_a_webhook_is_told(city: &City) {
-    let asked = |body: &Value| city.by("admin").post("/api/v1/webhooks", body);
-    let good = body(city, "https://hooks.example.org/x", &[]);
+    let asked = |body: &Value| city.client("admin").post("/api/v1/webhooks", body);
+    let good = webhook_body(city, "https://hooks.example.org/x", &[]);
     let with = |name: &str, value: Value| {
         let mut body = good.clone();
         body[name] = value;
         body
     };
     assert_eq!(
-        asked(&with("types", json!(["case.exploded"]))).fault_at("/types/0"),
+        asked(&with("types", json!(["case.exploded"]))).expect_fault("/types/0"),
         "unknown_type"
     );
-    assert_eq!(asked(&with("envelope", json!("soap"))).fault_at("/envelope"), "unknown_envelope");
-    asked(&with("area_id", json!(key()))).problem(422, "unknown_area");
-    let (same, body) = (key(), good);
-    let first = city.by("admin").post_as(&same, "/api/v1/webhooks", &body).done();
-    let again = city.by("admin").post_as(&same, "/api/v1/webhooks", &body).done();
+    assert_eq!(
+        asked(&with("envelope", json!("soap"))).expect_fault("/envelope"),
+        "unknown_envelope"
+    );
+    asked(&with("area_id", json!(new_key()))).expect_problem(422, "unknown_area");
+    let (same, body) = (new_key(), good);
+    let first = city.client("admin").post_as(&same, "/api/v1/webhooks", &body).expect_success();
+    let again = city.client("admin").post_as(&same, "/api/v1/webhooks", &body).expect_success();
     assert_eq!([&first["id"], &first["secret"]], [&again["id"], &again["secret"]]);
     let mut other = body;
     other["name"] = json!("别的");
-    city.by("admin")
+    city.client("admin")
         .post_as(&same, "/api/v1/webhooks", &other)
-        .problem(422, "idempotency_key_reused");
+        .expect_problem(422, "idempotency_key_reused");
 }
 
 fn nobody_else_manages_webhooks(city: &City) {
     let receiver = Receiver::start();
-    let hook = registered(city, &receiver, &[]);
-    let path = format!("/api/v1/webhooks/{}", text(&hook, "/id"));
+    let hook = register_webhook(city, &receiver, &[]);
+    let path = format!("/api/v1/webhooks/{}", read_text(&hook, "/id"));
     for by in ["dispatcher", "client", "resident", "auditor"] {
-        city.by(by).get("/api/v1/webhooks").problem(403, "not_permitted");
-        city.by(by).get(&path).problem(403, "not_permitted");
-        city.by(by).get("/api/v1/deliveries").problem(403, "not_permitted");
+        city.client(by).get("/api/v1/webhooks").expect_problem(403, "not_permitted");
+        city.client(by).get(&path).expect_problem(403, "not_permitted");
+        city.client(by).get("/api/v1/deliveries").expect_problem(403, "not_permitted");
     }
-    city.by("far_admin").get(&path).problem(404, "not_found");
-    city.by("admin").post(&format!("{path}/remove"), &json!({}));
-    city.by("admin").get(&path).problem(404, "not_found");
-    city.received();
-    pass(city);
-    assert_eq!(receiver.told().len(), 0);
+    city.client("far_admin").get(&path).expect_problem(404, "not_found");
+    city.client("admin").post(&format!("{path}/remove"), &json!({}));
+    city.client("admin").get(&path).expect_problem(404, "not_found");
+    city.submit_report();
+    run_pass(city);
+    assert_eq!(receiver.list_requests().len(), 0);
 }

@@ -4,8 +4,8 @@
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{City, each, on_both, report_at, seed, text},
-    webhook::{Receiver, body, deliveries, pass, registered},
+    harness::{City, on_both, read_text, read_texts, report_body_at, seed},
+    webhook::{Receiver, list_deliveries, register_webhook, run_pass, webhook_body},
 };
 
 on_both! {
@@ -19,24 +19,24 @@ on_both! {
 const SAID: &str = "楼上张三家每晚打麻将";
 
 /// A confidential report; the identity.
-fn reported(city: &City) -> String {
-    let mut report = report_at(110.005, 30.005);
+fn submit_report(city: &City) -> String {
+    let mut report = report_body_at(110.005, 30.005);
     report["text"] = json!(SAID);
     report["confidential"] = json!(true);
-    text(&city.by("resident").post("/api/v1/reports", &report).done(), "/id")
+    read_text(&city.client("resident").post("/api/v1/reports", &report).expect_success(), "/id")
 }
 
-fn path(hook: &Value) -> String {
-    format!("/api/v1/webhooks/{}", text(hook, "/id"))
+fn webhook_path(hook: &Value) -> String {
+    format!("/api/v1/webhooks/{}", read_text(hook, "/id"))
 }
 
-fn approval(hook: &Value, approved: bool) -> Value {
+fn approval_body(hook: &Value, approved: bool) -> Value {
     json!({ "approved": approved, "url": hook["url"] })
 }
 
 /// The bodies the receiver got since it was asked last.
-fn told(receiver: &Receiver, seen: &mut usize) -> Vec<String> {
-    let all = receiver.told();
+fn take_new_bodies(receiver: &Receiver, seen: &mut usize) -> Vec<String> {
+    let all = receiver.list_requests();
     let new = all.iter().skip(*seen).map(|one| String::from_utf8_lossy(&one.body).into_owned());
     let new = new.collect();
     *seen = all.len();
@@ -45,90 +45,97 @@ fn told(receiver: &Receiver, seen: &mut usize) -> Vec<String> {
 
 fn a_webhook_is_told_identities_until_somebody_who_reads_agrees(city: &City) {
     let (receiver, mut seen) = (Receiver::start(), 0);
-    let hook = registered(city, &receiver, &["report.submitted"]);
+    let hook = register_webhook(city, &receiver, &["report.submitted"]);
     assert_eq!(hook["content"], "ids");
-    let report = reported(city);
-    city.by("admin").get(&format!("/api/v1/reports/{report}")).problem(404, "not_found");
-    pass(city);
-    let bodies = told(&receiver, &mut seen);
+    let report = submit_report(city);
+    city.client("admin").get(&format!("/api/v1/reports/{report}")).expect_problem(404, "not_found");
+    run_pass(city);
+    let bodies = take_new_bodies(&receiver, &mut seen);
     assert!(bodies[0].contains(&report) && !bodies[0].contains("张三"), "{bodies:?}");
     // The person who set it cannot agree to that, nor can anyone without the right over its whole
     // area.
-    let approve = format!("{}/approve", path(&hook));
-    let yes = approval(&hook, true);
-    city.by("admin").post(&approve, &yes).problem(403, "not_permitted");
+    let approve = format!("{}/approve", webhook_path(&hook));
+    let yes = approval_body(&hook, true);
+    city.client("admin").post(&approve, &yes).expect_problem(403, "not_permitted");
     for by in ["resident", "client", "dispatcher", "auditor"] {
-        city.by(by).post(&approve, &yes).problem(403, "not_permitted");
+        city.client(by).post(&approve, &yes).expect_problem(403, "not_permitted");
     }
-    let shown = city.by("hotline").get(&path(&hook)).done();
+    let shown = city.client("hotline").get(&webhook_path(&hook)).expect_success();
     assert_eq!(shown["url"], hook["url"], "it is read before it is agreed to");
     let other = json!({ "approved": true, "url": "https://elsewhere.example/" });
-    assert_eq!(city.by("hotline").post(&approve, &other).fault_at("/url"), "url_changed");
-    let agreed = city.by("hotline").post(&approve, &yes).done();
+    assert_eq!(city.client("hotline").post(&approve, &other).expect_fault("/url"), "url_changed");
+    let agreed = city.client("hotline").post(&approve, &yes).expect_success();
     assert_eq!(agreed["content"], "whole");
-    assert_eq!(agreed["approved_by"], json!(city.by("hotline").id()));
-    reported(city);
-    pass(city);
-    let bodies = told(&receiver, &mut seen);
+    assert_eq!(agreed["approved_by"], json!(city.client("hotline").id()));
+    submit_report(city);
+    run_pass(city);
+    let bodies = take_new_bodies(&receiver, &mut seen);
     assert!(bodies[0].contains(SAID), "{bodies:?}");
-    assert!(!bodies[0].contains(&city.by("resident").id().to_string()), "never who reported");
-    let audit = city.by("auditor").get("/api/v1/audit?limit=5").done();
+    assert!(!bodies[0].contains(&city.client("resident").id().to_string()), "never who reported");
+    let audit = city.client("auditor").get("/api/v1/audit?limit=5").expect_success();
     assert!(audit.to_string().contains("approve"), "{audit:#}");
     // Taken back: the person who manages it may do that, too.
-    city.by("admin").post(&approve, &approval(&hook, false)).done();
-    reported(city);
-    pass(city);
-    assert!(!told(&receiver, &mut seen)[0].contains("张三"));
+    city.client("admin").post(&approve, &approval_body(&hook, false)).expect_success();
+    submit_report(city);
+    run_pass(city);
+    assert!(!take_new_bodies(&receiver, &mut seen)[0].contains("张三"));
 }
 
 fn an_agreement_ends_with_the_rights_of_who_gave_it(city: &City) {
     let (receiver, mut seen) = (Receiver::start(), 0);
-    let hook = registered(city, &receiver, &["report.submitted"]);
-    city.by("hotline").post(&format!("{}/approve", path(&hook)), &approval(&hook, true)).done();
+    let hook = register_webhook(city, &receiver, &["report.submitted"]);
+    city.client("hotline")
+        .post(&format!("{}/approve", webhook_path(&hook)), &approval_body(&hook, true))
+        .expect_success();
     // What was made while a reader agreed and is sent when none does is told in short, too.
-    receiver.answers(500);
-    reported(city);
-    pass(city);
-    assert!(told(&receiver, &mut seen)[0].contains(SAID));
-    let role = json!({ "role": "hotline", "area_id": city.area(seed::CITY) });
-    let revoke = format!("/api/v1/people/{}/revoke", city.by("hotline").id());
-    city.by("admin").post(&revoke, &role).done();
-    receiver.answers(200);
+    receiver.answer_with(500);
+    submit_report(city);
+    run_pass(city);
+    assert!(take_new_bodies(&receiver, &mut seen)[0].contains(SAID));
+    let role = json!({ "role": "hotline", "area_id": city.area_id(seed::CITY) });
+    let revoke = format!("/api/v1/people/{}/revoke", city.client("hotline").id());
+    city.client("admin").post(&revoke, &role).expect_success();
+    receiver.answer_with(200);
     city.advance(chrono::Duration::seconds(10));
-    reported(city);
-    pass(city);
-    let bodies = told(&receiver, &mut seen);
+    submit_report(city);
+    run_pass(city);
+    let bodies = take_new_bodies(&receiver, &mut seen);
     assert_eq!(bodies.len(), 2);
     assert!(bodies.iter().all(|body| !body.contains("张三")), "{bodies:?}");
-    assert_eq!(city.by("admin").get(&path(&hook)).done()["content"], "ids");
+    assert_eq!(city.client("admin").get(&webhook_path(&hook)).expect_success()["content"], "ids");
     // It does not come back with the right.
     let grant = revoke.replace("/revoke", "/grant");
-    city.by("admin").post(&grant, &role).done();
-    reported(city);
-    pass(city);
-    assert!(told(&receiver, &mut seen).iter().all(|body| !body.contains("张三")));
-    assert_eq!(city.by("admin").get(&path(&hook)).done()["approved_by"], Value::Null);
+    city.client("admin").post(&grant, &role).expect_success();
+    submit_report(city);
+    run_pass(city);
+    assert!(take_new_bodies(&receiver, &mut seen).iter().all(|body| !body.contains("张三")));
+    assert_eq!(
+        city.client("admin").get(&webhook_path(&hook)).expect_success()["approved_by"],
+        Value::Null
+    );
 }
 
 fn an_agreement_is_about_this_address_and_area(city: &City) {
     let receiver = Receiver::start();
     let url = format!("{}/hook", receiver.server.base);
-    let mut wanted = body(city, &url, &["report.submitted"]);
-    wanted["area_id"] = json!(city.area(seed::STREET));
-    let hook = city.by("admin").post("/api/v1/webhooks", &wanted).done();
-    let approve = format!("{}/approve", path(&hook));
-    let update = format!("{}/update", path(&hook));
-    let agree = || city.by("dispatcher").post(&approve, &approval(&hook, true)).done();
+    let mut wanted = webhook_body(city, &url, &["report.submitted"]);
+    wanted["area_id"] = json!(city.area_id(seed::STREET));
+    let hook = city.client("admin").post("/api/v1/webhooks", &wanted).expect_success();
+    let approve = format!("{}/approve", webhook_path(&hook));
+    let update = format!("{}/update", webhook_path(&hook));
+    let agree =
+        || city.client("dispatcher").post(&approve, &approval_body(&hook, true)).expect_success();
     let after = |change: (&str, Value)| {
         let mut changed = wanted.clone();
         changed[change.0] = change.1;
-        let content = city.by("admin").post(&update, &changed).done()["content"].clone();
-        city.by("admin").post(&update, &wanted).done();
+        let content =
+            city.client("admin").post(&update, &changed).expect_success()["content"].clone();
+        city.client("admin").post(&update, &wanted).expect_success();
         content
     };
     for change in [
         ("url", json!(format!("{url}/other"))),
-        ("area_id", json!(city.area(seed::DISTRICT))),
+        ("area_id", json!(city.area_id(seed::DISTRICT))),
         ("types", json!(["report.submitted", "case.commented"])),
     ] {
         agree();
@@ -136,58 +143,67 @@ fn an_agreement_is_about_this_address_and_area(city: &City) {
     }
     agree();
     assert_eq!(after(("name", json!("热线平台二"))), "whole");
-    city.by("admin").post(&format!("{}/pause", path(&hook)), &json!({})).done();
-    let resumed = city.by("admin").post(&format!("{}/resume", path(&hook)), &json!({})).done();
+    city.client("admin")
+        .post(&format!("{}/pause", webhook_path(&hook)), &json!({}))
+        .expect_success();
+    let resumed = city
+        .client("admin")
+        .post(&format!("{}/resume", webhook_path(&hook)), &json!({}))
+        .expect_success();
     assert_eq!(resumed["content"], "whole");
 }
 
 fn who_may_not_read_sees_no_bodies_in_the_record(city: &City) {
     let receiver = Receiver::start();
-    let hook = registered(city, &receiver, &["report.submitted"]);
-    city.by("hotline").post(&format!("{}/approve", path(&hook)), &approval(&hook, true)).done();
-    let report = reported(city);
-    pass(city);
-    let id = text(&deliveries(city, &hook), "/items/0/id");
-    let shown = city.by("admin").get(&format!("/api/v1/deliveries/{id}"));
+    let hook = register_webhook(city, &receiver, &["report.submitted"]);
+    city.client("hotline")
+        .post(&format!("{}/approve", webhook_path(&hook)), &approval_body(&hook, true))
+        .expect_success();
+    let report = submit_report(city);
+    run_pass(city);
+    let id = read_text(&list_deliveries(city, &hook), "/items/0/id");
+    let shown = city.client("admin").get(&format!("/api/v1/deliveries/{id}"));
     assert!(!shown.text.contains("张三") && !shown.text.contains(&report), "{}", shown.text);
-    let attempt = &shown.done()["attempts"][0];
+    let attempt = &shown.expect_success()["attempts"][0];
     assert_eq!((&attempt["status"], &attempt["response"]), (&json!(200), &Value::Null));
-    assert!(text(attempt, "/request").starts_with("POST "));
+    assert!(read_text(attempt, "/request").starts_with("POST "));
     // Where it is identities alone, nothing has to be hidden.
-    city.by("admin").post(&format!("{}/approve", path(&hook)), &approval(&hook, false)).done();
-    reported(city);
-    pass(city);
-    let id = text(&deliveries(city, &hook), "/items/0/id");
-    let shown = city.by("admin").get(&format!("/api/v1/deliveries/{id}")).done();
-    assert!(text(&shown, "/attempts/0/response").contains("told"));
+    city.client("admin")
+        .post(&format!("{}/approve", webhook_path(&hook)), &approval_body(&hook, false))
+        .expect_success();
+    submit_report(city);
+    run_pass(city);
+    let id = read_text(&list_deliveries(city, &hook), "/items/0/id");
+    let shown = city.client("admin").get(&format!("/api/v1/deliveries/{id}")).expect_success();
+    assert!(read_text(&shown, "/attempts/0/response").contains("told"));
 }
 
 fn a_district_administrator_sees_the_own_deliveries_alone(city: &City) {
     let (near, far) = (Receiver::start(), Receiver::start());
-    registered(city, &near, &["report.submitted"]);
-    let mut wanted = body(city, &far.server.base, &["report.submitted"]);
-    wanted["area_id"] = json!(city.area(seed::FAR_DISTRICT));
-    let own = city.by("far_admin").post("/api/v1/webhooks", &wanted).done();
-    let east = report_at(110.025, 30.005);
+    register_webhook(city, &near, &["report.submitted"]);
+    let mut wanted = webhook_body(city, &far.server.base, &["report.submitted"]);
+    wanted["area_id"] = json!(city.area_id(seed::FAR_DISTRICT));
+    let own = city.client("far_admin").post("/api/v1/webhooks", &wanted).expect_success();
+    let east = report_body_at(110.025, 30.005);
     for _ in 0..2 {
-        city.by("resident").post("/api/v1/reports", &east).done();
+        city.client("resident").post("/api/v1/reports", &east).expect_success();
     }
     for _ in 0..3 {
-        city.received();
+        city.submit_report();
     }
-    pass(city);
-    let read = |path: &str| city.by("far_admin").get(path).done();
+    run_pass(city);
+    let read = |path: &str| city.client("far_admin").get(path).expect_success();
     let first = read("/api/v1/deliveries?limit=1");
-    assert_eq!(each(&first, "/target_id"), [text(&own, "/id")]);
-    let next = text(&first, "/next");
+    assert_eq!(read_texts(&first, "/target_id"), [read_text(&own, "/id")]);
+    let next = read_text(&first, "/next");
     let second = read(&format!("/api/v1/deliveries?limit=1&cursor={next}"));
-    assert_eq!(each(&second, "/target_id"), [text(&own, "/id")]);
+    assert_eq!(read_texts(&second, "/target_id"), [read_text(&own, "/id")]);
     assert_eq!(second["next"], Value::Null, "what is not theirs leads nowhere");
     assert_eq!(read("/api/v1/deliveries?limit=100")["items"].as_array().unwrap().len(), 2);
-    let all = city.by("admin").get("/api/v1/deliveries?limit=100").done();
-    let foreign = each(&all, "/id")
-        .into_iter()
-        .find(|id| !each(&first, "/id").contains(id) && !each(&second, "/id").contains(id));
+    let all = city.client("admin").get("/api/v1/deliveries?limit=100").expect_success();
+    let foreign = read_texts(&all, "/id").into_iter().find(|id| {
+        !read_texts(&first, "/id").contains(id) && !read_texts(&second, "/id").contains(id)
+    });
     let path = format!("/api/v1/deliveries/{}", foreign.unwrap());
-    city.by("far_admin").get(&path).problem(404, "not_found");
+    city.client("far_admin").get(&path).expect_problem(404, "not_found");
 }

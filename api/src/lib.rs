@@ -37,17 +37,17 @@ pub mod app {
     pub mod catalogue;
     pub mod clock;
     pub mod config;
-    pub mod depot;
     pub mod limits;
     pub mod memory;
+    pub mod object_storage;
     pub mod outbound;
     pub mod password;
     pub mod quota;
     pub mod random;
     pub mod ration;
-    pub mod ring;
     pub mod scope;
-    pub mod seal;
+    pub mod secret_box;
+    pub mod signing_keys;
     pub mod state;
     pub mod telemetry;
     pub mod token;
@@ -83,27 +83,28 @@ pub mod access {
     pub mod client;
     pub mod device;
     pub mod discovery;
-    pub mod factor;
     pub mod gate;
     pub mod identity;
     pub mod identity_token;
     pub mod jwks;
     pub mod oauth;
     pub mod oidc;
+    pub mod second_factor;
+    pub mod service_tokens;
     pub mod session;
-    pub mod shared;
     pub mod totp;
     pub mod wechat;
 }
 
 /// The operations of the trade, a file or folder a resource.
 pub mod resources {
+    pub mod appointment;
     pub mod area;
     pub mod burden;
     pub mod campaign;
     pub mod case;
-    pub mod clocks;
     pub mod content_review;
+    pub mod deadlines;
     pub mod erasure;
     pub mod export;
     pub mod form;
@@ -114,7 +115,6 @@ pub mod resources {
     pub mod person;
     pub mod place;
     pub mod policy;
-    pub mod post;
     pub mod report;
     pub mod request;
     pub mod retention;
@@ -127,12 +127,12 @@ pub mod resources {
 /// What happens without a request, and how others learn of it.
 pub mod integrations {
     pub mod channel;
-    pub mod clockwork;
-    pub mod delivering;
     pub mod delivery;
+    pub mod delivery_worker;
     pub mod event;
     pub mod health;
-    pub mod notifying;
+    pub mod notification_worker;
+    pub mod scheduler;
     pub mod webhook;
 }
 

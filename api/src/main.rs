@@ -13,13 +13,13 @@ fn main() -> ExitCode {
         Ok(Ended::Well) => ExitCode::SUCCESS,
         Ok(Ended::Badly) => ExitCode::from(3),
         Err(failed) => {
-            complain(&failed.to_string());
+            print_error(&failed.to_string());
             ExitCode::FAILURE
         }
     }
 }
 
 #[expect(clippy::print_stderr, reason = "this is where a person reads why it did not work")]
-fn complain(why: &str) {
+fn print_error(why: &str) {
     eprintln!("gridwhistle: {why}");
 }

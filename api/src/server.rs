@@ -14,7 +14,7 @@ use utoipa::{OpenApi, openapi::OpenApi as Described};
 use persistence::integrations::delivery::Audience;
 
 use crate::{
-    access::{auth, client, factor, identity, jwks, oauth, oidc, session, wechat},
+    access::{auth, client, identity, jwks, oauth, oidc, second_factor, session, wechat},
     app::{state::App, telemetry},
     engine::{checkpoint, verification},
     http::{
@@ -24,13 +24,14 @@ use crate::{
         problem::{Code, Problem, Reply},
         register::{self, ServiceConfig},
     },
-    integrations::{clockwork, delivering, delivery, event, health, webhook},
+    integrations::{delivery, delivery_worker, event, health, scheduler, webhook},
     mobile::sync,
     privacy::{audit, consent, contact, disclosure},
     resources::{
-        area, burden, campaign, case, clocks, content_review, erasure, export, form, household, me,
+        appointment, area, burden, campaign, case, content_review, deadlines, erasure, export,
+        form, household, me,
         media::{self, Darkroom},
-        patrol, person, policy, post, report, request, retention, shift, visit, whistle,
+        patrol, person, policy, report, request, retention, shift, visit, whistle,
     },
 };
 
@@ -47,7 +48,7 @@ fn routes(config: &mut ServiceConfig<'_>) {
                     .configure(case::under_case)
                     .configure(whistle::under_case)
                     .configure(request::under_case)
-                    .configure(clocks::under_case)
+                    .configure(deadlines::under_case)
                     .configure(verification::under_case);
             })
             .scope("/reports/{id}", |config| {
@@ -55,7 +56,7 @@ fn routes(config: &mut ServiceConfig<'_>) {
             })
             .configure(auth::routes)
             .configure(session::routes)
-            .configure(factor::routes)
+            .configure(second_factor::routes)
             .configure(wechat::routes)
             .configure(identity::routes)
             .configure(oidc::routes)
@@ -63,7 +64,7 @@ fn routes(config: &mut ServiceConfig<'_>) {
             .configure(me::routes)
             .configure(report::routes)
             .configure(case::routes)
-            .configure(clocks::routes)
+            .configure(deadlines::routes)
             .configure(policy::routes)
             .configure(area::routes)
             .configure(person::routes)
@@ -95,9 +96,9 @@ fn routes(config: &mut ServiceConfig<'_>) {
             .scope("/people/{id}", |config| {
                 config
                     .configure(person::under_person)
-                    .configure(post::under_person)
+                    .configure(appointment::under_person)
                     .configure(session::under_person)
-                    .configure(factor::under_person)
+                    .configure(second_factor::under_person)
                     .configure(identity::under_person)
                     .configure(contact::under_person)
                     .configure(disclosure::under_person)
@@ -110,13 +111,13 @@ fn routes(config: &mut ServiceConfig<'_>) {
 }
 
 /// The OpenAPI document.
-pub fn document() -> serde_json::Value {
-    openapi::finish(&described())
+pub fn build_openapi() -> serde_json::Value {
+    openapi::finish_document(&describe_operations())
 }
 
 /// What the handlers say about themselves.
-fn described() -> Described {
-    register::describe(openapi::Base::openapi(), routes)
+fn describe_operations() -> Described {
+    register::describe_routes(openapi::Base::openapi(), routes)
 }
 
 /// A server that listens already.
@@ -132,21 +133,21 @@ pub struct Running {
 /// Starts serving on `listener`; `signals` says whether Ctrl-C and SIGTERM stop it.
 pub fn start(app: Data<App>, listener: TcpListener, signals: bool) -> std::io::Result<Running> {
     let address = listener.local_addr()?;
-    let (documents, known) = (Docs::new(document), Data::new(Known::default()));
+    let (documents, known) = (Docs::new(build_openapi), Data::new(KnownPaths::default()));
     let cores = || std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let workers = app.settings.workers.unwrap_or_else(cores);
     app.memory.put(Darkroom::new()?);
-    tokio::spawn(keep_fresh(app.clone()));
+    tokio::spawn(keep_caches_fresh(app.clone()));
     tokio::spawn(event::tail::run(app.clone()));
     if signals {
         tokio::spawn(end_streams(app.clone()));
     }
-    actix_web::rt::spawn(content_review::work(app.clone()));
+    actix_web::rt::spawn(content_review::run_queue(app.clone()));
     if app.settings.clockwork {
-        tokio::spawn(clockwork::run(app.clone()));
+        tokio::spawn(scheduler::run(app.clone()));
         // On this thread: calls to others need not move between threads.
         for audience in [Audience::People, Audience::Servers] {
-            actix_web::rt::spawn(delivering::run(app.clone(), audience));
+            actix_web::rt::spawn(delivery_worker::run(app.clone(), audience));
         }
     }
     let factory = move || {
@@ -154,12 +155,12 @@ pub fn start(app: Data<App>, listener: TcpListener, signals: bool) -> std::io::R
         Actix::new()
             .app_data(app.clone())
             .app_data(known.clone())
-            .configure(|config| register::serve(config, routes))
+            .configure(|config| register::serve_routes(config, routes))
             .configure(move |config| documents.routes(config))
-            .default_service(web::to(nowhere))
-            .wrap(from_fn(auth::ration))
+            .default_service(web::to(answer_unknown_path))
+            .wrap(from_fn(auth::ration_request))
             .wrap(from_fn(connection::guard))
-            .wrap(from_fn(telemetry::observe))
+            .wrap(from_fn(telemetry::observe_request))
     };
     let mut server = HttpServer::new(factory)
         .workers(workers)
@@ -198,7 +199,7 @@ async fn end_streams(app: Data<App>) {
 }
 
 /// Looks for what replicas changed, and for tenants that were added.
-async fn keep_fresh(app: Data<App>) {
+async fn keep_caches_fresh(app: Data<App>) {
     let mut every = tokio::time::interval(Duration::from_secs(2));
     loop {
         every.tick().await;
@@ -215,13 +216,13 @@ async fn keep_fresh(app: Data<App>) {
 /// The paths there are, for telling a wrong method from a wrong path; looked up when a client takes
 /// one for the first time.
 #[derive(Default)]
-struct Known(OnceLock<Vec<(Vec<String>, Vec<String>)>>);
+struct KnownPaths(OnceLock<Vec<(Vec<String>, Vec<String>)>>);
 
 /// What is served beside the operations.
 const PAGES: [&str; 5] = ["/", "/docs", "/openapi.json", "/problems", "/problems/{code}"];
 
-impl Known {
-    fn of(described: &Described) -> Vec<(Vec<String>, Vec<String>)> {
+impl KnownPaths {
+    fn collect_paths(described: &Described) -> Vec<(Vec<String>, Vec<String>)> {
         let split = |path: &str| path.split('/').map(str::to_owned).collect();
         let operations = described.paths.paths.iter().map(|(path, item)| {
             let methods = [("GET", item.get.is_some()), ("POST", item.post.is_some())];
@@ -232,7 +233,7 @@ impl Known {
         operations.chain(pages).collect()
     }
 
-    fn methods(&self, path: &str) -> Option<&[String]> {
+    fn find_methods(&self, path: &str) -> Option<&[String]> {
         let given: Vec<&str> = path.split('/').collect();
         let fits = |pattern: &[String]| {
             pattern.len() == given.len()
@@ -242,7 +243,7 @@ impl Known {
                     .all(|(p, g)| p == g || (p.starts_with('{') && !g.is_empty()))
         };
         // An address spelt out stands before one with a parameter.
-        let all = self.0.get_or_init(|| Self::of(&described()));
+        let all = self.0.get_or_init(|| Self::collect_paths(&describe_operations()));
         let exact = all.iter().find(|(pattern, _)| pattern.iter().eq(given.iter()));
         let found = exact.or_else(|| all.iter().find(|(pattern, _)| fits(pattern)));
         found.map(|(_, methods)| methods.as_slice())
@@ -250,8 +251,8 @@ impl Known {
 }
 
 /// Whatever fits no operation.
-async fn nowhere(request: HttpRequest, known: Data<Known>) -> Reply<HttpResponse> {
-    let Some(methods) = known.methods(request.path()) else {
+async fn answer_unknown_path(request: HttpRequest, known: Data<KnownPaths>) -> Reply<HttpResponse> {
+    let Some(methods) = known.find_methods(request.path()) else {
         return Err(Problem::new(Code::NotFound).detail(
             "没有这个网址；全部接口见 /openapi.json。",
             "There is no such address; /openapi.json lists all there are.",

@@ -14,10 +14,10 @@ use simulator::{Attacker, Files, Haul};
 
 use crate::{
     http::Client,
-    media::{forget_peak, memory},
-    results::{Budget, Results, shown},
+    media::{forget_peak, read_memory},
+    results::{Budget, Results, format_number},
     stand::{Open, Stand},
-    trouble::{Done, float, percentile, say, trouble},
+    trouble::{Done, new_trouble, percentile, print_line, to_float},
 };
 
 /// How long a worker needs between two commands: all of them together, since there are several.
@@ -27,10 +27,10 @@ const PAUSE: Duration = Duration::from_millis(10);
 const NICENESS: i32 = 19;
 
 /// The bytes below a folder.
-fn kept(folder: &Path) -> u64 {
+fn folder_size(folder: &Path) -> u64 {
     let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
     let sizes = entries.flatten().map(|entry| match entry.metadata() {
-        Ok(meta) if meta.is_dir() => kept(&entry.path()),
+        Ok(meta) if meta.is_dir() => folder_size(&entry.path()),
         Ok(meta) => meta.len(),
         Err(_) => 0,
     });
@@ -39,18 +39,18 @@ fn kept(folder: &Path) -> u64 {
 
 /// Workers report, one after the other; how long each waited, sorted, in microseconds. Whatever is
 /// not taken ends the measurement.
-async fn work(at: &Open, goes_on: impl Fn() -> bool) -> Done<Vec<u32>> {
+async fn submit_reports(at: &Open, goes_on: impl Fn() -> bool) -> Done<Vec<u32>> {
     let mut client = Client::connect(at.server.address).await?;
     let mut waited = Vec::new();
     let mut number = 0;
     while goes_on() {
-        for request in at.desk.report(number) {
+        for request in at.desk.report_turn(number) {
             let sent = Instant::now();
             let status = client.send(&request).await?;
             waited.push(u32::try_from(sent.elapsed().as_micros()).unwrap_or(u32::MAX));
             if status != 201 {
                 let body = String::from_utf8_lossy(client.body());
-                return Err(trouble(format!("a worker is not served: {status} {body}")));
+                return Err(new_trouble(format!("a worker is not served: {status} {body}")));
             }
         }
         number += 1;
@@ -61,74 +61,75 @@ async fn work(at: &Open, goes_on: impl Fn() -> bool) -> Done<Vec<u32>> {
 }
 
 /// A minute, or less to try.
-fn minute(stand: &Stand) -> Duration {
+fn attack_time(stand: &Stand) -> Duration {
     if stand.options.quick { Duration::from_secs(15) } else { Duration::from_mins(1) }
 }
 
-async fn one(
+async fn measure_engine(
     stand: &Stand,
     engine: &str,
     (at, folder): (&Open, &Path),
     results: &mut Results,
 ) -> Done {
-    let time = minute(stand);
+    let time = attack_time(stand);
     let begun = Instant::now();
-    let quiet = work(at, || begun.elapsed() < time / 3).await?;
-    let place = at.desk.workers().first().map(|(_, grid)| serde_json::json!({ "area_id": grid }));
+    let quiet = submit_reports(at, || begun.elapsed() < time / 3).await?;
+    let place =
+        at.desk.list_workers().first().map(|(_, grid)| serde_json::json!({ "area_id": grid }));
     let attacker = Attacker {
         address: at.server.address,
-        token: at.desk.resident().to_owned(),
+        token: at.desk.resident_token().to_owned(),
         tenant: "4202".to_owned(),
         guessed: "admin".to_owned(),
         place: place.unwrap_or_default(),
     };
-    let before = memory(at.server.pid(), "VmRSS")?;
+    let before = read_memory(at.server.pid(), "VmRSS")?;
     forget_peak(at.server.pid())?;
-    let files = Files::make().map_err(trouble)?;
+    let files = Files::make().map_err(new_trouble)?;
     let attack = std::thread::spawn(move || {
         // What the attacker does is done elsewhere in reality: the server goes before it.
         rustix::process::nice(NICENESS).map_err(|error| error.to_string())?;
         simulator::attack(&attacker, &files, time)
     });
-    let busy = work(at, || !attack.is_finished()).await?;
+    let busy = submit_reports(at, || !attack.is_finished()).await?;
     let haul: Haul =
-        attack.join().map_err(|_panic| trouble("the attacker broke"))?.map_err(trouble)?;
+        attack.join().map_err(|_panic| new_trouble("the attacker broke"))?.map_err(new_trouble)?;
     if haul.broken > 0 {
-        return Err(trouble(format!("the server broke: {haul:?}")));
+        return Err(new_trouble(format!("the server broke: {haul:?}")));
     }
-    let peak = memory(at.server.pid(), "VmHWM")?;
+    let peak = read_memory(at.server.pid(), "VmHWM")?;
     let (alone, beside) = (percentile(&quiet, 99) / 1000.0, percentile(&busy, 99) / 1000.0);
-    let disk = float(kept(folder)) / float(1 << 20);
-    say(&format!(
+    let disk = to_float(folder_size(folder)) / to_float(1 << 20);
+    print_line(&format!(
         "attacker, {engine}: p99 {} ms, before {} ms; {} MiB of memory, before {}; {} MiB of files; {haul:?}",
-        shown(beside),
-        shown(alone),
-        shown(peak),
-        shown(before),
-        shown(disk),
+        format_number(beside),
+        format_number(alone),
+        format_number(peak),
+        format_number(before),
+        format_number(disk),
     ));
     let detail = format!(
         "p99 of a worker's report {} ms beside {} ms; of the resident {} taken, {} put off, {} refused, {} not answered",
-        shown(beside),
-        shown(alone),
+        format_number(beside),
+        format_number(alone),
         haul.taken,
         haul.put_off,
         haul.refused,
         haul.unanswered,
     );
-    results.against(
+    results.add_against(
         &format!("a worker beside one resident at full speed, by the same worker alone, {engine}"),
         (Budget::AtMost, 2.0, " ×"),
         beside / alone.max(1e-3),
         detail,
     );
-    results.against(
+    results.add_against(
         &format!("memory beside one resident at full speed, {engine}"),
         (Budget::AtMost, 512.0, " MiB"),
         peak,
-        format!("{} MiB before", shown(before)),
+        format!("{} MiB before", format_number(before)),
     );
-    results.against(
+    results.add_against(
         &format!("files kept of one resident at full speed, {engine}"),
         (Budget::AtMost, 600.0, " MiB"),
         disk,
@@ -140,8 +141,8 @@ async fn one(
 /// On both engines.
 pub(crate) async fn measure(stand: &Stand, results: &mut Results) -> Done {
     for (engine, embedded) in [("PostgreSQL", false), ("SQLite", true)] {
-        let (at, folder) = stand.limited(embedded).await?;
-        one(stand, engine, (&at, &folder), results).await?;
+        let (at, folder) = stand.serve_limited(embedded).await?;
+        measure_engine(stand, engine, (&at, &folder), results).await?;
     }
     Ok(())
 }

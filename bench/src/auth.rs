@@ -15,27 +15,28 @@ use std::{
 use api::app::{
     clock::{Clock, new_id},
     scope::Scopes,
-    token::{Claims, ISSUER, Keys, Ring, SigningKey},
+    token::{Claims, ISSUER, Keys, SigningKey, SigningKeys},
 };
 use domain::core::id::{PersonId, TenantId};
 use serde_json::json;
 
 use crate::{
-    load::{Load, Until, drive},
-    results::{Budget, Results, shown},
+    load::{Load, Until, drive_load},
+    results::{Budget, Results, format_number},
     stand::{Open, PLAIN, Stand},
-    trouble::{Done, float, median, say, trouble},
+    trouble::{Done, median, new_trouble, print_line, to_float},
 };
 
 /// Tokens that are checked in turn, as those of many people are.
 const TOKENS: u64 = 1_000;
 
 /// Checks tokens that were seen before and tokens that were not, on one core.
-pub(crate) fn check(rounds: u32, results: &mut Results) -> Done {
+pub(crate) fn measure_checks(rounds: u32, results: &mut Results) -> Done {
     const CHECKS: u64 = 200_000;
     let now = Clock::default().now();
-    let keys =
-        || Keys::new(Ring::new(vec![SigningKey::new(new_id(), &[7; 32], now, None)]), ISSUER);
+    let keys = || {
+        Keys::new(SigningKeys::new(vec![SigningKey::new(new_id(), &[7; 32], now, None)]), ISSUER)
+    };
     let iat = now.timestamp();
     let claims = || Claims {
         sub: PersonId(new_id()),
@@ -48,36 +49,44 @@ pub(crate) fn check(rounds: u32, results: &mut Results) -> Done {
     let (mut known, mut fresh) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
         let keys = keys();
-        let issue = |_| keys.issue(&claims()).map_err(|problem| trouble(problem.to_string()));
+        let issue =
+            |_| keys.issue_token(&claims()).map_err(|problem| new_trouble(problem.to_string()));
         let tokens = (0..TOKENS).map(issue).collect::<Done<Vec<_>>>()?;
         let each = |checks: u64| {
             let begun = Instant::now();
             let mut good = 0_u64;
             for (token, _) in tokens.iter().cycle().zip(0..checks) {
-                good += u64::from(black_box(keys.verify(token, now)).is_ok());
+                good += u64::from(black_box(keys.verify_token(token, now)).is_ok());
             }
             (good == checks)
-                .then(|| begun.elapsed().as_secs_f64() * 1e6 / float(checks))
-                .ok_or_else(|| trouble("a good token was refused"))
+                .then(|| begun.elapsed().as_secs_f64() * 1e6 / to_float(checks))
+                .ok_or_else(|| new_trouble("a good token was refused"))
         };
         fresh.push(each(TOKENS)?);
         known.push(each(CHECKS)?);
     }
-    let detail = format!("{TOKENS} tokens in turn; {} µs the first time", shown(median(&fresh)));
+    let detail =
+        format!("{TOKENS} tokens in turn; {} µs the first time", format_number(median(&fresh)));
     let limit = (Budget::AtMost, 20.0, " µs");
-    results.against("access token checked", limit, median(&known), detail);
-    say(&format!(
+    results.add_against("access token checked", limit, median(&known), detail);
+    print_line(&format!(
         "token checked: {} µs, first {} µs",
-        shown(median(&known)),
-        shown(median(&fresh))
+        format_number(median(&known)),
+        format_number(median(&fresh))
     ));
     Ok(())
 }
 
 /// Reads for some time.
-async fn read(at: &Open, clients: u32, time: Duration) -> Done<Load> {
+async fn drive_inbox(at: &Open, clients: u32, time: Duration) -> Done<Load> {
     let desk = at.desk.clone();
-    drive(&at.server, clients, Until::Time(time), Rc::new(move |number| desk.inbox(number))).await
+    drive_load(
+        &at.server,
+        clients,
+        Until::Time(time),
+        Rc::new(move |number| desk.inbox_turn(number)),
+    )
+    .await
 }
 
 /// People who log in one after the other, as fast as they are let, until told to stop.
@@ -119,14 +128,14 @@ impl Storm {
 /// The slowest of a hundred reads, without and with a storm of logins.
 pub(crate) async fn measure(stand: &Stand, results: &mut Results) -> Done {
     let (time, clients) = (stand.options.time(), stand.options.clients.min(8));
-    let at = stand.postgres(PLAIN).await?;
-    read(&at, clients, Duration::from_millis(500)).await?;
+    let at = stand.serve_postgres(PLAIN).await?;
+    drive_inbox(&at, clients, Duration::from_millis(500)).await?;
     let (mut ratios, mut calm, mut stormy, mut logins) = (vec![], vec![], vec![], vec![]);
     for _ in 0..stand.options.rounds() {
-        let without = read(&at, clients, time).await?;
+        let without = drive_inbox(&at, clients, time).await?;
         let storm = Storm::begin(&at, &stand.town.password);
-        let with = read(&at, clients, time).await;
-        logins.push(float(storm.end()) / time.as_secs_f64());
+        let with = drive_inbox(&at, clients, time).await;
+        logins.push(to_float(storm.end()) / time.as_secs_f64());
         let with = with?;
         calm.push(without.latency_ms(99));
         stormy.push(with.latency_ms(99));
@@ -134,11 +143,11 @@ pub(crate) async fn measure(stand: &Stand, results: &mut Results) -> Done {
     }
     let detail = format!(
         "p99 {} ms without, {} ms beside {} logins/s; {clients} readers",
-        shown(median(&calm)),
-        shown(median(&stormy)),
-        shown(median(&logins)),
+        format_number(median(&calm)),
+        format_number(median(&stormy)),
+        format_number(median(&logins)),
     );
     let limit = (Budget::AtMost, 2.0, " ×");
-    results.against("reads during a storm of logins", limit, median(&ratios), detail);
+    results.add_against("reads during a storm of logins", limit, median(&ratios), detail);
     Ok(())
 }

@@ -19,7 +19,7 @@ pub(crate) struct Cpu {
 
 impl Cpu {
     /// What was used then and in another time.
-    pub(crate) fn and(self, other: Self) -> Self {
+    pub(crate) fn combine_with(self, other: Self) -> Self {
         Self {
             server: self.server + other.server,
             database: self.database + other.database,
@@ -41,8 +41,8 @@ impl Cpu {
 
 impl Cpu {
     /// The share of the machine that something else used in this time.
-    pub(crate) fn others(self, time: Duration) -> f64 {
-        quiet::others(self.busy, self.server + self.database + self.load, time)
+    pub(crate) fn others_share(self, time: Duration) -> f64 {
+        quiet::others_share(self.busy, self.server + self.database + self.load, time)
     }
 }
 
@@ -53,7 +53,7 @@ struct Stat {
     children: Duration,
 }
 
-fn stat(pid: &str) -> Option<Stat> {
+fn read_stat(pid: &str) -> Option<Stat> {
     let text = fs::read_to_string(Path::new("/proc").join(pid).join("stat")).ok()?;
     // The name stands in parentheses and may contain anything.
     let (_, rest) = text.rsplit_once(')')?;
@@ -70,29 +70,29 @@ fn stat(pid: &str) -> Option<Stat> {
 }
 
 /// What one process used.
-pub(crate) fn of(pid: u32) -> Duration {
-    stat(&pid.to_string()).map(|stat| stat.own).unwrap_or_default()
+pub(crate) fn process_time(pid: u32) -> Duration {
+    read_stat(&pid.to_string()).map(|stat| stat.own).unwrap_or_default()
 }
 
 /// What the children of this process used that have ended.
-pub(crate) fn of_ended() -> Duration {
-    stat("self").map(|stat| stat.children).unwrap_or_default()
+pub(crate) fn ended_children_time() -> Duration {
+    read_stat("self").map(|stat| stat.children).unwrap_or_default()
 }
 
 /// What a process, its living children and its dead ones used.
-pub(crate) fn of_family(pid: u32) -> Duration {
-    let Some(root) = stat(&pid.to_string()) else { return Duration::ZERO };
+pub(crate) fn family_time(pid: u32) -> Duration {
+    let Some(root) = read_stat(&pid.to_string()) else { return Duration::ZERO };
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let children = entries
         .filter_map(|entry| entry.file_name().into_string().ok())
         .filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()))
-        .filter_map(|name| stat(&name))
+        .filter_map(|name| read_stat(&name))
         .filter(|stat| stat.parent == pid);
     children.fold(root.own + root.children, |sum, child| sum + child.own)
 }
 
 /// The resident memory of a process in bytes.
-pub(crate) fn resident(pid: u32) -> Option<u64> {
+pub(crate) fn resident_memory(pid: u32) -> Option<u64> {
     let text = fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("status")).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib * 1024)

@@ -5,11 +5,11 @@ use std::{fmt::Write, thread, time::Instant};
 
 use crate::{
     desk::{Coming, LOOP},
-    load::{Until, drive},
+    load::{Until, drive_load},
     loops,
-    results::shown,
+    results::format_number,
     stand::{CROWDED, Stand},
-    trouble::{Done, count, float, say, trouble},
+    trouble::{Done, count_items, new_trouble, print_line, to_float},
 };
 
 /// From this many on, only two of the ten journal entries of a case are loaded.
@@ -97,28 +97,28 @@ insert into journal
 ";
 
 /// Crowds the database; answers in words what is in it.
-pub(crate) async fn crowd(stand: &Stand) -> Done<String> {
+pub(crate) async fn crowd_database(stand: &Stand) -> Done<String> {
     let begun = Instant::now();
-    let (closed, open) = (stand.options.history(), stand.options.open());
-    let places = count(&stand.town.places);
-    say(&format!(
+    let (closed, open) = (stand.options.history(), stand.options.open_cases());
+    let places = count_items(&stand.town.places);
+    print_line(&format!(
         "loading {} closed and {} open cases …",
-        shown(float(closed)),
-        shown(float(open))
+        format_number(to_float(closed)),
+        format_number(to_float(open))
     ));
-    stand.crowded()?;
+    stand.create_crowded()?;
     {
-        let at = stand.postgres(CROWDED).await?;
-        loops::go(&at, 1, Until::Turns(places)).await?;
+        let at = stand.serve_postgres(CROWDED).await?;
+        loops::run_loops(&at, 1, Until::Turns(places)).await?;
         let desk = at.desk.clone();
         let filed = move |number| {
             let coming = Coming::new(number);
-            LOOP.iter().take(2).filter_map(|step| desk.step(coming, step)).collect()
+            LOOP.iter().take(2).filter_map(|step| desk.build_step(coming, step)).collect()
         };
-        drive(&at.server, 1, Until::Turns(places), std::rc::Rc::new(filed)).await?;
+        drive_load(&at.server, 1, Until::Turns(places), std::rc::Rc::new(filed)).await?;
     }
     let cluster = &stand.cluster;
-    cluster.ask(CROWDED, TEMPLATES)?;
+    cluster.run_sql(CROWDED, TEMPLATES)?;
     let entries = if closed < THIN { 100 } else { 2 };
     let all = [
         Range { open: false, from: 0, to: closed / 2, of: closed, places, entries },
@@ -128,21 +128,23 @@ pub(crate) async fn crowd(stand: &Stand) -> Done<String> {
     thread::scope(|scope| {
         let load = |ranges: Vec<Range>| {
             let cluster = cluster.clone();
-            move || ranges.iter().try_for_each(|r| cluster.ask(CROWDED, &r.sql()).map(|_| ()))
+            move || {
+                ranges.iter().try_for_each(|r| cluster.run_sql(CROWDED, &r.build_sql()).map(|_| ()))
+            }
         };
         let [first, second, third] = all;
         let workers = [scope.spawn(load(vec![first])), scope.spawn(load(vec![third, second]))];
         workers.into_iter().try_for_each(|worker| {
-            worker.join().map_err(|_panic| trouble("a loading thread broke"))?
+            worker.join().map_err(|_panic| new_trouble("a loading thread broke"))?
         })
     })?;
-    cluster.ask(
+    cluster.run_sql(
         CROWDED,
         "drop table bench_case, bench_report, bench_debt, bench_entry, bench_area;
         vacuum (analyze) cases, case_units, reports, obligations; analyze journal; checkpoint;",
     )?;
     let size =
-        cluster.ask(CROWDED, "select pg_size_pretty(pg_database_size(current_database()))")?;
+        cluster.run_sql(CROWDED, "select pg_size_pretty(pg_database_size(current_database()))")?;
     let counted = "select string_agg(relname || ' ' || n_live_tup, ', ' order by relname)
         from pg_stat_user_tables where n_live_tup > 1000 and relname <> 'areas'";
     let mut text = format!("{closed} closed and {open} open cases in {size}");
@@ -150,8 +152,11 @@ pub(crate) async fn crowd(stand: &Stand) -> Done<String> {
         // Writing to a String cannot fail.
         let _ = write!(text, ", with {entries} of 10 journal entries a case");
     }
-    let rows = cluster.ask(CROWDED, counted)?;
-    say(&format!("loaded in {} s: {text} ({rows})", shown(begun.elapsed().as_secs_f64())));
+    let rows = cluster.run_sql(CROWDED, counted)?;
+    print_line(&format!(
+        "loaded in {} s: {text} ({rows})",
+        format_number(begun.elapsed().as_secs_f64())
+    ));
     Ok(text)
 }
 
@@ -168,7 +173,7 @@ struct Range {
 
 impl Range {
     /// The statements, some cases at a time so that memory stays small.
-    fn sql(self) -> String {
+    fn build_sql(self) -> String {
         const STEP: u64 = 50_000;
         let mut text = String::new();
         let mut from = self.from;

@@ -6,8 +6,8 @@ use chrono::{DateTime, Duration};
 use domain::calendar::{book::CalendarBook, limit::Limit};
 
 use crate::{
-    results::{Budget, Results, shown},
-    trouble::{Done, float, median, say, trouble},
+    results::{Budget, Results, format_number},
+    trouble::{Done, median, new_trouble, print_line, to_float},
 };
 
 /// Computes deadlines of every unit that looks at the calendar.
@@ -15,9 +15,9 @@ pub(crate) fn measure(rounds: u32, results: &mut Results) -> Done {
     const DEADLINES: u64 = 1_000_000;
     const MINUTES: u64 = 365 * 24 * 60;
     let calendars = CalendarBook::standard().compile();
-    let calendar = calendars.nearest(&[]);
+    let calendar = calendars.find_nearest(&[]);
     let origin = DateTime::parse_from_rfc3339("2026-01-01T00:00:00+08:00");
-    let origin = origin.map_err(|error| trouble(error.to_string()))?.to_utc();
+    let origin = origin.map_err(|error| new_trouble(error.to_string()))?.to_utc();
     let limits = [Limit::working_hours(4), Limit::working_days(5), Limit::working_hours(1)];
     let mut rates = Vec::new();
     for _ in 0..rounds {
@@ -25,13 +25,13 @@ pub(crate) fn measure(rounds: u32, results: &mut Results) -> Done {
         for (number, limit) in (0..DEADLINES).zip(limits.iter().cycle()) {
             // A stride that is prime to the minutes of a year visits them in no order.
             let minute = i64::try_from(number * 7919 % MINUTES)?;
-            black_box(calendar.due(origin + Duration::minutes(minute), *limit));
+            black_box(calendar.compute_due(origin + Duration::minutes(minute), *limit));
         }
-        rates.push(float(DEADLINES) / begun.elapsed().as_secs_f64());
+        rates.push(to_float(DEADLINES) / begun.elapsed().as_secs_f64());
     }
     let detail = "working hours and working days over 2026, one core".to_owned();
     let limit = (Budget::AtLeast, 1_000_000.0, "/s");
-    results.against("deadlines computed", limit, median(&rates), detail);
-    say(&format!("deadlines computed: {}/s", shown(median(&rates))));
+    results.add_against("deadlines computed", limit, median(&rates), detail);
+    print_line(&format!("deadlines computed: {}/s", format_number(median(&rates))));
     Ok(())
 }

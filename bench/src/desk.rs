@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    http::{Client, get, post},
+    http::{Client, get_request, post_request},
     load::Turn,
     server::Server,
     town::{Place, RESIDENT, Town, Who},
-    trouble::{Done, trouble},
+    trouble::{Done, new_trouble},
 };
 
 /// The people of a town, logged in.
@@ -58,10 +58,10 @@ impl Desk {
     /// Logs everybody in.
     pub(crate) async fn open(server: &Server, town: &Town) -> Done<Self> {
         let mut client = Client::connect(server.address).await?;
-        let hotline = login(&mut client, "rexian", town).await?;
-        let admin = login(&mut client, "admin", town).await?;
-        let resident = login(&mut client, RESIDENT, town).await?;
-        client.send(&get("/api/v1/me", &admin)).await?;
+        let hotline = log_in(&mut client, "rexian", town).await?;
+        let admin = log_in(&mut client, "admin", town).await?;
+        let resident = log_in(&mut client, RESIDENT, town).await?;
+        client.send(&get_request("/api/v1/me", &admin)).await?;
         let me: Value = serde_json::from_slice(client.body())?;
         let root = me.pointer("/grants/0/area/id").and_then(Value::as_str);
         let root = Uuid::parse_str(root.unwrap_or_default())?;
@@ -69,63 +69,70 @@ impl Desk {
         for (number, place) in town.places.iter().enumerate() {
             let mut tokens = Vec::new();
             for who in [Who::Worker, Who::Checker, Who::Officer] {
-                tokens.push(login(&mut client, &Place::account(number, who), town).await?);
+                tokens.push(log_in(&mut client, &Place::account_name(number, who), town).await?);
             }
             let [worker, checker, officer] = tokens
                 .try_into()
-                .map_err(|_tokens: Vec<String>| trouble("three people, three tokens"))?;
+                .map_err(|_tokens: Vec<String>| new_trouble("three people, three tokens"))?;
             posts.push(Post { place: place.clone(), worker, checker, officer });
         }
         Ok(Self { posts, hotline, admin, resident, root })
     }
 
-    fn post(&self, number: u64) -> Option<&Post> {
+    fn find_post(&self, number: u64) -> Option<&Post> {
         let number = usize::try_from(number).ok()?;
         self.posts.get(number % self.posts.len().max(1))
     }
 
     /// A turn of one request: a worker submits a report.
-    pub(crate) fn report(&self, number: u64) -> Turn {
-        let submit = |at: &Post| post("/api/v1/reports", &at.worker, new_id(), &at.place.report);
-        self.post(number).map(submit).into_iter().collect()
+    pub(crate) fn report_turn(&self, number: u64) -> Turn {
+        let submit =
+            |at: &Post| post_request("/api/v1/reports", &at.worker, new_id(), &at.place.report);
+        self.find_post(number).map(submit).into_iter().collect()
     }
 
     /// A page of an officer's inbox.
-    pub(crate) fn inbox(&self, number: u64) -> Turn {
-        let page = |at: &Post| get("/api/v1/me/todos?limit=20", &at.officer);
-        self.post(number).map(page).into_iter().collect()
+    pub(crate) fn inbox_turn(&self, number: u64) -> Turn {
+        let page = |at: &Post| get_request("/api/v1/me/todos?limit=20", &at.officer);
+        self.find_post(number).map(page).into_iter().collect()
     }
 
     /// A case by its id.
-    pub(crate) fn look(&self, coming: Coming) -> Turn {
-        let look = |at: &Post| get(&format!("/api/v1/cases/{}", coming.case()), &at.officer);
-        self.post(coming.number).map(look).into_iter().collect()
+    pub(crate) fn case_turn(&self, coming: Coming) -> Turn {
+        let look =
+            |at: &Post| get_request(&format!("/api/v1/cases/{}", coming.case()), &at.officer);
+        self.find_post(coming.number).map(look).into_iter().collect()
     }
 
     /// A remark on a case.
-    pub(crate) fn comment(&self, coming: Coming) -> Turn {
+    pub(crate) fn comment_turn(&self, coming: Coming) -> Turn {
         let path = format!("/api/v1/cases/{}/comment", coming.case());
         let body = json!({ "text": "已电话告知商户负责人，约定明日上午到场" }).to_string();
-        let comment = |at: &Post| post(&path, &at.officer, new_id(), &body);
-        self.post(coming.number).map(comment).into_iter().collect()
+        let comment = |at: &Post| post_request(&path, &at.officer, new_id(), &body);
+        self.find_post(coming.number).map(comment).into_iter().collect()
     }
 
     /// One command of the loop of a case.
-    pub(crate) fn step(&self, coming: Coming, step: &str) -> Option<Vec<u8>> {
-        let at = self.post(coming.number)?;
+    pub(crate) fn build_step(&self, coming: Coming, step: &str) -> Option<Vec<u8>> {
+        let at = self.find_post(coming.number)?;
         let case = |token: &str, body: Value| {
             let path = format!("/api/v1/cases/{}/{step}", coming.case());
-            post(&path, token, new_id(), &body.to_string())
+            post_request(&path, token, new_id(), &body.to_string())
         };
         Some(match step {
             "report" => {
                 let rest = at.place.report.strip_prefix('{').unwrap_or_default();
                 let body = format!("{{\"id\":\"{}\",{rest}", coming.report);
-                post("/api/v1/reports", &at.worker, new_id(), &body)
+                post_request("/api/v1/reports", &at.worker, new_id(), &body)
             }
             "file" => {
                 let path = format!("/api/v1/reports/{}/file", coming.report);
-                post(&path, &at.officer, new_id(), &json!({ "case_id": coming.case }).to_string())
+                post_request(
+                    &path,
+                    &at.officer,
+                    new_id(),
+                    &json!({ "case_id": coming.case }).to_string(),
+                )
             }
             "dispatch" => {
                 let unit = at.place.grid.id.0;
@@ -143,9 +150,9 @@ impl Desk {
     }
 
     /// A whole loop.
-    pub(crate) fn whole(&self, number: u64) -> Turn {
+    pub(crate) fn loop_turn(&self, number: u64) -> Turn {
         let coming = Coming::new(number);
-        LOOP.iter().filter_map(|step| self.step(coming, step)).collect()
+        LOOP.iter().filter_map(|step| self.build_step(coming, step)).collect()
     }
 }
 
@@ -164,22 +171,22 @@ pub(crate) struct Campaigners {
 
 impl Desk {
     /// The token of an administrator of the whole town.
-    pub(crate) fn admin(&self) -> &str {
+    pub(crate) fn admin_token(&self) -> &str {
         &self.admin
     }
 
     /// The token of a resident.
-    pub(crate) fn resident(&self) -> &str {
+    pub(crate) fn resident_token(&self) -> &str {
         &self.resident
     }
 
     /// The token of a person who may read every case.
-    pub(crate) fn reader(&self) -> &str {
+    pub(crate) fn reader_token(&self) -> &str {
         &self.hotline
     }
 
     /// The whole town.
-    pub(crate) const fn root(&self) -> Uuid {
+    pub(crate) const fn root_id(&self) -> Uuid {
         self.root
     }
 
@@ -194,7 +201,7 @@ impl Desk {
     }
 
     /// The tokens of everybody by account, with the grids they work in.
-    pub(crate) fn everybody(&self) -> Vec<(String, String, Uuid)> {
+    pub(crate) fn list_people(&self) -> Vec<(String, String, Uuid)> {
         let of = |(number, at): (usize, &Post)| {
             let people = [
                 (Who::Worker, &at.worker),
@@ -202,22 +209,22 @@ impl Desk {
                 (Who::Officer, &at.officer),
             ];
             let grid = at.place.grid.id.0;
-            people.map(|(who, token)| (Place::account(number, who), token.clone(), grid))
+            people.map(|(who, token)| (Place::account_name(number, who), token.clone(), grid))
         };
         self.posts.iter().enumerate().flat_map(of).collect()
     }
 
     /// The tokens and the grids of the workers.
-    pub(crate) fn workers(&self) -> Vec<(&str, Uuid)> {
+    pub(crate) fn list_workers(&self) -> Vec<(&str, Uuid)> {
         self.posts.iter().map(|at| (at.worker.as_str(), at.place.grid.id.0)).collect()
     }
 }
 
-async fn login(client: &mut Client, account: &str, town: &Town) -> Done<String> {
+async fn log_in(client: &mut Client, account: &str, town: &Town) -> Done<String> {
     let body = json!({ "tenant": "4202", "account": account, "password": town.password });
-    let request = post("/api/v1/auth/login", "", new_id(), &body.to_string());
+    let request = post_request("/api/v1/auth/login", "", new_id(), &body.to_string());
     let status = client.send(&request).await?;
     let answer: Value = serde_json::from_slice(client.body())?;
     let token = answer.get("access_token").and_then(Value::as_str);
-    token.map(str::to_owned).ok_or_else(|| trouble(format!("{account}: {status} {answer}")))
+    token.map(str::to_owned).ok_or_else(|| new_trouble(format!("{account}: {status} {answer}")))
 }

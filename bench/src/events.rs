@@ -12,12 +12,12 @@ use tokio::{
 
 use crate::{
     cpu,
-    http::{Client, get, post},
-    load::{Load, Until, drive},
-    report::{parts, submit},
-    results::{Budget, Results, shown},
+    http::{Client, get_request, post_request},
+    load::{Load, Until, drive_load},
+    report::{describe_parts, submit_reports},
+    results::{Budget, Results, format_number},
     stand::{Open, PLAIN, Stand},
-    trouble::{Done, float, median, say, trouble},
+    trouble::{Done, median, new_trouble, print_line, to_float},
 };
 
 /// Webhooks that are told every event.
@@ -27,24 +27,24 @@ const HOOKS: usize = 10;
 const STREAMS: usize = 5000;
 
 /// A receiver of webhooks that takes everything; its address.
-async fn receiver() -> Done<String> {
+async fn start_receiver() -> Done<String> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let address = listener.local_addr()?;
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(taking(stream));
+            tokio::spawn(take_requests(stream));
         }
     });
     Ok(format!("http://{address}/hook"))
 }
 
 /// Answers whatever ends with an empty line and a body of the length it says.
-async fn taking(mut stream: TcpStream) {
+async fn take_requests(mut stream: TcpStream) {
     let (mut seen, mut buffer) = (Vec::new(), vec![0; 16 * 1024]);
     while let Ok(read) = stream.read(&mut buffer).await {
         let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else { return };
         seen.extend_from_slice(bytes);
-        while let Some(whole) = whole(&seen) {
+        while let Some(whole) = request_length(&seen) {
             seen.drain(..whole);
             let answer = b"HTTP/1.1 204 Taken\r\n\r\n";
             if stream.write_all(answer).await.is_err() {
@@ -55,7 +55,7 @@ async fn taking(mut stream: TcpStream) {
 }
 
 /// How long the first request is, if all of it is there.
-fn whole(seen: &[u8]) -> Option<usize> {
+fn request_length(seen: &[u8]) -> Option<usize> {
     let head = seen.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
     let text = String::from_utf8_lossy(seen.get(..head)?).to_ascii_lowercase();
     let length = text.lines().find_map(|line| line.strip_prefix("content-length:"))?;
@@ -63,26 +63,28 @@ fn whole(seen: &[u8]) -> Option<usize> {
     (seen.len() >= whole).then_some(whole)
 }
 
-async fn answered(client: &mut Client, request: &[u8]) -> Done<Value> {
+async fn send_request(client: &mut Client, request: &[u8]) -> Done<Value> {
     let status = client.send(request).await?;
     let answer = serde_json::from_slice(client.body()).unwrap_or_default();
     if (200..300).contains(&status) {
         return Ok(answer);
     }
-    Err(trouble(format!("{status} {answer}")))
+    Err(new_trouble(format!("{status} {answer}")))
 }
 
 /// Reports without and with webhooks, turn by turn.
-async fn beside_webhooks(at: &Open, stand: &Stand, results: &mut Results) -> Done {
+async fn measure_webhooks(at: &Open, stand: &Stand, results: &mut Results) -> Done {
     let mut client = Client::connect(at.server.address).await?;
-    let url = receiver().await?;
-    let admin = at.desk.admin();
-    let area = at.desk.root();
+    let url = start_receiver().await?;
+    let admin = at.desk.admin_token();
+    let area = at.desk.root_id();
     let mut hooks = Vec::new();
     for number in 0..HOOKS {
         let body = json!({ "name": format!("{number}"), "url": url, "area_id": area });
         let body = body.to_string();
-        let made = answered(&mut client, &post("/api/v1/webhooks", admin, new_id(), &body)).await?;
+        let made =
+            send_request(&mut client, &post_request("/api/v1/webhooks", admin, new_id(), &body))
+                .await?;
         hooks.push(made.get("id").and_then(Value::as_str).unwrap_or_default().to_owned());
     }
     let (time, clients) = (stand.options.time(), stand.options.clients);
@@ -91,31 +93,31 @@ async fn beside_webhooks(at: &Open, stand: &Stand, results: &mut Results) -> Don
         for (verb, loads) in [("pause", &mut without), ("resume", &mut with)] {
             for id in &hooks {
                 let path = format!("/api/v1/webhooks/{id}/{verb}");
-                answered(&mut client, &post(&path, admin, new_id(), "{}")).await?;
+                send_request(&mut client, &post_request(&path, admin, new_id(), "{}")).await?;
             }
-            loads.push(submit(at, clients, time).await?);
+            loads.push(submit_reports(at, clients, time).await?);
         }
-        say(&format!("reports beside {HOOKS} webhooks, round {round}: done"));
+        print_line(&format!("reports beside {HOOKS} webhooks, round {round}: done"));
     }
     let of = |loads: &[Load], value: fn(&Load) -> f64| {
         median(&loads.iter().map(value).collect::<Vec<_>>())
     };
-    let (alone, told) = (of(&without, Load::rate), of(&with, Load::rate));
-    results.against(
+    let (alone, told) = (of(&without, Load::request_rate), of(&with, Load::request_rate));
+    results.add_against(
         "reports beside ten webhooks that are told everything, by those without",
         (Budget::AtLeast, 0.85, " ×"),
         told / alone,
-        format!("{} reports/s beside {}", shown(told), shown(alone)),
+        format!("{} reports/s beside {}", format_number(told), format_number(alone)),
     );
     for id in &hooks {
         let path = format!("/api/v1/webhooks/{id}/remove");
-        answered(&mut client, &post(&path, admin, new_id(), "{}")).await?;
+        send_request(&mut client, &post_request(&path, admin, new_id(), "{}")).await?;
     }
     Ok(())
 }
 
 /// Waits until nothing more is delivered: other deliveries would be measured as well.
-async fn rested(at: &Open) -> Done {
+async fn await_rest(at: &Open) -> Done {
     const LOOK: Duration = Duration::from_millis(500);
     for _ in 0..240 {
         let before = at.server.cpu();
@@ -125,19 +127,19 @@ async fn rested(at: &Open) -> Done {
             return Ok(());
         }
     }
-    Err(trouble("people are told things for two minutes after the last report".to_owned()))
+    Err(new_trouble("people are told things for two minutes after the last report".to_owned()))
 }
 
 /// The feed from its beginning, by several who read at once.
-async fn feed(at: &Open, stand: &Stand, results: &mut Results) -> Done {
+async fn measure_feed(at: &Open, stand: &Stand, results: &mut Results) -> Done {
     let mut client = Client::connect(at.server.address).await?;
-    let token = at.desk.reader().to_owned();
-    let mut pages = vec![get("/api/v1/events?limit=100", &token)];
+    let token = at.desk.reader_token().to_owned();
+    let mut pages = vec![get_request("/api/v1/events?limit=100", &token)];
     for _ in 0..20 {
         let last = pages.last().cloned().unwrap_or_default();
-        let page = answered(&mut client, &last).await?;
+        let page = send_request(&mut client, &last).await?;
         let next = page.get("next").and_then(Value::as_str).unwrap_or_default();
-        pages.push(get(&format!("/api/v1/events?limit=100&cursor={next}"), &token));
+        pages.push(get_request(&format!("/api/v1/events?limit=100&cursor={next}"), &token));
         if page.get("more") != Some(&Value::Bool(true)) {
             break;
         }
@@ -147,27 +149,27 @@ async fn feed(at: &Open, stand: &Stand, results: &mut Results) -> Done {
         let index = usize::try_from(number).unwrap_or_default() % pages.len().max(1);
         pages.get(index).cloned().into_iter().collect()
     });
-    let load = drive(&at.server, 4, Until::Time(stand.options.time()), make).await?;
-    results.note(
+    let load = drive_load(&at.server, 4, Until::Time(stand.options.time()), make).await?;
+    results.add_note(
         "the feed of events, read in pages of 100",
-        load.rate() * 100.0,
+        load.request_rate() * 100.0,
         " events/s",
         format!(
             "{} µs of the processor a page: {}; p99 {} ms",
-            shown(load.cost_us()),
-            parts(std::slice::from_ref(&load)),
-            shown(load.latency_ms(99))
+            format_number(load.cost_us()),
+            describe_parts(std::slice::from_ref(&load)),
+            format_number(load.latency_ms(99))
         ),
     );
     Ok(())
 }
 
 /// The memory of streams that idle.
-async fn streams(at: &Open, results: &mut Results) -> Done {
-    let before = cpu::resident(at.server.pid()).unwrap_or_default();
+async fn measure_streams(at: &Open, results: &mut Results) -> Done {
+    let before = cpu::resident_memory(at.server.pid()).unwrap_or_default();
     let mut open = Vec::with_capacity(STREAMS);
-    let token = at.desk.reader().to_owned();
-    let request = get("/api/v1/events/stream", &token);
+    let token = at.desk.reader_token().to_owned();
+    let request = get_request("/api/v1/events/stream", &token);
     for _ in 0..STREAMS {
         let mut stream = TcpStream::connect(at.server.address).await?;
         stream.write_all(&request).await?;
@@ -177,28 +179,31 @@ async fn streams(at: &Open, results: &mut Results) -> Done {
     for stream in &mut open {
         let mut buffer = vec![0; 1024];
         let read = tokio::time::timeout(Duration::from_secs(20), stream.read(&mut buffer)).await;
-        let read = read.map_err(|_late| trouble("a stream was not greeted".to_owned()))??;
+        let read = read.map_err(|_late| new_trouble("a stream was not greeted".to_owned()))??;
         let head = String::from_utf8_lossy(buffer.get(..read).unwrap_or_default()).into_owned();
         greeted += u64::from(head.starts_with("HTTP/1.1 200"));
     }
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let after = cpu::resident(at.server.pid()).unwrap_or_default();
-    let each = float(after.saturating_sub(before)) / float(greeted.max(1)) / 1024.0;
-    results.note(
+    let after = cpu::resident_memory(at.server.pid()).unwrap_or_default();
+    let each = to_float(after.saturating_sub(before)) / to_float(greeted.max(1)) / 1024.0;
+    results.add_note(
         "memory of an idle event stream",
         each,
         " KiB",
-        format!("{greeted} streams at once; {} MiB in all", shown(float(after) / float(1 << 20))),
+        format!(
+            "{greeted} streams at once; {} MiB in all",
+            format_number(to_float(after) / to_float(1 << 20))
+        ),
     );
     Ok(())
 }
 
 /// All three, on PostgreSQL.
 pub(crate) async fn measure(stand: &Stand, results: &mut Results) -> Done {
-    let at = stand.postgres(PLAIN).await?;
-    submit(&at, stand.options.clients, Duration::from_secs(1)).await?;
-    rested(&at).await?;
-    feed(&at, stand, results).await?;
-    beside_webhooks(&at, stand, results).await?;
-    streams(&at, results).await
+    let at = stand.serve_postgres(PLAIN).await?;
+    submit_reports(&at, stand.options.clients, Duration::from_secs(1)).await?;
+    await_rest(&at).await?;
+    measure_feed(&at, stand, results).await?;
+    measure_webhooks(&at, stand, results).await?;
+    measure_streams(&at, results).await
 }

@@ -8,7 +8,7 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use crate::trouble::{Done, trouble};
+use crate::trouble::{Done, new_trouble};
 
 /// A connection to the server that is kept open.
 pub(crate) struct Client {
@@ -29,21 +29,21 @@ impl Client {
         self.stream.write_all(request).await?;
         self.answer.clear();
         let (status, length) = loop {
-            self.more().await?;
+            self.read_more().await?;
             if let Some(end) = self.answer.windows(4).position(|four| four == b"\r\n\r\n") {
                 self.body = end + 4;
-                break head(self.answer.get(..end).unwrap_or_default())?;
+                break parse_head(self.answer.get(..end).unwrap_or_default())?;
             }
         };
         while self.answer.len() < self.body + length {
-            self.more().await?;
+            self.read_more().await?;
         }
         Ok(status)
     }
 
-    async fn more(&mut self) -> Done {
+    async fn read_more(&mut self) -> Done {
         if self.stream.read_buf(&mut self.answer).await? == 0 {
-            return Err(trouble("the server closed the connection"));
+            return Err(new_trouble("the server closed the connection"));
         }
         Ok(())
     }
@@ -55,7 +55,7 @@ impl Client {
 }
 
 /// The status and the length of the body.
-fn head(head: &[u8]) -> Done<(u16, usize)> {
+fn parse_head(head: &[u8]) -> Done<(u16, usize)> {
     const LENGTH: &str = "content-length:";
     let head = std::str::from_utf8(head)?;
     let mut lines = head.split("\r\n");
@@ -64,17 +64,19 @@ fn head(head: &[u8]) -> Done<(u16, usize)> {
         let (name, value) = line.split_at_checked(LENGTH.len())?;
         name.eq_ignore_ascii_case(LENGTH).then(|| value.trim().parse().ok())?
     });
-    status.map(|status| (status, length.unwrap_or(0))).ok_or_else(|| trouble("this is not HTTP"))
+    status
+        .map(|status| (status, length.unwrap_or(0)))
+        .ok_or_else(|| new_trouble("this is not HTTP"))
 }
 
 /// A request that reads.
-pub(crate) fn get(path: &str, token: &str) -> Vec<u8> {
+pub(crate) fn get_request(path: &str, token: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\n\r\n")
         .into_bytes()
 }
 
 /// A request that writes, as the command with this key.
-pub(crate) fn post(path: &str, token: &str, key: Uuid, body: &str) -> Vec<u8> {
+pub(crate) fn post_request(path: &str, token: &str, key: Uuid, body: &str) -> Vec<u8> {
     let mut request = Vec::with_capacity(1024 + body.len());
     // Writing to a vector cannot fail.
     let _ = write!(

@@ -6,12 +6,12 @@ use std::{
 };
 
 use crate::{
-    load::{Load, Until, drive},
+    load::{Load, Until, drive_load},
     pgbench::{self, Reference, Script},
-    report::parts,
-    results::{Budget, Results, shown},
+    report::describe_parts,
+    results::{Budget, Results, format_number},
     stand::{CROWDED, Open, Stand},
-    trouble::{Done, median, say},
+    trouble::{Done, median, print_line},
 };
 
 /// What `persistence::kernel::obligation::open` asks for a first page of twenty and one to know
@@ -20,7 +20,7 @@ const PAGE: &str = r#"SELECT "obligations"."tenant_id", "obligations"."flow_id",
 "#;
 
 /// The reference, over the desks of every place.
-pub(crate) fn reference(stand: &Stand) -> Script {
+pub(crate) fn build_reference(stand: &Stand) -> Script {
     let mut variables = vec![
         ("tenant".to_owned(), stand.town.tenant.to_string()),
         ("duties".to_owned(), "{accept,dispatch,sign,handle,call_back,close}".to_owned()),
@@ -35,20 +35,26 @@ pub(crate) fn reference(stand: &Stand) -> Script {
 }
 
 /// Pages for some time.
-pub(crate) async fn look(at: &Open, clients: u32, time: Duration) -> Done<Load> {
+pub(crate) async fn drive_inbox(at: &Open, clients: u32, time: Duration) -> Done<Load> {
     let desk = at.desk.clone();
-    drive(&at.server, clients, Until::Time(time), Rc::new(move |number| desk.inbox(number))).await
+    drive_load(
+        &at.server,
+        clients,
+        Until::Time(time),
+        Rc::new(move |number| desk.inbox_turn(number)),
+    )
+    .await
 }
 
 /// Rounds of both, and of SQLite.
 pub(crate) async fn measure(stand: &Stand, loaded: &str, results: &mut Results) -> Done {
     let (time, clients) = (stand.options.time() / 2, stand.options.clients);
-    let crowded = stand.postgres(CROWDED).await?;
-    let sqlite = stand.sqlite().await?;
+    let crowded = stand.serve_postgres(CROWDED).await?;
+    let sqlite = stand.serve_sqlite().await?;
     for open in [&crowded, &sqlite] {
-        look(open, clients, Duration::from_millis(500)).await?;
+        drive_inbox(open, clients, Duration::from_millis(500)).await?;
     }
-    let script = reference(stand);
+    let script = build_reference(stand);
     let (mut ours, mut embedded, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
     let rounds = usize::try_from(stand.options.rounds())?;
     let mut round = 0;
@@ -56,16 +62,16 @@ pub(crate) async fn measure(stand: &Stand, loaded: &str, results: &mut Results) 
         round += 1;
         let begun = Instant::now();
         let reference = pgbench::run(&stand.cluster, &script, clients, time)?;
-        let load = look(&crowded, clients, time).await?;
-        say(&format!(
+        let load = drive_inbox(&crowded, clients, time).await?;
+        print_line(&format!(
             "inbox, round {round}: pgbench {}/s; ours {}/s, {} µs",
-            shown(reference.rate),
-            shown(load.rate()),
-            shown(load.cost_us())
+            format_number(reference.rate),
+            format_number(load.request_rate()),
+            format_number(load.cost_us())
         ));
-        let file = look(&sqlite, clients, time).await?;
-        let others = [reference.others, load.others(), file.others()];
-        if !stand.patience.accepts(&others, begun.elapsed()) {
+        let file = drive_inbox(&sqlite, clients, time).await?;
+        let others = [reference.others, load.others_share(), file.others_share()];
+        if !stand.patience.accepts_round(&others, begun.elapsed()) {
             continue;
         }
         theirs.push(reference);
@@ -76,25 +82,30 @@ pub(crate) async fn measure(stand: &Stand, loaded: &str, results: &mut Results) 
         median(&loads.iter().map(value).collect::<Vec<_>>())
     };
     let with = |value: fn(&Reference) -> f64| median(&theirs.iter().map(value).collect::<Vec<_>>());
-    let ratios: Vec<f64> = ours.iter().zip(&theirs).map(|(a, b)| a.rate() / b.rate).collect();
+    let ratios: Vec<f64> =
+        ours.iter().zip(&theirs).map(|(a, b)| a.request_rate() / b.rate).collect();
     let rates = format!(
         "{}/s, p50 {} ms, p99 {} ms; pgbench {}/s, {} µs of the database each; {loaded}",
-        shown(of(&ours, Load::rate)),
-        shown(of(&ours, |load| load.latency_ms(50))),
-        shown(of(&ours, |load| load.latency_ms(99))),
-        shown(with(|reference| reference.rate)),
-        shown(with(|reference| reference.database_us)),
+        format_number(of(&ours, Load::request_rate)),
+        format_number(of(&ours, |load| load.latency_ms(50))),
+        format_number(of(&ours, |load| load.latency_ms(99))),
+        format_number(with(|reference| reference.rate)),
+        format_number(with(|reference| reference.database_us)),
     );
     let limit = (Budget::AtLeast, 0.8, " ×");
-    results.against("inbox pages of 20, by pgbench", limit, median(&ratios), rates);
-    results.against(
+    results.add_against("inbox pages of 20, by pgbench", limit, median(&ratios), rates);
+    results.add_against(
         "processor time of an inbox page, PostgreSQL",
         (Budget::AtMost, 450.0, " µs"),
         of(&ours, Load::cost_us),
-        parts(&ours),
+        describe_parts(&ours),
     );
-    let rate = format!("{}/s; {}", shown(of(&embedded, Load::rate)), parts(&embedded));
-    results.note(
+    let rate = format!(
+        "{}/s; {}",
+        format_number(of(&embedded, Load::request_rate)),
+        describe_parts(&embedded)
+    );
+    results.add_note(
         "processor time of an inbox page, SQLite",
         of(&embedded, Load::cost_us),
         " µs",

@@ -12,7 +12,7 @@ use crate::{
     cpu::Cpu,
     http::Client,
     server::Server,
-    trouble::{Done, count, float, percentile, trouble},
+    trouble::{Done, count_items, new_trouble, percentile, to_float},
 };
 
 /// The requests of one turn, sent one after the other by one client.
@@ -47,7 +47,7 @@ pub(crate) struct Load {
 
 impl Load {
     /// What was measured in pieces, as one: what it took, and every answer.
-    pub(crate) fn together(loads: &[Self]) -> Self {
+    pub(crate) fn merge_loads(loads: &[Self]) -> Self {
         let mut all = Self {
             turns: 0,
             requests: 0,
@@ -59,7 +59,7 @@ impl Load {
             all.turns += load.turns;
             all.requests += load.requests;
             all.time += load.time;
-            all.cpu = all.cpu.and(load.cpu);
+            all.cpu = all.cpu.combine_with(load.cpu);
             all.latencies.extend(&load.latencies);
         }
         all.latencies.sort_unstable();
@@ -67,13 +67,13 @@ impl Load {
     }
 
     /// Requests a second.
-    pub(crate) fn rate(&self) -> f64 {
-        float(self.requests) / self.time.as_secs_f64()
+    pub(crate) fn request_rate(&self) -> f64 {
+        to_float(self.requests) / self.time.as_secs_f64()
     }
 
     /// Turns a second.
     pub(crate) fn turn_rate(&self) -> f64 {
-        float(self.turns) / self.time.as_secs_f64()
+        to_float(self.turns) / self.time.as_secs_f64()
     }
 
     /// The latency that so many of a hundred requests do not exceed, in milliseconds.
@@ -82,12 +82,12 @@ impl Load {
     }
 
     /// The share of the machine that something else used.
-    pub(crate) fn others(&self) -> f64 {
-        self.cpu.others(self.time)
+    pub(crate) fn others_share(&self) -> f64 {
+        self.cpu.others_share(self.time)
     }
 
     fn each_us(&self, used: Duration) -> f64 {
-        used.as_secs_f64() * 1e6 / float(self.requests.max(1))
+        used.as_secs_f64() * 1e6 / to_float(self.requests.max(1))
     }
 
     /// Processor time of server and database for each request, in microseconds.
@@ -123,7 +123,7 @@ struct Shared {
 
 impl Shared {
     /// The number of the next turn, until it is over.
-    fn take(&self) -> Option<u64> {
+    fn take_turn(&self) -> Option<u64> {
         let number = self.next.get();
         let over = match self.until {
             Until::Time(time) => self.begun.elapsed() >= time,
@@ -136,7 +136,12 @@ impl Shared {
 
 /// Puts load on a server. Any answer that is no success ends the measurement as a trouble: a
 /// number with errors in it means nothing.
-pub(crate) async fn drive(server: &Server, clients: u32, until: Until, make: Make) -> Done<Load> {
+pub(crate) async fn drive_load(
+    server: &Server,
+    clients: u32,
+    until: Until,
+    make: Make,
+) -> Done<Load> {
     let mut connections = Vec::new();
     for _ in 0..clients {
         connections.push(Client::connect(server.address).await?);
@@ -153,7 +158,7 @@ pub(crate) async fn drive(server: &Server, clients: u32, until: Until, make: Mak
     let local = LocalSet::new();
     let mut running = JoinSet::new();
     for client in connections {
-        running.spawn_local_on(work(client, Rc::clone(&shared)), &local);
+        running.spawn_local_on(run_client(client, Rc::clone(&shared)), &local);
     }
     let finished = local.run_until(async {
         while let Some(ended) = running.join_next().await {
@@ -166,11 +171,11 @@ pub(crate) async fn drive(server: &Server, clients: u32, until: Until, make: Mak
     let (time, cpu) = (shared.begun.elapsed(), server.cpu().since(before));
     let mut latencies = shared.latencies.take();
     latencies.sort_unstable();
-    Ok(Load { turns: shared.turns.get(), requests: count(&latencies), time, cpu, latencies })
+    Ok(Load { turns: shared.turns.get(), requests: count_items(&latencies), time, cpu, latencies })
 }
 
-async fn work(mut client: Client, shared: Rc<Shared>) -> Done {
-    while let Some(number) = shared.take() {
+async fn run_client(mut client: Client, shared: Rc<Shared>) -> Done {
+    while let Some(number) = shared.take_turn() {
         for request in (shared.make)(number) {
             let sent = Instant::now();
             let status = client.send(&request).await?;
@@ -179,7 +184,7 @@ async fn work(mut client: Client, shared: Rc<Shared>) -> Done {
                 let asked = String::from_utf8_lossy(&request);
                 let line = asked.lines().next().unwrap_or_default().to_owned();
                 let body = String::from_utf8_lossy(client.body());
-                return Err(trouble(format!("{line}: {status} {body}")));
+                return Err(new_trouble(format!("{line}: {status} {body}")));
             }
             shared.latencies.borrow_mut().push(u32::try_from(taken).unwrap_or(u32::MAX));
         }

@@ -6,9 +6,9 @@ use api::app::clock::Clock;
 
 use crate::{
     options::Options,
-    postgres::{Cluster, fsync},
-    results::shown,
-    trouble::{Done, float},
+    postgres::{Cluster, measure_fsync},
+    results::format_number,
+    trouble::{Done, to_float},
 };
 
 /// A line each.
@@ -19,7 +19,7 @@ pub(crate) fn describe(cluster: &Cluster, options: &Options) -> Done<Vec<String>
         .lines()
         .find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse().ok())
         .unwrap_or(0_u64);
-    let disk = fsync(&cluster.data).or_else(|| fsync(&std::env::temp_dir()));
+    let disk = measure_fsync(&cluster.data).or_else(|| measure_fsync(&std::env::temp_dir()));
     let busy = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let busy = busy.split(' ').next().unwrap_or("unknown").to_owned();
     let at = Clock::default().now().format("%Y-%m-%d");
@@ -35,17 +35,17 @@ pub(crate) fn describe(cluster: &Cluster, options: &Options) -> Done<Vec<String>
         options.clients
     );
     Ok(vec![
-        format!("{at}, `{}`; {size}", command()),
+        format!("{at}, `{}`; {size}", command_line()),
         format!(
             "{cores} processor cores, shared by the server, the database and the load; {} GiB of memory; {}; \
              load average at the start {busy}",
-            shown(float(memory) / float(1 << 20)),
+            format_number(to_float(memory) / to_float(1 << 20)),
             disk.unwrap_or_else(|| "the disk was not measured".to_owned()),
         ),
         format!(
             "PostgreSQL {}, fsync {}; SQLite embedded, `synchronous = full`; {}; Linux {}",
-            cluster.version()?,
-            cluster.ask("postgres", "show fsync")?,
+            cluster.server_version()?,
+            cluster.run_sql("postgres", "show fsync")?,
             version("rustc").unwrap_or_else(|| "rustc unknown".to_owned()),
             fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim(),
         ),
@@ -53,7 +53,7 @@ pub(crate) fn describe(cluster: &Cluster, options: &Options) -> Done<Vec<String>
 }
 
 /// The command this is, without where it is.
-fn command() -> String {
+fn command_line() -> String {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     format!("bench {}", arguments.join(" ")).trim().to_owned()
 }

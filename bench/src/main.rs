@@ -42,58 +42,58 @@ use clap::Parser;
 use crate::{
     options::{Options, Part},
     postgres::Cluster,
-    results::{Results, shown},
+    results::{Results, format_number},
     stand::Stand,
-    trouble::{Done, say},
+    trouble::{Done, print_line},
 };
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match measure(Options::parse()).await {
+    match measure_parts(Options::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(trouble) => {
-            say(&format!("bench: {trouble}"));
+            print_line(&format!("bench: {trouble}"));
             ExitCode::FAILURE
         }
     }
 }
 
-async fn measure(options: Options) -> Done {
+async fn measure_parts(options: Options) -> Done {
     let begun = Instant::now();
     let cluster = Cluster::find()?;
     let about = machine::describe(&cluster, &options)?;
-    let mut results = Results::about(about);
-    if options.wants(Part::Start) && options.hold.is_none() {
+    let mut results = Results::with_about(about);
+    if options.wants_part(Part::Start) && options.hold.is_none() {
         start::measure(options.rounds(), &mut results)?;
     }
-    if options.wants(Part::Locate) && options.hold.is_none() {
+    if options.wants_part(Part::Locate) && options.hold.is_none() {
         locate::measure(options.rounds(), &mut results)?;
     }
-    if options.wants(Part::Deadlines) && options.hold.is_none() {
+    if options.wants_part(Part::Deadlines) && options.hold.is_none() {
         deadlines::measure(options.rounds(), &mut results)?;
     }
-    if options.wants(Part::Auth) && options.hold.is_none() {
-        auth::check(options.rounds(), &mut results)?;
+    if options.wants_part(Part::Auth) && options.hold.is_none() {
+        auth::measure_checks(options.rounds(), &mut results)?;
     }
     let stand = Stand::build(options.clone(), cluster).await?;
     let done = match options.hold {
-        Some(seconds) => hold::hold(&stand, seconds).await,
-        None => on(&stand, &mut results).await,
+        Some(seconds) => hold::hold_load(&stand, seconds).await,
+        None => measure_stand(&stand, &mut results).await,
     };
-    stand.clear()?;
+    stand.drop_databases()?;
     done?;
     if options.hold.is_some() {
         return Ok(());
     }
-    results.circumstance(format!(
+    results.add_circumstance(format!(
         "other programs used up to {} % of the processors while something counted",
-        shown(stand.patience.worst() * 100.0)
+        format_number(stand.patience.worst_share() * 100.0)
     ));
-    say(&format!("\n{}", results.markdown()));
-    say(&format!(
+    print_line(&format!("\n{}", results.render_markdown()));
+    print_line(&format!(
         "{} s; {} budgets missed",
-        shown(begun.elapsed().as_secs_f64()),
-        results.missed()
+        format_number(begun.elapsed().as_secs_f64()),
+        results.count_misses()
     ));
     let whole = !options.quick && options.only.is_empty();
     let usual = || whole.then(|| PathBuf::from("bench/RESULTS.md"));
@@ -104,8 +104,8 @@ async fn measure(options: Options) -> Done {
 }
 
 /// Everything that needs a city.
-async fn on(stand: &Stand, results: &mut Results) -> Done {
-    let wants = |part| stand.options.wants(part);
+async fn measure_stand(stand: &Stand, results: &mut Results) -> Done {
+    let wants = |part| stand.options.wants_part(part);
     if wants(Part::Report) {
         report::measure(stand, results).await?;
     }
@@ -116,7 +116,7 @@ async fn on(stand: &Stand, results: &mut Results) -> Done {
         steps::measure(stand, results).await?;
     }
     if wants(Part::Loop) || wants(Part::Inbox) {
-        let loaded = crowd::crowd(stand).await?;
+        let loaded = crowd::crowd_database(stand).await?;
         if wants(Part::Inbox) {
             inbox::measure(stand, &loaded, results).await?;
         }

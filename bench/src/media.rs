@@ -7,10 +7,10 @@ use api::app::clock::new_id;
 use image::{DynamicImage, RgbImage, codecs::jpeg::JpegEncoder};
 
 use crate::{
-    load::{Load, Until, drive},
-    results::{Budget, Results, shown},
+    load::{Load, Until, drive_load},
+    results::{Budget, Results, format_number},
     stand::{Open, Stand},
-    trouble::{Done, median, say, trouble},
+    trouble::{Done, median, new_trouble, print_line},
 };
 
 /// How many are sent at the same moment.
@@ -20,7 +20,7 @@ const ABREAST: u32 = 32;
 const LARGE: usize = 10 * 1024 * 1024;
 
 /// A photo with so much noise in it that it takes about so many bytes.
-fn photo(width: u32, height: u32, bytes: usize) -> Done<Vec<u8>> {
+fn make_photo(width: u32, height: u32, bytes: usize) -> Done<Vec<u8>> {
     let mut state = 0x9e37_79b9_u32;
     let mut noise = || {
         state ^= state << 13;
@@ -45,7 +45,7 @@ fn photo(width: u32, height: u32, bytes: usize) -> Done<Vec<u8>> {
     Ok(packed)
 }
 
-fn upload(token: &str, bytes: &[u8]) -> Vec<u8> {
+fn upload_request(token: &str, bytes: &[u8]) -> Vec<u8> {
     let mut request = Vec::with_capacity(bytes.len() + 512);
     // Writing to a vector cannot fail.
     let _ = write!(
@@ -60,15 +60,15 @@ fn upload(token: &str, bytes: &[u8]) -> Vec<u8> {
 }
 
 /// Sends photos, each worker in turn.
-async fn send(at: &Open, bytes: &Rc<Vec<u8>>, clients: u32, until: Until) -> Done<Load> {
+async fn send_photos(at: &Open, bytes: &Rc<Vec<u8>>, clients: u32, until: Until) -> Done<Load> {
     let tokens: Vec<String> =
-        at.desk.workers().iter().map(|(token, _)| (*token).to_owned()).collect();
+        at.desk.list_workers().iter().map(|(token, _)| (*token).to_owned()).collect();
     let bytes = Rc::clone(bytes);
     let make = Rc::new(move |number: u64| {
         let index = usize::try_from(number).unwrap_or_default() % tokens.len().max(1);
-        tokens.get(index).map(|token| upload(token, &bytes)).into_iter().collect()
+        tokens.get(index).map(|token| upload_request(token, &bytes)).into_iter().collect()
     });
-    drive(&at.server, clients, until, make).await
+    drive_load(&at.server, clients, until, make).await
 }
 
 /// Forgets the most memory a process took until now.
@@ -77,37 +77,37 @@ pub(crate) fn forget_peak(pid: u32) -> Done {
 }
 
 /// The memory a process took, in MiB: now, and at most since that was forgotten.
-pub(crate) fn memory(pid: u32, what: &str) -> Done<f64> {
+pub(crate) fn read_memory(pid: u32, what: &str) -> Done<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix(what));
     let kib = line.and_then(|line| line.trim_start_matches(':').trim().strip_suffix(" kB"));
-    let kib: f64 = kib.ok_or_else(|| trouble("the system does not tell"))?.trim().parse()?;
+    let kib: f64 = kib.ok_or_else(|| new_trouble("the system does not tell"))?.trim().parse()?;
     Ok(kib / 1024.0)
 }
 
 /// Rounds of both.
 pub(crate) async fn measure(stand: &Stand, results: &mut Results) -> Done {
-    let at = stand.sqlite().await?;
-    let small = Rc::new(photo(1440, 1080, 400 * 1024)?);
-    let large = Rc::new(photo(4000, 3000, LARGE)?);
+    let at = stand.serve_sqlite().await?;
+    let small = Rc::new(make_photo(1440, 1080, 400 * 1024)?);
+    let large = Rc::new(make_photo(4000, 3000, LARGE)?);
     let (mut rates, mut peaks, mut both) = (Vec::new(), Vec::new(), Vec::new());
     for round in 1..=stand.options.rounds() {
-        let load = send(&at, &small, 8, Until::Time(stand.options.time())).await?;
-        let before = memory(at.server.pid(), "VmRSS")?;
+        let load = send_photos(&at, &small, 8, Until::Time(stand.options.time())).await?;
+        let before = read_memory(at.server.pid(), "VmRSS")?;
         forget_peak(at.server.pid())?;
-        let heavy = send(&at, &large, ABREAST, Until::Turns(u64::from(ABREAST))).await?;
-        let peak = memory(at.server.pid(), "VmHWM")?;
-        say(&format!(
+        let heavy = send_photos(&at, &large, ABREAST, Until::Turns(u64::from(ABREAST))).await?;
+        let peak = read_memory(at.server.pid(), "VmHWM")?;
+        print_line(&format!(
             "media, round {round}: {} photos/s of {} KiB, p50 {} ms; {ABREAST} of {} MiB in {} s, {} MiB before, {} MiB at most",
-            shown(load.rate()),
+            format_number(load.request_rate()),
             small.len() / 1024,
-            shown(load.latency_ms(50)),
+            format_number(load.latency_ms(50)),
             large.len() / 1024 / 1024,
-            shown(heavy.time.as_secs_f64()),
-            shown(before),
-            shown(peak),
+            format_number(heavy.time.as_secs_f64()),
+            format_number(before),
+            format_number(peak),
         ));
-        rates.push(load.rate());
+        rates.push(load.request_rate());
         peaks.push(peak);
         both.push((load, heavy));
     }
@@ -115,16 +115,16 @@ pub(crate) async fn measure(stand: &Stand, results: &mut Results) -> Done {
     let detail = format!(
         "1440 × 1080, {} KiB, eight at a time: decoded, turned, three sizes made; p50 {} ms; {} ms of processor each",
         small.len() / 1024,
-        shown(of(|(load, _)| load.latency_ms(50))),
-        shown(of(|(load, _)| load.server_us()) / 1000.0),
+        format_number(of(|(load, _)| load.latency_ms(50))),
+        format_number(of(|(load, _)| load.server_us()) / 1000.0),
     );
-    results.note("photos sent", median(&rates), "/s", detail);
+    results.add_note("photos sent", median(&rates), "/s", detail);
     let detail = format!(
         "{ABREAST} photos of 12 million picture elements and {} MiB at the same moment, all taken in {} s",
         large.len() / 1024 / 1024,
-        shown(of(|(_, heavy)| heavy.time.as_secs_f64())),
+        format_number(of(|(_, heavy)| heavy.time.as_secs_f64())),
     );
-    results.against(
+    results.add_against(
         "memory with 32 photos of 10 MB at once",
         (Budget::AtMost, 512.0, " MiB"),
         median(&peaks),

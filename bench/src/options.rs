@@ -83,7 +83,7 @@ pub(crate) enum Part {
 
 impl Options {
     /// Whether to measure this part.
-    pub(crate) fn wants(&self, part: Part) -> bool {
+    pub(crate) fn wants_part(&self, part: Part) -> bool {
         self.only.is_empty() || self.only.contains(&part)
     }
 
@@ -107,17 +107,17 @@ impl Options {
     }
 
     /// Open cases beside them.
-    pub(crate) fn open(&self) -> u64 {
+    pub(crate) fn open_cases(&self) -> u64 {
         (self.history() / 10).clamp(1_000, 100_000)
     }
 
     /// Of as many open obligations, those about which a measure is due.
-    pub(crate) fn due(&self) -> u64 {
-        self.open() / 10
+    pub(crate) fn due_debts(&self) -> u64 {
+        self.open_cases() / 10
     }
 
     /// Cases that walk through each step in turn.
-    pub(crate) fn walked(&self) -> u64 {
+    pub(crate) fn walk_count(&self) -> u64 {
         if self.quick { 1_000 } else { 4_000 }
     }
 }

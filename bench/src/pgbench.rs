@@ -8,9 +8,9 @@ use std::{
 
 use crate::{
     cpu::{self, Cpu},
-    postgres::{Cluster, program},
+    postgres::{Cluster, find_program},
     quiet,
-    trouble::{Done, float, trouble},
+    trouble::{Done, new_trouble, to_float},
 };
 
 /// A script with its variables.
@@ -53,7 +53,7 @@ pub(crate) fn run(
     }
     let clients = clients.to_string();
     let seconds = time.as_secs().max(1).to_string();
-    let mut command = Command::new(program("pgbench"));
+    let mut command = Command::new(find_program("pgbench"));
     command.args(["-n", "-M", "prepared", "-j", "2", "-c", &clients, "-T", &seconds]);
     for file in &files {
         command.arg("-f").arg(file.path());
@@ -64,13 +64,13 @@ pub(crate) fn run(
     }
     let used = || Cpu {
         server: Duration::ZERO,
-        database: cluster.postmaster.map(cpu::of_family).unwrap_or_default(),
-        load: cpu::of_ended(),
-        busy: quiet::busy(),
+        database: cluster.postmaster.map(cpu::family_time).unwrap_or_default(),
+        load: cpu::ended_children_time(),
+        busy: quiet::busy_time(),
     };
     let (begun, before) = (Instant::now(), used());
-    let output = command.arg(cluster.url(&script.database)).output();
-    let output = output.map_err(|error| trouble(format!("pgbench: {error}")))?;
+    let output = command.arg(cluster.database_url(&script.database)).output();
+    let output = output.map_err(|error| new_trouble(format!("pgbench: {error}")))?;
     let used = used().since(before);
     let text = String::from_utf8_lossy(&output.stdout);
     let found = |name: &str| -> Option<f64> {
@@ -80,14 +80,14 @@ pub(crate) fn run(
     let made = found("number of transactions actually processed").unwrap_or_default();
     if !output.status.success() || made < 1.0 {
         let said = String::from_utf8_lossy(&output.stderr);
-        return Err(trouble(format!("pgbench: {text}{}", said.trim())));
+        return Err(new_trouble(format!("pgbench: {text}{}", said.trim())));
     }
-    let each = |used: Duration| used.as_secs_f64() * float(1_000_000) / made;
+    let each = |used: Duration| used.as_secs_f64() * to_float(1_000_000) / made;
     Ok(Reference {
         rate: found("tps").unwrap_or_default(),
         latency_ms: found("latency average").unwrap_or_default(),
         database_us: each(used.database),
         load_us: each(used.load),
-        others: used.others(begun.elapsed()),
+        others: used.others_share(begun.elapsed()),
     })
 }

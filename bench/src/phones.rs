@@ -19,9 +19,9 @@ use simulator::{Ask, Carrier, Line, Tally};
 use ureq::http::Request;
 
 use crate::{
-    results::{Results, shown},
+    results::{Results, format_number},
     stand::{Open, PLAIN, Stand},
-    trouble::{Done, count, float, say, trouble},
+    trouble::{Done, count_items, new_trouble, print_line, to_float},
 };
 
 /// The way to a released server.
@@ -33,12 +33,12 @@ struct Wire {
 }
 
 impl Wire {
-    fn to(at: &Open) -> Self {
+    fn connect_to(at: &Open) -> Self {
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(Duration::from_mins(1)))
             .build();
-        let tokens = at.desk.everybody().into_iter().map(|(account, token, _)| (account, token));
+        let tokens = at.desk.list_people().into_iter().map(|(account, token, _)| (account, token));
         Self {
             base: format!("http://{}", at.server.address),
             agent: agent.into(),
@@ -47,7 +47,7 @@ impl Wire {
         }
     }
 
-    fn send(&self, ask: &Ask<'_>) -> Result<(u16, Value), ureq::Error> {
+    fn send_ask(&self, ask: &Ask<'_>) -> Result<(u16, Value), ureq::Error> {
         let token = self.tokens.get(ask.by).map(String::as_str).unwrap_or_default();
         let request = Request::builder()
             .uri(format!("{}{}", self.base, ask.path))
@@ -62,7 +62,7 @@ impl Wire {
                 let mut sent = body.to_vec();
                 if ask.zipped {
                     request = request.header("Content-Encoding", "gzip");
-                    sent = zipped(body)?;
+                    sent = gzip_bytes(body)?;
                 }
                 self.agent.run(request.body(sent)?)?
             }
@@ -72,7 +72,7 @@ impl Wire {
     }
 }
 
-fn zipped(plain: &[u8]) -> std::io::Result<Vec<u8>> {
+fn gzip_bytes(plain: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(plain)?;
     encoder.finish()
@@ -80,19 +80,19 @@ fn zipped(plain: &[u8]) -> std::io::Result<Vec<u8>> {
 
 impl Line for Wire {
     fn ask(&self, ask: &Ask<'_>) -> simulator::Done<(u16, Value)> {
-        self.send(ask).map_err(|error| error.to_string())
+        self.send_ask(ask).map_err(|error| error.to_string())
     }
 
     fn now(&self) -> DateTime<Utc> {
         self.clock.now()
     }
 
-    fn pass(&self, _: chrono::Duration) {}
+    fn pass_time(&self, _: chrono::Duration) {}
 }
 
 /// Two workers and a desk of each place.
-fn carriers(at: &Open, wire: &Wire) -> simulator::Done<Vec<Vec<Carrier>>> {
-    let all = at.desk.everybody();
+fn build_carriers(at: &Open, wire: &Wire) -> simulator::Done<Vec<Vec<Carrier>>> {
+    let all = at.desk.list_people();
     let carrier = |(account, _, grid): &(String, String, uuid::Uuid)| {
         Ok(Carrier {
             account: account.clone(),
@@ -107,20 +107,20 @@ fn carriers(at: &Open, wire: &Wire) -> simulator::Done<Vec<Vec<Carrier>>> {
 }
 
 /// Every place runs for some time; answers what that amounted to, and how many runs it was.
-fn runs(at: &Open, time: Duration) -> Done<(Tally, u64)> {
-    let wire = Wire::to(at);
-    let carriers = carriers(at, &wire).map_err(trouble)?;
-    let (begun, places) = (Instant::now(), count(&carriers));
+fn run_places(at: &Open, time: Duration) -> Done<(Tally, u64)> {
+    let wire = Wire::connect_to(at);
+    let carriers = build_carriers(at, &wire).map_err(new_trouble)?;
+    let (begun, places) = (Instant::now(), count_items(&carriers));
     let place = |(first, carriers): (u64, &Vec<Carrier>)| -> simulator::Done<(Tally, u64)> {
-        simulator::prepare(&wire, carriers)?;
+        simulator::prepare_carriers(&wire, carriers)?;
         let (mut tally, mut runs) = (Tally::default(), 0);
         while begun.elapsed() < time {
             // No two places ever run the same number.
             let number = first + places * runs;
             let tell = |wrong| format!("run {number}: {wrong}");
-            let (phones, more) = simulator::run(&wire, carriers, number).map_err(tell)?;
+            let (phones, more) = simulator::run_phones(&wire, carriers, number).map_err(tell)?;
             for phone in &phones {
-                simulator::settled(&wire, phone).map_err(tell)?;
+                simulator::check_phone(&wire, phone).map_err(tell)?;
             }
             tally.add(&more);
             runs += 1;
@@ -132,8 +132,8 @@ fn runs(at: &Open, time: Duration) -> Done<(Tally, u64)> {
             (0..).zip(&carriers).map(|one| scope.spawn(move || place(one))).collect();
         let mut all = (Tally::default(), 0);
         for one in running {
-            let ended = one.join().map_err(|_panic| trouble("a phone broke"))?;
-            let (tally, runs) = ended.map_err(trouble)?;
+            let ended = one.join().map_err(|_panic| new_trouble("a phone broke"))?;
+            let (tally, runs) = ended.map_err(new_trouble)?;
             all.0.add(&tally);
             all.1 += runs;
         }
@@ -144,20 +144,24 @@ fn runs(at: &Open, time: Duration) -> Done<(Tally, u64)> {
 /// On both engines.
 pub(crate) async fn measure(stand: &Stand, results: &mut Results) -> Done {
     let time = stand.options.time() * stand.options.rounds();
-    for (engine, at) in
-        [("PostgreSQL", stand.postgres(PLAIN).await?), ("SQLite", stand.sqlite().await?)]
-    {
+    for (engine, at) in [
+        ("PostgreSQL", stand.serve_postgres(PLAIN).await?),
+        ("SQLite", stand.serve_sqlite().await?),
+    ] {
         let begun = Instant::now();
-        let (tally, runs) = runs(&at, time)?;
+        let (tally, runs) = run_places(&at, time)?;
         let seconds = begun.elapsed().as_secs_f64();
-        say(&format!("phones, {engine}: {runs} runs in {} s: {tally:?}", shown(seconds)));
-        results.note(
+        print_line(&format!(
+            "phones, {engine}: {runs} runs in {} s: {tally:?}",
+            format_number(seconds)
+        ));
+        results.add_note(
             &format!("runs of phones that all came out right, {engine}"),
-            float(runs),
+            to_float(runs),
             "",
             format!(
                 "in {} s: {} commands and {} points, each there once; {} requests, {} lost, {} again",
-                shown(seconds),
+                format_number(seconds),
                 tally.commands,
                 tally.points,
                 tally.arrived,

@@ -9,15 +9,15 @@ use std::{
 };
 
 use crate::{
-    results::shown,
-    trouble::{float, say},
+    results::format_number,
+    trouble::{print_line, to_float},
 };
 
 /// What others may use of the machine without a measurement being made again.
 const TOLERABLE: f64 = 0.08;
 
 /// Processor time of everything on this machine that was not idle, until now.
-pub(crate) fn busy() -> Duration {
+pub(crate) fn busy_time() -> Duration {
     let text = fs::read_to_string("/proc/stat").unwrap_or_default();
     let line = text.lines().next().unwrap_or_default();
     let ticks: Vec<u64> = line.split_whitespace().skip(1).filter_map(|n| n.parse().ok()).collect();
@@ -28,14 +28,14 @@ pub(crate) fn busy() -> Duration {
 }
 
 /// The share of all cores that was used for something else than `ours` in this time.
-pub(crate) fn others(busy: Duration, ours: Duration, time: Duration) -> f64 {
-    let all = time.as_secs_f64() * cores();
+pub(crate) fn others_share(busy: Duration, ours: Duration, time: Duration) -> f64 {
+    let all = time.as_secs_f64() * count_cores();
     (busy.saturating_sub(ours).as_secs_f64() / all.max(1e-9)).clamp(0.0, 1.0)
 }
 
-fn cores() -> f64 {
+fn count_cores() -> f64 {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    float(u64::try_from(cores).unwrap_or(1))
+    to_float(u64::try_from(cores).unwrap_or(1))
 }
 
 /// How long to wait for quiet, over everything.
@@ -51,20 +51,23 @@ impl Patience {
     }
 
     /// Whether a round counts in which others used so much; if not, waits for quiet.
-    pub(crate) fn accepts(&self, shares: &[f64], took: Duration) -> bool {
+    pub(crate) fn accepts_round(&self, shares: &[f64], took: Duration) -> bool {
         let worst = shares.iter().copied().fold(0.0, f64::max);
         if worst <= TOLERABLE || self.left.get().is_zero() {
             self.worst.set(self.worst.get().max(worst));
             return true;
         }
-        say(&format!("  something else used {} % of the machine: once more", shown(worst * 100.0)));
+        print_line(&format!(
+            "  something else used {} % of the machine: once more",
+            format_number(worst * 100.0)
+        ));
         let begun = Instant::now();
         let left = self.left.get().saturating_sub(took);
         while begun.elapsed() < left {
-            let (before, since) = (busy(), Instant::now());
+            let (before, since) = (busy_time(), Instant::now());
             sleep(Duration::from_secs(1));
-            let used = busy().saturating_sub(before);
-            if others(used, Duration::ZERO, since.elapsed()) < TOLERABLE {
+            let used = busy_time().saturating_sub(before);
+            if others_share(used, Duration::ZERO, since.elapsed()) < TOLERABLE {
                 break;
             }
         }
@@ -73,7 +76,7 @@ impl Patience {
     }
 
     /// The most that others used while something counted.
-    pub(crate) fn worst(&self) -> f64 {
+    pub(crate) fn worst_share(&self) -> f64 {
         self.worst.get()
     }
 }

@@ -8,11 +8,11 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    load::{Load, Until, drive},
+    load::{Load, Until, drive_load},
     pgbench::{self, Reference, Script},
-    results::{Budget, Results, shown},
+    results::{Budget, Results, format_number},
     stand::{Open, PLAIN, REFERENCE, Stand},
-    trouble::{Done, median, say, trouble},
+    trouble::{Done, median, new_trouble, print_line},
 };
 
 /// What one report commits, in one transaction and one round trip: the rows and conflict clauses
@@ -43,8 +43,8 @@ order by abs(octet_length(r.state::text) - (select avg(octet_length(state::text)
 limit 1";
 
 /// The reference, with the values of a report that the server wrote.
-pub(crate) fn reference(stand: &Stand) -> Done<Script> {
-    let sample = stand.cluster.json(PLAIN, SAMPLE)?;
+pub(crate) fn build_reference(stand: &Stand) -> Done<Script> {
+    let sample = stand.cluster.query_json(PLAIN, SAMPLE)?;
     let mut variables = vec![("k".to_owned(), "0".to_owned())];
     for (table, row) in sample.as_object().into_iter().flatten() {
         for (column, value) in row.as_object().into_iter().flatten() {
@@ -63,25 +63,25 @@ pub(crate) fn reference(stand: &Stand) -> Done<Script> {
 }
 
 /// Reports for some time.
-pub(crate) async fn submit(at: &Open, clients: u32, time: Duration) -> Done<Load> {
+pub(crate) async fn submit_reports(at: &Open, clients: u32, time: Duration) -> Done<Load> {
     let desk = at.desk.clone();
-    let make = Rc::new(move |number| desk.report(number));
-    drive(&at.server, clients, Until::Time(time), make).await
+    let make = Rc::new(move |number| desk.report_turn(number));
+    drive_load(&at.server, clients, Until::Time(time), make).await
 }
 
 /// Rounds of all three.
 pub(crate) async fn measure(stand: &Stand, results: &mut Results) -> Done {
     let (time, clients) = (stand.options.time(), stand.options.clients);
-    let postgres = stand.postgres(PLAIN).await?;
-    let sqlite = stand.sqlite().await?;
+    let postgres = stand.serve_postgres(PLAIN).await?;
+    let sqlite = stand.serve_sqlite().await?;
     for open in [&postgres, &sqlite] {
-        submit(open, clients, Duration::from_millis(700)).await?;
+        submit_reports(open, clients, Duration::from_millis(700)).await?;
     }
-    let mut script = reference(stand)?;
+    let mut script = build_reference(stand)?;
     script.variables.push(("base".to_owned(), "0".to_owned()));
     pgbench::run(&stand.cluster, &script, clients, Duration::from_secs(1))?;
-    stand.settle(PLAIN)?;
-    stand.settle(REFERENCE)?;
+    stand.settle_tables(PLAIN)?;
+    stand.settle_tables(REFERENCE)?;
     let (mut ours, mut embedded, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
     let rounds = usize::try_from(stand.options.rounds())?;
     let mut round = 0;
@@ -90,49 +90,56 @@ pub(crate) async fn measure(stand: &Stand, results: &mut Results) -> Done {
         script.variables.push(("base".to_owned(), format!("{round}000000000")));
         let begun = Instant::now();
         let reference = pgbench::run(&stand.cluster, &script, clients, time)?;
-        let load = submit(&postgres, clients, time).await?;
-        let file = submit(&sqlite, clients, time).await?;
-        say(&format!(
+        let load = submit_reports(&postgres, clients, time).await?;
+        let file = submit_reports(&sqlite, clients, time).await?;
+        print_line(&format!(
             "reports, round {round}: pgbench {}/s; PostgreSQL {}/s, p99 {} ms, {} µs; SQLite {}/s, p99 {} ms",
-            shown(reference.rate),
-            shown(load.rate()),
-            shown(load.latency_ms(99)),
-            shown(load.cost_us()),
-            shown(file.rate()),
-            shown(file.latency_ms(99)),
+            format_number(reference.rate),
+            format_number(load.request_rate()),
+            format_number(load.latency_ms(99)),
+            format_number(load.cost_us()),
+            format_number(file.request_rate()),
+            format_number(file.latency_ms(99)),
         ));
-        let others = [reference.others, load.others(), file.others()];
-        if !stand.patience.accepts(&others, begun.elapsed()) {
+        let others = [reference.others, load.others_share(), file.others_share()];
+        if !stand.patience.accepts_round(&others, begun.elapsed()) {
             continue;
         }
         theirs.push(reference);
         ours.push(load);
         embedded.push(file);
     }
-    tell(results, &ours, &embedded, &theirs)
+    add_results(results, &ours, &embedded, &theirs)
 }
 
-fn tell(results: &mut Results, ours: &[Load], embedded: &[Load], theirs: &[Reference]) -> Done {
+fn add_results(
+    results: &mut Results,
+    ours: &[Load],
+    embedded: &[Load],
+    theirs: &[Reference],
+) -> Done {
     let of = |loads: &[Load], value: fn(&Load) -> f64| {
         median(&loads.iter().map(value).collect::<Vec<_>>())
     };
     let with = |value: fn(&Reference) -> f64| median(&theirs.iter().map(value).collect::<Vec<_>>());
     if ours.len() != theirs.len() || ours.len() != embedded.len() {
-        return Err(trouble("the rounds are not complete"));
+        return Err(new_trouble("the rounds are not complete"));
     }
-    let ratios: Vec<f64> = ours.iter().zip(theirs).map(|(a, b)| a.rate() / b.rate).collect();
-    let shares: Vec<f64> = embedded.iter().zip(ours).map(|(a, b)| a.rate() / b.rate()).collect();
+    let ratios: Vec<f64> =
+        ours.iter().zip(theirs).map(|(a, b)| a.request_rate() / b.rate).collect();
+    let shares: Vec<f64> =
+        embedded.iter().zip(ours).map(|(a, b)| a.request_rate() / b.request_rate()).collect();
     let rates = format!(
         "{}/s, p50 {} ms, p99 {} ms; pgbench {}/s, {} ms on average, {} µs of the database each and {} of its own",
-        shown(of(ours, Load::rate)),
-        shown(of(ours, |load| load.latency_ms(50))),
-        shown(of(ours, |load| load.latency_ms(99))),
-        shown(with(|reference| reference.rate)),
-        shown(with(|reference| reference.latency_ms)),
-        shown(with(|reference| reference.database_us)),
-        shown(with(|reference| reference.load_us)),
+        format_number(of(ours, Load::request_rate)),
+        format_number(of(ours, |load| load.latency_ms(50))),
+        format_number(of(ours, |load| load.latency_ms(99))),
+        format_number(with(|reference| reference.rate)),
+        format_number(with(|reference| reference.latency_ms)),
+        format_number(with(|reference| reference.database_us)),
+        format_number(with(|reference| reference.load_us)),
     );
-    results.against(
+    results.add_against(
         "reports on PostgreSQL, by pgbench",
         (Budget::AtLeast, 1.5, " ×"),
         median(&ratios),
@@ -143,48 +150,50 @@ fn tell(results: &mut Results, ours: &[Load], embedded: &[Load], theirs: &[Refer
         .zip(theirs)
         .map(|(a, b)| (b.database_us + b.load_us) / (a.cost_us() + a.load_us()))
         .collect();
-    results.note(
+    results.add_note(
         "the same by processor time, which a busy machine disturbs less",
         median(&dearer),
         " ×",
         "all of pgbench and its database by all of the load, the server and its database"
             .to_owned(),
     );
-    results.against(
+    results.add_against(
         "processor time of a report, PostgreSQL",
         (Budget::AtMost, 250.0, " µs"),
         of(ours, Load::cost_us),
-        parts(ours),
+        describe_parts(ours),
     );
     let rates = format!(
         "{}/s, p50 {} ms",
-        shown(of(embedded, Load::rate)),
-        shown(of(embedded, |load| load.latency_ms(50))),
+        format_number(of(embedded, Load::request_rate)),
+        format_number(of(embedded, |load| load.latency_ms(50))),
     );
-    results.against(
+    results.add_against(
         "reports on SQLite, by those on PostgreSQL",
         (Budget::AtLeast, 0.8, " ×"),
         median(&shares),
         rates,
     );
-    results.against(
+    results.add_against(
         "the slowest hundredth of them",
         (Budget::AtMost, 50.0, " ms"),
         of(embedded, |load| load.latency_ms(99)),
         String::new(),
     );
-    results.note(
+    results.add_note(
         "processor time of a report, SQLite",
         of(embedded, Load::cost_us),
         " µs",
-        parts(embedded),
+        describe_parts(embedded),
     );
     Ok(())
 }
 
 /// Who used the processor.
-pub(crate) fn parts(loads: &[Load]) -> String {
-    let of = |value: fn(&Load) -> f64| shown(median(&loads.iter().map(value).collect::<Vec<_>>()));
+pub(crate) fn describe_parts(loads: &[Load]) -> String {
+    let of = |value: fn(&Load) -> f64| {
+        format_number(median(&loads.iter().map(value).collect::<Vec<_>>()))
+    };
     format!(
         "server {}, database {}; the load itself {}",
         of(Load::server_us),

@@ -32,7 +32,7 @@ pub(crate) struct Results {
 }
 
 /// A number as people read it.
-pub(crate) fn shown(value: f64) -> String {
+pub(crate) fn format_number(value: f64) -> String {
     match value.abs() {
         size if size >= 1000.0 => {
             let whole = format!("{value:.0}");
@@ -51,7 +51,7 @@ pub(crate) fn shown(value: f64) -> String {
 }
 
 impl Row {
-    fn hit(&self) -> Option<bool> {
+    fn is_hit(&self) -> Option<bool> {
         let (budget, limit) = self.budget?;
         Some(match budget {
             Budget::AtLeast => self.measured >= limit,
@@ -59,16 +59,17 @@ impl Row {
         })
     }
 
-    fn budget(&self) -> String {
+    fn render_budget(&self) -> String {
         let sign = |budget| if budget == Budget::AtLeast { '≥' } else { '≤' };
-        let text = |(budget, limit)| format!("{} {}{}", sign(budget), shown(limit), self.unit);
+        let text =
+            |(budget, limit)| format!("{} {}{}", sign(budget), format_number(limit), self.unit);
         self.budget.map(text).unwrap_or_default()
     }
 
-    fn verdict(&self) -> String {
+    fn render_verdict(&self) -> String {
         let Some((_, limit)) = self.budget else { return String::new() };
         let share = (self.measured / limit - 1.0) * 100.0;
-        match self.hit() {
+        match self.is_hit() {
             Some(true) => "hit".to_owned(),
             Some(false) => format!("**missed**: {share:+.0} %"),
             None => String::new(),
@@ -78,17 +79,17 @@ impl Row {
 
 impl Results {
     /// Nothing yet, on this machine with these versions.
-    pub(crate) fn about(about: Vec<String>) -> Self {
+    pub(crate) fn with_about(about: Vec<String>) -> Self {
         Self { about, ..Self::default() }
     }
 
     /// Adds a line about the circumstances.
-    pub(crate) fn circumstance(&mut self, line: String) {
+    pub(crate) fn add_circumstance(&mut self, line: String) {
         self.about.push(line);
     }
 
     /// Adds a measurement that has a budget.
-    pub(crate) fn against(
+    pub(crate) fn add_against(
         &mut self,
         what: &str,
         (budget, limit, unit): (Budget, f64, &'static str),
@@ -100,23 +101,29 @@ impl Results {
     }
 
     /// Adds a measurement that has none.
-    pub(crate) fn note(&mut self, what: &str, measured: f64, unit: &'static str, detail: String) {
+    pub(crate) fn add_note(
+        &mut self,
+        what: &str,
+        measured: f64,
+        unit: &'static str,
+        detail: String,
+    ) {
         let what = what.to_owned();
         self.rows.push(Row { what, budget: None, measured, unit, detail });
     }
 
     /// Adds a table of details; its first line is the header.
-    pub(crate) fn table(&mut self, title: &str, rows: Vec<[String; 6]>) {
+    pub(crate) fn add_table(&mut self, title: &str, rows: Vec<[String; 6]>) {
         self.tables.push((title.to_owned(), rows));
     }
 
     /// How many budgets were missed.
-    pub(crate) fn missed(&self) -> usize {
-        self.rows.iter().filter(|row| row.hit() == Some(false)).count()
+    pub(crate) fn count_misses(&self) -> usize {
+        self.rows.iter().filter(|row| row.is_hit() == Some(false)).count()
     }
 
     /// Everything as Markdown, which a terminal shows as well.
-    pub(crate) fn markdown(&self) -> String {
+    pub(crate) fn render_markdown(&self) -> String {
         let mut text = String::new();
         // Writing to a String cannot fail.
         for line in &self.about {
@@ -125,8 +132,8 @@ impl Results {
         let _ = writeln!(text, "\n| what | budget | measured | verdict | beside it |");
         let _ = writeln!(text, "|---|---|---|---|---|");
         for row in &self.rows {
-            let measured = format!("{}{}", shown(row.measured), row.unit);
-            let (budget, verdict) = (row.budget(), row.verdict());
+            let measured = format!("{}{}", format_number(row.measured), row.unit);
+            let (budget, verdict) = (row.render_budget(), row.render_verdict());
             let _ = writeln!(
                 text,
                 "| {} | {budget} | {measured} | {verdict} | {} |",
@@ -150,6 +157,6 @@ impl Results {
         let head = "# Results\n\nWritten by `make bench`; what is measured and how stands in \
                     README.md. Budgets are those of the design. Ratios within one run mean \
                     more than rates of different runs.\n\n";
-        Ok(std::fs::write(file, format!("{head}{}", self.markdown()))?)
+        Ok(std::fs::write(file, format!("{head}{}", self.render_markdown()))?)
     }
 }

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::{
     cpu::{self, Cpu},
     quiet,
-    trouble::{Done, trouble},
+    trouble::{Done, new_trouble},
 };
 
 /// More than anybody asks here.
@@ -31,12 +31,12 @@ pub(crate) struct Server {
 }
 
 /// The binary beside this one.
-pub(crate) fn binary() -> Done<PathBuf> {
+pub(crate) fn find_binary() -> Done<PathBuf> {
     let path = std::env::current_exe()?.with_file_name("gridwhistle");
     if path.is_file() {
         return Ok(path);
     }
-    Err(trouble(format!("{} is missing; build the whole workspace first", path.display())))
+    Err(new_trouble(format!("{} is missing; build the whole workspace first", path.display())))
 }
 
 impl Server {
@@ -59,7 +59,7 @@ impl Server {
         settings: &[(&str, &str)],
     ) -> Done<Self> {
         let address = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
-        let mut command = Command::new(binary()?);
+        let mut command = Command::new(find_binary()?);
         command
             .args(["serve", "--log-level", "warn", "--access-minutes", "600"])
             .args(["--second-factor", "off", "--database"])
@@ -76,12 +76,12 @@ impl Server {
         let begun = Instant::now();
         let child = command.spawn()?;
         let mut server = Self { child, address, postmaster, started_in: Duration::ZERO };
-        while !server.ready() {
+        while !server.is_ready() {
             if let Some(status) = server.child.try_wait()? {
-                return Err(trouble(format!("gridwhistle ended: {status}")));
+                return Err(new_trouble(format!("gridwhistle ended: {status}")));
             }
             if begun.elapsed() > Duration::from_mins(1) {
-                return Err(trouble("gridwhistle is not ready after a minute"));
+                return Err(new_trouble("gridwhistle is not ready after a minute"));
             }
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -89,7 +89,7 @@ impl Server {
         Ok(server)
     }
 
-    fn ready(&self) -> bool {
+    fn is_ready(&self) -> bool {
         let ask = || -> std::io::Result<String> {
             let mut stream = TcpStream::connect(self.address)?;
             stream.set_read_timeout(Some(Duration::from_secs(5)))?;
@@ -110,10 +110,10 @@ impl Server {
     /// Processor time used until now.
     pub(crate) fn cpu(&self) -> Cpu {
         Cpu {
-            server: cpu::of(self.pid()),
-            database: self.postmaster.map(cpu::of_family).unwrap_or_default(),
-            load: cpu::of(std::process::id()),
-            busy: quiet::busy(),
+            server: cpu::process_time(self.pid()),
+            database: self.postmaster.map(cpu::family_time).unwrap_or_default(),
+            load: cpu::process_time(std::process::id()),
+            busy: quiet::busy_time(),
         }
     }
 }

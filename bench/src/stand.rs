@@ -11,7 +11,7 @@ use crate::{
     quiet::Patience,
     server::Server,
     town::{self, Town},
-    trouble::{Done, say},
+    trouble::{Done, print_line},
 };
 
 /// Databases made by copying the seeded one.
@@ -49,50 +49,51 @@ pub(crate) struct Open {
 impl Stand {
     /// Seeds a database on each engine.
     pub(crate) async fn build(options: Options, cluster: Cluster) -> Done<Self> {
-        say("seeding a city on both engines …");
+        print_line("seeding a city on both engines …");
         let dir = tempfile::Builder::new().prefix("gridwhistle-bench-").tempdir()?;
-        cluster.create(SEEDED, None)?;
-        let town = town::found(&cluster.url(SEEDED)).await?;
-        cluster.create(PLAIN, Some(SEEDED))?;
-        cluster.create(REFERENCE, Some(SEEDED))?;
+        cluster.create_database(SEEDED, None)?;
+        let town = town::seed_database(&cluster.database_url(SEEDED)).await?;
+        cluster.create_database(PLAIN, Some(SEEDED))?;
+        cluster.create_database(REFERENCE, Some(SEEDED))?;
         let file = dir.path().join("bench.db");
-        let embedded = town::found(&format!("sqlite://{}", file.display())).await?;
+        let embedded = town::seed_database(&format!("sqlite://{}", file.display())).await?;
         let patience = Patience::new(options.patience());
         Ok(Self { options, cluster, patience, town, embedded, dir })
     }
 
     /// Makes the database that will be crowded.
-    pub(crate) fn crowded(&self) -> Done {
-        self.cluster.create(CROWDED, Some(SEEDED))
+    pub(crate) fn create_crowded(&self) -> Done {
+        self.cluster.create_database(CROWDED, Some(SEEDED))
     }
 
     /// Serves a database of PostgreSQL.
-    pub(crate) async fn postgres(&self, database: &str) -> Done<Open> {
-        let server = Server::start(&self.cluster.url(database), self.cluster.postmaster)?;
+    pub(crate) async fn serve_postgres(&self, database: &str) -> Done<Open> {
+        let server = Server::start(&self.cluster.database_url(database), self.cluster.postmaster)?;
         let desk = Desk::open(&server, &self.town).await?;
         Ok(Open { server, desk })
     }
 
     /// The embedded database's file.
-    pub(crate) fn file(&self) -> PathBuf {
+    pub(crate) fn sqlite_path(&self) -> PathBuf {
         self.dir.path().join("bench.db")
     }
 
     /// Serves the embedded database.
-    pub(crate) async fn sqlite(&self) -> Done<Open> {
-        self.embedded(&format!("sqlite://{}", self.file().display()), &self.embedded).await
+    pub(crate) async fn serve_sqlite(&self) -> Done<Open> {
+        self.serve_embedded(&format!("sqlite://{}", self.sqlite_path().display()), &self.embedded)
+            .await
     }
 
     /// Serves one of both with the limits as shipped, and a folder of its own for files.
-    pub(crate) async fn limited(&self, embedded: bool) -> Done<(Open, PathBuf)> {
+    pub(crate) async fn serve_limited(&self, embedded: bool) -> Done<(Open, PathBuf)> {
         let folder = self.dir.path().join(if embedded { "files-a" } else { "files-b" });
         let media = folder.display().to_string();
         let settings = [("GRIDWHISTLE_MEDIA", media.as_str())];
         let (server, town) = if embedded {
-            let url = format!("sqlite://{}", self.file().display());
+            let url = format!("sqlite://{}", self.sqlite_path().display());
             (Server::start_with(&url, None, &settings)?, &self.embedded)
         } else {
-            let url = self.cluster.url(PLAIN);
+            let url = self.cluster.database_url(PLAIN);
             (Server::start_with(&url, self.cluster.postmaster, &settings)?, &self.town)
         };
         let desk = Desk::open(&server, town).await?;
@@ -100,20 +101,20 @@ impl Stand {
     }
 
     /// Makes the database of PostgreSQL that will have many debts.
-    pub(crate) fn busy(&self) -> Done<String> {
-        self.cluster.create(BUSY, Some(SEEDED))?;
-        Ok(self.cluster.url(BUSY))
+    pub(crate) fn create_busy(&self) -> Done<String> {
+        self.cluster.create_database(BUSY, Some(SEEDED))?;
+        Ok(self.cluster.database_url(BUSY))
     }
 
     /// Makes an embedded database that will have many debts.
-    pub(crate) async fn embedded_busy(&self) -> Done<(String, Town)> {
+    pub(crate) async fn create_embedded_busy(&self) -> Done<(String, Town)> {
         let url = format!("sqlite://{}", self.dir.path().join("busy.db").display());
-        let town = town::found(&url).await?;
+        let town = town::seed_database(&url).await?;
         Ok((url, town))
     }
 
     /// Serves an embedded database.
-    pub(crate) async fn embedded(&self, url: &str, town: &Town) -> Done<Open> {
+    pub(crate) async fn serve_embedded(&self, url: &str, town: &Town) -> Done<Open> {
         let server = Server::start(url, None)?;
         let desk = Desk::open(&server, town).await?;
         Ok(Open { server, desk })
@@ -121,14 +122,14 @@ impl Stand {
 
     /// Lets PostgreSQL look at tables that have just grown, so that it plans for their size. In
     /// a database older than a minute its own daemon has done so.
-    pub(crate) fn settle(&self, database: &str) -> Done {
-        self.cluster.ask(database, "vacuum (analyze); checkpoint").map(|_| ())
+    pub(crate) fn settle_tables(&self, database: &str) -> Done {
+        self.cluster.run_sql(database, "vacuum (analyze); checkpoint").map(|_| ())
     }
 
     /// Drops what was made in PostgreSQL.
-    pub(crate) fn clear(&self) -> Done {
+    pub(crate) fn drop_databases(&self) -> Done {
         [PLAIN, REFERENCE, CROWDED, BUSY, SEEDED]
             .iter()
-            .try_for_each(|name| self.cluster.drop(name))
+            .try_for_each(|name| self.cluster.drop_database(name))
     }
 }

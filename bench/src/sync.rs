@@ -16,12 +16,12 @@ use tokio::{
 
 use crate::{
     cpu::Cpu,
-    http::{Client, get, post},
-    load::{Load, Until, drive},
-    report::parts,
-    results::{Results, shown},
+    http::{Client, get_request, post_request},
+    load::{Load, Until, drive_load},
+    report::describe_parts,
+    results::{Results, format_number},
     stand::{Open, PLAIN, Stand},
-    trouble::{Done, count, float, median, percentile, say, trouble},
+    trouble::{Done, count_items, median, new_trouble, percentile, print_line, to_float},
 };
 
 /// Commands of one queue.
@@ -32,7 +32,7 @@ const PHONES: usize = 10_000;
 const EVERY: Duration = Duration::from_mins(1);
 
 /// A queue of reports from one grid.
-fn queue(grid: uuid::Uuid, reports: usize) -> String {
+fn build_queue(grid: uuid::Uuid, reports: usize) -> String {
     let item = |_| {
         json!({
             "id": new_id(), "operation": "submit_report",
@@ -43,32 +43,32 @@ fn queue(grid: uuid::Uuid, reports: usize) -> String {
 }
 
 /// One phone after the other sends its queue.
-async fn queues(at: &Open, stand: &Stand) -> Done<Load> {
+async fn send_queues(at: &Open, stand: &Stand) -> Done<Load> {
     let workers: Vec<(String, uuid::Uuid)> =
-        at.desk.workers().into_iter().map(|(token, grid)| (token.to_owned(), grid)).collect();
+        at.desk.list_workers().into_iter().map(|(token, grid)| (token.to_owned(), grid)).collect();
     let make = Rc::new(move |number: u64| {
         let index = usize::try_from(number).unwrap_or_default() % workers.len().max(1);
         let of = |(token, grid): &(String, uuid::Uuid)| {
-            post("/api/v1/sync", token, new_id(), &queue(*grid, QUEUE))
+            post_request("/api/v1/sync", token, new_id(), &build_queue(*grid, QUEUE))
         };
         workers.get(index).map(of).into_iter().collect()
     });
-    drive(&at.server, 1, Until::Time(stand.options.time()), make).await
+    drive_load(&at.server, 1, Until::Time(stand.options.time()), make).await
 }
 
 /// Phones that are up to date ask again.
-pub(crate) async fn polls(at: &Open, clients: u32, time: Duration) -> Done<Load> {
+pub(crate) async fn send_polls(at: &Open, clients: u32, time: Duration) -> Done<Load> {
     let mut client = Client::connect(at.server.address).await?;
     let mut asking = Vec::new();
-    for (token, _) in at.desk.workers() {
-        let since = up_to_date(&mut client, token).await?;
-        asking.push(get(&format!("/api/v1/sync?limit=100&since={since}"), token));
+    for (token, _) in at.desk.list_workers() {
+        let since = find_cursor(&mut client, token).await?;
+        asking.push(get_request(&format!("/api/v1/sync?limit=100&since={since}"), token));
     }
     let make = Rc::new(move |number: u64| {
         let index = usize::try_from(number).unwrap_or_default() % asking.len().max(1);
         asking.get(index).cloned().into_iter().collect()
     });
-    drive(&at.server, clients, Until::Time(time), make).await
+    drive_load(&at.server, clients, Until::Time(time), make).await
 }
 
 /// A phone of a city: whose it is, and up to where it read.
@@ -94,12 +94,12 @@ const LINES: u64 = 16;
 const TYPING: u64 = 10;
 
 /// The place from which a phone that is up to date continues.
-async fn up_to_date(client: &mut Client, token: &str) -> Done<String> {
+async fn find_cursor(client: &mut Client, token: &str) -> Done<String> {
     let mut path = "/api/v1/sync?limit=100".to_owned();
     loop {
-        let page = ask(client, &get(&path, token)).await?;
+        let page = send_request(client, &get_request(&path, token)).await?;
         let next = page.get("next").and_then(Value::as_str);
-        let next = next.ok_or_else(|| trouble(format!("{path}: {page}")))?.to_owned();
+        let next = next.ok_or_else(|| new_trouble(format!("{path}: {page}")))?.to_owned();
         if page.get("more") == Some(&Value::Bool(false)) {
             return Ok(next);
         }
@@ -107,19 +107,19 @@ async fn up_to_date(client: &mut Client, token: &str) -> Done<String> {
     }
 }
 
-async fn ask(client: &mut Client, request: &[u8]) -> Done<Value> {
+async fn send_request(client: &mut Client, request: &[u8]) -> Done<Value> {
     let status = client.send(request).await?;
     let answer: Value = serde_json::from_slice(client.body())?;
-    if status == 200 { Ok(answer) } else { Err(trouble(format!("{status} {answer}"))) }
+    if status == 200 { Ok(answer) } else { Err(new_trouble(format!("{status} {answer}"))) }
 }
 
 /// Ten thousand phones, each every minute, one in ten with a report: at their pace, not as fast as
 /// can be. The first minute warms up: after it every phone is as far behind as they will be.
-async fn minute(at: &Open, warm: Duration, time: Duration) -> Done<Minute> {
+async fn run_minute(at: &Open, warm: Duration, time: Duration) -> Done<Minute> {
     let mut client = Client::connect(at.server.address).await?;
     let mut known = Vec::new();
-    for (token, grid) in at.desk.workers() {
-        known.push((token.to_owned(), grid, up_to_date(&mut client, token).await?));
+    for (token, grid) in at.desk.list_workers() {
+        known.push((token.to_owned(), grid, find_cursor(&mut client, token).await?));
     }
     let phones: Vec<RefCell<Phone>> = (known.iter().cycle().take(PHONES))
         .map(|(token, grid, since)| {
@@ -163,29 +163,30 @@ async fn line_of(
     (warm, end): (Duration, Duration),
     latencies: Rc<RefCell<Vec<u32>>>,
 ) -> Done {
-    let between = EVERY.div_f64(float(count(&phones)));
+    let between = EVERY.div_f64(to_float(count_items(&phones)));
     for number in (line..).step_by(usize::try_from(LINES)?) {
-        let due = between.mul_f64(float(number));
+        let due = between.mul_f64(to_float(number));
         if due > end {
             break;
         }
         sleep(due.saturating_sub(begun.elapsed())).await;
-        let index = usize::try_from(number % count(&phones))?;
+        let index = usize::try_from(number % count_items(&phones))?;
         let Some(phone) = phones.get(index) else { continue };
         let (token, grid, since) = {
             let phone = phone.borrow();
             (phone.token.clone(), phone.grid, phone.since.clone())
         };
         if number % TYPING == 0 {
-            let body = queue(grid, 1);
-            ask(&mut client, &post("/api/v1/sync", &token, new_id(), &body)).await?;
+            let body = build_queue(grid, 1);
+            send_request(&mut client, &post_request("/api/v1/sync", &token, new_id(), &body))
+                .await?;
         }
         let mut since = since;
         loop {
             let path = format!("/api/v1/sync?limit=100&since={since}");
-            let page = ask(&mut client, &get(&path, &token)).await?;
+            let page = send_request(&mut client, &get_request(&path, &token)).await?;
             let next = page.get("next").and_then(Value::as_str);
-            next.ok_or_else(|| trouble(format!("{path}: {page}")))?.clone_into(&mut since);
+            next.ok_or_else(|| new_trouble(format!("{path}: {page}")))?.clone_into(&mut since);
             if page.get("more") == Some(&Value::Bool(false)) {
                 break;
             }
@@ -201,18 +202,18 @@ async fn line_of(
 
 /// Rounds on PostgreSQL.
 pub(crate) async fn measure(stand: &Stand, results: &mut Results) -> Done {
-    let at = stand.postgres(PLAIN).await?;
+    let at = stand.serve_postgres(PLAIN).await?;
     let (mut sent, mut asked) = (Vec::new(), Vec::new());
     for round in 1..=stand.options.rounds() {
         let (queue, poll) = (
-            queues(&at, stand).await?,
-            polls(&at, stand.options.clients, stand.options.time()).await?,
+            send_queues(&at, stand).await?,
+            send_polls(&at, stand.options.clients, stand.options.time()).await?,
         );
-        say(&format!(
+        print_line(&format!(
             "sync, round {round}: a queue of {QUEUE} in {} ms; {} polls/s, {} µs",
-            shown(queue.latency_ms(50)),
-            shown(poll.rate()),
-            shown(poll.cost_us()),
+            format_number(queue.latency_ms(50)),
+            format_number(poll.request_rate()),
+            format_number(poll.cost_us()),
         ));
         sent.push(queue);
         asked.push(poll);
@@ -220,40 +221,40 @@ pub(crate) async fn measure(stand: &Stand, results: &mut Results) -> Done {
     let of = |loads: &[Load], value: fn(&Load) -> f64| {
         median(&loads.iter().map(value).collect::<Vec<_>>())
     };
-    let each = of(&sent, Load::cost_us) / float(u64::try_from(QUEUE)?);
-    results.note(
+    let each = of(&sent, Load::cost_us) / to_float(u64::try_from(QUEUE)?);
+    results.add_note(
         &format!("a queue of {QUEUE} reports, PostgreSQL"),
         of(&sent, |load| load.latency_ms(50)),
         " ms",
-        format!("one phone at a time; {} µs of the processor a report", shown(each)),
+        format!("one phone at a time; {} µs of the processor a report", format_number(each)),
     );
-    results.note(
+    results.add_note(
         "phones that are up to date asking, PostgreSQL",
-        of(&asked, Load::rate),
+        of(&asked, Load::request_rate),
         "/s",
-        format!("{} µs each: {}", shown(of(&asked, Load::cost_us)), parts(&asked)),
+        format!("{} µs each: {}", format_number(of(&asked, Load::cost_us)), describe_parts(&asked)),
     );
     let warm = if stand.options.quick { EVERY / 10 } else { EVERY };
-    let minute = minute(&at, warm, warm / 2).await?;
-    let cores = float(u64::try_from(std::thread::available_parallelism()?.get())?);
+    let minute = run_minute(&at, warm, warm / 2).await?;
+    let cores = to_float(u64::try_from(std::thread::available_parallelism()?.get())?);
     let share = |used: Duration| used.div_f64(minute.time.as_secs_f64() * cores).as_secs_f64();
     let (server, database) = (share(minute.cpu.server), share(minute.cpu.database));
-    let percent = |share: f64| shown(share * 100.0);
-    results.note(
+    let percent = |share: f64| format_number(share * 100.0);
+    results.add_note(
         &format!("{PHONES} phones asking every minute, one in {TYPING} with a report"),
         (server + database) * 100.0,
         " % of the processors",
         format!(
             "in {} grids, so that most answers tell {} reports; at {} a second for {} s after {} s; server {} %, database {} %; p50 {} ms, p99 {} ms from when each was due",
-            at.desk.workers().len(),
-            u64::try_from(PHONES)? / TYPING / count(&at.desk.workers()).max(1),
-            shown(float(count(&minute.latencies)) / minute.time.as_secs_f64()),
-            shown(minute.time.as_secs_f64()),
-            shown(warm.as_secs_f64()),
+            at.desk.list_workers().len(),
+            u64::try_from(PHONES)? / TYPING / count_items(&at.desk.list_workers()).max(1),
+            format_number(to_float(count_items(&minute.latencies)) / minute.time.as_secs_f64()),
+            format_number(minute.time.as_secs_f64()),
+            format_number(warm.as_secs_f64()),
             percent(server),
             percent(database),
-            shown(percentile(&minute.latencies, 50) / 1000.0),
-            shown(percentile(&minute.latencies, 99) / 1000.0),
+            format_number(percentile(&minute.latencies, 50) / 1000.0),
+            format_number(percentile(&minute.latencies, 99) / 1000.0),
         ),
     );
     Ok(())

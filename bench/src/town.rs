@@ -21,7 +21,7 @@ use domain::{
 use persistence::{Options, Store, flows::area};
 use serde_json::json;
 
-use crate::trouble::{Done, Trouble, trouble};
+use crate::trouble::{Done, Trouble, new_trouble};
 
 /// How many communities have people who work.
 const PLACES: usize = 16;
@@ -53,7 +53,7 @@ pub(crate) struct Place {
 
 impl Place {
     /// The account of a person who works at the place with this number.
-    pub(crate) fn account(number: usize, who: Who) -> String {
+    pub(crate) fn account_name(number: usize, who: Who) -> String {
         let letter = match who {
             Who::Worker => 'a',
             Who::Checker => 'b',
@@ -74,23 +74,23 @@ pub(crate) enum Who {
     Officer,
 }
 
-fn failed(failed: Failed) -> Trouble {
+fn to_trouble(failed: Failed) -> Trouble {
     Trouble(failed.0)
 }
 
 /// Seeds an empty database.
-pub(crate) async fn found(url: &str) -> Done<Town> {
+pub(crate) async fn seed_database(url: &str) -> Done<Town> {
     let (store, clock) = (Store::open(url, Options::default())?, Clock::default());
-    let city = demo::seed(&store, &clock, None).await.map_err(failed)?;
-    let tenant = install::find_tenant(&store, "4202").await.map_err(failed)?;
-    let tenant = tenant.ok_or_else(|| trouble("the city was not seeded"))?;
+    let city = demo::seed(&store, &clock, None).await.map_err(to_trouble)?;
+    let tenant = install::find_tenant(&store, "4202").await.map_err(to_trouble)?;
+    let tenant = tenant.ok_or_else(|| new_trouble("the city was not seeded"))?;
     let id = tenant.id;
-    let registry = store.read(move |db| area::registry(db, id)).await?;
-    let tree = registry.tree(local_day(clock.now()));
-    let places = places(&tree);
+    let registry = store.read(move |db| area::load_registry(db, id)).await?;
+    let tree = registry.build_tree(local_day(clock.now()));
+    let places = choose_places(&tree);
     let password = &city.password;
     let person = |number: usize, who: Who, role: Role, over: &Area| NewPerson {
-        account: Place::account(number, who),
+        account: Place::account_name(number, who),
         name: format!("{} {number}", role.label()),
         password: password.clone(),
         chosen: true,
@@ -111,31 +111,31 @@ pub(crate) async fn found(url: &str) -> Done<Town> {
         grants: vec![(Role::Resident, tenant.code.clone())],
     };
     let people = people.chain([resident]).collect();
-    install::register(&store, &clock, None, &tenant, people).await.map_err(failed)?;
+    install::register_people(&store, &clock, None, &tenant, people).await.map_err(to_trouble)?;
     store.close();
     Ok(Town { tenant: id.0, password: city.password, places })
 }
 
 /// Grids of different communities in which one of the demo's reports happens.
-fn places(tree: &AreaTree) -> Vec<Place> {
-    let grids = seed::boundaries().grids;
+fn choose_places(tree: &AreaTree) -> Vec<Place> {
+    let grids = seed::derive_boundaries().grids;
     let mut places: Vec<Place> = Vec::new();
     for report in seed::reports() {
         let point = Point { lng: report.lng, lat: report.lat };
         let grid = grids.iter().find(|grid| covers(&grid.boundary, point));
         let found = grid.and_then(|grid| {
-            Some((tree.by_code(&grid.code)?, tree.by_code(&grid.community_code)?))
+            Some((tree.find_by_code(&grid.code)?, tree.find_by_code(&grid.community_code)?))
         });
         let Some((grid, community)) = found else { continue };
         if places.len() < PLACES && places.iter().all(|place| place.community.id != community.id) {
-            let report = body(&report);
+            let report = report_body(&report);
             places.push(Place { grid: grid.clone(), community: community.clone(), report });
         }
     }
     places
 }
 
-fn body(report: &ReportSeed) -> String {
+fn report_body(report: &ReportSeed) -> String {
     json!({
         "title": report.title, "text": report.text, "category": report.category,
         "urgency": report.urgency.name(),

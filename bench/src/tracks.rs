@@ -26,12 +26,12 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    http::{Client, get, post},
-    load::{Load, Until, drive},
-    report::parts,
-    results::{Budget, Results, shown},
+    http::{Client, get_request, post_request},
+    load::{Load, Until, drive_load},
+    report::describe_parts,
+    results::{Budget, Results, format_number},
     stand::{Open, PLAIN, Stand},
-    trouble::{Done, float, median, say, trouble},
+    trouble::{Done, median, new_trouble, print_line, to_float},
 };
 
 /// Points of a batch, as phones send them.
@@ -48,13 +48,13 @@ pub(crate) struct Walks {
 }
 
 /// A request that must succeed; its answer.
-async fn ask(client: &mut Client, path: &str, token: &str, body: &Value) -> Done<Value> {
-    let status = client.send(&post(path, token, new_id(), &body.to_string())).await?;
+async fn post_json(client: &mut Client, path: &str, token: &str, body: &Value) -> Done<Value> {
+    let status = client.send(&post_request(path, token, new_id(), &body.to_string())).await?;
     let answer: Value = serde_json::from_slice(client.body())?;
     if (200..300).contains(&status) {
         Ok(answer)
     } else {
-        Err(trouble(format!("{path}: {status} {answer}")))
+        Err(new_trouble(format!("{path}: {status} {answer}")))
     }
 }
 
@@ -65,34 +65,34 @@ impl Walks {
         let until = Clock::default().now() + chrono::Duration::minutes(15 * 60 + 30);
         let mut patrols = Vec::new();
         let consent = json!({ "purpose": "track", "given": true, "version": "1" });
-        let workers = at.desk.workers();
+        let workers = at.desk.list_workers();
         for (token, _) in &workers {
-            ask(&mut client, "/api/v1/me/consents", token, &consent).await?;
+            post_json(&mut client, "/api/v1/me/consents", token, &consent).await?;
         }
         // Phones run a little ahead of the server here: points after the consents.
         let began = Clock::default().now() + chrono::Duration::seconds(1);
         for _ in 0..EACH {
             for (token, grid) in &workers {
                 let body = json!({ "area_id": grid, "purpose": "routine", "until": until });
-                let made = ask(&mut client, "/api/v1/patrols/begin", token, &body).await?;
+                let made = post_json(&mut client, "/api/v1/patrols/begin", token, &body).await?;
                 let id = made.get("id").and_then(Value::as_str).unwrap_or_default();
                 patrols.push((Uuid::parse_str(id)?, (*token).to_owned()));
             }
         }
-        Ok(Self { patrols, bodies: bodies(began)? })
+        Ok(Self { patrols, bodies: build_bodies(began)? })
     }
 
     /// The request with this number: the next batch of one patrol after the other.
-    fn request(&self, number: u64) -> Option<Vec<u8>> {
+    fn batch_request(&self, number: u64) -> Option<Vec<u8>> {
         let number = usize::try_from(number).ok()?;
         let (patrol, token) = self.patrols.get(number % self.patrols.len().max(1))?;
         let body = self.bodies.get(number / self.patrols.len().max(1))?;
-        Some(post(&format!("/api/v1/patrols/{patrol}/points"), token, new_id(), body))
+        Some(post_request(&format!("/api/v1/patrols/{patrol}/points"), token, new_id(), body))
     }
 }
 
 /// The batches of one patrol, walking the shipped track again and again.
-fn bodies(began: domain::Instant) -> Done<Vec<String>> {
+fn build_bodies(began: domain::Instant) -> Done<Vec<String>> {
     let track = seed::track();
     let mut points = track.iter().cycle().zip(0_i64..);
     let mut bodies = Vec::with_capacity(BATCHES);
@@ -117,7 +117,7 @@ fn bodies(began: domain::Instant) -> Done<Vec<String>> {
 }
 
 /// The batches of the shipped track as they are packed.
-fn batches() -> (Vec<Vec<u8>>, usize) {
+fn build_batches() -> (Vec<Vec<u8>>, usize) {
     let fix = |(point, seq): (&seed::TrackPoint, u32)| {
         let raw = RawPoint { lng: point.lon, lat: point.lat, coord_type: CoordType::Wgs84 };
         let (at, source) = (point.t, Source::Gps);
@@ -130,16 +130,16 @@ fn batches() -> (Vec<Vec<u8>>, usize) {
 }
 
 /// The shipped track as it is kept, in bytes a point.
-fn packed() -> Done<f64> {
-    let (batches, points) = batches();
+fn measure_packing() -> Done<f64> {
+    let (batches, points) = build_batches();
     let bytes: usize = batches.iter().map(Vec::len).sum();
-    Ok(float(u64::try_from(bytes)?) / float(u64::try_from(points)?))
+    Ok(to_float(u64::try_from(bytes)?) / to_float(u64::try_from(points)?))
 }
 
 /// What sealing costs for one batch, with the position that comes with it, in microseconds.
-fn sealing() -> Done<f64> {
+fn measure_sealing() -> Done<f64> {
     const TIMES: u32 = 200;
-    let (batches, key) = (batches().0, Secret::generate()?);
+    let (batches, key) = (build_batches().0, Secret::generate()?);
     let place = [0; 64];
     let begun = Instant::now();
     for _ in 0..TIMES {
@@ -149,46 +149,50 @@ fn sealing() -> Done<f64> {
         }
     }
     let count = u64::from(TIMES) * u64::try_from(batches.len())?;
-    Ok(begun.elapsed().as_secs_f64() * 1e6 / float(count))
+    Ok(begun.elapsed().as_secs_f64() * 1e6 / to_float(count))
 }
 
-pub(crate) async fn send(at: &Open, clients: u32, time: Duration) -> Done<(Load, Rc<Walks>)> {
+pub(crate) async fn send_points(
+    at: &Open,
+    clients: u32,
+    time: Duration,
+) -> Done<(Load, Rc<Walks>)> {
     let walks = Rc::new(Walks::begin(at).await?);
     let sent = Rc::clone(&walks);
-    let make = Rc::new(move |number| sent.request(number).into_iter().collect());
-    Ok((drive(&at.server, clients, Until::Time(time), make).await?, walks))
+    let make = Rc::new(move |number| sent.batch_request(number).into_iter().collect());
+    Ok((drive_load(&at.server, clients, Until::Time(time), make).await?, walks))
 }
 
 /// Reads the track of the first patrol again and again.
-async fn read(at: &Open, walks: &Walks, time: Duration) -> Done<(Load, usize)> {
-    let (patrol, token) = walks.patrols.first().ok_or_else(|| trouble("no patrol"))?;
-    let request = get(&format!("/api/v1/patrols/{patrol}/track?tolerance=5"), token);
+async fn read_track(at: &Open, walks: &Walks, time: Duration) -> Done<(Load, usize)> {
+    let (patrol, token) = walks.patrols.first().ok_or_else(|| new_trouble("no patrol"))?;
+    let request = get_request(&format!("/api/v1/patrols/{patrol}/track?tolerance=5"), token);
     let mut client = Client::connect(at.server.address).await?;
     client.send(&request).await?;
     let answer: Value = serde_json::from_slice(client.body())?;
     let points = answer.pointer("/features/0/properties/points").and_then(Value::as_u64);
     let points = usize::try_from(points.unwrap_or(0))?;
     let make = Rc::new(move |_| vec![request.clone()]);
-    Ok((drive(&at.server, 1, Until::Time(time), make).await?, points))
+    Ok((drive_load(&at.server, 1, Until::Time(time), make).await?, points))
 }
 
 /// Rounds of both.
 pub(crate) async fn measure(stand: &Stand, results: &mut Results) -> Done {
     let (time, clients) = (stand.options.time(), stand.options.clients);
-    let postgres = stand.postgres(PLAIN).await?;
-    let sqlite = stand.sqlite().await?;
+    let postgres = stand.serve_postgres(PLAIN).await?;
+    let sqlite = stand.serve_sqlite().await?;
     let (mut ours, mut embedded, mut back, mut points) = (Vec::new(), Vec::new(), Vec::new(), 0);
     for round in 1..=stand.options.rounds() {
-        let (load, walks) = send(&postgres, clients, time).await?;
-        let (read, of) = read(&postgres, &walks, time / 4).await?;
-        let (file, _) = send(&sqlite, clients, time).await?;
-        let rate = |load: &Load| load.rate() * 60.0;
-        say(&format!(
+        let (load, walks) = send_points(&postgres, clients, time).await?;
+        let (read, of) = read_track(&postgres, &walks, time / 4).await?;
+        let (file, _) = send_points(&sqlite, clients, time).await?;
+        let rate = |load: &Load| load.request_rate() * 60.0;
+        print_line(&format!(
             "tracks, round {round}: PostgreSQL {} points/s, {} µs a batch; SQLite {} points/s; {of} points read back in {} ms",
-            shown(rate(&load)),
-            shown(load.cost_us()),
-            shown(rate(&file)),
-            shown(read.latency_ms(50)),
+            format_number(rate(&load)),
+            format_number(load.cost_us()),
+            format_number(rate(&file)),
+            format_number(read.latency_ms(50)),
         ));
         ours.push(load);
         embedded.push(file);
@@ -200,37 +204,39 @@ pub(crate) async fn measure(stand: &Stand, results: &mut Results) -> Done {
     };
     let detail = format!(
         "in batches of 60, p99 {} ms; {} µs a batch: {}; SQLite {} points/s",
-        shown(of(&ours, |load| load.latency_ms(99))),
-        shown(of(&ours, Load::cost_us)),
-        parts(&ours),
-        shown(of(&embedded, |load| load.rate() * 60.0)),
+        format_number(of(&ours, |load| load.latency_ms(99))),
+        format_number(of(&ours, Load::cost_us)),
+        describe_parts(&ours),
+        format_number(of(&embedded, |load| load.request_rate() * 60.0)),
     );
     let budget = (Budget::AtLeast, 300_000.0, "/s");
-    results.against(
+    results.add_against(
         "track points, PostgreSQL",
         budget,
-        of(&ours, |load| load.rate() * 60.0),
+        of(&ours, |load| load.request_rate() * 60.0),
         detail,
     );
     let kept = "select sum(octet_length(blob))::float8 / sum(points) from track_batches";
-    let kept: f64 = stand.cluster.ask(PLAIN, kept)?.trim().parse()?;
-    let detail =
-        format!("the shipped track in batches of 60; {} with accuracy, as sent here", shown(kept));
-    results.against(
+    let kept: f64 = stand.cluster.run_sql(PLAIN, kept)?.trim().parse()?;
+    let detail = format!(
+        "the shipped track in batches of 60; {} with accuracy, as sent here",
+        format_number(kept)
+    );
+    results.add_against(
         "a track point as it is kept",
         (Budget::AtMost, 6.0, " bytes"),
-        packed()?,
+        measure_packing()?,
         detail,
     );
-    let (seal, cost) = (sealing()?, of(&ours, Load::cost_us));
-    results.against(
+    let (seal, cost) = (measure_sealing()?, of(&ours, Load::cost_us));
+    results.add_against(
         "sealing a batch of points, by what a batch costs",
         (Budget::AtMost, 0.1, " ×"),
         seal / cost,
-        format!("{} µs of {} µs of processor", shown(seal), shown(cost)),
+        format!("{} µs of {} µs of processor", format_number(seal), format_number(cost)),
     );
     let detail =
         format!("{points} points decoded, marked, measured and simplified to 5 m, one client");
-    results.note("a track read back", of(&back, |load| load.latency_ms(50)), " ms", detail);
+    results.add_note("a track read back", of(&back, |load| load.latency_ms(50)), " ms", detail);
     Ok(())
 }

@@ -22,7 +22,7 @@ impl fmt::Display for Trouble {
 }
 
 /// A trouble in words.
-pub(crate) fn trouble(why: impl Into<String>) -> Trouble {
+pub(crate) fn new_trouble(why: impl Into<String>) -> Trouble {
     Trouble(why.into())
 }
 
@@ -32,12 +32,12 @@ pub(crate) fn trouble(why: impl Into<String>) -> Trouble {
     clippy::cast_precision_loss,
     reason = "counts here are far below 2^52"
 )]
-pub(crate) const fn float(count: u64) -> f64 {
+pub(crate) const fn to_float(count: u64) -> f64 {
     count as f64
 }
 
 /// How many there are.
-pub(crate) fn count<T>(of: &[T]) -> u64 {
+pub(crate) fn count_items<T>(of: &[T]) -> u64 {
     u64::try_from(of.len()).unwrap_or(u64::MAX)
 }
 
@@ -56,6 +56,6 @@ pub(crate) fn percentile(sorted: &[u32], hundredths: usize) -> f64 {
 
 /// Tells the person who watches.
 #[expect(clippy::print_stdout, reason = "a measurement talks to whoever started it")]
-pub(crate) fn say(text: &str) {
+pub(crate) fn print_line(text: &str) {
     println!("{text}");
 }

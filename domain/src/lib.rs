@@ -19,8 +19,8 @@ pub mod core {
     pub mod disclosure;
     pub mod id;
     pub mod journal;
-    pub mod named;
-    pub mod sheet;
+    pub mod labelled_enum;
+    pub mod tabular_import;
     pub mod tally;
     pub mod text;
     pub mod time;
@@ -58,7 +58,7 @@ pub mod rules {
     pub mod burden;
     pub mod catalogue;
     pub mod condition;
-    pub mod dispatching;
+    pub mod dispatch_preview;
     pub mod duplicate;
     pub mod listed;
     pub mod notice;
@@ -66,14 +66,14 @@ pub mod rules {
     pub mod place;
     pub mod refusal;
     pub mod responsibility;
+    pub(crate) mod rule_precedence;
     pub mod rulebook;
     pub mod sampling;
     pub mod sla;
-    pub(crate) mod specific;
-    pub mod tracking;
+    pub mod track_policy;
     pub mod vocabulary;
     pub mod webhook;
-    pub mod whistling;
+    pub mod whistle_policy;
 }
 
 /// What moves by commands: reports, cases, people, areas, patrols, visits, forms, files.
@@ -84,9 +84,9 @@ pub mod flows {
     pub mod change;
     pub mod claim;
     pub mod content_review;
+    pub mod event_type;
     pub mod flow;
     pub mod form;
-    pub mod happening;
     pub mod household;
     pub mod intake;
     pub mod labels;
@@ -101,7 +101,7 @@ pub mod flows {
     pub mod stored_event;
     pub mod track;
     pub mod visit;
-    pub mod visiting;
+    pub mod visit_commit;
 }
 
 pub use crate::core::time::Instant;

@@ -17,7 +17,7 @@ use domain::{
     },
     flows::change::Change,
     people::{
-        audit::{Act, Note, Verdict},
+        audit::{AuditAction, Note, Verdict},
         personal::DataSubject,
     },
     rules::burden::Entered,
@@ -158,14 +158,14 @@ impl Commit {
     pub(crate) fn new(writes: &[Write]) -> Result<Self> {
         let mut commit = Self::default();
         let first = writes.iter().find_map(Write::entry);
-        let first = first.ok_or_else(orphan)?;
+        let first = first.ok_or_else(orphan_error)?;
         for write in writes {
-            commit.add(write, first)?;
+            commit.add_write(write, first)?;
         }
         if writes.iter().any(|write| matches!(write, Write::Personal(_))) {
             let contact = |write: &Write| {
                 let Write::Flow(change) = write else { return None };
-                Contact::of(&**change)
+                Contact::from_change(&**change)
             };
             commit.rows.extend(writes.iter().filter_map(contact));
         }
@@ -173,13 +173,13 @@ impl Commit {
     }
 
     /// Adds what to write; `first` is the first entry of the commit.
-    fn add(&mut self, write: &Write, first: &Entry) -> Result<()> {
+    fn add_write(&mut self, write: &Write, first: &Entry) -> Result<()> {
         let rows = &mut self.rows;
         match write {
             Write::Flow(change) => {
                 self.entries.push(EntryRow::new(change.entry()));
-                self.notes.extend(change.audited().map(|act| noted(change.entry(), act)));
-                change.write(&mut PendingRows(rows))?;
+                self.notes.extend(change.audit_action().map(|act| new_note(change.entry(), act)));
+                change.write_rows(&mut PendingRows(rows))?;
             }
             Write::Areas { entry, areas, drawn } => {
                 self.entries.push(EntryRow::new(entry));
@@ -223,7 +223,7 @@ impl Commit {
 }
 
 /// The note of an entry that matters for security: the facts themselves stand in the journal.
-fn noted(entry: &Entry, act: Act) -> (TenantId, Note) {
+fn new_note(entry: &Entry, act: AuditAction) -> (TenantId, Note) {
     let note = Note {
         at: entry.at,
         act,
@@ -237,22 +237,23 @@ fn noted(entry: &Entry, act: Act) -> (TenantId, Note) {
     (entry.tenant, note)
 }
 
-fn orphan() -> StoreError {
+fn orphan_error() -> StoreError {
     StoreError::Inconsistent("a write without a journal entry".to_owned())
 }
 
 /// Applies commits in the hope that none of them was seen before or lost a race, which is the
 /// rule and costs least; if one was, nothing is written and [`apply`] is to be asked.
 pub(crate) fn apply_all(db: &mut Db, commits: &[&Commit]) -> Result<()> {
-    let entries = numbered(db, commits)?;
-    rows::insert(db, &sorted(&entries))?;
-    save(db, commits)
+    let entries = number_entries(db, commits)?;
+    rows::insert(db, &sort_entries(&entries))?;
+    save_rows(db, commits)
 }
 
 /// Applies commits within the current transaction; one outcome for each.
 pub(crate) fn apply(db: &mut Db, commits: &[&Commit]) -> Result<Vec<Outcome>> {
-    let entries = numbered(db, commits)?;
-    let mut won: HashSet<EntryKey> = rows::claim(db, &sorted(&entries))?.into_iter().collect();
+    let entries = number_entries(db, commits)?;
+    let mut won: HashSet<EntryKey> =
+        rows::claim(db, &sort_entries(&entries))?.into_iter().collect();
     if won.len() < entries.len() {
         feed::close_holes(db, &entries, &won)?;
     }
@@ -263,17 +264,17 @@ pub(crate) fn apply(db: &mut Db, commits: &[&Commit]) -> Result<Vec<Outcome>> {
             winners.push(*commit);
             outcomes.push(Outcome::Done);
         } else if taken == 0 {
-            outcomes.push(lost(db, commit)?);
+            outcomes.push(explain_loss(db, commit)?);
         } else {
             return Err(StoreError::Exists("command"));
         }
     }
-    save(db, &winners)?;
+    save_rows(db, &winners)?;
     Ok(outcomes)
 }
 
 /// Why a commit lost: its command was seen before, or its place in the journal is taken.
-fn lost(db: &mut Db, commit: &Commit) -> Result<Outcome> {
+fn explain_loss(db: &mut Db, commit: &Commit) -> Result<Outcome> {
     use schema::journal::dsl as j;
     for entry in &commit.entries {
         let seen: i64 = j::journal
@@ -289,44 +290,45 @@ fn lost(db: &mut Db, commit: &Commit) -> Result<Outcome> {
 }
 
 /// The entries of several commits, with their positions in the feed.
-fn numbered(db: &mut Db, commits: &[&Commit]) -> Result<Vec<EntryRow>> {
+fn number_entries(db: &mut Db, commits: &[&Commit]) -> Result<Vec<EntryRow>> {
     let mut entries =
-        all(commits, |commit| &commit.entries).into_iter().cloned().collect::<Vec<_>>();
-    feed::number(db, &mut entries)?;
+        collect_rows(commits, |commit| &commit.entries).into_iter().cloned().collect::<Vec<_>>();
+    feed::number_entries(db, &mut entries)?;
     Ok(entries)
 }
 
 /// Entries by flow: two lanes that write to the same flows meet in the
 /// same order, so that one waits for the other and never each for the other. Of two that want the
 /// same place the one whose commit came first stays first: it is the one that is told it won.
-fn sorted(entries: &[EntryRow]) -> Vec<&EntryRow> {
+fn sort_entries(entries: &[EntryRow]) -> Vec<&EntryRow> {
     let mut entries: Vec<&EntryRow> = entries.iter().collect();
-    entries.sort_by(|one, other| place(one).cmp(&place(other)));
+    entries.sort_by(|one, other| sort_key(one).cmp(&sort_key(other)));
     entries
 }
 
-fn place(entry: &EntryRow) -> (Id, Id, &str, i64) {
+fn sort_key(entry: &EntryRow) -> (Id, Id, &str, i64) {
     (entry.tenant_id, entry.flow_id, &entry.flow, entry.seq)
 }
 
 /// The rows of a table in several commits.
-fn all<'a, R>(commits: &[&'a Commit], rows: fn(&Commit) -> &Vec<R>) -> Vec<&'a R> {
+fn collect_rows<'a, R>(commits: &[&'a Commit], rows: fn(&Commit) -> &Vec<R>) -> Vec<&'a R> {
     commits.iter().flat_map(|commit| rows(commit)).collect()
 }
 
-fn save(db: &mut Db, commits: &[&Commit]) -> Result<()> {
-    let answers = all(commits, |commit| &commit.answers);
-    form::lock(db, &answers)?;
+fn save_rows(db: &mut Db, commits: &[&Commit]) -> Result<()> {
+    let answers = collect_rows(commits, |commit| &commit.answers);
+    form::lock_households(db, &answers)?;
     let rows: Vec<&Pending> = commits.iter().map(|commit| &commit.rows).collect();
     Pending::save(db, &rows)?;
     rows::insert(db, &answers)?;
-    let forgotten: Vec<_> = all(commits, |commit| &commit.forgotten).into_iter().copied().collect();
+    let forgotten: Vec<_> =
+        collect_rows(commits, |commit| &commit.forgotten).into_iter().copied().collect();
     for (tenant, subject, at) in &forgotten {
-        vault::destroy(db, *tenant, *subject, at.0)?;
+        vault::destroy_key(db, *tenant, *subject, at.0)?;
     }
-    form::forget(db, &forgotten, &answers)?;
+    form::forget_answers(db, &forgotten, &answers)?;
     // Last, and by tenant: writers wait here for each other, and hold nothing others wait for.
-    let mut notes = all(commits, |commit| &commit.notes);
+    let mut notes = collect_rows(commits, |commit| &commit.notes);
     notes.sort_by_key(|(tenant, _)| *tenant);
     for (tenant, note) in notes {
         audit::append(db, *tenant, note.clone())?;
@@ -371,7 +373,7 @@ mod tests {
         let commits: Vec<Commit> = (0..200).map(wanting).collect();
         let entries: Vec<EntryRow> =
             commits.into_iter().flat_map(|commit| commit.entries).collect();
-        let sorted = sorted(&entries);
+        let sorted = sort_entries(&entries);
         let order = |flow| {
             let of = sorted.iter().filter(|row| row.flow_id == Id(Uuid::from_u128(flow)));
             of.map(|row| row.command_id.0.as_u128()).collect::<Vec<_>>()

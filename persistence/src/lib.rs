@@ -1,6 +1,6 @@
 //! Where GridWhistle keeps things: SQLite or PostgreSQL, by URL.
 //!
-//! [`Store::look`] finds one flow's state, [`Store::read`] runs any query on a reading lane,
+//! [`Store::load_state`] finds one flow's state, [`Store::read`] runs any query on a reading lane,
 //! [`Store::commit`] makes changes durable on a
 //! writing lane. Queries are plain functions over [`Db`], written once for both engines, one
 //! file per capability. Nothing here knows HTTP or decides anything.
@@ -23,7 +23,7 @@ pub mod kernel {
     pub mod key;
     pub(crate) mod lane;
     pub(crate) mod list;
-    pub(crate) mod look;
+    pub(crate) mod load;
     pub mod migrate;
     pub mod obligation;
     pub(crate) mod pending;
@@ -43,13 +43,13 @@ pub mod integrations {
 
 /// People, their logins, what is personal about them, and the audit log.
 pub mod people {
+    pub mod appointment;
     pub mod audit;
     pub mod client;
-    pub mod factor;
     pub mod identity;
     pub mod person;
-    pub mod post;
     pub mod privacy;
+    pub mod second_factor;
     pub mod session;
     pub mod tally;
     pub mod vault;
@@ -79,6 +79,6 @@ pub use batch::{Outcome, Write};
 pub use kernel::connection::Db;
 pub use kernel::error::StoreError;
 pub use kernel::flow::{FlowTable, FlowWrite};
-pub use kernel::look::{KnownFlow, find};
+pub use kernel::load::{KnownFlow, load_state};
 pub use registry::{FLOWS, new_projection};
 pub use store::{CheckedState, Options, Store};

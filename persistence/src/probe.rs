@@ -24,7 +24,7 @@ pub fn execute(url: &str, sql: &str) -> Result<(), StoreError> {
 }
 
 /// The text column `line` of every row a query finds.
-pub fn lines(url: &str, sql: &str) -> Result<Vec<String>, StoreError> {
+pub fn query_lines(url: &str, sql: &str) -> Result<Vec<String>, StoreError> {
     let mut db = connect(url)?;
     let rows: Vec<Row> = each!(&mut db, c => diesel::sql_query(sql).load(c))?;
     Ok(rows.into_iter().map(|row| row.line).collect())

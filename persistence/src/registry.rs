@@ -9,7 +9,7 @@ use domain::flows::{
 use crate::{
     StoreError,
     kernel::{
-        look::{Known, KnownFlow},
+        load::{KnownFlow, RegisteredFlow},
         obligation,
         projection::Projection,
     },
@@ -17,24 +17,24 @@ use crate::{
 
 /// Every kind of flow with a table of its own.
 pub static FLOWS: [&dyn KnownFlow; 12] = [
-    &Known::<Report>::NEW,
-    &Known::<Case>::NEW,
-    &Known::<Person>::NEW,
-    &Known::<Policy>::NEW,
-    &Known::<Patrol>::NEW,
-    &Known::<PatrolPlan>::NEW,
-    &Known::<Household>::NEW,
-    &Known::<Visit>::NEW,
-    &Known::<Campaign>::NEW,
-    &Known::<Form>::NEW,
-    &Known::<Media>::NEW,
-    &Known::<Review>::NEW,
+    &RegisteredFlow::<Report>::NEW,
+    &RegisteredFlow::<Case>::NEW,
+    &RegisteredFlow::<Person>::NEW,
+    &RegisteredFlow::<Policy>::NEW,
+    &RegisteredFlow::<Patrol>::NEW,
+    &RegisteredFlow::<PatrolPlan>::NEW,
+    &RegisteredFlow::<Household>::NEW,
+    &RegisteredFlow::<Visit>::NEW,
+    &RegisteredFlow::<Campaign>::NEW,
+    &RegisteredFlow::<Form>::NEW,
+    &RegisteredFlow::<Media>::NEW,
+    &RegisteredFlow::<Review>::NEW,
 ];
 
 /// A projection that expects rows of every kind of flow.
 pub fn new_projection() -> Result<Projection, StoreError> {
     let mut projection = Projection::default();
-    obligation::expect(&mut projection)?;
-    FLOWS.iter().try_for_each(|flow| flow.expect(&mut projection))?;
+    obligation::expect_table(&mut projection)?;
+    FLOWS.iter().try_for_each(|flow| flow.expect_tables(&mut projection))?;
     Ok(projection)
 }

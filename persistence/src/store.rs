@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use domain::{core::id::TenantId, flows::change::Stored};
+use domain::{core::id::TenantId, flows::change::Versioned};
 use tokio::sync::{Mutex, oneshot, watch};
 use uuid::Uuid;
 
@@ -21,9 +21,9 @@ use crate::{
         connection::{self, Db, Url, Use, transaction},
         error::StoreError,
         flow::FlowTable,
-        flow::stored,
+        flow::rebuild_state,
         lane::{Lane, Size},
-        look::{self, Found, Look, Memory, Wanted, query},
+        load::{self, Found, LoadKey, LoadRequest, Memory, query_states},
         migrate,
         types::Id,
     },
@@ -65,7 +65,7 @@ pub struct Store {
 
 struct Lanes {
     reads: Lane<Job>,
-    looks: Lane<Look>,
+    looks: Lane<LoadRequest>,
     writes: Lane<Task>,
     /// Points of tracks on PostgreSQL: one lane, so that more of them share a transaction. SQLite has
     /// one writer for everything.
@@ -101,7 +101,7 @@ impl Worker {
         Ok(Self { url: url.clone(), purpose, db: Ok(url.connect(purpose)?) })
     }
 
-    fn ready(&mut self) -> &mut Result<Db> {
+    fn ensure_connection(&mut self) -> &mut Result<Db> {
         if self.db.is_err() {
             self.db = self.url.connect(self.purpose);
         }
@@ -127,29 +127,30 @@ impl Store {
     pub fn open(url: &str, options: Options) -> Result<Self> {
         migrate::up(url)?;
         let url = Url::parse(url)?;
-        let (reading, writing) = if url.embedded() { (4, 1) } else { (8, 2) };
+        let (reading, writing) = if url.is_embedded() { (4, 1) } else { (8, 2) };
         let reading = options.readers.unwrap_or(reading).max(1);
-        let writing = if url.embedded() { 1 } else { options.writers.unwrap_or(writing).max(1) };
+        let writing = if url.is_embedded() { 1 } else { options.writers.unwrap_or(writing).max(1) };
         let workers = |count, purpose| {
             (0..count).map(|_| Worker::new(&url, purpose)).collect::<Result<Vec<_>>>()
         };
         let size = |batch| Size { batch, waiting: options.waiting };
         let failed = |error: std::io::Error| StoreError::Unavailable(error.to_string());
-        let read_lane = Lane::start("read", size(1), workers(reading, Use::Read)?, read);
+        let read_lane = Lane::start("read", size(1), workers(reading, Use::Read)?, run_reads);
         let look_lane =
-            Lane::start("look", size(Self::BATCH), workers(Self::LOOKING, Use::Look)?, looking);
+            Lane::start("look", size(Self::BATCH), workers(Self::LOOKING, Use::Look)?, run_loads);
         let write_lane =
-            Lane::start("write", size(Self::BATCH), workers(writing, Use::Write)?, write);
+            Lane::start("write", size(Self::BATCH), workers(writing, Use::Write)?, run_writes);
         let (reads, looks) = (read_lane.map_err(failed)?, look_lane.map_err(failed)?);
         let (writes, memory) = (write_lane.map_err(failed)?, Memory::new(&FLOWS));
-        let tracks = if url.embedded() {
+        let tracks = if url.is_embedded() {
             None
         } else {
-            let lane = Lane::start("track", size(Self::TRACKS), workers(1, Use::Write)?, write);
+            let lane =
+                Lane::start("track", size(Self::TRACKS), workers(1, Use::Write)?, run_writes);
             Some(lane.map_err(failed)?)
         };
         let stirred = watch::Sender::new(0);
-        let (remains, embedded) = (Remains::default(), url.embedded());
+        let (remains, embedded) = (Remains::default(), url.is_embedded());
         let lanes = Lanes { reads, looks, writes, tracks, memory, stirred, remains, embedded };
         Ok(Self { lanes: Arc::new(lanes) })
     }
@@ -160,17 +161,17 @@ impl Store {
         query: impl FnOnce(&mut Db) -> Result<R> + Send + 'static,
     ) -> Result<R> {
         let (reply, answer) = oneshot::channel();
-        self.lanes.reads.push(job(query, reply))?;
+        self.lanes.reads.push(new_job(query, reply))?;
         answer.await.unwrap_or(Err(StoreError::Closed))
     }
 
     /// Runs queries on a reading lane that all see the database as it is at the first of them,
     /// whatever is written meanwhile.
-    pub async fn snapshot<R: Send + 'static>(
+    pub async fn read_snapshot<R: Send + 'static>(
         &self,
         query: impl FnOnce(&mut Db) -> Result<R> + Send + 'static,
     ) -> Result<R> {
-        self.read(move |db| connection::snapshot(db, query)).await
+        self.read(move |db| connection::read_snapshot(db, query)).await
     }
 
     /// Makes changes durable together, or none of them; commits that wait at the same time share
@@ -185,7 +186,7 @@ impl Store {
         self.lanes.writes.push(Task::Commit(commit, reply))?;
         let outcome = answer.await.unwrap_or(Err(StoreError::Closed))?;
         if outcome == Outcome::Done {
-            self.remember(writes);
+            self.remember_states(writes);
             self.lanes.stirred.send_modify(|count| *count += 1);
             if erases {
                 self.scrub().await;
@@ -208,7 +209,7 @@ impl Store {
                 return;
             }
             let all = remains.erased.load(Ordering::SeqCst);
-            match self.outside(connection::scrub).await {
+            match self.run_outside_transaction(connection::scrub).await {
                 Ok(true) => {
                     remains.scrubbed.store(all, Ordering::SeqCst);
                     return;
@@ -231,12 +232,12 @@ impl Store {
 
     /// Runs `work` outside of any transaction: on the writing lane of SQLite, which writes nothing
     /// else meanwhile; on a reading lane of PostgreSQL, where nothing waits for it.
-    async fn outside<R: Send + 'static>(
+    async fn run_outside_transaction<R: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Db) -> Result<R> + Send + 'static,
     ) -> Result<R> {
         let (reply, answer) = oneshot::channel();
-        let work = job(work, reply);
+        let work = new_job(work, reply);
         if self.lanes.embedded {
             self.lanes.writes.push(Task::Run(work))?;
         } else {
@@ -246,26 +247,26 @@ impl Store {
     }
 
     /// Tells whenever flows moved through this store; what other replicas commit it does not tell.
-    pub fn stirred(&self) -> watch::Receiver<u64> {
+    pub fn commit_signal(&self) -> watch::Receiver<u64> {
         self.lanes.stirred.subscribe()
     }
 
     /// How many commits moved flows through this store since it was opened.
-    pub fn committed(&self) -> u64 {
+    pub fn commit_count(&self) -> u64 {
         *self.lanes.stirred.borrow()
     }
 
     /// Keeps the states that were written.
-    fn remember(&self, writes: Vec<Write>) {
+    fn remember_states(&self, writes: Vec<Write>) {
         for write in writes {
             if let Write::Flow(change) = write {
-                change.keep(&self.lanes.memory);
+                change.keep_state(&self.lanes.memory);
             }
         }
     }
 
     /// Puts a caller that waits for a state into the queue.
-    pub(crate) fn ask(&self, look: Look) -> Result<()> {
+    pub(crate) fn queue_load(&self, look: LoadRequest) -> Result<()> {
         self.lanes.looks.push(look)
     }
 
@@ -275,7 +276,7 @@ impl Store {
     }
 
     /// Makes points of a track durable; those that wait at the same time share a transaction.
-    pub async fn track(&self, upload: Upload) -> Result<Landed> {
+    pub async fn store_track(&self, upload: Upload) -> Result<Landed> {
         let (reply, answer) = oneshot::channel();
         let lane = self.lanes.tracks.as_ref().unwrap_or(&self.lanes.writes);
         lane.push(Task::Track(Box::new(upload), reply))?;
@@ -288,7 +289,7 @@ impl Store {
         work: impl FnOnce(&mut Db) -> Result<R> + Send + 'static,
     ) -> Result<R> {
         let (reply, answer) = oneshot::channel();
-        let work = job(move |db| transaction(db, work), reply);
+        let work = new_job(move |db| transaction(db, work), reply);
         self.lanes.writes.push(Task::Run(work))?;
         answer.await.unwrap_or(Err(StoreError::Closed))
     }
@@ -309,7 +310,7 @@ impl Store {
 }
 
 /// Wraps a query so that a lane can run it and its caller gets the answer.
-fn job<R: Send + 'static>(
+fn new_job<R: Send + 'static>(
     query: impl FnOnce(&mut Db) -> Result<R> + Send + 'static,
     reply: oneshot::Sender<Result<R>>,
 ) -> Job {
@@ -327,26 +328,26 @@ fn job<R: Send + 'static>(
 }
 
 /// Runs a job; a panic in it costs its connection, not the lane.
-fn guarded(worker: &mut Worker, work: impl FnOnce(&mut Result<Db>)) {
-    let run = AssertUnwindSafe(|| work(worker.ready()));
+fn run_safely(worker: &mut Worker, work: impl FnOnce(&mut Result<Db>)) {
+    let run = AssertUnwindSafe(|| work(worker.ensure_connection()));
     if catch_unwind(run).is_err() {
         tracing::error!("a database job panicked");
         worker.drop_connection();
     }
 }
 
-fn read(worker: &mut Worker, jobs: Vec<Job>) {
+fn run_reads(worker: &mut Worker, jobs: Vec<Job>) {
     for job in jobs {
-        guarded(worker, job);
+        run_safely(worker, job);
     }
 }
 
-fn looking(worker: &mut Worker, looks: Vec<Look>) {
-    guarded(worker, |db| look::together(db, looks));
+fn run_loads(worker: &mut Worker, looks: Vec<LoadRequest>) {
+    run_safely(worker, |db| load::answer_all(db, looks));
 }
 
 /// Commits everything that waits in one transaction; the rest runs each on its own.
-fn write(worker: &mut Worker, tasks: Vec<Task>) {
+fn run_writes(worker: &mut Worker, tasks: Vec<Task>) {
     let (mut commits, mut replies) = (Vec::new(), Vec::new());
     let (mut uploads, mut walkers) = (Vec::new(), Vec::new());
     for task in tasks {
@@ -359,15 +360,15 @@ fn write(worker: &mut Worker, tasks: Vec<Task>) {
                 uploads.push(upload);
                 walkers.push(reply);
             }
-            Task::Run(job) => guarded(worker, job),
+            Task::Run(job) => run_safely(worker, job),
         }
     }
-    tracks(worker, &uploads, walkers);
+    run_uploads(worker, &uploads, walkers);
     if commits.is_empty() {
         return;
     }
     let mut outcomes = Vec::new();
-    guarded(worker, |db| outcomes = together(db, &commits));
+    run_safely(worker, |db| outcomes = commit_together(db, &commits));
     let mut outcomes = outcomes.into_iter();
     for reply in replies {
         let interrupted = || Err(StoreError::Unavailable("the write was interrupted".to_owned()));
@@ -379,7 +380,7 @@ fn write(worker: &mut Worker, tasks: Vec<Task>) {
 
 /// Stores what waits of tracks in one transaction, apart from commits: it holds locks on tracks
 /// alone, and takes them in order.
-fn tracks(
+fn run_uploads(
     worker: &mut Worker,
     uploads: &[Box<Upload>],
     replies: Vec<oneshot::Sender<Result<Landed>>>,
@@ -388,7 +389,7 @@ fn tracks(
         return;
     }
     let mut landed = Vec::new();
-    guarded(worker, |db| landed = walked(db, uploads));
+    run_safely(worker, |db| landed = store_uploads(db, uploads));
     let mut landed = landed.into_iter();
     for reply in replies {
         let interrupted = || Err(StoreError::Unavailable("the write was interrupted".to_owned()));
@@ -398,7 +399,7 @@ fn tracks(
 }
 
 /// All uploads in one transaction; should that break, each on its own.
-fn walked(db: &mut Result<Db>, uploads: &[Box<Upload>]) -> Vec<Result<Landed>> {
+fn store_uploads(db: &mut Result<Db>, uploads: &[Box<Upload>]) -> Vec<Result<Landed>> {
     let failed =
         |why: &str| uploads.iter().map(|_| Err(StoreError::Unavailable(why.to_owned()))).collect();
     let connection = match db {
@@ -406,7 +407,7 @@ fn walked(db: &mut Result<Db>, uploads: &[Box<Upload>]) -> Vec<Result<Landed>> {
         Err(error) => return failed(&error.to_string()),
     };
     let all: Vec<&Upload> = uploads.iter().map(AsRef::as_ref).collect();
-    match transaction(connection, |db| track::store(db, &all)) {
+    match transaction(connection, |db| track::store_points(db, &all)) {
         Ok(landed) => landed.into_iter().map(Ok).collect(),
         Err(StoreError::Unavailable(why)) => {
             *db = Err(StoreError::Unavailable(why.clone()));
@@ -414,7 +415,8 @@ fn walked(db: &mut Result<Db>, uploads: &[Box<Upload>]) -> Vec<Result<Landed>> {
         }
         Err(_) => {
             let alone = |upload: &&Upload| {
-                let landed = transaction(connection, |db| track::store(db, &[*upload]))?.pop();
+                let landed =
+                    transaction(connection, |db| track::store_points(db, &[*upload]))?.pop();
                 let none = || StoreError::Inconsistent("an upload without an answer".to_owned());
                 landed.ok_or_else(none)
             };
@@ -425,7 +427,7 @@ fn walked(db: &mut Result<Db>, uploads: &[Box<Upload>]) -> Vec<Result<Landed>> {
 
 /// All commits in one transaction: first in the hope that all of them are new, then looking at
 /// each for replays and lost races; should one break that too, each on its own.
-fn together(db: &mut Result<Db>, commits: &[Box<Commit>]) -> Vec<Result<Outcome>> {
+fn commit_together(db: &mut Result<Db>, commits: &[Box<Commit>]) -> Vec<Result<Outcome>> {
     let failed =
         |why: &str| commits.iter().map(|_| Err(StoreError::Unavailable(why.to_owned()))).collect();
     let connection = match db {
@@ -446,7 +448,8 @@ fn together(db: &mut Result<Db>, commits: &[Box<Commit>]) -> Vec<Result<Outcome>
             failed(&why)
         }
         Err(_) => {
-            let outcomes: Vec<_> = commits.iter().map(|commit| alone(connection, commit)).collect();
+            let outcomes: Vec<_> =
+                commits.iter().map(|commit| commit_alone(connection, commit)).collect();
             if let Some(Err(StoreError::Unavailable(why))) =
                 outcomes.iter().find(|o| matches!(o, Err(StoreError::Unavailable(_))))
             {
@@ -457,7 +460,7 @@ fn together(db: &mut Result<Db>, commits: &[Box<Commit>]) -> Vec<Result<Outcome>
     }
 }
 
-fn alone(db: &mut Db, commit: &Commit) -> Result<Outcome> {
+fn commit_alone(db: &mut Db, commit: &Commit) -> Result<Outcome> {
     transaction(db, |db| {
         let outcome = batch::apply(db, &[commit])?.pop();
         outcome.ok_or_else(|| StoreError::Inconsistent("a commit without an outcome".to_owned()))
@@ -472,12 +475,12 @@ fn alone(db: &mut Db, commit: &Commit) -> Result<Outcome> {
 impl Store {
     /// The present state of a flow, for what is about another one: it is told as its row says,
     /// whether or not its journal can be read.
-    pub async fn look<F: FlowTable>(
+    pub async fn load_state<F: FlowTable>(
         &self,
         tenant: TenantId,
         id: Uuid,
-    ) -> Result<Option<Arc<Stored<F>>>> {
-        Ok(self.seen(self.looks(tenant, id)?).await?.map(|found| found.state))
+    ) -> Result<Option<Arc<Versioned<F>>>> {
+        Ok(self.await_state(self.request_state(tenant, id)?).await?.map(|found| found.state))
     }
 
     /// The present state of the flow that is asked about or commanded, and whether its journal can be
@@ -487,24 +490,27 @@ impl Store {
         tenant: TenantId,
         id: Uuid,
     ) -> Result<Option<CheckedState<F>>> {
-        self.seen(self.looks(tenant, id)?).await
+        self.await_state(self.request_state(tenant, id)?).await
     }
 
     /// The present states of flows, in the order asked for, by few queries. One that cannot be
     /// read hides no other.
-    pub async fn look_all<F: FlowTable>(
+    pub async fn load_states<F: FlowTable>(
         &self,
         tenant: TenantId,
         ids: &[Uuid],
-    ) -> Vec<Result<Option<Arc<Stored<F>>>>> {
+    ) -> Vec<Result<Option<Arc<Versioned<F>>>>> {
         /// How many wait at once: others wait there too.
         const ABREAST: usize = 100;
         let mut states = Vec::with_capacity(ids.len());
         for some in ids.chunks(ABREAST) {
-            let asked: Vec<_> = some.iter().map(|id| self.looks::<F>(tenant, *id)).collect();
+            let asked: Vec<_> =
+                some.iter().map(|id| self.request_state::<F>(tenant, *id)).collect();
             for looking in asked {
                 states.push(match looking {
-                    Ok(looking) => self.seen(looking).await.map(|found| found.map(|one| one.state)),
+                    Ok(looking) => {
+                        self.await_state(looking).await.map(|found| found.map(|one| one.state))
+                    }
                     Err(error) => Err(error),
                 });
             }
@@ -513,19 +519,22 @@ impl Store {
     }
 
     /// Asks for a state.
-    fn looks<F: FlowTable>(&self, tenant: TenantId, id: Uuid) -> Result<Looking<F>> {
-        let known = self.recall::<F>(tenant, id);
+    fn request_state<F: FlowTable>(&self, tenant: TenantId, id: Uuid) -> Result<PendingLoad<F>> {
+        let known = self.recall_state::<F>(tenant, id);
         let seq = known.as_ref().map_or(0, |known| known.seq);
         let (reply, answer) = oneshot::channel();
-        let wanted = Wanted { tenant: Id(tenant.0), id: Id(id), seq };
-        self.ask(Look { table: F::TABLE, query: query::<F>, wanted, reply })?;
-        Ok(Looking { tenant, id, known, answer })
+        let wanted = LoadKey { tenant: Id(tenant.0), id: Id(id), seq };
+        self.queue_load(LoadRequest { table: F::TABLE, query: query_states::<F>, wanted, reply })?;
+        Ok(PendingLoad { tenant, id, known, answer })
     }
 
     /// Waits for a state that was asked for, and says whether its journal can be read. Only what can
     /// be read is kept in memory, where commands are decided on it unasked.
-    async fn seen<F: FlowTable>(&self, looking: Looking<F>) -> Result<Option<CheckedState<F>>> {
-        let Looking { tenant, id, known, answer } = looking;
+    async fn await_state<F: FlowTable>(
+        &self,
+        looking: PendingLoad<F>,
+    ) -> Result<Option<CheckedState<F>>> {
+        let PendingLoad { tenant, id, known, answer } = looking;
         let Some(found) = answer.await.unwrap_or(Err(StoreError::Closed))? else {
             return Ok(None);
         };
@@ -533,15 +542,19 @@ impl Store {
         let Some(state) = found.state else {
             return Ok(known.map(|state| CheckedState { state, readable }));
         };
-        let state = Arc::new(stored::<F>(F::TABLE, (Id(id), found.seq, found.head, state))?);
+        let state = Arc::new(rebuild_state::<F>(F::TABLE, (Id(id), found.seq, found.head, state))?);
         if readable.is_ok() {
-            self.memory().keep(tenant, &state);
+            self.memory().keep_state(tenant, &state);
         }
         Ok(Some(CheckedState { state, readable }))
     }
 
     /// A state the flow had a moment ago, if it is kept.
-    pub fn recall<F: FlowTable>(&self, tenant: TenantId, id: Uuid) -> Option<Arc<Stored<F>>> {
+    pub fn recall_state<F: FlowTable>(
+        &self,
+        tenant: TenantId,
+        id: Uuid,
+    ) -> Option<Arc<Versioned<F>>> {
         self.memory().states::<F>()?.get(&(tenant, id))
     }
 }
@@ -549,21 +562,21 @@ impl Store {
 /// A state as its row has it, and whether this program understands the journal behind it.
 pub struct CheckedState<F> {
     /// The state of the row.
-    pub state: Arc<Stored<F>>,
+    pub state: Arc<Versioned<F>>,
     readable: Result<()>,
 }
 
 impl<F> CheckedState<F> {
     /// The state; [`StoreError::Unreadable`] where the end of its journal cannot be read.
-    pub fn into_readable(self) -> Result<Arc<Stored<F>>> {
+    pub fn into_readable(self) -> Result<Arc<Versioned<F>>> {
         self.readable.map(|()| self.state)
     }
 }
 
 /// A state that was asked for.
-struct Looking<F> {
+struct PendingLoad<F> {
     tenant: TenantId,
     id: Uuid,
-    known: Option<Arc<Stored<F>>>,
+    known: Option<Arc<Versioned<F>>>,
     answer: oneshot::Receiver<Result<Option<Found>>>,
 }

@@ -14,51 +14,51 @@ use persistence::{
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Served, verify};
+use super::{Served, expect_intact};
 use crate::{
     harness::Engine,
-    store::{Desk, now, of_report},
+    store::{Desk, now, report_write},
 };
 
 /// Debts that no one looked after for two months.
 const DEBTS: usize = 160;
 
 /// How many measures were taken about anything.
-fn taken(url: &str) -> usize {
+fn count_measures(url: &str) -> usize {
     let sql = "select cast(count(*) as text) as line from journal where name = 'lapse'";
-    let count = probe::lines(url, sql).expect("the journal can be counted");
+    let count = probe::query_lines(url, sql).expect("the journal can be counted");
     count.first().and_then(|count| count.parse().ok()).expect("a count")
 }
 
 /// Whether a measure about any debt waits to be taken.
-async fn waiting(desk: &Desk) -> bool {
+async fn has_due_measure(desk: &Desk) -> bool {
     let now = now();
-    let due = desk.store.read(move |db| obligation::lapsing(db, now, 1)).await;
+    let due = desk.store.read(move |db| obligation::load_lapsing(db, now, 1)).await;
     !due.expect("debts can be read").is_empty()
 }
 
 /// Serves until so many more measures were taken, and is killed at once.
 fn kill_after(engine: Engine, desk: &Desk, more: usize) {
     let (url, patience) = (&desk.database.url, Instant::now());
-    let before = taken(url);
+    let before = count_measures(url);
     let served = Served::start(engine, &desk.database);
-    while taken(url) < before + more {
+    while count_measures(url) < before + more {
         assert!(patience.elapsed() < Duration::from_mins(1), "the clockwork stands still");
     }
     served.kill();
 }
 
 /// The measures about each debt, in order; each debt by its flow, duty, unit and clock.
-async fn measures(desk: &Desk) -> BTreeMap<(Uuid, String), Vec<String>> {
+async fn load_measures(desk: &Desk) -> BTreeMap<(Uuid, String), Vec<String>> {
     let (tenant, mut after) = (desk.tenant.id, None);
     let mut found: BTreeMap<_, Vec<String>> = BTreeMap::new();
     loop {
         let page = move |db: &mut Db| {
             let after = after.map(|(id, kind): (Uuid, FlowKind)| (id, kind.name()));
-            let flows = journal::flows(db, tenant, after, 100)?;
+            let flows = journal::list_flows(db, tenant, after, 100)?;
             let chain = |(flow, kind): &(Uuid, String)| {
                 let kind = FlowKind::parse(kind).expect("a kind that is known");
-                journal::chain(db, tenant, (kind, *flow), None)
+                journal::load_chain(db, tenant, (kind, *flow), None)
             };
             flows.iter().map(chain).collect::<Result<Vec<Vec<Entry>>, _>>()
         };
@@ -81,27 +81,27 @@ async fn measures(desk: &Desk) -> BTreeMap<(Uuid, String), Vec<String>> {
 async fn killed_while_it_takes_measures(engine: Engine, mut desk: Desk) {
     desk.ago = chrono::Duration::days(60);
     for _ in 0..DEBTS {
-        let report = desk.report();
-        desk.commit(of_report(&report)).await.expect("it is written");
-        desk.case().await;
+        let report = desk.submit_report();
+        desk.commit_write(report_write(&report)).await.expect("it is written");
+        desk.create_case().await;
     }
     let url = desk.database.url.clone();
     for more in [40, 150] {
         kill_after(engine, &desk, more);
-        assert!(waiting(&desk).await, "it was killed in the middle");
-        verify(&desk.database);
+        assert!(has_due_measure(&desk).await, "it was killed in the middle");
+        expect_intact(&desk.database);
     }
-    let interrupted = taken(&url);
+    let interrupted = count_measures(&url);
     let served = Served::start(engine, &desk.database);
     let patience = Instant::now();
-    while waiting(&desk).await {
+    while has_due_measure(&desk).await {
         assert!(patience.elapsed() < Duration::from_mins(2), "the clockwork stands still");
         std::thread::sleep(Duration::from_millis(20));
     }
     served.kill();
-    assert!(taken(&url) > interrupted, "something was left to be done");
-    verify(&desk.database);
-    let measures = measures(&desk).await;
+    assert!(count_measures(&url) > interrupted, "something was left to be done");
+    expect_intact(&desk.database);
+    let measures = load_measures(&desk).await;
     assert!(measures.len() >= 2 * DEBTS, "{} debts", measures.len());
     let first = measures.values().next().expect("there are debts");
     assert_eq!(*first, ["remind", "urge", "supervise", "report", "list"]);
@@ -118,7 +118,7 @@ mod sqlite {
 
     #[test]
     fn each_measure_is_taken_once_though_the_program_is_killed() {
-        crate::store::run(Sqlite, |desk| super::killed_while_it_takes_measures(Sqlite, desk));
+        crate::store::run_desk(Sqlite, |desk| super::killed_while_it_takes_measures(Sqlite, desk));
     }
 }
 
@@ -127,6 +127,8 @@ mod postgres {
 
     #[test]
     fn each_measure_is_taken_once_though_the_program_is_killed() {
-        crate::store::run(Postgres, |desk| super::killed_while_it_takes_measures(Postgres, desk));
+        crate::store::run_desk(Postgres, |desk| {
+            super::killed_while_it_takes_measures(Postgres, desk)
+        });
     }
 }

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use chrono::Duration;
 use serde_json::{Value, json};
 
-use crate::harness::{City, seed, text};
+use crate::harness::{City, read_text, seed};
 
 /// What stands in a body in the place of a word to be planted.
 const BLANK: &str = "?";
@@ -64,13 +64,13 @@ impl<'c> Story<'c> {
     #[track_caller]
     fn post(&self, by: &str, path: &str, body: &Value) -> Value {
         let path = format!("/api/v1/{path}");
-        self.city.by(by).post(&path, &self.fill_blanks(body)).done()
+        self.city.client(by).post(&path, &self.fill_blanks(body)).expect_success()
     }
 
     /// What is made, by its identity.
     #[track_caller]
     fn make(&self, by: &str, path: &str, body: &Value) -> String {
-        text(&self.post(by, path, body), "/id")
+        read_text(&self.post(by, path, body), "/id")
     }
 
     #[track_caller]
@@ -80,12 +80,12 @@ impl<'c> Story<'c> {
 
     #[track_caller]
     fn summons(&self, by: &str, case: &str, unit: &str, verb: &str, body: &Value) {
-        let unit = self.city.area(unit);
+        let unit = self.city.area_id(unit);
         self.on(by, case, &format!("summonses/{unit}/{verb}"), body);
     }
 
     fn person_id(&self, account: &str) -> String {
-        self.city.by(account).id().to_string()
+        self.city.client(account).id().to_string()
     }
 
     /// Plays the whole story, in an order in which later parts find what they need.
@@ -118,7 +118,7 @@ impl<'c> Story<'c> {
             (seed::SC, "name of the third department"),
         ] {
             let body = json!({ "name": self.plant_word(Some(what)) });
-            self.post("admin", &format!("areas/{}/rename", self.city.area(code)), &body);
+            self.post("admin", &format!("areas/{}/rename", self.city.area_id(code)), &body);
         }
         for (account, what) in [
             ("worker", "name of the worker"),
@@ -145,7 +145,7 @@ impl<'c> Story<'c> {
 
     /// A document of the tenant as it is now.
     fn read_document(&self, kind: &str) -> Value {
-        self.city.by("admin").get(&format!("/api/v1/policies/{kind}")).done()["document"].clone()
+        self.city.client("admin").get(&format!("/api/v1/policies/{kind}")).expect_success()["document"].clone()
     }
 
     /// Codes that a tenant chooses.
@@ -184,8 +184,8 @@ impl<'c> Story<'c> {
     fn whistle_body(&self, rank: &str) -> Value {
         json!({
             "rank": self.find_word(rank), "topic": self.find_word(TOPIC), "reason": "?",
-            "lead_unit_id": self.city.area(seed::CG),
-            "cooperating_unit_ids": [self.city.area(seed::SW)],
+            "lead_unit_id": self.city.area_id(seed::CG),
+            "cooperating_unit_ids": [self.city.area_id(seed::SW)],
         })
     }
 
@@ -208,7 +208,7 @@ impl<'c> Story<'c> {
     fn open_joined_case(&self) -> String {
         let first = self.report_matter("resident");
         let filed = self.post("community", &format!("reports/{first}/file"), &json!({}));
-        let case = text(&filed, "/case_id");
+        let case = read_text(&filed, "/case_id");
         let second = self.report_matter("neighbour");
         let body = json!({ "case_id": case });
         self.post("community", &format!("reports/{second}/join"), &body);
@@ -222,7 +222,7 @@ impl<'c> Story<'c> {
     }
 
     fn dispatch_case(&self, case: &str) {
-        let body = json!({ "unit_id": self.city.area(seed::COMMUNITY), "note": "?" });
+        let body = json!({ "unit_id": self.city.area_id(seed::COMMUNITY), "note": "?" });
         self.on("dispatcher", case, "dispatch", &body);
     }
 
@@ -235,8 +235,8 @@ impl<'c> Story<'c> {
 
     /// Uses every login, so that none ends while time moves on.
     fn keep_logins(&self) {
-        for account in self.city.seeded().people.keys() {
-            self.city.by(account).get("/api/v1/me");
+        for account in self.city.seed_data().people.keys() {
+            self.city.client(account).get("/api/v1/me");
         }
     }
 }

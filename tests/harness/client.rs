@@ -46,7 +46,7 @@ pub(crate) struct Answer {
 pub(crate) const DEVICE: &str = "gridwhistle-tests";
 
 /// An agent that takes every status as an answer.
-pub(crate) fn agent() -> ureq::Agent {
+pub(crate) fn new_agent() -> ureq::Agent {
     ureq::Agent::config_builder()
         .http_status_as_error(false)
         .user_agent(DEVICE)
@@ -58,7 +58,7 @@ pub(crate) fn agent() -> ureq::Agent {
 }
 
 /// A key that was not used before.
-pub(crate) fn key() -> String {
+pub(crate) fn new_key() -> String {
     api::app::clock::new_id().to_string()
 }
 
@@ -73,10 +73,10 @@ impl<'c> Client<'c> {
             headers: Vec::new(),
             body: Vec::new(),
         };
-        if let Some(token) = self.site.token(self.account) {
+        if let Some(token) = self.site.access_token(self.account) {
             call = call.header("Authorization", &format!("Bearer {token}"));
         }
-        if method == "POST" { call.key(&key()) } else { call }
+        if method == "POST" { call.key(&new_key()) } else { call }
     }
 
     /// Reads what is at a path.
@@ -99,7 +99,7 @@ impl<'c> Client<'c> {
 
     /// Who this is.
     pub(crate) fn id(self) -> Uuid {
-        self.site.seeded().people[self.account].id
+        self.site.seed_data().people[self.account].id
     }
 }
 
@@ -112,13 +112,13 @@ impl Call<'_> {
     }
 
     /// Asks another server.
-    pub(crate) fn at(mut self, base: &str) -> Self {
+    pub(crate) fn on_server(mut self, base: &str) -> Self {
         base.clone_into(&mut self.base);
         self
     }
 
     /// Leaves a header out.
-    pub(crate) fn without(mut self, name: &str) -> Self {
+    pub(crate) fn without_header(mut self, name: &str) -> Self {
         self.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
         self
     }
@@ -185,23 +185,23 @@ impl Answer {
 
     /// The body, when it was done.
     #[track_caller]
-    pub(crate) fn done(self) -> Value {
+    pub(crate) fn expect_success(self) -> Value {
         assert!((200..300).contains(&self.status), "{}: {} {}", self.asked, self.status, self.text);
         self.body
     }
 
     /// The body of the problem, which must be this one, in the form every problem has.
     #[track_caller]
-    pub(crate) fn problem(self, status: u16, code: &str) -> Value {
+    pub(crate) fn expect_problem(self, status: u16, code: &str) -> Value {
         let Self { asked, text, body, .. } = &self;
         assert_eq!((self.status, body["code"].as_str()), (status, Some(code)), "{asked}: {text}");
-        self.well_told();
+        self.expect_complete_problem();
         self.body
     }
 
     /// A problem is complete, whatever it is.
     #[track_caller]
-    pub(crate) fn well_told(&self) {
+    pub(crate) fn expect_complete_problem(&self) {
         let Self { asked, text, body, .. } = self;
         let kind = self.header("content-type");
         // OAuth has a format of its own, and both are told at once.
@@ -224,9 +224,9 @@ impl Answer {
 
     /// The fault at a place of the body: its code.
     #[track_caller]
-    pub(crate) fn fault_at(self, pointer: &str) -> String {
+    pub(crate) fn expect_fault(self, pointer: &str) -> String {
         assert_eq!(self.status, 400, "{}: {}", self.asked, self.text);
-        self.well_told();
+        self.expect_complete_problem();
         let fault = &self.body["errors"][0];
         assert_eq!(fault["pointer"], pointer, "{}: {}", self.asked, self.text);
         fault["code"].as_str().unwrap_or_default().to_owned()
@@ -235,14 +235,14 @@ impl Answer {
 
 /// The text at a JSON pointer.
 #[track_caller]
-pub(crate) fn text(value: &Value, pointer: &str) -> String {
+pub(crate) fn read_text(value: &Value, pointer: &str) -> String {
     let found = value.pointer(pointer).and_then(Value::as_str);
     found.unwrap_or_else(|| panic!("no text at {pointer} in {value}")).to_owned()
 }
 
 /// The texts at `pointer` of every item of a list.
 #[track_caller]
-pub(crate) fn each(value: &Value, pointer: &str) -> Vec<String> {
+pub(crate) fn read_texts(value: &Value, pointer: &str) -> Vec<String> {
     let items = value["items"].as_array().unwrap_or_else(|| panic!("no items in {value}"));
-    items.iter().map(|item| text(item, pointer)).collect()
+    items.iter().map(|item| read_text(item, pointer)).collect()
 }

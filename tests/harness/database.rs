@@ -48,21 +48,21 @@ enum Source {
 }
 
 /// The template of an engine, made by the first test that needs it.
-pub(crate) fn template(engine: Engine) -> &'static Template {
+pub(crate) fn shared_template(engine: Engine) -> &'static Template {
     static SQLITE: OnceLock<Template> = OnceLock::new();
     static POSTGRES: OnceLock<Template> = OnceLock::new();
     match engine {
         Engine::Sqlite => SQLITE.get_or_init(|| {
-            let dir = temporary();
+            let dir = make_temp_dir();
             let path = dir.path().join("template.db");
-            let seeded = seed::fill(&format!("sqlite://{}", path.display()));
+            let seeded = seed::fill_database(&format!("sqlite://{}", path.display()));
             Template { source: Source::File { path, _dir: dir }, seeded }
         }),
         Engine::Postgres => POSTGRES.get_or_init(|| {
-            sweep();
+            sweep_leftovers();
             let name = fresh_name();
-            create(&name, None);
-            let seeded = seed::fill(&named(&name));
+            create_database(&name, None);
+            let seeded = seed::fill_database(&database_url(&name));
             Template { source: Source::Name(name), seeded }
         }),
     }
@@ -70,10 +70,10 @@ pub(crate) fn template(engine: Engine) -> &'static Template {
 
 impl Database {
     /// A copy of the template.
-    pub(crate) fn seeded(engine: Engine) -> Self {
-        match &template(engine).source {
+    pub(crate) fn new_seeded(engine: Engine) -> Self {
+        match &shared_template(engine).source {
             Source::File { path, .. } => {
-                let dir = temporary();
+                let dir = make_temp_dir();
                 let copy = dir.path().join("city.db");
                 std::fs::copy(path, &copy).expect("the template can be copied");
                 Self {
@@ -81,34 +81,36 @@ impl Database {
                     kept: Kept::Directory { _dir: dir },
                 }
             }
-            Source::Name(template) => Self { url: named(&ready(template)), kept: Kept::Name },
+            Source::Name(template) => {
+                Self { url: database_url(&take_ready_copy(template)), kept: Kept::Name }
+            }
         }
     }
 
     /// A copy of the template that forgets nothing when the power fails.
-    pub(crate) fn durable(engine: Engine) -> Self {
-        match &template(engine).source {
-            Source::File { .. } => Self::seeded(engine),
-            Source::Name(template) => Self::postgres(Some(template)),
+    pub(crate) fn new_durable(engine: Engine) -> Self {
+        match &shared_template(engine).source {
+            Source::File { .. } => Self::new_seeded(engine),
+            Source::Name(template) => Self::create_postgres(Some(template)),
         }
     }
 
     /// A database with nothing in it, not even tables.
-    pub(crate) fn empty(engine: Engine) -> Self {
+    pub(crate) fn new_empty(engine: Engine) -> Self {
         match engine {
             Engine::Sqlite => {
-                let dir = temporary();
+                let dir = make_temp_dir();
                 let url = format!("sqlite://{}", dir.path().join("empty.db").display());
                 Self { url, kept: Kept::Directory { _dir: dir } }
             }
-            Engine::Postgres => Self::postgres(None),
+            Engine::Postgres => Self::create_postgres(None),
         }
     }
 
-    fn postgres(template: Option<&str>) -> Self {
+    fn create_postgres(template: Option<&str>) -> Self {
         let name = fresh_name();
-        create(&name, template);
-        Self { url: named(&name), kept: Kept::Name }
+        create_database(&name, template);
+        Self { url: database_url(&name), kept: Kept::Name }
     }
 }
 
@@ -116,17 +118,17 @@ impl Drop for Database {
     fn drop(&mut self) {
         if let Kept::Name = self.kept {
             let name = self.url.rsplit('/').next().and_then(|name| name.split('?').next());
-            discard(name.unwrap_or_default());
+            discard_database(name.unwrap_or_default());
         }
     }
 }
 
-fn temporary() -> TempDir {
+fn make_temp_dir() -> TempDir {
     tempfile::Builder::new().prefix("gridwhistle-test-").tempdir().expect("a temporary directory")
 }
 
 /// The URL of a server on which databases may be created.
-fn admin() -> &'static str {
+fn admin_url() -> &'static str {
     static ADMIN: OnceLock<String> = OnceLock::new();
     ADMIN.get_or_init(|| {
         #[expect(clippy::disallowed_methods, reason = "tests are told where PostgreSQL is")]
@@ -139,8 +141,8 @@ fn admin() -> &'static str {
 }
 
 /// The same server, another database.
-fn named(name: &str) -> String {
-    let (head, tail) = admin().split_once("://").expect("a URL has a scheme");
+fn database_url(name: &str) -> String {
+    let (head, tail) = admin_url().split_once("://").expect("a URL has a scheme");
     let (place, options) = tail.split_once('?').map_or((tail, None), |(p, o)| (p, Some(o)));
     let host = place.split('/').next().unwrap_or_default();
     let options = options.map(|options| format!("?{options}")).unwrap_or_default();
@@ -156,25 +158,25 @@ fn fresh_name() -> String {
     format!("{PREFIX}{}_{chance:04x}_{count}", std::process::id())
 }
 
-fn create(name: &str, template: Option<&str>) {
+fn create_database(name: &str, template: Option<&str>) {
     // template0 has no collation of its own that another person chose.
     let template = template.unwrap_or("template0");
     let sql = format!("create database {name} template {template}");
-    probe::execute(admin(), &sql).expect("databases can be created on the test server");
+    probe::execute(admin_url(), &sql).expect("databases can be created on the test server");
 }
 
 /// A copy of the template. PostgreSQL takes its time to make one, so the next ones are made
 /// while a test runs; what one of them loses in a power failure will not be missed.
-fn ready(template: &'static str) -> String {
+fn take_ready_copy(template: &'static str) -> String {
     static READY: OnceLock<Mutex<Receiver<String>>> = OnceLock::new();
     let ready = READY.get_or_init(|| {
         let (give, take) = mpsc::sync_channel(2);
         std::thread::spawn(move || {
             loop {
                 let name = fresh_name();
-                create(&name, Some(template));
+                create_database(&name, Some(template));
                 let relaxed = format!("alter database {name} set synchronous_commit = off");
-                probe::execute(admin(), &relaxed).expect("a database has settings");
+                probe::execute(admin_url(), &relaxed).expect("a database has settings");
                 if give.send(name).is_err() {
                     return;
                 }
@@ -188,7 +190,7 @@ fn ready(template: &'static str) -> String {
 
 /// Drops a database while other tests run. Each drop makes PostgreSQL write down everything it
 /// holds, so several are dropped at a time; the next run sweeps the last few.
-fn discard(name: &str) {
+fn discard_database(name: &str) {
     static DISCARD: OnceLock<SyncSender<String>> = OnceLock::new();
     let discard = DISCARD.get_or_init(|| {
         let (give, take) = mpsc::sync_channel::<String>(8);
@@ -197,7 +199,7 @@ fn discard(name: &str) {
                 let several: Vec<String> = take.iter().take(8).collect();
                 for name in &several {
                     let sql = format!("drop database if exists {name} with (force)");
-                    let _ = probe::execute(admin(), &sql);
+                    let _ = probe::execute(admin_url(), &sql);
                 }
             }
         });
@@ -207,14 +209,14 @@ fn discard(name: &str) {
 }
 
 /// Drops what runs left behind that were killed.
-fn sweep() {
+fn sweep_leftovers() {
     let sql =
         format!("select datname::text as line from pg_database where datname like '{PREFIX}%'");
-    for name in probe::lines(admin(), &sql).expect("the test server answers") {
+    for name in probe::query_lines(admin_url(), &sql).expect("the test server answers") {
         let pid = name.trim_start_matches(PREFIX).split('_').next().unwrap_or_default();
         let processes = std::path::Path::new("/proc");
         if processes.join("self").exists() && !processes.join(pid).exists() {
-            let _ = probe::execute(admin(), &format!("drop database if exists {name}"));
+            let _ = probe::execute(admin_url(), &format!("drop database if exists {name}"));
         }
     }
 }

@@ -33,7 +33,7 @@ use domain::{
 use persistence::{flows::area, kernel::tenant::Tenant, people::session::Session};
 use uuid::Uuid;
 
-use super::{client, database::Names, settings};
+use super::{build_settings, client, database::Names};
 
 /// The code of the city.
 pub(crate) const CITY: &str = "9901";
@@ -189,27 +189,31 @@ pub(crate) struct Login {
 }
 
 /// Migrates and fills a database.
-pub(crate) fn fill(url: &str) -> Seeded {
-    let settings = settings(url);
+pub(crate) fn fill_database(url: &str) -> Seeded {
+    let settings = build_settings(url);
     System::new().block_on(async move {
         let clock = Clock::default();
         let app = App::open(settings, clock).await.expect("the template opens");
         let mut seeded = Seeded { people: HashMap::new(), areas: Names::new() };
-        let people: Vec<NewPerson> =
-            PEOPLE.iter().map(|(account, name, grants)| person(account, name, grants)).collect();
-        settle(&app, &mut seeded, CITY, "测试市", AREAS, people).await;
+        let people: Vec<NewPerson> = PEOPLE
+            .iter()
+            .map(|(account, name, grants)| new_person(account, name, grants))
+            .collect();
+        seed_tenant(&app, &mut seeded, CITY, "测试市", AREAS, people).await;
         let all = Role::ALL.iter().copied().filter(|role| beside_others(*role));
         let all: Vec<(Role, &str)> = all.map(|role| (role, OTHER)).collect();
         let audit = [(Role::Auditor, OTHER)];
-        let people =
-            vec![person("worker", "邻市全能者", &all), person("auditor", "邻市审计", &audit)];
-        settle(&app, &mut seeded, OTHER, "邻市", OTHER_AREAS, people).await;
+        let people = vec![
+            new_person("worker", "邻市全能者", &all),
+            new_person("auditor", "邻市审计", &audit),
+        ];
+        seed_tenant(&app, &mut seeded, OTHER, "邻市", OTHER_AREAS, people).await;
         app.store.close();
         seeded
     })
 }
 
-fn person(account: &str, name: &str, grants: &[(Role, &str)]) -> NewPerson {
+fn new_person(account: &str, name: &str, grants: &[(Role, &str)]) -> NewPerson {
     NewPerson {
         account: account.to_owned(),
         name: name.to_owned(),
@@ -219,7 +223,7 @@ fn person(account: &str, name: &str, grants: &[(Role, &str)]) -> NewPerson {
     }
 }
 
-async fn settle(
+async fn seed_tenant(
     app: &App,
     seeded: &mut Seeded,
     code: &'static str,
@@ -228,39 +232,40 @@ async fn settle(
     people: Vec<NewPerson>,
 ) {
     let (store, clock) = (&app.store, &app.clock);
-    let tenant = install::tenant(store, clock, code, name).await.expect("a tenant");
+    let tenant = install::ensure_tenant(store, clock, code, name).await.expect("a tenant");
     let areas = places.iter().map(|(code, name, kind, parent, corners)| NewArea {
         code: (*code).to_owned(),
         name: (*name).to_owned(),
         kind: *kind,
         parent: parent.map(str::to_owned),
-        boundary: corners.map(rectangle),
+        boundary: corners.map(build_rectangle),
     });
-    install::import(store, clock, &tenant, "seed", areas.collect()).await.expect("areas");
+    install::import_areas(store, clock, &tenant, "seed", areas.collect()).await.expect("areas");
     let id = tenant.id;
-    for area in store.read(move |db| area::records(db, id)).await.expect("areas") {
+    for area in store.read(move |db| area::load_records(db, id)).await.expect("areas") {
         seeded.areas.insert(area.code, area.id.0);
     }
     let accounts: Vec<String> = people.iter().map(|person| person.account.clone()).collect();
-    let ids =
-        install::register(store, clock, Some(&app.vault), &tenant, people).await.expect("people");
+    let ids = install::register_people(store, clock, Some(&app.vault), &tenant, people)
+        .await
+        .expect("people");
     for (account, person) in accounts.into_iter().zip(ids) {
-        let login = open(app, &tenant, code, person).await;
+        let login = open_session(app, &tenant, code, person).await;
         let suffix = if code == CITY { "" } else { "@9902" };
         seeded.people.insert(format!("{account}{suffix}"), login);
     }
 }
 
-fn rectangle([west, south, east, north]: [f64; 4]) -> Geometry {
+fn build_rectangle([west, south, east, north]: [f64; 4]) -> Geometry {
     let ring = vec![[west, south], [east, south], [east, north], [west, north], [west, south]];
     Geometry::Polygon { coordinates: vec![ring] }
 }
 
 /// Opens a session as a login does, without the price of checking a password.
-async fn open(app: &App, tenant: &Tenant, code: &'static str, person: PersonId) -> Login {
+async fn open_session(app: &App, tenant: &Tenant, code: &'static str, person: PersonId) -> Login {
     let now = app.clock.now();
     let sid = new_id();
-    let (refresh, digest) = session::refresh_token(&app.seal, tenant.id, sid).expect("chance");
+    let (refresh, digest) = session::new_refresh_token(&app.seal, tenant.id, sid).expect("chance");
     let session = Session {
         id: sid,
         person,
@@ -279,6 +284,6 @@ async fn open(app: &App, tenant: &Tenant, code: &'static str, person: PersonId) 
     let iat = now.timestamp();
     let claims =
         Claims { sub: person, tid: TenantId(id.0), sid, iat, exp: iat + 12 * 3600, scope: None };
-    let access = app.keys.issue(&claims).expect("a token");
+    let access = app.keys.issue_token(&claims).expect("a token");
     Login { id: person.0, tenant: code, access, refresh }
 }

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, Site, seed, text};
+use super::{Answer, Site, read_text, seed};
 
 /// A report at a place of the map.
-pub(crate) fn report_at(lng: f64, lat: f64) -> Value {
+pub(crate) fn report_body_at(lng: f64, lat: f64) -> Value {
     json!({
         "text": "餐馆油烟直排，下水道外溢",
         "category": "A02",
@@ -17,35 +17,35 @@ impl Site {
     /// A person who was just registered logs in and chooses a password of their own; the access
     /// token they have then.
     #[track_caller]
-    pub(crate) fn settled(&self, account: &str) -> String {
+    pub(crate) fn log_in_newcomer(&self, account: &str) -> String {
         const OWN: &str = "a passphrase of my own";
         let login = |password: &str| {
             let body = json!({ "tenant": seed::CITY, "account": account, "password": password });
-            let tokens = self.by("").post("/api/v1/auth/login", &body).done();
-            text(&tokens, "/access_token")
+            let tokens = self.client("").post("/api/v1/auth/login", &body).expect_success();
+            read_text(&tokens, "/access_token")
         };
         let token = format!("Bearer {}", login(seed::PASSWORD));
         let body = json!({ "old_password": seed::PASSWORD, "password": OWN });
-        let call = self.by("").call("POST", "/api/v1/me/password");
-        call.header("Authorization", &token).json(&body).send().done();
+        let call = self.client("").call("POST", "/api/v1/me/password");
+        call.header("Authorization", &token).json(&body).send().expect_success();
         login(OWN)
     }
 
     /// A step of a case.
     #[track_caller]
-    pub(crate) fn ask(&self, by: &str, case: &str, verb: &str, body: &Value) -> Answer {
-        self.by(by).post(&format!("/api/v1/cases/{case}/{verb}"), body)
+    pub(crate) fn post_step(&self, by: &str, case: &str, verb: &str, body: &Value) -> Answer {
+        self.client(by).post(&format!("/api/v1/cases/{case}/{verb}"), body)
     }
 
     /// A step of a case that is done; answers the case.
     #[track_caller]
-    pub(crate) fn on(&self, by: &str, case: &str, verb: &str, body: &Value) -> Value {
-        self.ask(by, case, verb, body).done()
+    pub(crate) fn take_step(&self, by: &str, case: &str, verb: &str, body: &Value) -> Value {
+        self.post_step(by, case, verb, body).expect_success()
     }
 
     /// A step of a summons.
     #[track_caller]
-    pub(crate) fn summons(
+    pub(crate) fn post_summons_step(
         &self,
         by: &str,
         case: &str,
@@ -53,121 +53,127 @@ impl Site {
         verb: &str,
         body: &Value,
     ) -> Answer {
-        self.ask(by, case, &format!("summonses/{}/{verb}", self.area(unit)), body)
+        self.post_step(by, case, &format!("summonses/{}/{verb}", self.area_id(unit)), body)
     }
 
     /// A case as this person sees it.
     #[track_caller]
-    pub(crate) fn case(&self, by: &str, case: &str) -> Value {
-        self.by(by).get(&format!("/api/v1/cases/{case}")).done()
+    pub(crate) fn get_case(&self, by: &str, case: &str) -> Value {
+        self.client(by).get(&format!("/api/v1/cases/{case}")).expect_success()
     }
 
     /// A resident's report in the grid; its identity.
     #[track_caller]
-    pub(crate) fn received(&self) -> String {
-        self.received_from("resident")
+    pub(crate) fn submit_report(&self) -> String {
+        self.submit_report_as("resident")
     }
 
     /// A report by this person in the grid; its identity.
     #[track_caller]
-    pub(crate) fn received_from(&self, by: &str) -> String {
-        text(&self.by(by).post("/api/v1/reports", &report_at(110.005, 30.005)).done(), "/id")
+    pub(crate) fn submit_report_as(&self, by: &str) -> String {
+        read_text(
+            &self
+                .client(by)
+                .post("/api/v1/reports", &report_body_at(110.005, 30.005))
+                .expect_success(),
+            "/id",
+        )
     }
 
     /// A case held by the community.
     #[track_caller]
-    pub(crate) fn filed(&self) -> String {
-        self.filed_from(&self.received())
+    pub(crate) fn new_filed_case(&self) -> String {
+        self.file_report(&self.submit_report())
     }
 
     /// The case of a report.
     #[track_caller]
-    pub(crate) fn filed_from(&self, report: &str) -> String {
+    pub(crate) fn file_report(&self, report: &str) -> String {
         let path = format!("/api/v1/reports/{report}/file");
-        text(&self.by("community").post(&path, &json!({})).done(), "/case_id")
+        read_text(&self.client("community").post(&path, &json!({})).expect_success(), "/case_id")
     }
 
     /// A case held by the street.
     #[track_caller]
-    pub(crate) fn at_street(&self) -> String {
-        let case = self.filed();
-        self.on("community", &case, "escalate", &json!({ "reason": "社区没有执法权" }));
+    pub(crate) fn new_street_case(&self) -> String {
+        let case = self.new_filed_case();
+        self.take_step("community", &case, "escalate", &json!({ "reason": "社区没有执法权" }));
         case
     }
 
     /// A case the street dispatched to the community.
     #[track_caller]
-    pub(crate) fn dispatched(&self) -> String {
-        let case = self.at_street();
-        let unit = json!({ "unit_id": self.area(seed::COMMUNITY) });
-        self.on("dispatcher", &case, "dispatch", &unit);
+    pub(crate) fn new_dispatched_case(&self) -> String {
+        let case = self.new_street_case();
+        let unit = json!({ "unit_id": self.area_id(seed::COMMUNITY) });
+        self.take_step("dispatcher", &case, "dispatch", &unit);
         case
     }
 
     /// The same, signed.
     #[track_caller]
-    pub(crate) fn signed(&self) -> String {
-        let case = self.dispatched();
-        self.on("community", &case, "sign", &json!({}));
+    pub(crate) fn new_signed_case(&self) -> String {
+        let case = self.new_dispatched_case();
+        self.take_step("community", &case, "sign", &json!({}));
         case
     }
 
     /// Why the community gives a case back, and whose it is instead.
     pub(crate) fn not_ours(&self) -> Value {
-        json!({ "reason": "涉及管网，社区无法处置", "proposed_unit_id": self.area(seed::CG) })
+        json!({ "reason": "涉及管网，社区无法处置", "proposed_unit_id": self.area_id(seed::CG) })
     }
 
     /// The same, done as the community says.
     #[track_caller]
-    pub(crate) fn fed_back(&self) -> String {
-        let case = self.signed();
-        self.on("community", &case, "feedback", &json!({ "result": "已清理" }));
+    pub(crate) fn new_feedback_case(&self) -> String {
+        let case = self.new_signed_case();
+        self.take_step("community", &case, "feedback", &json!({ "result": "已清理" }));
         case
     }
 
     /// The same, verified.
     #[track_caller]
-    pub(crate) fn verified(&self) -> String {
-        let case = self.fed_back();
-        self.on("verifier", &case, "verify", &json!({ "passed": true }));
+    pub(crate) fn new_verified_case(&self) -> String {
+        let case = self.new_feedback_case();
+        self.take_step("verifier", &case, "verify", &json!({ "passed": true }));
         case
     }
 
     /// The same, solved as the resident says.
     #[track_caller]
-    pub(crate) fn called_back(&self) -> String {
-        let case = self.verified();
-        self.on("hotline", &case, "callback", &solved());
+    pub(crate) fn new_callback_case(&self) -> String {
+        let case = self.new_verified_case();
+        self.take_step("hotline", &case, "callback", &callback_body());
         case
     }
 
     /// The same, closed.
     #[track_caller]
-    pub(crate) fn closed(&self) -> String {
-        let case = self.called_back();
-        self.on("dispatcher", &case, "close", &json!({}));
+    pub(crate) fn new_closed_case(&self) -> String {
+        let case = self.new_callback_case();
+        self.take_step("dispatcher", &case, "close", &json!({}));
         case
     }
 
     /// A case on which the street summoned two departments, 城管 to lead.
     #[track_caller]
-    pub(crate) fn whistled(&self) -> String {
-        let case = self.at_street();
-        self.on("leader", &case, "whistle", &self.call());
+    pub(crate) fn new_whistled_case(&self) -> String {
+        let case = self.new_street_case();
+        self.take_step("leader", &case, "whistle", &self.whistle_body());
         case
     }
 
     /// What the street leader asks of them.
-    pub(crate) fn call(&self) -> Value {
+    pub(crate) fn whistle_body(&self) -> Value {
         json!({
             "topic": "joint_enforcement", "reason": "涉及多部门执法权限",
-            "lead_unit_id": self.area(seed::CG), "cooperating_unit_ids": [self.area(seed::SW)],
+            "lead_unit_id": self.area_id(seed::CG), "cooperating_unit_ids": [self.area_id(seed::SW)],
         })
     }
 
     /// A summoned department does everything up to its feedback.
     #[track_caller]
-    pub(crate) fn answers(&self, by: &str, case: &str, unit: &str) {
+    pub(crate) fn answer_summons(&self, by: &str, case: &str, unit: &str) {
         let asked = [
             ("sign", json!({})),
             ("contact", json!({ "note": "已电话联系" })),
@@ -175,17 +181,17 @@ impl Site {
             ("feedback", json!({ "result": "已整改" })),
         ];
         for (verb, body) in asked {
-            self.summons(by, case, unit, verb, &body).done();
+            self.post_summons_step(by, case, unit, verb, &body).expect_success();
         }
     }
 }
 
 /// The password once more, as enrolling a second factor takes it.
-pub(crate) fn proven() -> Value {
+pub(crate) fn password_proof() -> Value {
     json!({ "proof": { "password": super::seed::PASSWORD } })
 }
 
 /// The answer that lets a case close.
-pub(crate) fn solved() -> Value {
+pub(crate) fn callback_body() -> Value {
     json!({ "reached": true, "solved": true, "satisfied": "satisfied" })
 }

@@ -72,7 +72,7 @@ struct Counts {
 }
 
 impl Counts {
-    fn count(&self, status: Option<u16>) {
+    fn count_answer(&self, status: Option<u16>) {
         let of = match status {
             Some(200..=399) => &self.taken,
             Some(429) => &self.put_off,
@@ -83,7 +83,7 @@ impl Counts {
         of.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn haul(&self) -> Haul {
+    fn sum_haul(&self) -> Haul {
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
         Haul {
             taken: of(&self.taken),
@@ -149,14 +149,14 @@ impl<'a> Wire<'a> {
         self.left > 0 && Instant::now() < self.until
     }
 
-    fn dial(&self) -> Option<TcpStream> {
+    fn open_stream(&self) -> Option<TcpStream> {
         let stream = TcpStream::connect_timeout(&self.by.address, Duration::from_secs(2)).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(20))).ok()?;
         stream.set_write_timeout(Some(Duration::from_secs(5))).ok()?;
         Some(stream)
     }
 
-    fn head(&self, method: &str, path: &str, more: &str, length: usize) -> String {
+    fn request_head(&self, method: &str, path: &str, more: &str, length: usize) -> String {
         let (token, key) = (&self.by.token, new_id());
         format!(
             "{method} {path} HTTP/1.1\r\nHost: attacked\r\nAuthorization: Bearer {token}\r\n\
@@ -165,35 +165,41 @@ impl<'a> Wire<'a> {
     }
 
     /// Asks; the status and the body of the answer, if there was one.
-    fn ask(&mut self, method: &str, path: &str, more: &str, body: &[u8]) -> Option<(u16, Value)> {
-        let head = self.head(method, path, more, body.len());
-        let stream = self.stream.take().or_else(|| self.dial());
+    fn send_request(
+        &mut self,
+        method: &str,
+        path: &str,
+        more: &str,
+        body: &[u8],
+    ) -> Option<(u16, Value)> {
+        let head = self.request_head(method, path, more, body.len());
+        let stream = self.stream.take().or_else(|| self.open_stream());
         let answer = stream.and_then(|mut stream| {
             // A server that does not read the whole body may have answered all the same.
             let sent = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
-            let (status, text, whole) = answer(&mut stream)?;
+            let (status, text, whole) = read_answer(&mut stream)?;
             if sent.is_ok() && whole {
                 self.stream = Some(stream);
             }
             Some((status, serde_json::from_slice(&text).unwrap_or_default()))
         });
-        self.counts.count(answer.as_ref().map(|(status, _)| *status));
+        self.counts.count_answer(answer.as_ref().map(|(status, _)| *status));
         answer
     }
 
-    fn post(&mut self, path: &str, body: &Value) -> Option<(u16, Value)> {
+    fn post_json(&mut self, path: &str, body: &Value) -> Option<(u16, Value)> {
         let more = "Content-Type: application/json\r\n";
-        self.ask("POST", path, more, body.to_string().as_bytes())
+        self.send_request("POST", path, more, body.to_string().as_bytes())
     }
 
-    fn send(&mut self, bytes: &[u8]) -> Option<(u16, Value)> {
+    fn send_media(&mut self, bytes: &[u8]) -> Option<(u16, Value)> {
         let path = format!("/api/v1/media?id={}", new_id());
-        self.ask("POST", &path, "Content-Type: image/jpeg\r\n", bytes)
+        self.send_request("POST", &path, "Content-Type: image/jpeg\r\n", bytes)
     }
 }
 
 /// The status of an answer, its body, and whether all of it was read.
-fn answer(stream: &mut TcpStream) -> Option<(u16, Vec<u8>, bool)> {
+fn read_answer(stream: &mut TcpStream) -> Option<(u16, Vec<u8>, bool)> {
     const MOST_BYTES: usize = 4 * 1024 * 1024;
     let (mut seen, mut buffer) = (Vec::new(), vec![0; 16 * 1024]);
     let mut more = |seen: &mut Vec<u8>| {
@@ -230,18 +236,18 @@ pub fn attack(attacker: &Attacker, files: &Files, time: Duration) -> Done<Haul> 
     let counts = Counts::default();
     let until = Instant::now() + time;
     let kinds: [fn(Wire<'_>, &Files); 12] = [
-        reports,
-        queues,
-        photos,
-        slow_photos,
-        videos,
-        pieces,
-        drips,
-        streams,
-        copies,
-        searches,
-        guesses,
-        members,
+        send_reports,
+        send_queues,
+        send_photos,
+        send_slow_photos,
+        send_videos,
+        send_pieces,
+        drip_files,
+        open_streams,
+        fetch_copies,
+        run_searches,
+        guess_passwords,
+        send_gzip_members,
     ];
     thread::scope(|scope| {
         let counts = &counts;
@@ -250,84 +256,86 @@ pub fn attack(attacker: &Attacker, files: &Files, time: Duration) -> Done<Haul> 
         for one in running {
             one.join().map_err(|_panic| "the attacker broke".to_owned())?;
         }
-        Ok(counts.haul())
+        Ok(counts.sum_haul())
     })
 }
 
-fn reports(mut wire: Wire<'_>, _: &Files) {
+fn send_reports(mut wire: Wire<'_>, _: &Files) {
     while wire.goes_on() {
         let body = json!({ "text": "又来了", "place": wire.by.place });
-        wire.post("/api/v1/reports", &body);
+        wire.post_json("/api/v1/reports", &body);
     }
 }
 
-fn queues(mut wire: Wire<'_>, _: &Files) {
+fn send_queues(mut wire: Wire<'_>, _: &Files) {
     while wire.goes_on() {
         let item = |_| {
             let body = json!({ "text": "又来了", "place": wire.by.place });
             json!({ "id": new_id(), "operation": "submit_report", "body": body })
         };
         let items: Vec<Value> = (0..200).map(item).collect();
-        wire.post("/api/v1/sync", &json!({ "items": items }));
+        wire.post_json("/api/v1/sync", &json!({ "items": items }));
     }
 }
 
-fn photos(mut wire: Wire<'_>, files: &Files) {
+fn send_photos(mut wire: Wire<'_>, files: &Files) {
     while wire.goes_on() {
         let own = [files.photo.as_slice(), new_id().as_bytes()].concat();
-        wire.send(&own);
+        wire.send_media(&own);
     }
 }
 
-fn slow_photos(Wire { by, counts, until, .. }: Wire<'_>, files: &Files) {
+fn send_slow_photos(Wire { by, counts, until, .. }: Wire<'_>, files: &Files) {
     // Several at once: one alone would only keep itself waiting.
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(move || {
                 let mut wire = Wire::new(by, counts, until);
                 while wire.goes_on() {
-                    wire.send(&files.slow);
+                    wire.send_media(&files.slow);
                 }
             });
         }
     });
 }
 
-fn videos(mut wire: Wire<'_>, files: &Files) {
+fn send_videos(mut wire: Wire<'_>, files: &Files) {
     while wire.goes_on() {
-        wire.send(&files.video);
+        wire.send_media(&files.video);
     }
 }
 
 /// The largest file there may be, again and again, in pieces of which only some come.
-fn pieces(mut wire: Wire<'_>, files: &Files) {
+fn send_pieces(mut wire: Wire<'_>, files: &Files) {
     let piece = files.video.get(..8 * 1024 * 1024).unwrap_or_default();
     while wire.goes_on() {
-        let begun = wire.post("/api/v1/media_uploads", &json!({ "bytes": 209_715_200 }));
+        let begun = wire.post_json("/api/v1/media_uploads", &json!({ "bytes": 209_715_200 }));
         let id = begun.and_then(|(_, body)| body.get("id")?.as_str().map(str::to_owned));
         let Some(id) = id else { continue };
         for number in 0..3 {
             let more = format!("Upload-Offset: {}\r\n", number * 8 * 1024 * 1024);
-            wire.ask("POST", &format!("/api/v1/media_uploads/{id}/append"), &more, piece);
+            wire.send_request("POST", &format!("/api/v1/media_uploads/{id}/append"), &more, piece);
         }
     }
 }
 
 /// Files of which nearly all comes at once, and the rest a byte at a time.
-fn drips(mut wire: Wire<'_>, files: &Files) {
+fn drip_files(mut wire: Wire<'_>, files: &Files) {
     let mut open = Vec::new();
     let most = files.video.get(..LARGE - 4096).unwrap_or_default();
     let rest = files.video.get(LARGE - 4096..).unwrap_or_default();
     while wire.goes_on() {
         if open.len() < DRIPS
-            && let Some(mut stream) = wire.dial()
+            && let Some(mut stream) = wire.open_stream()
         {
             let path = format!("/api/v1/media?id={}", new_id());
-            let head = wire.head("POST", &path, "", LARGE);
+            let head = wire.request_head("POST", &path, "", LARGE);
             let sent = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(most));
             match sent {
                 Ok(()) => open.push((stream, rest.chunks(1))),
-                Err(_) => wire.counts.count(answer(&mut stream).map(|(status, ..)| status)),
+                Err(_) => {
+                    wire.counts.count_answer(read_answer(&mut stream).map(|(status, ..)| status));
+                }
             }
         }
         open.retain_mut(|(stream, drops)| {
@@ -338,18 +346,18 @@ fn drips(mut wire: Wire<'_>, files: &Files) {
 }
 
 /// Streams that are opened and kept.
-fn streams(mut wire: Wire<'_>, _: &Files) {
+fn open_streams(mut wire: Wire<'_>, _: &Files) {
     let mut open: Vec<TcpStream> = Vec::new();
     let mut opened = 0;
     while wire.goes_on() {
         if opened < STREAMS
-            && let Some(mut stream) = wire.dial()
+            && let Some(mut stream) = wire.open_stream()
         {
             opened += 1;
-            let head = wire.head("GET", "/api/v1/events/stream?heartbeat=1", "", 0);
+            let head = wire.request_head("GET", "/api/v1/events/stream?heartbeat=1", "", 0);
             let answered =
-                stream.write_all(head.as_bytes()).ok().and_then(|()| answer(&mut stream));
-            wire.counts.count(answered.as_ref().map(|(status, ..)| *status));
+                stream.write_all(head.as_bytes()).ok().and_then(|()| read_answer(&mut stream));
+            wire.counts.count_answer(answered.as_ref().map(|(status, ..)| *status));
             if answered.is_some_and(|(status, ..)| status == 200) {
                 open.push(stream);
             }
@@ -379,13 +387,13 @@ fn is_open(stream: &mut TcpStream) -> bool {
     }
 }
 
-fn copies(mut wire: Wire<'_>, _: &Files) {
+fn fetch_copies(mut wire: Wire<'_>, _: &Files) {
     while wire.goes_on() {
-        wire.ask("GET", "/api/v1/me/export?limit=100", "", b"");
+        wire.send_request("GET", "/api/v1/me/export?limit=100", "", b"");
     }
 }
 
-fn searches(mut wire: Wire<'_>, _: &Files) {
+fn run_searches(mut wire: Wire<'_>, _: &Files) {
     const PATHS: [&str; 7] = [
         "/api/v1/reports?limit=100",
         "/api/v1/cases?limit=100",
@@ -399,29 +407,29 @@ fn searches(mut wire: Wire<'_>, _: &Files) {
         if !wire.goes_on() {
             return;
         }
-        wire.ask("GET", path, "", b"");
+        wire.send_request("GET", path, "", b"");
     }
 }
 
 /// Guesses at a password, and at what keeps a login open.
-fn guesses(mut wire: Wire<'_>, _: &Files) {
+fn guess_passwords(mut wire: Wire<'_>, _: &Files) {
     let mut chance = Chance::new(1);
     while wire.goes_on() {
         let (tenant, account) = (wire.by.tenant.clone(), wire.by.guessed.clone());
-        let guess = chance.id().to_string();
+        let guess = chance.next_id().to_string();
         let body = json!({ "tenant": tenant, "account": account, "password": guess });
-        wire.post("/api/v1/auth/login", &body);
-        let made_up = format!("{}{}", chance.id().simple(), chance.id().simple());
+        wire.post_json("/api/v1/auth/login", &body);
+        let made_up = format!("{}{}", chance.next_id().simple(), chance.next_id().simple());
         let body = json!({ "tenant": wire.by.tenant, "refresh_token": made_up });
-        wire.post("/api/v1/auth/refresh", &body);
+        wire.post_json("/api/v1/auth/refresh", &body);
     }
 }
 
 /// Points of a patrol that does not exist, packed as nothing twenty thousand times.
-fn members(mut wire: Wire<'_>, files: &Files) {
+fn send_gzip_members(mut wire: Wire<'_>, files: &Files) {
     let path = format!("/api/v1/patrols/{}/points", Uuid::from_u128(7));
     let more = "Content-Type: application/json\r\nContent-Encoding: gzip\r\n";
     while wire.goes_on() {
-        wire.ask("POST", &path, more, &files.members);
+        wire.send_request("POST", &path, more, &files.members);
     }
 }

@@ -12,7 +12,7 @@ impl Chance {
         Self(number)
     }
 
-    fn next(&mut self) -> u64 {
+    fn next_number(&mut self) -> u64 {
         // SplitMix64.
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -22,36 +22,36 @@ impl Chance {
     }
 
     /// Less than `most`.
-    pub fn below(&mut self, most: usize) -> usize {
+    pub fn index_below(&mut self, most: usize) -> usize {
         let most = u64::try_from(most).unwrap_or(u64::MAX).max(1);
-        usize::try_from(self.next() % most).unwrap_or(0)
+        usize::try_from(self.next_number() % most).unwrap_or(0)
     }
 
     /// Less than `most`, as a number of something.
-    pub fn upto(&mut self, most: u32) -> u32 {
-        u32::try_from(self.next() % u64::from(most.max(1))).unwrap_or(0)
+    pub fn number_below(&mut self, most: u32) -> u32 {
+        u32::try_from(self.next_number() % u64::from(most.max(1))).unwrap_or(0)
     }
 
     /// Whether something happens that happens so many times in a hundred.
     pub fn percent(&mut self, percent: u64) -> bool {
-        self.next() % 100 < percent
+        self.next_number() % 100 < percent
     }
 
     /// One of several; none of none.
-    pub fn one_of<'a, T>(&mut self, among: &'a [T]) -> Option<&'a T> {
-        among.get(self.below(among.len()))
+    pub fn pick_one<'a, T>(&mut self, among: &'a [T]) -> Option<&'a T> {
+        among.get(self.index_below(among.len()))
     }
 
     /// Puts things into any order.
     pub fn shuffle<T>(&mut self, things: &mut [T]) {
         for last in (1..things.len()).rev() {
-            things.swap(last, self.below(last + 1));
+            things.swap(last, self.index_below(last + 1));
         }
     }
 
     /// The next identity: a UUID of random bits.
-    pub fn id(&mut self) -> Uuid {
-        let (high, low) = (self.next(), self.next());
+    pub fn next_id(&mut self) -> Uuid {
+        let (high, low) = (self.next_number(), self.next_number());
         let random = ((u128::from(high) << 64) | u128::from(low)).to_be_bytes();
         uuid::Builder::from_random_bytes(random).into_uuid()
     }

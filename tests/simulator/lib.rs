@@ -21,7 +21,7 @@ use chrono::Duration;
 
 pub use attacker::{Attacker, Files, Haul, attack};
 pub use chance::Chance;
-pub use check::settled;
+pub use check::check_phone;
 pub use line::{Ask, Line};
 pub use phone::{Carrier, Phone, person_of};
 pub use walk::Walk;
@@ -59,12 +59,12 @@ impl Tally {
 const TURNS: u32 = 10;
 
 /// Everyone who may walk agrees to tracks.
-pub fn prepare(line: &impl Line, carriers: &[Carrier]) -> Done {
-    carriers.iter().filter(|one| !one.files).try_for_each(|one| phone::consents(line, one))
+pub fn prepare_carriers(line: &impl Line, carriers: &[Carrier]) -> Done {
+    carriers.iter().filter(|one| !one.files).try_for_each(|one| phone::give_consent(line, one))
 }
 
 /// The run with this number: what the phones are at its end, when everything has arrived.
-pub fn run<'c>(
+pub fn run_phones<'c>(
     line: &impl Line,
     carriers: &'c [Carrier],
     number: u64,
@@ -76,33 +76,33 @@ pub fn run<'c>(
     for _ in 0..TURNS {
         for (index, phone) in phones.iter_mut().enumerate() {
             if chance.percent(60) {
-                phone.types(line, &mut chance);
+                phone.take_action(line, &mut chance);
             }
             if chance.percent(50) {
-                let sent = phone.sends(line, &mut chance, &mut tally)?;
+                let sent = phone.send_parcels(line, &mut chance, &mut tally)?;
                 old.extend(sent.into_iter().map(|parcel| (index, parcel)));
             }
             if chance.percent(10) {
-                phone.is_killed();
+                phone.kill_app();
             }
         }
         if chance.percent(25)
-            && let Some((index, parcel)) = chance.one_of(&old)
+            && let Some((index, parcel)) = chance.pick_one(&old)
             && let Some(phone) = phones.get(*index)
         {
             // Something sent long ago arrives, after what came later.
-            phone.arrives(line, parcel, &mut chance)?;
+            phone.deliver_parcel(line, parcel, &mut chance)?;
             tally.again += 1;
         }
         if chance.percent(4) {
             // Days without signal: every login is over.
-            line.pass(Duration::hours(i64::from(1 + chance.upto(72))));
+            line.pass_time(Duration::hours(i64::from(1 + chance.number_below(72))));
         }
     }
     for phone in &mut phones {
-        phone.settles(line, &mut chance, &mut tally)?;
-        tally.commands += phone.commands();
-        tally.points += phone.walks().iter().map(Walk::length).sum::<u64>();
+        phone.send_remaining(line, &mut chance, &mut tally)?;
+        tally.commands += phone.count_commands();
+        tally.points += phone.walks().iter().map(Walk::count_points).sum::<u64>();
     }
     Ok((phones, tally))
 }

@@ -28,11 +28,11 @@ pub trait Line: Sync {
     fn now(&self) -> DateTime<Utc>;
 
     /// Lets time pass, where that can be done.
-    fn pass(&self, by: Duration);
+    fn pass_time(&self, by: Duration);
 }
 
 /// Reads what must be there.
-pub(crate) fn read(line: &impl Line, by: &str, path: &str) -> Done<Value> {
+pub(crate) fn read_json(line: &impl Line, by: &str, path: &str) -> Done<Value> {
     let (status, body) = line.ask(&Ask { by, path, writes: None, zipped: false })?;
     if status == 200 { Ok(body) } else { Err(format!("{by} GET {path}: {status} {body}")) }
 }

@@ -25,12 +25,12 @@ pub(crate) enum Parcel {
 }
 
 /// The identity of an item.
-pub(crate) fn id(item: &Value) -> Option<Uuid> {
+pub(crate) fn item_id(item: &Value) -> Option<Uuid> {
     item.get("id")?.as_str()?.parse().ok()
 }
 
 /// Points as an item of a queue.
-pub(crate) fn item(command: Uuid, patrol: Uuid, typed: String, body: Value) -> Value {
+pub(crate) fn points_item(command: Uuid, patrol: Uuid, typed: String, body: Value) -> Value {
     json!({
         "id": command, "operation": "upload_points", "path": { "id": patrol },
         "client_time": typed, "body": body,

@@ -14,15 +14,15 @@ static SHIPPED: LazyLock<Vec<Vec<Step>>> = LazyLock::new(|| {
         include_str!("../../domain/tests/data/gps/patrol_02.json"),
         include_str!("../../domain/tests/data/gps/patrol_05.json"),
     ];
-    files.iter().map(|file| steps(file)).collect()
+    files.iter().map(|file| parse_steps(file)).collect()
 });
 
 /// The tracks that are shipped, each as its steps.
-pub(crate) fn shipped() -> &'static [Vec<Step>] {
+pub(crate) fn load_tracks() -> &'static [Vec<Step>] {
     &SHIPPED
 }
 
-fn steps(file: &str) -> Vec<Step> {
+fn parse_steps(file: &str) -> Vec<Step> {
     let points: Vec<Value> = serde_json::from_str(file).unwrap_or_default();
     let read = |point: &Value| -> Option<(DateTime<Utc>, f64, f64)> {
         let at = point.get("t")?.as_str()?.parse().ok()?;

@@ -41,7 +41,7 @@ pub struct Walk {
 }
 
 /// A time as phones write it.
-pub(crate) fn stamp(at: DateTime<Utc>) -> String {
+pub(crate) fn format_time(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
@@ -52,11 +52,11 @@ impl Walk {
         begun: DateTime<Utc>,
         chance: &mut Chance,
     ) -> Self {
-        let all = chance.one_of(track::shipped()).map(Vec::as_slice).unwrap_or_default();
-        let first = chance.below(all.len().saturating_sub(420));
+        let all = chance.pick_one(track::load_tracks()).map(Vec::as_slice).unwrap_or_default();
+        let first = chance.index_below(all.len().saturating_sub(420));
         let some = all.get(first..).unwrap_or_default();
         let mut ahead: Vec<track::Step> =
-            some.iter().take(60 + chance.below(360)).copied().collect();
+            some.iter().take(60 + chance.index_below(360)).copied().collect();
         let (after, east, north) = ahead.first().copied().unwrap_or_default();
         let zero = (begun + Duration::seconds(1) - after, carrier.lng - east, carrier.lat - north);
         ahead.reverse();
@@ -78,7 +78,7 @@ impl Walk {
     }
 
     /// How many points were walked.
-    pub fn length(&self) -> u64 {
+    pub fn count_points(&self) -> u64 {
         u64::try_from(self.points.len()).unwrap_or(u64::MAX)
     }
 
@@ -93,26 +93,26 @@ impl Walk {
     }
 
     /// Walks some of the way.
-    pub(crate) fn goes_on(&mut self, steps: usize, chance: &mut Chance) {
+    pub(crate) fn walk_on(&mut self, steps: usize, chance: &mut Chance) {
         for _ in 0..steps {
             let Some((after, east, north)) = self.ahead.pop() else { return };
             let (begun, lng, lat) = self.zero;
             // Rests make the rest of the way later.
             self.at = (begun + after).max(self.at);
-            self.point(lng + east, lat + north, chance);
+            self.add_point(lng + east, lat + north, chance);
         }
     }
 
     /// Stands still for some time; nothing is recorded.
-    pub(crate) fn rests(&mut self, time: Duration) {
+    pub(crate) fn rest_for(&mut self, time: Duration) {
         self.at += time;
         self.zero.0 += time;
     }
 
-    fn point(&mut self, lng: f64, lat: f64, chance: &mut Chance) {
+    fn add_point(&mut self, lng: f64, lat: f64, chance: &mut Chance) {
         // As many decimals as phones give.
         let cut = |degrees: f64| (degrees * 1e7).round() / 1e7;
-        let tenths = |most: u32, chance: &mut Chance| f64::from(chance.upto(most)) / 10.0;
+        let tenths = |most: u32, chance: &mut Chance| f64::from(chance.number_below(most)) / 10.0;
         let raw = RawPoint { lng: cut(lng), lat: cut(lat), coord_type: self.coord_type };
         let sent = Sent {
             seq: u32::try_from(self.points.len()).unwrap_or(u32::MAX),
@@ -125,7 +125,7 @@ impl Walk {
         };
         let Ok(fix) = Fix::new(&sent) else { return };
         let body = json!({
-            "seq": sent.seq, "time": stamp(sent.at), "lng": raw.lng, "lat": raw.lat,
+            "seq": sent.seq, "time": format_time(sent.at), "lng": raw.lng, "lat": raw.lat,
             "accuracy": sent.accuracy_m, "speed": sent.speed_mps, "source": sent.source,
             "mocked": sent.mocked,
         });
@@ -134,12 +134,13 @@ impl Walk {
 
     /// Points to send next: the first that are not through, or some others of them, often with
     /// some that are.
-    pub(crate) fn packs(&self, chance: &mut Chance) -> Option<Vec<usize>> {
+    pub(crate) fn pack_points(&self, chance: &mut Chance) -> Option<Vec<usize>> {
         let waiting: Vec<usize> =
             (0..self.points.len()).filter(|index| !self.through.contains(index)).collect();
         let first = *waiting.first()?;
-        let from = if chance.percent(60) { first } else { *chance.one_of(&waiting)? };
-        let from = from.saturating_sub(if chance.percent(30) { chance.below(BATCH) } else { 0 });
+        let from = if chance.percent(60) { first } else { *chance.pick_one(&waiting)? };
+        let from =
+            from.saturating_sub(if chance.percent(30) { chance.index_below(BATCH) } else { 0 });
         let mut batch: Vec<usize> = (from..self.points.len()).take(BATCH).collect();
         if chance.percent(20) {
             chance.shuffle(&mut batch);
@@ -148,7 +149,7 @@ impl Walk {
     }
 
     /// The body of an upload of some points.
-    pub(crate) fn body(&self, batch: &[usize]) -> Value {
+    pub(crate) fn points_body(&self, batch: &[usize]) -> Value {
         let points: Vec<&Value> = batch
             .iter()
             .filter_map(|index| self.points.get(*index))
@@ -158,19 +159,19 @@ impl Walk {
     }
 
     /// All points, for one upload.
-    pub(crate) fn whole(&self) -> Value {
-        self.body(&(0..self.points.len()).collect::<Vec<_>>())
+    pub(crate) fn all_points_body(&self) -> Value {
+        self.points_body(&(0..self.points.len()).collect::<Vec<_>>())
     }
 
-    pub(crate) fn learns(&mut self, batch: &[usize]) {
+    pub(crate) fn mark_through(&mut self, batch: &[usize]) {
         self.through.extend(batch);
     }
 
-    pub(crate) fn writes_down(&mut self) {
+    pub(crate) fn write_through(&mut self) {
         self.written.clone_from(&self.through);
     }
 
-    pub(crate) fn forgets(&mut self) {
+    pub(crate) fn forget_unwritten(&mut self) {
         self.through.clone_from(&self.written);
     }
 

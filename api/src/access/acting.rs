@@ -12,12 +12,12 @@ use persistence::people::{
 use crate::{
     access::{client::Presented, session::CLIENT},
     app::{
-        actors::{Known, Limits},
+        actors::{ActorRecord, Limits},
         caller::Restriction,
         config::SecondFactor,
         state::App,
         token::{Claims, Fault},
-        world::World,
+        world::TenantSnapshot,
     },
     http::problem::Reply,
     privacy::names,
@@ -25,23 +25,24 @@ use crate::{
 
 impl App {
     /// Who an API key belongs to. Asked of the database as seldom as for sessions.
-    pub async fn actor_of_key(&self, key: &Presented) -> Reply<Known> {
+    pub async fn load_key_actor(&self, key: &Presented) -> Reply<ActorRecord> {
         let now = self.clock.now();
         let tenant = key.tenant;
         let Some(world) = self.worlds.get(tenant) else { return Err(Fault::Key.into()) };
         let powers = &world.rules.powers;
-        if let Some(known) = self.actors.get(key.known_as(), now)
+        if let Some(known) = self.actors.get(key.cache_key(), now)
             && Arc::ptr_eq(&known.actor.powers, powers)
         {
             return Ok(known);
         }
-        let before = self.actors.before();
-        let (found, _) = key.client(self, "key").await?.ok_or(Fault::Key)?;
+        let before = self.actors.current_generation();
+        let (found, _) = key.load_client(self, "key").await?.ok_or(Fault::Key)?;
         let whose = found.id.0;
-        let person = self.store.look::<Person>(tenant, whose).await?.ok_or(Fault::Key)?;
-        let actor = self.acting(&person.state, &world).await?.ok_or(Fault::Key)?;
-        let known = Known { actor, restriction: None, client: Some(Limits::of(&found)) };
-        self.actors.put(key.known_as(), known.clone(), now, before);
+        let person = self.store.load_state::<Person>(tenant, whose).await?.ok_or(Fault::Key)?;
+        let actor = self.build_actor(&person.state, &world).await?.ok_or(Fault::Key)?;
+        let known =
+            ActorRecord { actor, restriction: None, client: Some(Limits::from_client(&found)) };
+        self.actors.put(key.cache_key(), known.clone(), now, before);
         Ok(known)
     }
 
@@ -50,9 +51,10 @@ impl App {
         let now = self.clock.now();
         match self.settings.second_factor {
             SecondFactor::Off => false,
-            SecondFactor::Administrators => {
-                person.grants.iter().any(|grant| grant.holds(now) && grant.role.administers())
-            }
+            SecondFactor::Administrators => person
+                .grants
+                .iter()
+                .any(|grant| grant.holds_at(now) && grant.role.is_administrative()),
             SecondFactor::Everybody => true,
         }
     }
@@ -64,7 +66,7 @@ impl App {
         let enough = match method {
             "totp" | CLIENT => true,
             "password" => false,
-            "wechat" => !person.grants.iter().any(|grant| grant.role.administers()),
+            "wechat" => !person.grants.iter().any(|grant| grant.role.is_administrative()),
             provider => {
                 let known = self.settings.providers.iter().find(|one| one.name == provider);
                 known.is_some_and(|provider| provider.second_factor)
@@ -74,7 +76,7 @@ impl App {
     }
 
     /// What has to be done in this session before anything else.
-    pub fn restriction(&self, person: &Person, session: &Session) -> Option<Restriction> {
+    pub fn find_restriction(&self, person: &Person, session: &Session) -> Option<Restriction> {
         if self.lacks_factor(person, &session.method) {
             return Some(Restriction::SecondFactor);
         }
@@ -83,20 +85,24 @@ impl App {
 
     /// A person as an actor, with rights that follow areas which were moved, split or merged; none
     /// of an account that is closed.
-    async fn acting(&self, person: &Person, world: &World) -> Reply<Option<Arc<Actor>>> {
+    async fn build_actor(
+        &self,
+        person: &Person,
+        world: &TenantSnapshot,
+    ) -> Reply<Option<Arc<Actor>>> {
         let tenant = world.tenant.id;
-        let Some(mut actor) = person.actor(tenant, &world.rules.powers) else { return Ok(None) };
-        if person.is_nameless() && person.in_office() {
+        let Some(mut actor) = person.to_actor(tenant, &world.rules.powers) else { return Ok(None) };
+        if person.is_nameless() && person.is_staff() {
             // Registered as a resident, in office since: acts under the person's own name.
-            actor.name = names::own(self, tenant, person).await?;
+            actor.name = names::load_own(self, tenant, person).await?;
         }
-        actor.grants = world.areas.reaching(&actor.grants);
+        actor.grants = world.areas.expand_grants(&actor.grants);
         Ok(Some(Arc::new(actor)))
     }
 
     /// Who carries these claims, unless the session ended. Asked of the database at most every
     /// few seconds for each session.
-    pub async fn actor(&self, claims: Claims) -> Reply<Known> {
+    pub async fn load_actor(&self, claims: Claims) -> Reply<ActorRecord> {
         /// How exactly it is kept when a session was last used.
         const SEEN: Duration = Duration::minutes(5);
         let now = self.clock.now();
@@ -108,27 +114,27 @@ impl App {
             let same = known.actor.person == claims.sub && known.actor.tenant == claims.tid;
             return if same { Ok(known) } else { Err(Fault::Ended.into()) };
         }
-        let (tenant, id, before) = (claims.tid, claims.sid, self.actors.before());
+        let (tenant, id, before) = (claims.tid, claims.sid, self.actors.current_generation());
         let found = self.store.read(move |db| session::find(db, tenant, id, now)).await?;
         let (session, person) = found.ok_or(Fault::Ended)?;
-        let idle = session.used_at <= now - self.idle();
+        let idle = session.used_at <= now - self.idle_limit();
         if person.id != claims.sub || (idle && session.method != CLIENT) {
             return Err(Fault::Ended.into());
         }
         if session.used_at < now - SEEN {
             self.store.run(move |db| session::touch(db, tenant, id, now)).await?;
         }
-        let restriction = self.restriction(&person, &session);
+        let restriction = self.find_restriction(&person, &session);
         let client = if session.method == CLIENT {
             let (whose, now) = (person.id, self.clock.now());
             let found = self.store.read(move |db| client::find(db, tenant, whose)).await?;
             let found = found.filter(|client| client.disabled_at.is_none_or(|at| now < at));
-            Some(Limits::of(&found.ok_or(Fault::Ended)?))
+            Some(Limits::from_client(&found.ok_or(Fault::Ended)?))
         } else {
             None
         };
-        let actor = self.acting(&person, &world).await?.ok_or(Fault::Ended)?;
-        let known = Known { actor, restriction, client };
+        let actor = self.build_actor(&person, &world).await?.ok_or(Fault::Ended)?;
+        let known = ActorRecord { actor, restriction, client };
         self.actors.put(id, known.clone(), now, before);
         Ok(known)
     }

@@ -18,10 +18,10 @@ use domain::{
     Instant,
     core::{id::TenantId, text::Code as Word},
     flows::{
-        change::Stored,
+        change::Versioned,
         person::{Person, Standing},
     },
-    people::{actor::Grant, audit::Act},
+    people::{actor::Grant, audit::AuditAction},
 };
 use persistence::{
     Db,
@@ -37,12 +37,12 @@ use uuid::Uuid;
 use crate::{
     access::{
         client::Presented,
-        factor::{self, Login},
         gate::{self, Entering, Passed},
+        second_factor::{self, Login},
         session::{self, LoginView, Opening},
     },
     app::{
-        actors::Known,
+        actors::ActorRecord,
         caller::{Caller, Incomplete},
         limits,
         scope::Scopes,
@@ -52,7 +52,7 @@ use crate::{
     engine::step,
     http::{
         body::{Json, Recheck},
-        problem::{Code, Problem, Reply, refuse},
+        problem::{Code, Problem, Reply, refuse_request},
         register::ServiceConfig,
         view::{GrantView, TenantView},
     },
@@ -106,7 +106,7 @@ fn authenticate(request: &HttpRequest) -> impl Future<Output = Reply<Incomplete>
             // A stream asks again who reads it: that is looked up anew, and counts once.
             let asker = find_asker(&app, &request).await?;
             let is_counted = request.extensions().contains::<Asker>();
-            if is_counted { asker } else { count(&app, &request, asker).await? }
+            if is_counted { asker } else { count_request(&app, &request, asker).await? }
         };
         let Asker { known, session, scope, .. } = asker;
         if let Some(client) = known.client {
@@ -121,7 +121,7 @@ fn authenticate(request: &HttpRequest) -> impl Future<Output = Reply<Incomplete>
 /// at, and refuses it if there were too many: its address, its parameters and its body are not
 /// read. What needs no login is served whatever login comes with it, so a login that is not good is
 /// refused by the operation that needs one.
-pub async fn ration(
+pub async fn ration_request(
     request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
@@ -130,9 +130,9 @@ pub async fn ration(
         && let Some(app) = request.app_data::<Data<App>>().cloned()
         && let Ok(asker) = find_asker(&app, request.request()).await
     {
-        match count(&app, request.request(), asker).await {
+        match count_request(&app, request.request(), asker).await {
             Ok(asker) => drop(request.extensions_mut().insert(First(asker))),
-            Err(problem) => return Ok(refuse(request, problem)),
+            Err(problem) => return Ok(refuse_request(request, problem)),
         }
     }
     next.call(request).await
@@ -149,7 +149,7 @@ pub fn is_public(path: &str) -> bool {
 /// Who asked when the request began, by which login, and when that was.
 #[derive(Clone)]
 struct Asker {
-    known: Known,
+    known: ActorRecord,
     session: Uuid,
     scope: Option<Scopes>,
     at: Instant,
@@ -159,20 +159,20 @@ struct Asker {
 struct First(Asker);
 
 async fn find_asker(app: &App, request: &HttpRequest) -> Reply<Asker> {
-    let token = bearer(request).ok_or(token::Fault::Missing)?;
+    let token = bearer_token(request).ok_or(token::Fault::Missing)?;
     let at = app.clock.now();
-    let (known, session, scope) = identify(app, &token, at).await?;
+    let (known, session, scope) = identify_caller(app, &token, at).await?;
     Ok(Asker { known, session, scope, at })
 }
 
 /// Takes a request from the share of its sender: a program's quota, or what a person may ask.
-async fn count(app: &App, request: &HttpRequest, asker: Asker) -> Reply<Asker> {
+async fn count_request(app: &App, request: &HttpRequest, asker: Asker) -> Reply<Asker> {
     if let Some(client) = asker.known.client {
-        let allowance = app.quotas.take(client.id, client.per_minute, asker.at)?;
+        let allowance = app.quotas.take_request(client.id, client.per_minute, asker.at)?;
         request.extensions_mut().insert(allowance);
     } else {
         let by = (&*asker.known.actor, asker.session);
-        app.rationed.count(request, by, asker.at).await?;
+        app.rationed.count_request(request, by, asker.at).await?;
     }
     request.extensions_mut().insert(asker.clone());
     let recheck = |request: HttpRequest| -> Extracting<()> {
@@ -183,7 +183,7 @@ async fn count(app: &App, request: &HttpRequest, asker: Asker) -> Reply<Asker> {
 }
 
 /// What a request carries of who asks.
-fn bearer(request: &HttpRequest) -> Option<String> {
+fn bearer_token(request: &HttpRequest) -> Option<String> {
     let value = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     // The scheme is the same however it is written (RFC 9110, 11.1).
@@ -191,10 +191,14 @@ fn bearer(request: &HttpRequest) -> Option<String> {
 }
 
 /// The caller by a token that was good at `at`, as the rights of the caller are now.
-async fn identify(app: &App, token: &str, at: Instant) -> Reply<(Known, Uuid, Option<Scopes>)> {
+async fn identify_caller(
+    app: &App,
+    token: &str,
+    at: Instant,
+) -> Reply<(ActorRecord, Uuid, Option<Scopes>)> {
     match Presented::parse(token) {
-        Some(key) => by_key(app, &key).await,
-        None => by_token(app, token, at).await,
+        Some(key) => identify_by_key(app, &key).await,
+        None => identify_by_token(app, token, at).await,
     }
 }
 
@@ -203,10 +207,10 @@ async fn identify(app: &App, token: &str, at: Instant) -> Reply<(Known, Uuid, Op
 /// good when it was sent.
 pub async fn require_unchanged(request: &HttpRequest) -> Reply<()> {
     let asker = request.extensions().get::<Asker>().cloned();
-    let (Some(before), Some(token)) = (asker, bearer(request)) else { return Ok(()) };
+    let (Some(before), Some(token)) = (asker, bearer_token(request)) else { return Ok(()) };
     let app = request.app_data::<Data<App>>().cloned();
     let app = app.ok_or_else(|| Problem::new(Code::Internal))?;
-    let (now, ..) = identify(&app, &token, before.at).await?;
+    let (now, ..) = identify_caller(&app, &token, before.at).await?;
     let before = &before.known.actor;
     if Arc::ptr_eq(&now.actor, before) || *now.actor == **before {
         return Ok(());
@@ -214,23 +218,27 @@ pub async fn require_unchanged(request: &HttpRequest) -> Reply<()> {
     Err(Problem::new(Code::LostRace))
 }
 
-async fn by_token(app: &App, token: &str, at: Instant) -> Reply<(Known, Uuid, Option<Scopes>)> {
-    let claims = match app.keys.verify(token, at) {
+async fn identify_by_token(
+    app: &App,
+    token: &str,
+    at: Instant,
+) -> Reply<(ActorRecord, Uuid, Option<Scopes>)> {
+    let claims = match app.keys.verify_token(token, at) {
         // Another replica may have begun to use a key this one has not seen yet.
-        Err(token::Fault::Key) if app.look_for_keys().await? => app.keys.verify(token, at),
+        Err(token::Fault::Key) if app.refresh_keys().await? => app.keys.verify_token(token, at),
         verified => verified,
     }?;
-    Ok((app.actor(claims).await?, claims.sid, claims.scope))
+    Ok((app.load_actor(claims).await?, claims.sid, claims.scope))
 }
 
-async fn by_key(app: &App, key: &Presented) -> Reply<(Known, Uuid, Option<Scopes>)> {
-    Ok((app.actor_of_key(key).await?, key.known_as(), None))
+async fn identify_by_key(app: &App, key: &Presented) -> Reply<(ActorRecord, Uuid, Option<Scopes>)> {
+    Ok((app.load_key_actor(key).await?, key.cache_key(), None))
 }
 
 /// Holds a program to its scopes.
 fn require_scope(request: &HttpRequest, scope: Scopes) -> Reply<()> {
     let route = request.match_pattern().unwrap_or_default();
-    if scope.allow(request.method(), &route) {
+    if scope.allows_request(request.method(), &route) {
         return Ok(());
     }
     let challenge = "Bearer error=\"insufficient_scope\"";
@@ -264,19 +272,19 @@ pub struct LoginBody {
 async fn login(app: Data<App>, request: HttpRequest, body: Json<LoginBody>) -> Reply<HttpResponse> {
     let LoginBody { tenant, account, password, device_token } = body.0;
     let now = app.clock.now();
-    let world = app.worlds.by_code(tenant.as_ref().map(Word::as_str));
+    let world = app.worlds.find_by_code(tenant.as_ref().map(Word::as_str));
     let within = world.as_ref().map(|world| world.tenant.code.as_str()).unwrap_or_default();
     let tried = format!("{within}/{account}", account = account.as_str());
     let found = match &world {
         Some(world) => {
             let (tenant, name) = (world.tenant.id, account.as_str().to_owned());
-            app.store.read(move |db| people::by_account(db, tenant, &name)).await?
+            app.store.read(move |db| people::find_by_account(db, tenant, &name)).await?
         }
         None => None,
     };
     let (person, stored) = found.map_or((None, None), |(person, hash)| (Some(person), hash));
     let owner = world.as_ref().zip(person.as_ref());
-    let passed = gate::enter(
+    let passed = gate::enter_account(
         &app,
         Entering {
             request: &request,
@@ -300,15 +308,15 @@ async fn login(app: Data<App>, request: HttpRequest, body: Json<LoginBody>) -> R
     let right = right && !program;
     if !right && let Some(world) = &world {
         let known = person.as_ref().map(|person| &person.state);
-        let tried = audit::Tried { act: Act::Login, method: "password", reason: None };
-        audit::refused(&app, &request, (world.tenant.id, known), tried).await?;
+        let tried = audit::Tried { act: AuditAction::Login, method: "password", reason: None };
+        audit::record_refusal(&app, &request, (world.tenant.id, known), tried).await?;
     }
     let (Some(world), Some(person), Some(stored), true) = (world, person, stored, right) else {
         return Err(wrong());
     };
-    app.logins.succeeded(limits::address(&request, app.settings.proxies), &tried);
+    app.logins.forget_attempts(limits::client_address(&request, app.settings.proxies), &tried);
     if let Passed::Device(name) = &passed {
-        app.logins.succeeded_alone(name);
+        app.logins.forget_named_attempts(name);
     }
     let old = now - Duration::days(i64::from(app.settings.password_days));
     let aged = app.settings.password_days > 0 && stored.changed_at < old;
@@ -322,7 +330,7 @@ async fn login(app: Data<App>, request: HttpRequest, body: Json<LoginBody>) -> R
         identity: None,
         stale,
     };
-    admit(&app, admission).await
+    admit_person(&app, admission).await
 }
 
 /// Whether this is a program, by its record or because it was registered as one.
@@ -339,7 +347,7 @@ pub struct Admission<'a> {
     /// The tenant that the person logs in to.
     pub tenant: TenantId,
     /// The person as read when the first factor was checked.
-    pub person: &'a Stored<Person>,
+    pub person: &'a Versioned<Person>,
     /// The method of the login: `password`, `wechat`, or the name of a provider.
     pub method: &'a str,
     /// The identity elsewhere that logged the person in, where it can be taken from the account.
@@ -349,24 +357,24 @@ pub struct Admission<'a> {
 }
 
 /// Opens the session, asks for the second factor, or says what has to be done first.
-pub async fn admit(app: &App, admission: Admission<'_>) -> Reply<HttpResponse> {
+pub async fn admit_person(app: &App, admission: Admission<'_>) -> Reply<HttpResponse> {
     let Admission { request, tenant, person, method, identity, stale } = admission;
     let (seq, person) = (person.seq, &person.state);
     if person.standing != Standing::Active {
         let reason = Some(person.standing.name());
-        let tried = audit::Tried { act: Act::Login, method, reason };
-        audit::refused(app, request, (tenant, Some(person)), tried).await?;
+        let tried = audit::Tried { act: AuditAction::Login, method, reason };
+        audit::record_refusal(app, request, (tenant, Some(person)), tried).await?;
         return Err(Problem::new(Code::AccountClosed).with("standing", person.standing.name()));
     }
     if contact::is_erased(app, tenant, person.id).await? {
-        let tried = audit::Tried { act: Act::Login, method, reason: Some("erased") };
-        audit::refused(app, request, (tenant, Some(person)), tried).await?;
+        let tried = audit::Tried { act: AuditAction::Login, method, reason: Some("erased") };
+        audit::record_refusal(app, request, (tenant, Some(person)), tried).await?;
         return Err(Problem::new(Code::AccountClosed).with("standing", "erased"));
     }
     let shown = Login { tenant, person: person.id, seq, identity, stale };
     let both = app.settings.providers.iter().any(|one| one.name == method && one.second_factor);
-    if !both && factor::confirmed(app, tenant, person.id).await? {
-        return Err(factor::challenge(app, &shown)?);
+    if !both && second_factor::is_confirmed(app, tenant, person.id).await? {
+        return Err(second_factor::challenge_problem(app, &shown)?);
     }
     let (lacking, person) = (app.lacks_factor(person, method), person.id);
     session::open(app, Opening { request, tenant, person, seq, method, lacking, stale }).await
@@ -393,11 +401,11 @@ pub struct MeView {
 async fn me(app: Data<App>, caller: Incomplete) -> Reply<HttpResponse> {
     let world = app.world(caller.tenant)?;
     let now = app.clock.now();
-    let person = step::look::<Person>(&app, &caller, caller.person.0).await?;
-    let name = names::own(&app, caller.tenant, &person.state).await?;
+    let person = step::load_visible::<Person>(&app, &caller, caller.person.0).await?;
+    let name = names::load_own(&app, caller.tenant, &person.state).await?;
     // A grant over an area that was moved reaches several places and is told once.
     let mut told = std::collections::HashSet::new();
-    let once = |grant: &&Grant| grant.holds(now) && told.insert((grant.role, grant.over.id));
+    let once = |grant: &&Grant| grant.holds_at(now) && told.insert((grant.role, grant.over.id));
     let grants = caller.grants.iter().filter(once).map(GrantView::from);
     Ok(HttpResponse::Ok().json(MeView {
         id: caller.person.0,

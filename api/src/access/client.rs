@@ -11,12 +11,12 @@ use domain::{
         text::{Code as Word, Line},
     },
     flows::{
-        change::{Request, act},
+        change::{Request, execute},
         person::{Command, NewGrant, Person},
     },
     people::{
         actor::{Actor, Permission, Role},
-        audit::{Act, Note},
+        audit::{AuditAction, Note},
     },
     rules::refusal::Refusal,
 };
@@ -33,11 +33,11 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::{
-    access::session::managed,
+    access::session::load_managed_person,
     app::{
         caller::Caller,
-        clock::{derived_id, new_id},
-        random::random,
+        clock::{derive_id, new_id},
+        random::random_bytes,
         scope::Scopes,
         state::App,
     },
@@ -79,18 +79,18 @@ const MOST_DAYS: u16 = 732;
 const PREFIXES: [(&str, &str); 2] = [("key", "gw_"), ("secret", "gws_")];
 
 /// A new secret: the text for its owner, and what is stored.
-fn fresh(
+fn new_secret(
     tenant: TenantId,
     client: PersonId,
     kind: &str,
     (now, days): (DateTime<Utc>, u16),
 ) -> Reply<(String, Secret)> {
     let id = new_id();
-    let bytes = [&tenant.0.as_bytes()[..], id.as_bytes(), &random::<24>()?].concat();
+    let bytes = [&tenant.0.as_bytes()[..], id.as_bytes(), &random_bytes::<24>()?].concat();
     let prefix = PREFIXES.iter().find(|(known, _)| *known == kind);
     let prefix = prefix.map(|(_, prefix)| *prefix).unwrap_or_default();
     let text = format!("{prefix}{}", BASE64_URL_SAFE_NO_PAD.encode(bytes));
-    let digest = Hash::of(text.as_bytes()).0.to_vec();
+    let digest = Hash::digest(text.as_bytes()).0.to_vec();
     let stored = Secret {
         id,
         client,
@@ -125,31 +125,32 @@ impl Presented {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(rest).ok()?;
         let tenant = TenantId(Uuid::from_slice(bytes.get(..16)?).ok()?);
         let id = Uuid::from_slice(bytes.get(16..32)?).ok()?;
-        Some(Self { tenant, id, kind, digest: Hash::of(text.as_bytes()).0 })
+        Some(Self { tenant, id, kind, digest: Hash::digest(text.as_bytes()).0 })
     }
 
     /// The client it belongs to, when it works and is of this kind.
-    pub async fn client(&self, app: &App, kind: &str) -> Reply<Option<(Client, Uuid)>> {
+    pub async fn load_client(&self, app: &App, kind: &str) -> Reply<Option<(Client, Uuid)>> {
         /// How exactly it is kept when a secret was last used.
         const SEEN: Duration = Duration::minutes(5);
         if self.kind != kind {
             return Ok(None);
         }
         let (tenant, id, now) = (self.tenant, self.id, app.clock.now());
-        let found = app.store.read(move |db| clients::live_secret(db, tenant, id, now)).await?;
+        let found =
+            app.store.read(move |db| clients::find_live_secret(db, tenant, id, now)).await?;
         // Digests of long random texts: the time of comparing them tells nothing of use.
         let found = found.filter(|(secret, _)| {
             secret.kind == kind && secret.digest.as_slice() == self.digest.as_slice()
         });
         let Some((secret, client)) = found else { return Ok(None) };
         if secret.used_at.is_none_or(|used| used < now - SEEN) {
-            app.store.run(move |db| clients::touch(db, tenant, id, now)).await?;
+            app.store.run(move |db| clients::touch_secret(db, tenant, id, now)).await?;
         }
         Ok(Some((client, id)))
     }
 
     /// The name under which an actor of this secret is remembered.
-    pub fn known_as(&self) -> Uuid {
+    pub fn cache_key(&self) -> Uuid {
         self.digest.first_chunk().map_or(Uuid::nil(), |bytes| Uuid::from_bytes(*bytes))
     }
 }
@@ -216,15 +217,15 @@ pub fn client_id(code: &str, id: PersonId) -> String {
     format!("{code}.{}", id.0)
 }
 
-async fn shown(
+async fn client_view(
     app: &App,
     tenant: TenantId,
     client: Client,
     value: Option<(Uuid, String)>,
 ) -> Reply<ClientView> {
     let id = client.id;
-    let person = app.store.look::<Person>(tenant, id.0).await?;
-    let secrets = app.store.read(move |db| clients::secrets(db, tenant, id)).await?;
+    let person = app.store.load_state::<Person>(tenant, id.0).await?;
+    let secrets = app.store.read(move |db| clients::load_secrets(db, tenant, id)).await?;
     let code = app.world(tenant)?.tenant.code.clone();
     let with_value = |secret: Secret| {
         let text = value.as_ref().filter(|(new, _)| *new == secret.id);
@@ -265,7 +266,7 @@ pub struct ClientBody {
     days: Option<u16>,
 }
 
-fn within<T: PartialOrd + std::fmt::Display + Copy>(
+fn check_range<T: PartialOrd + std::fmt::Display + Copy>(
     pointer: &'static str,
     given: T,
     (least, most): (T, T),
@@ -290,14 +291,14 @@ fn require_manager(actor: &Actor, app: &App) -> Reply<()> {
 }
 
 /// The note that a client is not what it was.
-fn changed(
+fn new_change_note(
     app: &App,
     caller: &Actor,
     request: &HttpRequest,
     (client, step, secret): (PersonId, &str, Option<Uuid>),
 ) -> Note {
     let detail = json!({ "step": step, "secret": secret });
-    Noting::of(app, caller, request).note(Act::Client, Some(client.0), &detail)
+    Noting::of_caller(app, caller, request).note(AuditAction::Client, Some(client.0), &detail)
 }
 
 /// Registers a client and makes its first secret.
@@ -313,7 +314,7 @@ async fn register_client(
     body: Json<ClientBody>,
 ) -> Reply<HttpResponse> {
     require_manager(&caller, &app)?;
-    let id = PersonId(derived_id(caller.person, key.0, "client"));
+    let id = PersonId(derive_id(caller.person, key.0, "client"));
     let asked = Request::new(key.0, "register_client", id.0, &body.0);
     let ClientBody { name, scopes, area_ids, per_minute, days } = body.0;
     if scopes.is_empty() {
@@ -324,21 +325,21 @@ async fn register_client(
             "Give at least one scope.",
         ));
     }
-    within("/area_ids", area_ids.len(), (1, Person::MAX_GRANTS))?;
-    let per_minute = within("/per_minute", per_minute.unwrap_or(PER_MINUTE), (1, 60_000))?;
-    let days = within("/days", days.unwrap_or(365), (1, MOST_DAYS))?;
+    check_range("/area_ids", area_ids.len(), (1, Person::MAX_GRANTS))?;
+    let per_minute = check_range("/per_minute", per_minute.unwrap_or(PER_MINUTE), (1, 60_000))?;
+    let days = check_range("/days", days.unwrap_or(365), (1, MOST_DAYS))?;
     let account: String = id.0.simple().to_string().chars().skip(12).collect();
     let account = Word::try_from(format!("client-{account}").as_str())
         .map_err(|_fault| Problem::new(Code::Internal).because("an account name"))?;
     let grant = |area| NewGrant::new(Role::Integrator, AreaId(area));
     let grants = area_ids.into_iter().map(grant).collect();
     let command = Command::Register { id, account, name: name.clone(), grants };
-    step::begin(&app, &caller, asked, |context| {
-        Ok((act::<Person>(None, &command, asked, context)?, Vec::new()))
+    step::begin_flow(&app, &caller, asked, |context| {
+        Ok((execute::<Person>(None, &command, asked, context)?, Vec::new()))
     })
     .await?;
     let (tenant, now) = (caller.tenant, app.clock.now());
-    let (text, secret) = fresh(tenant, id, "secret", (now, days))?;
+    let (text, secret) = new_secret(tenant, id, "secret", (now, days))?;
     let client = Client {
         id,
         name: name.as_str().to_owned(),
@@ -349,7 +350,7 @@ async fn register_client(
         disabled_at: None,
     };
     let (value, added) = ((secret.id, text), client.clone());
-    let note = changed(&app, &caller, &request, (id, "registered", Some(secret.id)));
+    let note = new_change_note(&app, &caller, &request, (id, "registered", Some(secret.id)));
     let add = move |db: &mut Db| {
         let new = clients::add(db, tenant, &added, &secret)?;
         if new {
@@ -360,7 +361,7 @@ async fn register_client(
     // A retry finds it there; its secret was shown, or is lost and another can be made.
     let value = app.store.run(add).await?.then_some(value);
     let stored = app.store.read(move |db| clients::find(db, tenant, id)).await?;
-    let view = shown(&app, tenant, stored.unwrap_or(client), value).await?;
+    let view = client_view(&app, tenant, stored.unwrap_or(client), value).await?;
     let place = format!("/api/v1/clients/{}", id.0);
     Ok(HttpResponse::Created().insert_header(("Location", place)).json(view))
 }
@@ -415,14 +416,14 @@ async fn list_clients(
         created_at: client.created_at,
         disabled_at: client.disabled_at,
     };
-    Ok(Page::cut(found, limit, |client: &Client| client.id.0, line))
+    Ok(Page::from_rows(found, limit, |client: &Client| client.id.0, line))
 }
 
 /// The client, for a caller who manages it.
-async fn of(app: &App, caller: &Caller, id: Uuid) -> Reply<Client> {
+async fn load_managed_client(app: &App, caller: &Caller, id: Uuid) -> Reply<Client> {
     // A client is no administrator of itself.
     require_manager(caller, app)?;
-    let person = managed(app, caller, id).await?;
+    let person = load_managed_person(app, caller, id).await?;
     let tenant = caller.tenant;
     let found = app.store.read(move |db| clients::find(db, tenant, person)).await?;
     found.ok_or_else(|| Problem::new(Code::NotFound))
@@ -434,8 +435,8 @@ async fn of(app: &App, caller: &Caller, id: Uuid) -> Reply<Client> {
 #[utoipa::path(tag = "clients", responses((status = 200, body = ClientView)))]
 #[get("/clients/{id}")]
 async fn get_client(app: Data<App>, caller: Caller, id: IdPath<Uuid>) -> Reply<HttpResponse> {
-    let client = of(&app, &caller, id.0).await?;
-    Ok(HttpResponse::Ok().json(shown(&app, caller.tenant, client, None).await?))
+    let client = load_managed_client(&app, &caller, id.0).await?;
+    Ok(HttpResponse::Ok().json(client_view(&app, caller.tenant, client, None).await?))
 }
 
 /// What kind of secret.
@@ -472,17 +473,18 @@ async fn add_client_secret(
     id: IdPath<Uuid>,
     body: Json<SecretBody>,
 ) -> Reply<HttpResponse> {
-    let client = of(&app, &caller, id.0).await?;
-    let days = within("/days", body.0.days.unwrap_or(365), (1, MOST_DAYS))?;
+    let client = load_managed_client(&app, &caller, id.0).await?;
+    let days = check_range("/days", body.0.days.unwrap_or(365), (1, MOST_DAYS))?;
     let kind = match body.0.kind {
         SecretKind::Secret => "secret",
         SecretKind::Key => "key",
     };
     let most = MOST.iter().find(|(known, _)| *known == kind).map_or(1, |(_, most)| *most);
     let tenant = caller.tenant;
-    let (text, secret) = fresh(tenant, client.id, kind, (app.clock.now(), days))?;
+    let (text, secret) = new_secret(tenant, client.id, kind, (app.clock.now(), days))?;
     let added = secret.clone();
-    let note = changed(&app, &caller, &request, (client.id, "secret_added", Some(secret.id)));
+    let note =
+        new_change_note(&app, &caller, &request, (client.id, "secret_added", Some(secret.id)));
     let add = move |db: &mut Db| {
         let fits = clients::add_secret(db, tenant, &added, most)?;
         if fits {
@@ -509,9 +511,9 @@ async fn revoke_client_secret(
     ids: IdPath<(Uuid, Uuid)>,
 ) -> Reply<HttpResponse> {
     let (id, secret) = ids.0;
-    let client = of(&app, &caller, id).await?.id;
+    let client = load_managed_client(&app, &caller, id).await?.id;
     let (tenant, now) = (caller.tenant, app.clock.now());
-    let note = changed(&app, &caller, &request, (client, "secret_revoked", Some(secret)));
+    let note = new_change_note(&app, &caller, &request, (client, "secret_revoked", Some(secret)));
     let revoke = move |db: &mut Db| {
         let known = clients::revoke_secret(db, tenant, client, secret, now)?;
         if known {
@@ -538,9 +540,9 @@ async fn disable_client(
     _key: Key,
     id: IdPath<Uuid>,
 ) -> Reply<HttpResponse> {
-    let client = of(&app, &caller, id.0).await?.id;
+    let client = load_managed_client(&app, &caller, id.0).await?.id;
     let (tenant, now) = (caller.tenant, app.clock.now());
-    let note = changed(&app, &caller, &request, (client, "disabled", None));
+    let note = new_change_note(&app, &caller, &request, (client, "disabled", None));
     let disable = move |db: &mut Db| {
         clients::disable(db, tenant, client, now)?;
         audit::append(db, tenant, note)
@@ -558,7 +560,8 @@ mod tests {
     fn a_secret_says_whose_it_is_and_of_which_kind() {
         let (tenant, client) = (TenantId(new_id()), PersonId(new_id()));
         for (kind, prefix) in PREFIXES {
-            let (text, stored) = fresh(tenant, client, kind, (DateTime::UNIX_EPOCH, 1)).unwrap();
+            let (text, stored) =
+                new_secret(tenant, client, kind, (DateTime::UNIX_EPOCH, 1)).unwrap();
             assert!(text.starts_with(prefix), "{text}");
             let given = Presented::parse(&text).unwrap();
             assert_eq!((given.tenant, given.id, given.kind), (tenant, stored.id, kind));

@@ -16,7 +16,7 @@ use persistence::people::session;
 use uuid::Uuid;
 
 use crate::{
-    app::{seal::Seal, state::App},
+    app::{secret_box::SecretBox, state::App},
     http::problem::Reply,
 };
 
@@ -38,22 +38,22 @@ pub struct Device {
     pub session: Uuid,
 }
 
-fn digest(seal: &Seal, named: &[u8]) -> Vec<u8> {
-    let mut digest = seal.blind("device", named);
+fn compute_digest(seal: &SecretBox, named: &[u8]) -> Vec<u8> {
+    let mut digest = seal.compute_digest("device", named);
     digest.truncate(16);
     digest
 }
 
 impl Device {
     /// The token of this device.
-    pub fn token(self, seal: &Seal) -> String {
+    pub fn to_token(self, seal: &SecretBox) -> String {
         let named = [&self.tenant.0.as_bytes()[..], self.session.as_bytes()].concat();
-        let digest = digest(seal, &named);
+        let digest = compute_digest(seal, &named);
         BASE64_URL_SAFE_NO_PAD.encode([named, digest].concat())
     }
 
     /// The device whose token this is; none when it was not made here.
-    pub fn parse(seal: &Seal, text: &str) -> Option<Self> {
+    pub fn parse(seal: &SecretBox, text: &str) -> Option<Self> {
         if text.len() != LENGTH {
             return None;
         }
@@ -61,7 +61,8 @@ impl Device {
         let (named, given) = bytes.split_at_checked(32)?;
         // Half a digest under a secret key: the time of comparing tells nothing of use, but
         // costs nothing either.
-        let wrong = digest(seal, named).iter().zip(given).fold(0, |sum, (a, b)| sum | (a ^ b));
+        let wrong =
+            compute_digest(seal, named).iter().zip(given).fold(0, |sum, (a, b)| sum | (a ^ b));
         if wrong != 0 || given.len() != 16 {
             return None;
         }
@@ -71,19 +72,19 @@ impl Device {
     }
 
     /// Whose device it is; none when that login was ended by a person who distrusts it.
-    async fn owner(self, app: &App) -> Reply<Option<PersonId>> {
+    async fn load_owner(self, app: &App) -> Reply<Option<PersonId>> {
         let Self { tenant, session } = self;
-        Ok(app.store.read(move |db| session::owner(db, tenant, session)).await?)
+        Ok(app.store.read(move |db| session::find_owner(db, tenant, session)).await?)
     }
 
     /// The name under which its tries are counted.
-    fn counted_as(self) -> String {
+    fn attempt_name(self) -> String {
         format!("device {} {}", self.tenant.0, self.session)
     }
 }
 
 /// The tokens in the cookie of a request.
-fn kept(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+fn cookie_tokens(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let lists = headers.get_all(COOKIE).filter_map(|value| value.to_str().ok());
     let pairs = lists.flat_map(|list| list.split(';')).filter_map(|pair| pair.split_once('='));
     let ours = pairs.filter(|(name, _)| name.trim() == COOKIE_NAME);
@@ -91,8 +92,8 @@ fn kept(headers: &HeaderMap) -> impl Iterator<Item = &str> {
 }
 
 /// The devices a request shows to be: what came with the login, then what the cookie holds.
-fn shown(app: &App, request: &HttpRequest, given: Option<&str>) -> Vec<Device> {
-    let tokens = given.into_iter().chain(kept(request.headers()));
+fn find_devices(app: &App, request: &HttpRequest, given: Option<&str>) -> Vec<Device> {
+    let tokens = given.into_iter().chain(cookie_tokens(request.headers()));
     let mut devices: Vec<Device> = Vec::new();
     for device in tokens.filter_map(|token| Device::parse(&app.seal, token)) {
         if !devices.contains(&device) {
@@ -105,21 +106,21 @@ fn shown(app: &App, request: &HttpRequest, given: Option<&str>) -> Vec<Device> {
 /// Counts a try for the device it comes from: one of `owner`, or of anybody when it is not known
 /// yet for whom the try is. Answers the name under which it was counted; none where a stranger
 /// tries or a device tried too often.
-pub async fn attempt(
+pub async fn count_attempt(
     app: &App,
     request: &HttpRequest,
     given: Option<&str>,
     owner: Option<(TenantId, PersonId)>,
 ) -> Reply<Option<String>> {
     let now = app.clock.now();
-    for device in shown(app, request, given) {
+    for device in find_devices(app, request, given) {
         if owner.is_some_and(|(tenant, _)| tenant != device.tenant) {
             continue;
         }
-        let whose = device.owner(app).await?;
+        let whose = device.load_owner(app).await?;
         let fits = whose.is_some_and(|whose| owner.is_none_or(|(_, owner)| owner == whose));
-        let name = device.counted_as();
-        if fits && app.logins.attempt_alone(&name, now).is_ok() {
+        let name = device.attempt_name();
+        if fits && app.logins.count_named_attempt(&name, now).is_ok() {
             return Ok(Some(name));
         }
     }
@@ -127,12 +128,12 @@ pub async fn attempt(
 }
 
 /// The header that lets a page keep the token of a new login, before those it has.
-pub fn cookie(app: &App, request: &HttpRequest, new: Device) -> String {
+pub fn build_cookie(app: &App, request: &HttpRequest, new: Device) -> String {
     /// As long as a closed login is remembered, in seconds.
     const AGE: u32 = 183 * 24 * 3600;
-    let older = shown(app, request, None).into_iter().filter(|device| *device != new);
+    let older = find_devices(app, request, None).into_iter().filter(|device| *device != new);
     let all = std::iter::once(new).chain(older).take(MOST);
-    let all: Vec<String> = all.map(|device| device.token(&app.seal)).collect();
+    let all: Vec<String> = all.map(|device| device.to_token(&app.seal)).collect();
     let secure = app.settings.public_url.as_ref().is_some_and(|url| url.starts_with("https://"));
     let secure = if secure { "; Secure" } else { "" };
     let all = all.join(".");
@@ -148,14 +149,14 @@ mod tests {
     use super::*;
     use crate::app::vault::cipher::{Secret, Suite};
 
-    fn seal(byte: u8) -> Seal {
-        Seal::new(Secret::from_slice(&[byte; 32]).unwrap(), Suite::Aes)
+    fn seal(byte: u8) -> SecretBox {
+        SecretBox::new(Secret::from_slice(&[byte; 32]).unwrap(), Suite::Aes)
     }
 
     #[test]
     fn only_tokens_made_here_are_believed() {
         let device = Device { tenant: TenantId(Uuid::from_u128(7)), session: Uuid::from_u128(8) };
-        let token = device.token(&seal(1));
+        let token = device.to_token(&seal(1));
         assert_eq!(token.len(), LENGTH);
         assert_eq!(Device::parse(&seal(1), &token), Some(device));
         assert_eq!(Device::parse(&seal(2), &token), None);
@@ -175,9 +176,9 @@ mod tests {
         let request = TestRequest::default()
             .insert_header((COOKIE, "a=b; gridwhistle_device=x.y.z; other=1"))
             .to_http_request();
-        assert_eq!(kept(request.headers()).collect::<Vec<_>>(), ["x", "y", "z"]);
+        assert_eq!(cookie_tokens(request.headers()).collect::<Vec<_>>(), ["x", "y", "z"]);
         let many = format!("gridwhistle_device={}", "x.".repeat(1000));
         let request = TestRequest::default().insert_header((COOKIE, many)).to_http_request();
-        assert_eq!(kept(request.headers()).count(), MOST);
+        assert_eq!(cookie_tokens(request.headers()).count(), MOST);
     }
 }

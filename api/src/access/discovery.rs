@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::{
     app::{
         config::Provider,
-        outbound::{Call, Outbound, unavailable},
+        outbound::{Call, Outbound, outside_unavailable},
         state::App,
     },
     http::problem::Reply,
@@ -43,18 +43,22 @@ pub struct Discoveries {
 const KEPT: Duration = Duration::hours(1);
 const AGAIN: Duration = Duration::minutes(1);
 
-fn address(document: &Value, name: &str) -> Reply<String> {
+fn read_address(document: &Value, name: &str) -> Reply<String> {
     let url = document.get(name).and_then(Value::as_str).unwrap_or_default();
     if url.starts_with("https://") || url.starts_with("http://") {
         return Ok(url.to_owned());
     }
-    Err(unavailable(format!("the provider's document lacks {name}")))
+    Err(outside_unavailable(format!("the provider's document lacks {name}")))
 }
 
 /// What the provider says about itself.
-pub async fn of(app: &App, outbound: &Outbound, provider: &Provider) -> Reply<Discovered> {
+pub async fn discover_provider(
+    app: &App,
+    outbound: &Outbound,
+    provider: &Provider,
+) -> Reply<Discovered> {
     let now = app.clock.now();
-    let discoveries = app.memory.of::<Discoveries>();
+    let discoveries = app.memory.get_or_default::<Discoveries>();
     let lock = || discoveries.documents.lock().unwrap_or_else(PoisonError::into_inner);
     let known = lock().get(&provider.name).cloned();
     if let Some((known, _)) = known.filter(|(_, since)| now - *since < KEPT) {
@@ -62,24 +66,24 @@ pub async fn of(app: &App, outbound: &Outbound, provider: &Provider) -> Reply<Di
     }
     let issuer = provider.issuer.as_deref().unwrap_or_default();
     let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
-    let document = outbound.ask(Call::get(url)).await?.body;
+    let document = outbound.make_call(Call::get(url)).await?.body;
     // Another issuer could vouch for people it does not know.
     if document.get("issuer").and_then(Value::as_str) != Some(issuer) {
-        return Err(unavailable("the provider's document names another issuer"));
+        return Err(outside_unavailable("the provider's document names another issuer"));
     }
     let methods = document.get("token_endpoint_auth_methods_supported").and_then(Value::as_array);
     let basic = methods.is_none_or(|methods| methods.iter().any(|m| m == "client_secret_basic"));
     let found = Discovered {
-        authorization_endpoint: address(&document, "authorization_endpoint")?,
-        token_endpoint: address(&document, "token_endpoint")?,
-        jwks_uri: address(&document, "jwks_uri")?,
+        authorization_endpoint: read_address(&document, "authorization_endpoint")?,
+        token_endpoint: read_address(&document, "token_endpoint")?,
+        jwks_uri: read_address(&document, "jwks_uri")?,
         basic,
     };
     lock().insert(provider.name.clone(), (found.clone(), now));
     Ok(found)
 }
 
-fn find(keys: &JwkSet, kid: &str) -> Option<Jwk> {
+fn find_key(keys: &JwkSet, kid: &str) -> Option<Jwk> {
     if kid.is_empty() {
         // A token may leave the name out where there is but one key.
         return keys.keys.first().filter(|_| keys.keys.len() == 1).cloned();
@@ -88,7 +92,7 @@ fn find(keys: &JwkSet, kid: &str) -> Option<Jwk> {
 }
 
 /// The key of this name.
-pub async fn key(
+pub async fn fetch_key(
     app: &App,
     outbound: &Outbound,
     provider: &Provider,
@@ -96,20 +100,20 @@ pub async fn key(
     kid: &str,
 ) -> Reply<Option<Jwk>> {
     let now = app.clock.now();
-    let discoveries = app.memory.of::<Discoveries>();
+    let discoveries = app.memory.get_or_default::<Discoveries>();
     let lock = || discoveries.keys.lock().unwrap_or_else(PoisonError::into_inner);
     let known = lock().get(&provider.name).cloned();
     if let Some((keys, since)) = known {
-        let found = find(&keys, kid);
+        let found = find_key(&keys, kid);
         let fresh = now - since < if found.is_some() { KEPT } else { AGAIN };
         if fresh {
             return Ok(found);
         }
     }
-    let body = outbound.ask(Call::get(discovered.jwks_uri.clone())).await?.body;
+    let body = outbound.make_call(Call::get(discovered.jwks_uri.clone())).await?.body;
     let keys: JwkSet = serde_json::from_value(body)
-        .map_err(|_malformed| unavailable("the provider's keys cannot be read"))?;
-    let found = find(&keys, kid);
+        .map_err(|_malformed| outside_unavailable("the provider's keys cannot be read"))?;
+    let found = find_key(&keys, kid);
     lock().insert(provider.name.clone(), (keys, now));
     Ok(found)
 }

@@ -43,42 +43,46 @@ pub enum Passed {
 }
 
 /// Lets a try at an account through, when its turn has come.
-pub async fn enter(app: &App, entering: Entering<'_>) -> Reply<Passed> {
+pub async fn enter_account(app: &App, entering: Entering<'_>) -> Reply<Passed> {
     let Entering { request, tried, owner, device } = entering;
-    let (now, address) = (app.clock.now(), limits::address(request, app.settings.proxies));
-    if app.logins.attempt(address, tried, now) {
+    let (now, address) = (app.clock.now(), limits::client_address(request, app.settings.proxies));
+    if app.logins.count_attempt(address, tried, now) {
         return Ok(Passed::Stranger);
     }
     let owner = owner.map(|(tenant, person)| (tenant, person.id));
     if owner.is_some()
-        && let Some(name) = device::attempt(app, request, device, owner).await?
+        && let Some(name) = device::count_attempt(app, request, device, owner).await?
     {
         return Ok(Passed::Device(name));
     }
     let nearby = match owner {
         Some((tenant, person)) => {
-            let from = session::masked(address);
+            let from = session::mask_address(address);
             let known = move |db: &mut Db| sessions::knows_address(db, tenant, person, &from);
             app.store.read(known).await?
         }
         None => false,
     };
-    if nearby && app.logins.attempt_nearby(address, tried, now) {
+    if nearby && app.logins.count_nearby_attempt(address, tried, now) {
         return Ok(Passed::Stranger);
     }
-    wait(app.logins.queue(address, tried, nearby, now)?).await;
+    wait_turn(app.logins.queue_attempt(address, tried, nearby, now)?).await;
     Ok(Passed::Stranger)
 }
 
 /// Lets what is no guess at one account through: a login that an identity provider vouches for.
-pub async fn enter_from(app: &App, request: &HttpRequest, device: Option<&str>) -> Reply<()> {
-    let (now, address) = (app.clock.now(), limits::address(request, app.settings.proxies));
-    if app.logins.attempt_vouched(address, now)
-        || device::attempt(app, request, device, None).await?.is_some()
+pub async fn enter_vouched_login(
+    app: &App,
+    request: &HttpRequest,
+    device: Option<&str>,
+) -> Reply<()> {
+    let (now, address) = (app.clock.now(), limits::client_address(request, app.settings.proxies));
+    if app.logins.count_vouched_login(address, now)
+        || device::count_attempt(app, request, device, None).await?.is_some()
     {
         return Ok(());
     }
-    wait(app.logins.queue_vouched(address, now)?).await;
+    wait_turn(app.logins.queue_vouched_login(address, now)?).await;
     Ok(())
 }
 
@@ -90,16 +94,16 @@ pub async fn enter_code(
     device: Option<&str>,
 ) -> Reply<()> {
     let now = app.clock.now();
-    if app.codes.attempt_alone(what, now).is_ok()
-        || device::attempt(app, request, device, Some(owner)).await?.is_some()
+    if app.codes.count_named_attempt(what, now).is_ok()
+        || device::count_attempt(app, request, device, Some(owner)).await?.is_some()
     {
         return Ok(());
     }
-    wait(app.codes.queue_code(what, now)?).await;
+    wait_turn(app.codes.queue_code(what, now)?).await;
     Ok(())
 }
 
-async fn wait(time: Duration) {
+async fn wait_turn(time: Duration) {
     if time > Duration::ZERO {
         tokio::time::sleep(time).await;
     }
@@ -113,9 +117,9 @@ pub async fn is_password(
     person: &Person,
     given: String,
 ) -> Reply<bool> {
-    app.codes.attempt_alone(&format!("password {}", caller.session), app.clock.now())?;
+    app.codes.count_named_attempt(&format!("password {}", caller.session), app.clock.now())?;
     let (tenant, account) = (caller.tenant, person.account.as_str().to_owned());
-    let known = app.store.read(move |db| people::by_account(db, tenant, &account)).await?;
+    let known = app.store.read(move |db| people::find_by_account(db, tenant, &account)).await?;
     let known = known.and_then(|(_, password)| password).map(|password| password.hash);
     app.passwords.verify(given, known).await
 }

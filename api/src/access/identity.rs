@@ -10,7 +10,7 @@ use domain::{
         journal::Hash,
     },
     flows::person::Person,
-    people::audit::Act,
+    people::audit::AuditAction,
     rules::notice::NoticeKind,
 };
 use persistence::{
@@ -29,9 +29,9 @@ use uuid::Uuid;
 
 use crate::{
     access::{
-        factor, gate,
-        session::managed,
-        wechat::{self, UNION, provider, remember},
+        gate, second_factor,
+        session::load_managed_person,
+        wechat::{self, UNION, link_identity, provider_name},
     },
     app::{
         caller::{Caller, Incomplete, Restriction},
@@ -61,12 +61,12 @@ pub fn under_person(config: &mut ServiceConfig<'_>) {
 
 /// The name of a person's identity here: it does not show which one it is elsewhere.
 pub fn identity_id(person: PersonId, provider: &str, subject: &str) -> Uuid {
-    Hash::of(format!("identity\n{}\n{provider}\n{subject}", person.0).as_bytes()).id()
+    Hash::digest(format!("identity\n{}\n{provider}\n{subject}", person.0).as_bytes()).to_uuid()
 }
 
 /// Whether this identity is linked to the person.
 pub async fn is_linked(app: &App, tenant: TenantId, person: PersonId, id: Uuid) -> Reply<bool> {
-    let linked = app.store.read(move |db| identities::linked(db, tenant, person)).await?;
+    let linked = app.store.read(move |db| identities::load_linked(db, tenant, person)).await?;
     Ok(linked.iter().any(|one| identity_id(person, &one.provider, &one.subject) == id))
 }
 
@@ -86,7 +86,7 @@ pub struct IdentityView {
 
 impl IdentityView {
     /// Those that the person logs in by; what only ties several of them together is none.
-    pub fn of(person: PersonId, linked: &[Linked]) -> Vec<Self> {
+    pub fn from_linked(person: PersonId, linked: &[Linked]) -> Vec<Self> {
         let view = |one: &Linked| {
             Some(Self {
                 id: identity_id(person, &one.provider, &one.subject),
@@ -154,7 +154,7 @@ pub struct LinkBody {
 }
 
 /// Lets a caller through who proves once more to be the person.
-async fn prove(
+async fn require_proof(
     app: &App,
     request: &HttpRequest,
     caller: &Caller,
@@ -163,17 +163,17 @@ async fn prove(
     let wrong = || Problem::new(Code::ProofWrong);
     let proven = match proof {
         Some(Proof { second_factor: Some(code), .. }) => {
-            return factor::shown(app, request, caller, &code).await;
+            return second_factor::require_code(app, request, caller, &code).await;
         }
         Some(Proof { password: Some(password), .. }) => {
-            let known = step::look::<Person>(app, caller, caller.person.0).await?;
+            let known = step::load_visible::<Person>(app, caller, caller.person.0).await?;
             gate::is_password(app, caller, &known.state, password).await?
         }
         Some(Proof { wechat: Some(linked), .. }) => {
             let world = app.world(caller.tenant)?;
-            let program = wechat::program(app, &world, linked.app_id.as_deref())?;
-            let found = wechat::openid(app, program, &linked.code).await?;
-            let id = identity_id(caller.person, &provider(program), &found.openid);
+            let program = wechat::find_program(app, &world, linked.app_id.as_deref())?;
+            let found = wechat::exchange_code(app, program, &linked.code).await?;
+            let id = identity_id(caller.person, &provider_name(program), &found.openid);
             is_linked(app, caller.tenant, caller.person, id).await?
         }
         Some(_) | None => {
@@ -189,7 +189,7 @@ const FRESH: Duration = Duration::minutes(10);
 /// The same for a second factor that is to be enrolled: it is no proof of itself. A login that
 /// waits for a factor was proven when it began, and so was any login of a person who has neither a
 /// password nor an identity here (OpenID Connect); later they log in anew.
-pub async fn prove_for_factor(
+pub async fn require_factor_proof(
     app: &App,
     request: &HttpRequest,
     caller: &Incomplete,
@@ -199,7 +199,7 @@ pub async fn prove_for_factor(
     let now = app.clock.now();
     let look = move |db: &mut Db| {
         let password = people::has_password(db, tenant, person)?;
-        let linked = !identities::linked(db, tenant, person)?.is_empty();
+        let linked = !identities::load_linked(db, tenant, person)?.is_empty();
         let begun = sessions::find(db, tenant, session, now)?.map(|(one, _)| one.created_at);
         Ok((password || linked, begun))
     };
@@ -209,10 +209,10 @@ pub async fn prove_for_factor(
     if fresh && (waits || !provable) {
         return Ok(());
     }
-    app.codes.attempt_alone(&format!("enrol {session}"), now)?;
+    app.codes.count_named_attempt(&format!("enrol {session}"), now)?;
     let accepted: &[&str] = if provable { &["password", "wechat"] } else { &["login"] };
     let proof = proof.filter(|_| provable).map(|proof| Proof { second_factor: None, ..proof });
-    prove(app, request, caller, (proof, accepted)).await
+    require_proof(app, request, caller, (proof, accepted)).await
 }
 
 /// Links the caller to an identity at WeChat.
@@ -229,25 +229,25 @@ async fn link_wechat(
 ) -> Reply<HttpResponse> {
     let LinkBody { app_id, code, proof } = body.0;
     let world = app.world(caller.tenant)?;
-    let program = wechat::program(&app, &world, app_id.as_deref())?;
-    app.codes.attempt_alone(&format!("wechat {}", caller.session), app.clock.now())?;
+    let program = wechat::find_program(&app, &world, app_id.as_deref())?;
+    app.codes.count_named_attempt(&format!("wechat {}", caller.session), app.clock.now())?;
     let accepted = ["password", "second_factor", "wechat"];
-    prove(&app, &request, &caller, (proof, &accepted)).await?;
-    let found = wechat::openid(&app, program, &code).await?;
-    let whose = remember(&app, caller.tenant, program, &found, caller.person).await?;
+    require_proof(&app, &request, &caller, (proof, &accepted)).await?;
+    let found = wechat::exchange_code(&app, program, &code).await?;
+    let whose = link_identity(&app, caller.tenant, program, &found, caller.person).await?;
     if whose != caller.person {
         return Err(Problem::new(Code::AlreadyExists).with("what", "identity").detail(
             "这个微信已经绑定了另一个账号。",
             "This WeChat identity belongs to another account.",
         ));
     }
-    let detail = json!({ "provider": provider(program) });
-    let note = Noting::of(&app, &caller, &request);
-    let note = note.note(Act::Link, Some(caller.person.0), &detail);
+    let detail = json!({ "provider": provider_name(program) });
+    let note = Noting::of_caller(&app, &caller, &request);
+    let note = note.note(AuditAction::Link, Some(caller.person.0), &detail);
     let text = "一个微信绑定到了您的账号，以后可以用它登录。如果不是您本人操作，请立即解除绑定并修改密码。";
-    let (tenant, told) = (caller.tenant, told(&app, caller.person, text));
+    let (tenant, told) = (caller.tenant, new_message(&app, caller.person, text));
     let keep = move |db: &mut Db| {
-        message::put(db, tenant, &told)?;
+        message::add(db, tenant, &told)?;
         log::append(db, tenant, note)
     };
     app.store.run(keep).await?;
@@ -255,7 +255,7 @@ async fn link_wechat(
 }
 
 /// The message that tells a person of a change.
-fn told(app: &App, person: PersonId, text: &str) -> Message {
+fn new_message(app: &App, person: PersonId, text: &str) -> Message {
     Message {
         person,
         id: new_id(),
@@ -270,48 +270,49 @@ fn told(app: &App, person: PersonId, text: &str) -> Message {
 }
 
 /// Tells a person how many identities a reset took.
-pub async fn tell_ended(
+pub async fn tell_ended_identities(
     app: &App,
     tenant: TenantId,
     person: PersonId,
     ended: &[Linked],
 ) -> Reply<()> {
-    let ended = IdentityView::of(person, ended).len();
+    let ended = IdentityView::from_linked(person, ended).len();
     if ended == 0 {
         return Ok(());
     }
     let text = format!("密码或动态口令重置时，绑定的 {ended} 个微信已解除；需要时请重新绑定。");
-    let told = told(app, person, &text);
-    Ok(app.store.run(move |db| message::put(db, tenant, &told)).await?)
+    let told = new_message(app, person, &text);
+    Ok(app.store.run(move |db| message::add(db, tenant, &told)).await?)
 }
 
-async fn list(app: &App, caller: &Caller, person: PersonId) -> Reply<HttpResponse> {
+async fn list_identities(app: &App, caller: &Caller, person: PersonId) -> Reply<HttpResponse> {
     let tenant = caller.tenant;
-    let linked = app.store.read(move |db| identities::linked(db, tenant, person)).await?;
-    Ok(HttpResponse::Ok().json(IdentitiesView { items: IdentityView::of(person, &linked) }))
+    let linked = app.store.read(move |db| identities::load_linked(db, tenant, person)).await?;
+    Ok(HttpResponse::Ok()
+        .json(IdentitiesView { items: IdentityView::from_linked(person, &linked) }))
 }
 
 /// Takes an identity from an account, and ends every login but the one that asks: it may have been
 /// opened by that identity.
-async fn unlink(
+async fn unlink_identity(
     app: &App,
     request: &HttpRequest,
     caller: &Caller,
     (person, id): (PersonId, Uuid),
 ) -> Reply<HttpResponse> {
     let (tenant, now, but) = (caller.tenant, app.clock.now(), caller.session);
-    let note = Noting::of(app, caller, request);
-    let note = note.note(Act::Unlink, Some(person.0), &json!({ "identity": id }));
+    let note = Noting::of_caller(app, caller, request);
+    let note = note.note(AuditAction::Unlink, Some(person.0), &json!({ "identity": id }));
     let text = "一个微信已从您的账号解除，不能再用它登录；其他登录已结束。";
-    let told = told(app, person, text);
+    let told = new_message(app, person, text);
     let unlink = move |db: &mut Db| {
-        let linked = identities::linked(db, tenant, person)?;
+        let linked = identities::load_linked(db, tenant, person)?;
         let this = |one: &&Linked| identity_id(person, &one.provider, &one.subject) == id;
         let Some(found) = linked.iter().find(this) else { return Ok(false) };
         let which = (found.provider.as_str(), found.subject.as_str());
         identities::unlink_one(db, tenant, person, which, UNION)?;
         sessions::end_all(db, tenant, person, Some(but), now)?;
-        message::put(db, tenant, &told)?;
+        message::add(db, tenant, &told)?;
         log::append(db, tenant, note)?;
         Ok(true)
     };
@@ -328,7 +329,7 @@ async fn unlink(
 #[utoipa::path(tag = "me", responses((status = 200, body = IdentitiesView)))]
 #[get("/me/identities")]
 async fn list_my_identities(app: Data<App>, caller: Caller) -> Reply<HttpResponse> {
-    list(&app, &caller, caller.person).await
+    list_identities(&app, &caller, caller.person).await
 }
 
 /// Takes an identity elsewhere from the own account; other logins end.
@@ -343,7 +344,7 @@ async fn unlink_my_identity(
     _key: Key,
     id: IdPath<Uuid>,
 ) -> Reply<HttpResponse> {
-    unlink(&app, &request, &caller, (caller.person, id.0)).await
+    unlink_identity(&app, &request, &caller, (caller.person, id.0)).await
 }
 
 /// Lists the identities elsewhere that log a person in.
@@ -356,8 +357,8 @@ async fn list_person_identities(
     caller: Caller,
     id: IdPath<Uuid>,
 ) -> Reply<HttpResponse> {
-    let person = managed(&app, &caller, id.0).await?;
-    list(&app, &caller, person).await
+    let person = load_managed_person(&app, &caller, id.0).await?;
+    list_identities(&app, &caller, person).await
 }
 
 /// Takes an identity elsewhere from the account of a person; logins end.
@@ -373,6 +374,6 @@ async fn unlink_person_identity(
     ids: IdPath<(Uuid, Uuid)>,
 ) -> Reply<HttpResponse> {
     let (id, identity) = ids.0;
-    let person = managed(&app, &caller, id).await?;
-    unlink(&app, &request, &caller, (person, identity)).await
+    let person = load_managed_person(&app, &caller, id).await?;
+    unlink_identity(&app, &request, &caller, (person, identity)).await
 }

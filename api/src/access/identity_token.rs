@@ -36,7 +36,7 @@ pub struct Expected<'a> {
 }
 
 /// The key a token names; empty when it names none.
-pub fn key_of(token: &str) -> Result<String, &'static str> {
+pub fn parse_key_id(token: &str) -> Result<String, &'static str> {
     if token.len() > MAX_LENGTH {
         return Err("too_long");
     }
@@ -48,7 +48,7 @@ pub fn key_of(token: &str) -> Result<String, &'static str> {
 }
 
 /// What a token says, when it is one for this login.
-pub fn verified(token: &str, key: &Jwk, expected: &Expected<'_>) -> Result<Value, &'static str> {
+pub fn verify(token: &str, key: &Jwk, expected: &Expected<'_>) -> Result<Value, &'static str> {
     let header = decode_header(token).map_err(|_malformed| "malformed")?;
     // The key decides which algorithms fit; those that do not are refused with it.
     let key = DecodingKey::from_jwk(key).map_err(|_unfit| "unknown_key")?;
@@ -57,7 +57,8 @@ pub fn verified(token: &str, key: &Jwk, expected: &Expected<'_>) -> Result<Value
     validation.set_required_spec_claims(&["iss", "aud", "exp"]);
     validation.set_issuer(&[expected.issuer]);
     validation.set_audience(&[expected.client_id]);
-    let claims = decode::<Value>(token, &key, &validation).map_err(|error| why(error.kind()))?;
+    let claims =
+        decode::<Value>(token, &key, &validation).map_err(|error| classify_error(error.kind()))?;
     let claims = claims.claims;
     let number = |name: &str| claims.get(name).and_then(Value::as_f64);
     let now = expected.now.timestamp();
@@ -89,7 +90,7 @@ fn as_float(second: i64) -> f64 {
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "the kinds of errors may grow")]
-fn why(kind: &ErrorKind) -> &'static str {
+fn classify_error(kind: &ErrorKind) -> &'static str {
     match kind {
         ErrorKind::InvalidSignature => "wrong_signature",
         ErrorKind::InvalidIssuer => "wrong_issuer",

@@ -12,7 +12,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use chrono::Duration;
 use domain::{
     core::id::{PersonId, TenantId},
-    people::audit::Act,
+    people::audit::AuditAction,
 };
 use persistence::{
     Db,
@@ -32,7 +32,7 @@ use crate::{
         client::{Presented, client_id},
         session,
     },
-    app::{clock::new_id, limits, random::random, scope::Scopes, state::App, token::Claims},
+    app::{clock::new_id, limits, random::random_bytes, scope::Scopes, state::App, token::Claims},
     http::{
         body::StrangerBytes,
         problem::{Code, Problem, Reply},
@@ -68,7 +68,7 @@ pub struct ServerView {
 /// The address of this server. What a request says of it (`Host`, `X-Forwarded-Host`) is its
 /// sender's invention, and a cache in between would tell others: where no address is configured, it
 /// is the one this server listens at, when only this machine can reach it.
-fn base(app: &App, request: &HttpRequest) -> Reply<String> {
+fn base_url(app: &App, request: &HttpRequest) -> Reply<String> {
     if let Some(url) = &app.settings.public_url {
         return Ok(url.clone());
     }
@@ -88,7 +88,7 @@ fn base(app: &App, request: &HttpRequest) -> Reply<String> {
 #[utoipa::path(tag = "clients", security(()), responses((status = 200, body = ServerView)))]
 #[get("/.well-known/oauth-authorization-server")]
 async fn get_authorization_server(app: Data<App>, request: HttpRequest) -> Reply<HttpResponse> {
-    let base = base(&app, &request)?;
+    let base = base_url(&app, &request)?;
     Ok(HttpResponse::Ok().json(ServerView {
         token_endpoint: format!("{base}/oauth/token"),
         jwks_uri: format!("{base}/.well-known/jwks.json"),
@@ -128,7 +128,7 @@ pub struct TokenView {
 }
 
 /// An error of the standard.
-fn refused(error: &'static str, description: &'static str) -> Problem {
+fn oauth_problem(error: &'static str, description: &'static str) -> Problem {
     Problem::new(Code::TokenRefused).oauth(error, description)
 }
 
@@ -139,19 +139,19 @@ fn unknown_client() -> Problem {
 }
 
 /// The form; a parameter given twice, or in another format, is no request.
-fn form(request: &HttpRequest, body: &[u8]) -> Reply<TokenForm> {
+fn parse_form(request: &HttpRequest, body: &[u8]) -> Reply<TokenForm> {
     let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
     if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-        return Err(refused("invalid_request", "Send application/x-www-form-urlencoded."));
+        return Err(oauth_problem("invalid_request", "Send application/x-www-form-urlencoded."));
     }
     serde_urlencoded::from_bytes(body).map_err(|_malformed| {
-        refused("invalid_request", "grant_type is missing, or a parameter stands twice.")
+        oauth_problem("invalid_request", "grant_type is missing, or a parameter stands twice.")
     })
 }
 
 /// Identity and secret out of the header (RFC 6749, 2.3.1).
-fn basic(request: &HttpRequest) -> Option<(String, String)> {
+fn parse_basic_auth(request: &HttpRequest) -> Option<(String, String)> {
     let header = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, rest) = header.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") || rest.len() > 1024 {
@@ -167,28 +167,28 @@ fn basic(request: &HttpRequest) -> Option<(String, String)> {
 }
 
 /// The client that proves to be one, with the secret it proved it by.
-async fn proven(
+async fn authenticate_client(
     app: &App,
     request: &HttpRequest,
     (id, secret): (String, String),
 ) -> Reply<(TenantId, Client, Uuid)> {
     // A secret cannot be guessed, and a client that has it is never held up by those that have not.
-    let (now, address) = (app.clock.now(), limits::address(request, app.settings.proxies));
-    let counted = || app.logins.failed_from(address, now);
+    let (now, address) = (app.clock.now(), limits::client_address(request, app.settings.proxies));
+    let counted = || app.logins.count_failure(address, now);
     let Some(given) = Presented::parse(&secret) else {
         counted()?;
         return Err(unknown_client());
     };
     let world = app.worlds.get(given.tenant).ok_or_else(unknown_client)?;
-    let found = given.client(app, "secret").await?;
+    let found = given.load_client(app, "secret").await?;
     let found = found.filter(|(client, _)| id == client_id(&world.tenant.code, client.id));
     if let Some((client, by)) = found {
-        app.logins.attempt_often(&format!("token {}", client.id.0), now)?;
+        app.logins.count_frequent_attempt(&format!("token {}", client.id.0), now)?;
         return Ok((given.tenant, client, by));
     }
     counted()?;
-    let tried = audit::Tried { act: Act::Token, method: session::CLIENT, reason: None };
-    audit::refused(app, request, (given.tenant, None), tried).await?;
+    let tried = audit::Tried { act: AuditAction::Token, method: session::CLIENT, reason: None };
+    audit::record_refusal(app, request, (given.tenant, None), tried).await?;
     Err(unknown_client())
 }
 
@@ -207,34 +207,38 @@ async fn issue_token(
     request: HttpRequest,
     body: StrangerBytes,
 ) -> Reply<HttpResponse> {
-    let TokenForm { grant_type, scope, client_id, client_secret } = form(&request, &body.0)?;
+    let TokenForm { grant_type, scope, client_id, client_secret } = parse_form(&request, &body.0)?;
     let in_header = request.headers().contains_key(AUTHORIZATION);
     let credentials = match (in_header, client_id.zip(client_secret.clone())) {
         (true, _) if client_secret.is_some() => {
             let twice = "Prove who you are once: in the header or in the form.";
-            return Err(refused("invalid_request", twice));
+            return Err(oauth_problem("invalid_request", twice));
         }
-        (true, _) => basic(&request),
+        (true, _) => parse_basic_auth(&request),
         (false, given) => given,
     };
     let credentials = credentials.ok_or_else(unknown_client)?;
-    let (tenant, client, by) = proven(&app, &request, credentials).await?;
+    let (tenant, client, by) = authenticate_client(&app, &request, credentials).await?;
     if grant_type != "client_credentials" {
-        return Err(refused("unsupported_grant_type", "Only client_credentials is supported."));
+        return Err(oauth_problem(
+            "unsupported_grant_type",
+            "Only client_credentials is supported.",
+        ));
     }
     let granted = Scopes::parse(&client.scopes).unwrap_or_default();
     let wanted = match scope.as_deref() {
         None | Some("") => Some(granted),
-        Some(scope) => Scopes::parse(scope).filter(|wanted| wanted.within(granted)),
+        Some(scope) => Scopes::parse(scope).filter(|wanted| wanted.is_subset_of(granted)),
     };
     let scopes = wanted.filter(|wanted| !wanted.is_empty());
-    let scopes = scopes
-        .ok_or_else(|| refused("invalid_scope", "The client may not have one of these scopes."))?;
-    let view = issued(&app, &request, (tenant, client.id, by), scopes).await?;
+    let scopes = scopes.ok_or_else(|| {
+        oauth_problem("invalid_scope", "The client may not have one of these scopes.")
+    })?;
+    let view = issue_access_token(&app, &request, (tenant, client.id, by), scopes).await?;
     Ok(HttpResponse::Ok().json(view))
 }
 
-async fn issued(
+async fn issue_access_token(
     app: &App,
     request: &HttpRequest,
     (tid, sub, by): (TenantId, PersonId, Uuid),
@@ -246,7 +250,7 @@ async fn issued(
         id: sid,
         person: sub,
         // A digest of random bytes: there is no refresh token to it.
-        refresh_hash: random::<32>()?.to_vec(),
+        refresh_hash: random_bytes::<32>()?.to_vec(),
         method: session::CLIENT.to_owned(),
         device: by.to_string(),
         address: String::new(),
@@ -257,7 +261,7 @@ async fn issued(
     };
     let detail = json!({ "secret": by, "scope": scopes.to_string(), "session": sid });
     let noting = Noting::of_person(app, tid, sub, request).await?;
-    let note = noting.note(Act::Token, Some(sub.0), &detail);
+    let note = noting.note(AuditAction::Token, Some(sub.0), &detail);
     let open = move |db: &mut Db| {
         clients::open_session(db, tid, &session)?;
         log::append(db, tid, note)
@@ -265,6 +269,6 @@ async fn issued(
     app.store.run(open).await?;
     let iat = now.timestamp();
     let claims = Claims { sub, tid, sid, iat, exp: iat + expires_in, scope: Some(scopes) };
-    let access_token = app.keys.issue(&claims)?;
+    let access_token = app.keys.issue_token(&claims)?;
     Ok(TokenView { access_token, token_type: "Bearer", expires_in, scope: scopes.to_string() })
 }

@@ -12,8 +12,8 @@ use base64::{
 };
 use domain::{
     core::{id::TenantId, journal::Hash, text::Code as Word},
-    flows::{change::Stored, person::Person},
-    people::audit::Act,
+    flows::{change::Versioned, person::Person},
+    people::audit::AuditAction,
 };
 use persistence::people::person as people;
 use serde::{Deserialize, Serialize};
@@ -24,14 +24,13 @@ use crate::{
     access::{
         auth::{self, Admission},
         discovery::{self, Discovered},
-        gate, identity_token,
+        gate, identity_token, service_tokens,
         session::LoginView,
-        shared,
     },
     app::{
         config::{Kind, Provider},
-        outbound::{Call, Content, Outbound, unavailable},
-        random::random,
+        outbound::{Call, Content, Outbound, outside_unavailable},
+        random::random_bytes,
         state::App,
     },
     http::{
@@ -89,7 +88,7 @@ pub struct OfTenant {
 #[utoipa::path(tag = "auth", security(()), params(OfTenant), responses((status = 200, body = ProvidersView)))]
 #[get("/auth/providers")]
 async fn list_providers(app: Data<App>, params: Query<OfTenant>) -> Reply<HttpResponse> {
-    let world = app.worlds.by_code(params.0.tenant.as_ref().map(Word::as_str));
+    let world = app.worlds.find_by_code(params.0.tenant.as_ref().map(Word::as_str));
     let world = world.ok_or_else(|| Problem::new(Code::NotFound))?;
     let here =
         |tenant: &Option<String>| tenant.as_ref().is_none_or(|tenant| *tenant == world.tenant.code);
@@ -137,19 +136,19 @@ pub struct AuthorizationView {
     expires_in: i64,
 }
 
-fn provider<'a>(app: &'a App, name: &str, tenant: &str) -> Reply<&'a Provider> {
+fn find_provider<'a>(app: &'a App, name: &str, tenant: &str) -> Reply<&'a Provider> {
     let serves =
         |one: &&Provider| one.name == name && one.tenant.as_ref().is_none_or(|code| code == tenant);
     let found = app.settings.providers.iter().find(serves);
     found.ok_or_else(|| Problem::new(Code::NotFound))
 }
 
-fn outbound<'a>(app: &'a App, provider: &Provider) -> &'a Outbound {
+fn choose_outbound<'a>(app: &'a App, provider: &Provider) -> &'a Outbound {
     app.trusting.get(&provider.name).unwrap_or(&app.outbound)
 }
 
-fn chance() -> Reply<String> {
-    Ok(BASE64_URL_SAFE_NO_PAD.encode(random::<32>()?))
+fn random_text() -> Reply<String> {
+    Ok(BASE64_URL_SAFE_NO_PAD.encode(random_bytes::<32>()?))
 }
 
 /// Begins a login at a provider.
@@ -163,33 +162,33 @@ async fn get_authorization(
     name: IdPath<String>,
     params: Query<OfTenant>,
 ) -> Reply<HttpResponse> {
-    gate::enter_from(&app, &request, None).await?;
-    let world = app.worlds.by_code(params.0.tenant.as_ref().map(Word::as_str));
+    gate::enter_vouched_login(&app, &request, None).await?;
+    let world = app.worlds.find_by_code(params.0.tenant.as_ref().map(Word::as_str));
     let world = world.ok_or_else(|| Problem::new(Code::NotFound))?;
-    let provider = provider(&app, &name.0, &world.tenant.code)?;
+    let provider = find_provider(&app, &name.0, &world.tenant.code)?;
     let flow = Flow {
         provider: provider.name.clone(),
         tenant: world.tenant.id,
-        state: chance()?,
-        nonce: chance()?,
-        verifier: chance()?,
+        state: random_text()?,
+        nonce: random_text()?,
+        verifier: random_text()?,
         until: app.clock.now().timestamp() + FLOW,
     };
-    let authorization_url = address_of(&app, provider, &flow).await?;
+    let authorization_url = build_authorization_url(&app, provider, &flow).await?;
     let flow = serde_json::to_vec(&flow).map_err(|e| Problem::new(Code::Internal).because(e))?;
     let flow = BASE64_URL_SAFE_NO_PAD.encode(app.seal.seal("login flow", &flow)?);
     Ok(HttpResponse::Ok().json(AuthorizationView { authorization_url, flow, expires_in: FLOW }))
 }
 
 /// An address with more parameters.
-fn with(base: &str, pairs: &[(&str, &str)]) -> String {
+fn append_query(base: &str, pairs: &[(&str, &str)]) -> String {
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
     let joint = if base.contains('?') { '&' } else { '?' };
     format!("{base}{joint}{query}")
 }
 
-async fn address_of(app: &App, provider: &Provider, flow: &Flow) -> Reply<String> {
-    let challenge = BASE64_URL_SAFE_NO_PAD.encode(Hash::of(flow.verifier.as_bytes()).0);
+async fn build_authorization_url(app: &App, provider: &Provider, flow: &Flow) -> Reply<String> {
+    let challenge = BASE64_URL_SAFE_NO_PAD.encode(Hash::digest(flow.verifier.as_bytes()).0);
     let wanted = |default: &str| provider.scope.clone().unwrap_or_else(|| default.to_owned());
     let mut pairs = vec![
         ("response_type", "code"),
@@ -205,7 +204,7 @@ async fn address_of(app: &App, provider: &Provider, flow: &Flow) -> Reply<String
             pairs.extend(agent.map(|agent| ("agentid", agent)));
             let default = "https://open.weixin.qq.com/connect/oauth2/authorize";
             let base = provider.authorize_url.as_deref().unwrap_or(default);
-            Ok(format!("{}#wechat_redirect", with(base, &pairs)))
+            Ok(format!("{}#wechat_redirect", append_query(base, &pairs)))
         }
         Kind::Oidc | Kind::Oauth2 => {
             let oidc = provider.kind == Kind::Oidc;
@@ -218,10 +217,12 @@ async fn address_of(app: &App, provider: &Provider, flow: &Flow) -> Reply<String
             }
             if oidc {
                 pairs.push(("nonce", &flow.nonce));
-                let discovered = discovery::of(app, outbound(app, provider), provider).await?;
-                return Ok(with(&discovered.authorization_endpoint, &pairs));
+                let discovered =
+                    discovery::discover_provider(app, choose_outbound(app, provider), provider)
+                        .await?;
+                return Ok(append_query(&discovered.authorization_endpoint, &pairs));
             }
-            Ok(with(provider.authorize_url.as_deref().unwrap_or_default(), &pairs))
+            Ok(append_query(provider.authorize_url.as_deref().unwrap_or_default(), &pairs))
         }
     }
 }
@@ -241,14 +242,14 @@ pub struct AuthorizedBody {
     state: String,
 }
 
-fn refused(reason: &'static str) -> Problem {
+fn login_problem(reason: &'static str) -> Problem {
     Problem::new(Code::CredentialsInvalid).with("reason", reason).detail(
         "统一认证没有通过，或已过期；请重新登录。",
         "The provider did not vouch for this login, or it took too long; begin again.",
     )
 }
 
-fn opened(app: &App, flow: &str) -> Option<Flow> {
+fn open_flow(app: &App, flow: &str) -> Option<Flow> {
     const MAX: usize = 2048;
     let sealed = Some(flow).filter(|text| text.len() <= MAX)?;
     let sealed = BASE64_URL_SAFE_NO_PAD.decode(sealed).ok()?;
@@ -268,26 +269,26 @@ async fn finish_authorization(
     body: Json<AuthorizedBody>,
 ) -> Reply<HttpResponse> {
     const MAX: usize = 2048;
-    gate::enter_from(&app, &request, None).await?;
+    gate::enter_vouched_login(&app, &request, None).await?;
     let AuthorizedBody { flow, code, state } = body.0;
-    let flow = opened(&app, &flow).ok_or_else(|| refused("flow"))?;
+    let flow = open_flow(&app, &flow).ok_or_else(|| login_problem("flow"))?;
     if flow.provider != name.0 || flow.state != state {
-        return Err(refused("state"));
+        return Err(login_problem("state"));
     }
     let plain = code.bytes().all(|byte| byte.is_ascii_graphic());
     if code.is_empty() || code.len() > MAX || !plain {
-        return Err(refused("code"));
+        return Err(login_problem("code"));
     }
     let world = app.world(flow.tenant)?;
-    let provider = provider(&app, &name.0, &world.tenant.code)?;
+    let provider = find_provider(&app, &name.0, &world.tenant.code)?;
     let (tenant, method) = (flow.tenant, provider.name.as_str());
-    let person = match vouched(&app, provider, &flow, &code).await {
+    let person = match identify_person(&app, provider, &flow, &code).await {
         Ok(person) => person,
         Err(problem) => {
             if problem.code().row().status.is_client_error() {
                 let reason = Some(problem.code().name());
-                let tried = audit::Tried { act: Act::Login, method, reason };
-                audit::refused(&app, &request, (tenant, None), tried).await?;
+                let tried = audit::Tried { act: AuditAction::Login, method, reason };
+                audit::record_refusal(&app, &request, (tenant, None), tried).await?;
             }
             return Err(problem);
         }
@@ -303,25 +304,31 @@ async fn finish_authorization(
         identity: None,
         stale: false,
     };
-    auth::admit(&app, admission).await
+    auth::admit_person(&app, admission).await
 }
 
 /// Whom the provider vouches for.
-async fn vouched(app: &App, provider: &Provider, flow: &Flow, code: &str) -> Reply<Stored<Person>> {
+async fn identify_person(
+    app: &App,
+    provider: &Provider,
+    flow: &Flow,
+    code: &str,
+) -> Reply<Versioned<Person>> {
     let account = match provider.kind {
-        Kind::Oidc => by_identity_token(app, provider, flow, code).await?,
-        Kind::Oauth2 => by_userinfo(app, provider, flow, code).await?,
-        Kind::Wecom => by_wecom(app, provider, code).await?,
+        Kind::Oidc => account_from_token(app, provider, flow, code).await?,
+        Kind::Oauth2 => account_from_userinfo(app, provider, flow, code).await?,
+        Kind::Wecom => account_from_wecom(app, provider, code).await?,
     };
     let nobody = || Problem::new(Code::NoSuchAccount);
     let account = Word::try_from(account.as_str()).map_err(|_fault| nobody())?;
     let tenant = flow.tenant;
-    let found = app.store.read(move |db| people::by_account(db, tenant, account.as_str())).await?;
+    let found =
+        app.store.read(move |db| people::find_by_account(db, tenant, account.as_str())).await?;
     found.map(|(person, _)| person).ok_or_else(nobody)
 }
 
 /// Exchanges a code for what the provider gives for it.
-async fn exchange(
+async fn exchange_code(
     app: &App,
     provider: &Provider,
     flow: &Flow,
@@ -346,70 +353,80 @@ async fn exchange(
         form.push(("client_secret", secret.to_owned()));
     }
     let call = Call { url: endpoint.to_owned(), authorization, content: Content::Form(form) };
-    let answer = outbound(app, provider).ask(call).await?;
+    let answer = choose_outbound(app, provider).make_call(call).await?;
     match answer.status {
         200..300 => Ok(answer.body),
         // The code is wrong, or we are: the provider says which.
         400 if answer.body.get("error").and_then(Value::as_str) == Some("invalid_grant") => {
-            Err(refused("code"))
+            Err(login_problem("code"))
         }
-        status => Err(unavailable(format!("the token endpoint answered {status}"))),
+        status => Err(outside_unavailable(format!("the token endpoint answered {status}"))),
     }
 }
 
-fn claim(claims: &Value, name: &str) -> Reply<String> {
+fn read_claim(claims: &Value, name: &str) -> Reply<String> {
     let claim = claims.get(name).and_then(Value::as_str).unwrap_or_default();
-    if claim.is_empty() { Err(refused("claim")) } else { Ok(claim.to_owned()) }
+    if claim.is_empty() { Err(login_problem("claim")) } else { Ok(claim.to_owned()) }
 }
 
-async fn by_identity_token(
+async fn account_from_token(
     app: &App,
     provider: &Provider,
     flow: &Flow,
     code: &str,
 ) -> Reply<String> {
-    let outbound = outbound(app, provider);
-    let discovered: Discovered = discovery::of(app, outbound, provider).await?;
+    let outbound = choose_outbound(app, provider);
+    let discovered: Discovered = discovery::discover_provider(app, outbound, provider).await?;
     let endpoint = (discovered.token_endpoint.as_str(), discovered.basic);
-    let answer = exchange(app, provider, flow, code, endpoint).await?;
+    let answer = exchange_code(app, provider, flow, code, endpoint).await?;
     let token = answer.get("id_token").and_then(Value::as_str);
-    let token = token.ok_or_else(|| unavailable("the provider answered no identity token"))?;
+    let token =
+        token.ok_or_else(|| outside_unavailable("the provider answered no identity token"))?;
     let expected = identity_token::Expected {
         issuer: provider.issuer.as_deref().unwrap_or_default(),
         client_id: &provider.client_id,
         nonce: &flow.nonce,
         now: app.clock.now(),
     };
-    let key = identity_token::key_of(token).map_err(refused)?;
-    let jwk = discovery::key(app, outbound, provider, &discovered, &key).await?;
-    let jwk = jwk.ok_or_else(|| refused("unknown_key"))?;
-    let claims = identity_token::verified(token, &jwk, &expected).map_err(refused)?;
-    claim(&claims, &provider.claim)
+    let key = identity_token::parse_key_id(token).map_err(login_problem)?;
+    let jwk = discovery::fetch_key(app, outbound, provider, &discovered, &key).await?;
+    let jwk = jwk.ok_or_else(|| login_problem("unknown_key"))?;
+    let claims = identity_token::verify(token, &jwk, &expected).map_err(login_problem)?;
+    read_claim(&claims, &provider.claim)
 }
 
-async fn by_userinfo(app: &App, provider: &Provider, flow: &Flow, code: &str) -> Reply<String> {
+async fn account_from_userinfo(
+    app: &App,
+    provider: &Provider,
+    flow: &Flow,
+    code: &str,
+) -> Reply<String> {
     let endpoint = (provider.token_url.as_deref().unwrap_or_default(), false);
-    let answer = exchange(app, provider, flow, code, endpoint).await?;
+    let answer = exchange_code(app, provider, flow, code, endpoint).await?;
     let token = answer.get("access_token").and_then(Value::as_str);
     let token = token.filter(|token| token.bytes().all(|byte| byte.is_ascii_graphic()));
-    let token = token.ok_or_else(|| unavailable("the provider answered no access token"))?;
+    let token =
+        token.ok_or_else(|| outside_unavailable("the provider answered no access token"))?;
     let call = Call {
         url: provider.userinfo_url.clone().unwrap_or_default(),
         authorization: Some(format!("Bearer {token}")),
         content: Content::None,
     };
-    let answer = outbound(app, provider).ask(call).await?;
+    let answer = choose_outbound(app, provider).make_call(call).await?;
     if answer.status != 200 {
-        return Err(unavailable(format!("the userinfo endpoint answered {}", answer.status)));
+        return Err(outside_unavailable(format!(
+            "the userinfo endpoint answered {}",
+            answer.status
+        )));
     }
-    claim(&answer.body, &provider.claim)
+    read_claim(&answer.body, &provider.claim)
 }
 
 /// The errors of WeCom that say its access token is at fault.
 const TOKEN_ENDED: [i64; 3] = [40_014, 42_001, 40_001];
 
 /// What WeCom says went wrong; 0 when nothing did.
-pub(crate) fn errcode(answer: &Value) -> i64 {
+pub(crate) fn read_errcode(answer: &Value) -> i64 {
     answer.get("errcode").and_then(Value::as_i64).unwrap_or(0)
 }
 
@@ -425,36 +442,41 @@ pub(crate) async fn ask_wecom(
     let fetch = async |_force: bool| {
         let secret = provider.client_secret.expose();
         let pairs = [("corpid", provider.client_id.as_str()), ("corpsecret", secret)];
-        let call = Call::get(with(&format!("{api}/cgi-bin/gettoken"), &pairs));
-        let answer = outbound(app, provider).ask(call).await?.body;
+        let call = Call::get(append_query(&format!("{api}/cgi-bin/gettoken"), &pairs));
+        let answer = choose_outbound(app, provider).make_call(call).await?.body;
         let token = answer.get("access_token").and_then(Value::as_str);
         let seconds = answer.get("expires_in").and_then(Value::as_i64);
         let (token, seconds) = token.zip(seconds).ok_or_else(|| {
-            unavailable(format!("WeCom answered no access token, errcode {}", errcode(&answer)))
+            outside_unavailable(format!(
+                "WeCom answered no access token, errcode {}",
+                read_errcode(&answer)
+            ))
         })?;
         Ok((token.to_owned(), seconds))
     };
-    let ask =
-        async |token: &str| Reply::Ok(outbound(app, provider).ask(call(api, token)).await?.body);
+    let ask = async |token: &str| {
+        Reply::Ok(choose_outbound(app, provider).make_call(call(api, token)).await?.body)
+    };
     let name = format!("wecom:{}", provider.name);
-    let token = shared::token(app, &name, None, &fetch).await?;
+    let token = service_tokens::obtain_token(app, &name, None, &fetch).await?;
     let mut answer = ask(&token).await?;
-    if TOKEN_ENDED.contains(&errcode(&answer)) {
-        answer = ask(&shared::token(app, &name, Some(&token), &fetch).await?).await?;
+    if TOKEN_ENDED.contains(&read_errcode(&answer)) {
+        answer =
+            ask(&service_tokens::obtain_token(app, &name, Some(&token), &fetch).await?).await?;
     }
     Ok(answer)
 }
 
-async fn by_wecom(app: &App, provider: &Provider, code: &str) -> Reply<String> {
+async fn account_from_wecom(app: &App, provider: &Provider, code: &str) -> Reply<String> {
     let call = |api: &str, token: &str| {
         let pairs = [("access_token", token), ("code", code)];
-        Call::get(with(&format!("{api}/cgi-bin/auth/getuserinfo"), &pairs))
+        Call::get(append_query(&format!("{api}/cgi-bin/auth/getuserinfo"), &pairs))
     };
     let answer = ask_wecom(app, provider, call).await?;
-    match errcode(&answer) {
+    match read_errcode(&answer) {
         // A person who is no member of the corporation has an openid instead.
-        0 => claim(&answer, "userid"),
-        40_029 | 40_163 => Err(refused("code")),
-        other => Err(unavailable(format!("WeCom answered errcode {other}"))),
+        0 => read_claim(&answer, "userid"),
+        40_029 | 40_163 => Err(login_problem("code")),
+        other => Err(outside_unavailable(format!("WeCom answered errcode {other}"))),
     }
 }

@@ -23,7 +23,7 @@ use domain::{
         text::Code as Word,
     },
     flows::person::Person,
-    people::{actor::Permission, audit::Act},
+    people::{actor::Permission, audit::AuditAction},
     rules::refusal::Refusal,
 };
 use persistence::{
@@ -46,8 +46,8 @@ use crate::{
         caller::{Caller, Incomplete, Restriction},
         clock::new_id,
         limits,
-        random::random,
-        seal::Seal,
+        random::random_bytes,
+        secret_box::SecretBox,
         state::App,
         token::Claims,
     },
@@ -59,7 +59,7 @@ use crate::{
         problem::{Code, Problem, Reply},
         register::ServiceConfig,
     },
-    privacy::audit::{Noting, keep},
+    privacy::audit::{Noting, append_note},
 };
 
 /// Registers the operations of this file.
@@ -90,21 +90,21 @@ pub const MOST: usize = 10;
 const NAMED: usize = 48;
 
 /// The digest by which a refresh token is known as one of ours.
-fn proof(seal: &Seal, tenant: TenantId, named: &[u8]) -> Vec<u8> {
-    let mut proof = seal.blind(&format!("refresh token {}", tenant.0), named);
+fn compute_proof(seal: &SecretBox, tenant: TenantId, named: &[u8]) -> Vec<u8> {
+    let mut proof = seal.compute_digest(&format!("refresh token {}", tenant.0), named);
     proof.truncate(16);
     proof
 }
 
 /// A new refresh token of a session: the text for its owner, and the digest to store.
-pub fn refresh_token(
-    seal: &Seal,
+pub fn new_refresh_token(
+    seal: &SecretBox,
     tenant: TenantId,
     session: Uuid,
 ) -> Result<(String, Hash), SysError> {
-    let mut bytes = [&session.as_bytes()[..], &random::<32>()?].concat();
-    bytes.extend(proof(seal, tenant, &bytes));
-    Ok((BASE64_URL_SAFE_NO_PAD.encode(&bytes), Hash::of(&bytes)))
+    let mut bytes = [&session.as_bytes()[..], &random_bytes::<32>()?].concat();
+    bytes.extend(compute_proof(seal, tenant, &bytes));
+    Ok((BASE64_URL_SAFE_NO_PAD.encode(&bytes), Hash::digest(&bytes)))
 }
 
 /// A text that a client sent as a refresh token.
@@ -120,7 +120,7 @@ struct Presented {
 
 impl Presented {
     /// Takes a text apart; none when it cannot be a refresh token of this tenant.
-    fn parse(seal: &Seal, tenant: TenantId, text: &str) -> Option<Self> {
+    fn parse(seal: &SecretBox, tenant: TenantId, text: &str) -> Option<Self> {
         /// With a proof, and as they were before.
         const LENGTHS: [usize; 2] = [86, 64];
         if !LENGTHS.contains(&text.len()) {
@@ -129,13 +129,13 @@ impl Presented {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
         let (named, given) = bytes.split_at_checked(NAMED)?;
         let session = Uuid::from_slice(named.get(..16)?).ok()?;
-        let issued = proof(seal, tenant, named) == given;
+        let issued = compute_proof(seal, tenant, named) == given;
         let known = issued || given.is_empty();
-        known.then(|| Self { session, digest: Hash::of(&bytes), issued })
+        known.then(|| Self { session, digest: Hash::digest(&bytes), issued })
     }
 
     /// Whether it is, or was, a token of the session it names.
-    fn belongs(&self, stored: &Refreshable) -> bool {
+    fn belongs_to(&self, stored: &Refreshable) -> bool {
         let digest = self.digest.0;
         self.issued || stored.current == digest || stored.previous.as_deref() == Some(&digest)
     }
@@ -186,14 +186,14 @@ pub async fn open(app: &App, opening: Opening<'_>) -> Reply<HttpResponse> {
     let stale = stale.then_some(Restriction::Password);
     let restriction = if lacking { Some(Restriction::SecondFactor) } else { stale };
     let (now, id) = (app.clock.now(), new_id());
-    let (refresh, digest) = refresh_token(&app.seal, tenant, id)?;
+    let (refresh, digest) = new_refresh_token(&app.seal, tenant, id)?;
     let session = Session {
         id,
         person,
         refresh_hash: digest.0.to_vec(),
         method: method.to_owned(),
-        device: device(request),
-        address: masked(limits::address(request, app.settings.proxies)),
+        device: device_name(request),
+        address: mask_address(limits::client_address(request, app.settings.proxies)),
         created_at: now,
         used_at: now,
         expires_at: now + Duration::days(i64::from(app.settings.refresh_days)),
@@ -202,11 +202,11 @@ pub async fn open(app: &App, opening: Opening<'_>) -> Reply<HttpResponse> {
     };
     let noting = Noting::of_person(app, tenant, person, request).await?;
     let detail = json!({ "method": method, "session": id });
-    let note = noting.note(Act::Login, Some(person.0), &detail);
+    let note = noting.note(AuditAction::Login, Some(person.0), &detail);
     let open = move |db: &mut Db| {
         // A password that was set meanwhile ended every login, and an account that was closed
         // has none: this one would have come too late to be ended.
-        if !people::is_unmoved(db, tenant, person, seq)? {
+        if !people::is_unchanged(db, tenant, person, seq)? {
             return Ok(None);
         }
         let displaced = session::open(db, tenant, &session, MOST)?;
@@ -218,12 +218,12 @@ pub async fn open(app: &App, opening: Opening<'_>) -> Reply<HttpResponse> {
     for session in displaced {
         app.actors.forget_session(session);
     }
-    let cookie = device::cookie(app, request, Device { tenant, session: id });
-    let view = view(app, (tenant, person, id), refresh, restriction)?;
+    let cookie = device::build_cookie(app, request, Device { tenant, session: id });
+    let view = login_view(app, (tenant, person, id), refresh, restriction)?;
     Ok(HttpResponse::Ok().insert_header((SET_COOKIE, cookie)).json(view))
 }
 
-fn view(
+fn login_view(
     app: &App,
     (tid, sub, sid): (TenantId, PersonId, Uuid),
     refresh_token: String,
@@ -232,21 +232,21 @@ fn view(
     let expires_in = i64::from(app.settings.access_minutes) * 60;
     let iat = app.clock.now().timestamp();
     let access_token =
-        app.keys.issue(&Claims { sub, tid, sid, iat, exp: iat + expires_in, scope: None })?;
+        app.keys.issue_token(&Claims { sub, tid, sid, iat, exp: iat + expires_in, scope: None })?;
     let restriction = restriction.map(Restriction::name);
-    let device_token = Device { tenant: tid, session: sid }.token(&app.seal);
+    let device_token = Device { tenant: tid, session: sid }.to_token(&app.seal);
     let token_type = "Bearer";
     Ok(LoginView { access_token, token_type, expires_in, refresh_token, restriction, device_token })
 }
 
 /// What a client calls itself, cut to what a list can show.
-fn device(request: &HttpRequest) -> String {
+fn device_name(request: &HttpRequest) -> String {
     let named = request.headers().get(USER_AGENT).map_or(&[][..], HeaderValue::as_bytes);
     String::from_utf8_lossy(named).chars().filter(|c| !c.is_control()).take(160).collect()
 }
 
 /// An address without its end: enough to recognise a place, too little to find a person.
-pub fn masked(address: IpAddr) -> String {
+pub fn mask_address(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(four) => {
             let [a, b, _, _] = four.octets();
@@ -282,23 +282,24 @@ async fn refresh_login(
     body: Json<RefreshBody>,
 ) -> Reply<HttpResponse> {
     let wrong = || Problem::new(Code::CredentialsInvalid);
-    let world = app.worlds.by_code(body.0.tenant.as_ref().map(Word::as_str)).ok_or_else(wrong)?;
+    let world =
+        app.worlds.find_by_code(body.0.tenant.as_ref().map(Word::as_str)).ok_or_else(wrong)?;
     let (tenant, now) = (world.tenant.id, app.clock.now());
     let given = Presented::parse(&app.seal, tenant, &body.0.refresh_token).ok_or_else(wrong)?;
-    let (session, idle_since) = (given.session, now - app.idle());
+    let (session, idle_since) = (given.session, now - app.idle_limit());
     // Read first: a client that sends what was never issued makes no writer wait.
-    let look = move |db: &mut Db| session::refreshable(db, tenant, session, (now, idle_since));
-    let stored = app.store.read(look).await?.filter(|stored| given.belongs(stored));
+    let look = move |db: &mut Db| session::find_refreshable(db, tenant, session, (now, idle_since));
+    let stored = app.store.read(look).await?.filter(|stored| given.belongs_to(stored));
     if stored.is_none() {
         return Err(wrong());
     }
-    let (next, new) = refresh_token(&app.seal, tenant, session)?;
+    let (next, new) = new_refresh_token(&app.seal, tenant, session)?;
     let asked = Exchange {
         session,
         old: given.digest.0.to_vec(),
         new: new.0.to_vec(),
-        device: device(&request),
-        address: masked(limits::address(&request, app.settings.proxies)),
+        device: device_name(&request),
+        address: mask_address(limits::client_address(&request, app.settings.proxies)),
         idle_since,
         grace_since: now - GRACE,
         at: now,
@@ -307,9 +308,9 @@ async fn refresh_login(
         Refreshed::Done(found) => {
             let again = move |db: &mut Db| session::find(db, tenant, session, now);
             let (_, person) = app.store.read(again).await?.ok_or_else(wrong)?;
-            let restriction = app.restriction(&person, &found);
+            let restriction = app.find_restriction(&person, &found);
             let whose = (tenant, found.person, session);
-            Ok(HttpResponse::Ok().json(view(&app, whose, next, restriction)?))
+            Ok(HttpResponse::Ok().json(login_view(&app, whose, next, restriction)?))
         }
         Refreshed::Unknown => Err(wrong()),
         Refreshed::Reused(person) => {
@@ -317,7 +318,12 @@ async fn refresh_login(
             tracing::warn!(%session, person = %person.0, "a refresh token came twice: the login was ended");
             let noting = Noting::of_person(&app, tenant, person, &request).await?;
             let detail = json!({ "session": session, "reason": "reused" });
-            keep(&app, tenant, noting.refused(Act::EndSession, Some(person.0), &detail)).await?;
+            append_note(
+                &app,
+                tenant,
+                noting.note_refusal(AuditAction::EndSession, Some(person.0), &detail),
+            )
+            .await?;
             Err(wrong().with("reason", "reused").detail(
                 "这个刷新令牌已经用过，可能被他人复制；登录已结束，请重新登录。",
                 "This refresh token was used before and may have been copied; the login has ended, log in again.",
@@ -334,8 +340,8 @@ async fn refresh_login(
 async fn logout(app: Data<App>, request: HttpRequest, caller: Incomplete) -> Reply<HttpResponse> {
     let (tenant, session, now) = (caller.tenant, caller.session, app.clock.now());
     let detail = json!({ "session": session });
-    let note = Noting::of(&app, &caller, &request);
-    let note = note.note(Act::Logout, Some(caller.person.0), &detail);
+    let note = Noting::of_caller(&app, &caller, &request);
+    let note = note.note(AuditAction::Logout, Some(caller.person.0), &detail);
     let close = move |db: &mut Db| {
         session::end(db, tenant, session, "logout", now)?;
         audit::append(db, tenant, note)
@@ -373,10 +379,10 @@ pub struct SessionsView {
     items: Vec<SessionView>,
 }
 
-async fn sessions_of(app: &App, caller: &Caller, person: PersonId) -> Reply<HttpResponse> {
+async fn list_sessions(app: &App, caller: &Caller, person: PersonId) -> Reply<HttpResponse> {
     let (tenant, now) = (caller.tenant, app.clock.now());
-    let since = now - app.idle();
-    let found = app.store.read(move |db| session::of_person(db, tenant, person, now)).await?;
+    let since = now - app.idle_limit();
+    let found = app.store.read(move |db| session::load_for_person(db, tenant, person, now)).await?;
     let live = found.into_iter().filter(|session| session.used_at > since);
     let items = live.map(|session| SessionView {
         current: session.id == caller.session,
@@ -397,7 +403,7 @@ async fn sessions_of(app: &App, caller: &Caller, person: PersonId) -> Reply<Http
 #[utoipa::path(tag = "me", responses((status = 200, body = SessionsView)))]
 #[get("/me/sessions")]
 async fn list_my_sessions(app: Data<App>, caller: Caller) -> Reply<HttpResponse> {
-    sessions_of(&app, &caller, caller.person).await
+    list_sessions(&app, &caller, caller.person).await
 }
 
 /// Ends one login of the caller.
@@ -413,10 +419,10 @@ async fn revoke_my_session(
     id: IdPath<Uuid>,
 ) -> Reply<HttpResponse> {
     let (tenant, person, id, now) = (caller.tenant, caller.person, id.0, app.clock.now());
-    let note = Noting::of(&app, &caller, &request);
-    let note = note.note(Act::EndSession, Some(person.0), &json!({ "session": id }));
+    let note = Noting::of_caller(&app, &caller, &request);
+    let note = note.note(AuditAction::EndSession, Some(person.0), &json!({ "session": id }));
     let close = move |db: &mut Db| {
-        let known = session::end_of(db, tenant, person, id, now)?;
+        let known = session::end_for_person(db, tenant, person, id, now)?;
         if known {
             audit::append(db, tenant, note)?;
         }
@@ -441,10 +447,10 @@ async fn revoke_my_sessions(
     caller: Caller,
     _key: Key,
 ) -> Reply<HttpResponse> {
-    end_all(&app, &request, &caller, caller.person, Some(caller.session)).await
+    end_sessions(&app, &request, &caller, caller.person, Some(caller.session)).await
 }
 
-async fn end_all(
+async fn end_sessions(
     app: &App,
     request: &HttpRequest,
     caller: &Caller,
@@ -452,10 +458,11 @@ async fn end_all(
     but: Option<Uuid>,
 ) -> Reply<HttpResponse> {
     let (tenant, now) = (caller.tenant, app.clock.now());
-    let noting = Noting::of(app, caller, request);
+    let noting = Noting::of_caller(app, caller, request);
     let end = move |db: &mut Db| {
         let ended = session::end_all(db, tenant, person, but, now)?;
-        let note = noting.note(Act::EndSession, Some(person.0), &json!({ "sessions": ended }));
+        let note =
+            noting.note(AuditAction::EndSession, Some(person.0), &json!({ "sessions": ended }));
         audit::append(db, tenant, note)
     };
     app.store.run(end).await?;
@@ -464,9 +471,9 @@ async fn end_all(
 }
 
 /// The person, when the caller is that person or manages them.
-pub async fn managed(app: &App, caller: &Caller, id: Uuid) -> Reply<PersonId> {
-    let person = &step::look::<Person>(app, caller, id).await?.state;
-    if person.id == caller.person || person.managed_by(caller, app.clock.now()) {
+pub async fn load_managed_person(app: &App, caller: &Caller, id: Uuid) -> Reply<PersonId> {
+    let person = &step::load_visible::<Person>(app, caller, id).await?.state;
+    if person.id == caller.person || person.is_managed_by(caller, app.clock.now()) {
         return Ok(person.id);
     }
     let area = person.grants.first().map(|grant| grant.over.name.clone()).unwrap_or_default();
@@ -483,8 +490,8 @@ async fn list_person_sessions(
     caller: Caller,
     id: IdPath<Uuid>,
 ) -> Reply<HttpResponse> {
-    let person = managed(&app, &caller, id.0).await?;
-    sessions_of(&app, &caller, person).await
+    let person = load_managed_person(&app, &caller, id.0).await?;
+    list_sessions(&app, &caller, person).await
 }
 
 /// Ends every login of a person.
@@ -499,8 +506,8 @@ async fn revoke_person_sessions(
     _key: Key,
     id: IdPath<Uuid>,
 ) -> Reply<HttpResponse> {
-    let person = managed(&app, &caller, id.0).await?;
-    end_all(&app, &request, &caller, person, None).await
+    let person = load_managed_person(&app, &caller, id.0).await?;
+    end_sessions(&app, &request, &caller, person, None).await
 }
 
 #[cfg(test)]
@@ -510,10 +517,10 @@ mod tests {
 
     #[test]
     fn a_refresh_token_names_its_session() {
-        let seal = Seal::new(Secret::from_slice(&[1; 32]).unwrap(), Suite::Aes);
+        let seal = SecretBox::new(Secret::from_slice(&[1; 32]).unwrap(), Suite::Aes);
         let (tenant, other) = (TenantId(Uuid::from_u128(1)), TenantId(Uuid::from_u128(2)));
         let session = Uuid::from_u128(7);
-        let (text, digest) = refresh_token(&seal, tenant, session).unwrap();
+        let (text, digest) = new_refresh_token(&seal, tenant, session).unwrap();
         let parse = |text: &str| Presented::parse(&seal, tenant, text);
         assert_eq!(parse(&text), Some(Presented { session, digest, issued: true }));
         assert_eq!(Presented::parse(&seal, other, &text), None);
@@ -528,19 +535,19 @@ mod tests {
 
     #[test]
     fn a_token_without_a_proof_is_known_by_its_digest_alone() {
-        let seal = Seal::new(Secret::from_slice(&[1; 32]).unwrap(), Suite::Aes);
+        let seal = SecretBox::new(Secret::from_slice(&[1; 32]).unwrap(), Suite::Aes);
         let tenant = TenantId(Uuid::from_u128(1));
         let old = [&Uuid::from_u128(7).as_bytes()[..], &[9; 32]].concat();
         let text = BASE64_URL_SAFE_NO_PAD.encode(&old);
         let given = Presented::parse(&seal, tenant, &text).unwrap();
         assert!(!given.issued);
         let stored = |current: &[u8], previous: Option<&[u8]>| Refreshable {
-            current: Hash::of(current).0.to_vec(),
-            previous: previous.map(|bytes| Hash::of(bytes).0.to_vec()),
+            current: Hash::digest(current).0.to_vec(),
+            previous: previous.map(|bytes| Hash::digest(bytes).0.to_vec()),
         };
-        assert!(given.belongs(&stored(&old, None)));
-        assert!(given.belongs(&stored(b"next", Some(&old))));
-        assert!(!given.belongs(&stored(b"next", Some(b"other"))));
+        assert!(given.belongs_to(&stored(&old, None)));
+        assert!(given.belongs_to(&stored(b"next", Some(&old))));
+        assert!(!given.belongs_to(&stored(b"next", Some(b"other"))));
     }
 
     #[test]
@@ -550,7 +557,7 @@ mod tests {
             ("::ffff:192.0.2.7", "192.0.*.*"),
             ("2001:db8:1:2::7", "2001:db8:*"),
         ] {
-            assert_eq!(masked(given.parse().unwrap()), shown);
+            assert_eq!(mask_address(given.parse().unwrap()), shown);
         }
     }
 }

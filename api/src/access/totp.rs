@@ -13,13 +13,13 @@ fn codes(secret: &[u8]) -> Totp {
 }
 
 /// The code an app shows at this moment.
-pub fn shown(secret: &[u8], at: Instant) -> String {
+pub fn render_code(secret: &[u8], at: Instant) -> String {
     codes(secret).generate(u64::try_from(at.timestamp()).unwrap_or_default()).to_string()
 }
 
 /// The step of time whose code this is: now, or one step before or after, because clocks differ;
 /// the latest, when several have the same code.
-pub fn step_of(secret: &[u8], given: &str, at: Instant) -> Option<i64> {
+pub fn find_step(secret: &[u8], given: &str, at: Instant) -> Option<i64> {
     let codes = codes(secret);
     let now = at.timestamp() / PERIOD;
     let fits = |step: i64| {
@@ -31,12 +31,12 @@ pub fn step_of(secret: &[u8], given: &str, at: Instant) -> Option<i64> {
 }
 
 /// Bytes in base32 without padding (RFC 4648), as apps take secrets.
-pub fn base32(bytes: &[u8]) -> String {
+pub fn encode_base32(bytes: &[u8]) -> String {
     Secret::from(bytes.to_vec()).to_base32()
 }
 
 /// The bytes of such a text; none when it is none.
-pub fn from_base32(text: &str) -> Option<Vec<u8>> {
+pub fn decode_base32(text: &str) -> Option<Vec<u8>> {
     Secret::try_from_base32(text).ok().map(|secret| secret.as_bytes().to_vec())
 }
 
@@ -60,13 +60,13 @@ mod tests {
             (2_000_000_000, "279037"),
             (20_000_000_000, "353130"),
         ] {
-            assert_eq!(shown(secret, at(second)), expected);
-            assert_eq!(step_of(secret, expected, at(second)), Some(second / 30));
-            assert_eq!(step_of(secret, expected, at(second + 30)), Some(second / 30));
-            assert_eq!(step_of(secret, expected, at(second + 90)), None);
+            assert_eq!(render_code(secret, at(second)), expected);
+            assert_eq!(find_step(secret, expected, at(second)), Some(second / 30));
+            assert_eq!(find_step(secret, expected, at(second + 30)), Some(second / 30));
+            assert_eq!(find_step(secret, expected, at(second + 90)), None);
         }
         for wrong in ["", "28708", "2870820", "28708x", "+28708", "２８７０８２"] {
-            assert_eq!(step_of(secret, wrong, at(59)), None, "{wrong}");
+            assert_eq!(find_step(secret, wrong, at(59)), None, "{wrong}");
         }
     }
 }

@@ -12,13 +12,13 @@ use domain::{
         text::{Code as Word, Line},
     },
     flows::{
-        change::{Request, Stored, act},
+        change::{Request, Versioned, execute},
         content_review::{Cause, Suggestion},
         person::{Command, NewGrant, Person},
     },
     people::{
         actor::{Actor, Role},
-        audit::Act,
+        audit::AuditAction,
         personal::{Contact, Field, Phone, SubjectKind},
     },
 };
@@ -39,16 +39,16 @@ use crate::{
         auth::{self, Admission},
         gate,
         identity::identity_id,
+        service_tokens,
         session::LoginView,
-        shared,
     },
     app::{
         caller::Caller,
         clock::new_id,
         config::MiniProgram,
-        outbound::{Call, unavailable},
+        outbound::{Call, outside_unavailable},
         state::App,
-        world::World,
+        world::TenantSnapshot,
     },
     http::{
         body::Json,
@@ -102,9 +102,9 @@ pub struct WechatCodeBody {
 }
 
 /// The mini-program meant, of those that serve the tenant.
-pub(crate) fn program<'a>(
+pub(crate) fn find_program<'a>(
     app: &'a App,
-    world: &World,
+    world: &TenantSnapshot,
     app_id: Option<&str>,
 ) -> Reply<&'a MiniProgram> {
     let serves = |program: &&MiniProgram| {
@@ -126,7 +126,7 @@ pub(crate) fn program<'a>(
 }
 
 /// Codes are the caller's text: only what can be one is sent on.
-fn plain(code: &str) -> Reply<&str> {
+fn check_code(code: &str) -> Reply<&str> {
     const MAX: usize = 512;
     let fits = (1..=MAX).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_graphic());
     if fits { Ok(code) } else { Err(wrong_code()) }
@@ -140,7 +140,7 @@ fn wrong_code() -> Problem {
 }
 
 /// What an `errcode` means for the caller.
-fn judged(answer: Value) -> Reply<Value> {
+fn check_answer(answer: Value) -> Reply<Value> {
     let code = answer.get("errcode").and_then(Value::as_i64).unwrap_or(0);
     match code {
         0 => Ok(answer),
@@ -150,18 +150,18 @@ fn judged(answer: Value) -> Reply<Value> {
             .with("retry_after_s", 60)
             .header(RETRY_AFTER, "60")),
         // Busy, or something that is set up wrongly: not the caller's fault either way.
-        other => Err(unavailable(format!("WeChat answered errcode {other}"))),
+        other => Err(outside_unavailable(format!("WeChat answered errcode {other}"))),
     }
 }
 
-fn text(answer: &Value, name: &str) -> Option<String> {
+fn read_text(answer: &Value, name: &str) -> Option<String> {
     const MAX: usize = 512;
     let text = answer.get(name).and_then(Value::as_str)?;
     let fits = (1..=MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
     fits.then(|| text.to_owned())
 }
 
-pub(crate) fn query(pairs: &[(&str, &str)]) -> String {
+pub(crate) fn encode_query(pairs: &[(&str, &str)]) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 
@@ -172,36 +172,36 @@ pub(crate) struct Vouched {
     session_key: String,
 }
 
-pub(crate) async fn openid(app: &App, program: &MiniProgram, code: &str) -> Reply<Vouched> {
-    let query = query(&[
+pub(crate) async fn exchange_code(app: &App, program: &MiniProgram, code: &str) -> Reply<Vouched> {
+    let query = encode_query(&[
         ("appid", &program.app_id),
         ("secret", program.secret.expose()),
-        ("js_code", plain(code)?),
+        ("js_code", check_code(code)?),
         ("grant_type", "authorization_code"),
     ]);
     let call = Call::get(format!("{}/sns/jscode2session?{query}", program.url));
-    let answer = judged(app.outbound.ask(call).await?.body)?;
-    let nonsense = || unavailable("WeChat answered no openid");
+    let answer = check_answer(app.outbound.make_call(call).await?.body)?;
+    let nonsense = || outside_unavailable("WeChat answered no openid");
     Ok(Vouched {
-        openid: text(&answer, "openid").ok_or_else(nonsense)?,
-        session_key: text(&answer, "session_key").ok_or_else(nonsense)?,
-        union: text(&answer, "unionid"),
+        openid: read_text(&answer, "openid").ok_or_else(nonsense)?,
+        session_key: read_text(&answer, "session_key").ok_or_else(nonsense)?,
+        union: read_text(&answer, "unionid"),
     })
 }
 
-pub(crate) fn provider(program: &MiniProgram) -> String {
+pub(crate) fn provider_name(program: &MiniProgram) -> String {
     format!("wechat:{}", program.app_id)
 }
 
 /// Remembers that the person is this one at WeChat; whose the identity is.
-pub(crate) async fn remember(
+pub(crate) async fn link_identity(
     app: &App,
     tenant: TenantId,
     program: &MiniProgram,
     found: &Vouched,
     person: PersonId,
 ) -> Reply<PersonId> {
-    let (now, provider) = (app.clock.now(), provider(program));
+    let (now, provider) = (app.clock.now(), provider_name(program));
     let key = app.seal.seal(&format!("session_key {provider}"), found.session_key.as_bytes())?;
     let subject = found.openid.clone();
     let here = Identity { provider, subject, person, secret: Some(key) };
@@ -236,22 +236,24 @@ async fn login_wechat(
     body: Json<WechatBody>,
 ) -> Reply<HttpResponse> {
     let WechatBody { tenant, app_id, code, device_token } = body.0;
-    gate::enter_from(&app, &request, device_token.as_deref()).await?;
+    gate::enter_vouched_login(&app, &request, device_token.as_deref()).await?;
     let wrong = || Problem::new(Code::CredentialsInvalid);
-    let world = app.worlds.by_code(tenant.as_ref().map(Word::as_str)).ok_or_else(wrong)?;
-    let program = program(&app, &world, app_id.as_deref())?;
+    let world = app.worlds.find_by_code(tenant.as_ref().map(Word::as_str)).ok_or_else(wrong)?;
+    let program = find_program(&app, &world, app_id.as_deref())?;
     let id = world.tenant.id;
-    let found = match openid(&app, program, &code).await {
+    let found = match exchange_code(&app, program, &code).await {
         Ok(found) => found,
         Err(problem) => {
             if problem.code() == Code::CredentialsInvalid {
-                let tried = audit::Tried { act: Act::Login, method: "wechat", reason: None };
-                audit::refused(&app, &request, (id, None), tried).await?;
+                let tried =
+                    audit::Tried { act: AuditAction::Login, method: "wechat", reason: None };
+                audit::record_refusal(&app, &request, (id, None), tried).await?;
             }
             return Err(problem);
         }
     };
-    let (here, subject, union) = (provider(program), found.openid.clone(), found.union.clone());
+    let (here, subject, union) =
+        (provider_name(program), found.openid.clone(), found.union.clone());
     let look = move |db: &mut Db| {
         let known = identity::find(db, id, &here, &subject)?;
         match (known, union) {
@@ -261,12 +263,12 @@ async fn login_wechat(
     };
     let person = match app.store.read(look).await? {
         Some(person) => person,
-        None => resident(&app, &world, program, &found).await?,
+        None => ensure_resident(&app, &world, program, &found).await?,
     };
     if auth::is_program(&app, id, &person.state).await? {
         return Err(wrong());
     }
-    let whose = remember(&app, id, program, &found, person.state.id).await?;
+    let whose = link_identity(&app, id, program, &found, person.state.id).await?;
     if whose != person.state.id {
         return Err(wrong());
     }
@@ -275,20 +277,20 @@ async fn login_wechat(
         tenant: id,
         person: &person,
         method: "wechat",
-        identity: Some(identity_id(whose, &provider(program), &found.openid)),
+        identity: Some(identity_id(whose, &provider_name(program), &found.openid)),
         stale: false,
     };
-    auth::admit(&app, admission).await
+    auth::admit_person(&app, admission).await
 }
 
 /// A new resident. The account is made of the openid, so that of two first logins at the same
 /// moment one makes it and both are the same person.
-async fn resident(
+async fn ensure_resident(
     app: &App,
-    world: &World,
+    world: &TenantSnapshot,
     program: &MiniProgram,
     found: &Vouched,
-) -> Reply<Stored<Person>> {
+) -> Reply<Versioned<Person>> {
     /// More often no one was erased and came back.
     const ROUNDS: u32 = 100;
     for round in 0..ROUNDS {
@@ -304,38 +306,39 @@ async fn resident(
 /// The person that an identity stands for after so many erasures, registered if they are new.
 async fn register_resident(
     app: &App,
-    world: &World,
+    world: &TenantSnapshot,
     program: &MiniProgram,
     found: &Vouched,
     round: u32,
-) -> Reply<Stored<Person>> {
+) -> Reply<Versioned<Person>> {
     let internal = |why: &str| Problem::new(Code::Internal).because(why);
     let subject = match round {
         0 => format!("{} {}", program.app_id, found.openid),
         round => format!("{} {} {round}", program.app_id, found.openid),
     };
-    let digest = app.seal.blind("wechat account", subject.as_bytes());
+    let digest = app.seal.compute_digest("wechat account", subject.as_bytes());
     let short: String =
         digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     let account = Word::try_from(format!("wx-{short}").as_str());
     let account = account.map_err(|_fault| internal("an account name"))?;
     let name = Line::try_from(Person::RESIDENT).map_err(|_fault| internal("a name"))?;
     let root = world.areas.root().ok_or_else(|| internal("a tenant without areas"))?;
-    let system = Actor::system(world.tenant.id, root.unit());
+    let system = Actor::new_system(world.tenant.id, root.unit());
     let id = PersonId(new_id());
     let grants = vec![NewGrant::new(Role::Resident, root.id)];
     let command = Command::Register { id, account: account.clone(), name, grants };
     let asked = Request::new(CommandId(new_id()), "register", id.0, &command);
-    let context = world.context(&system, app.clock.now());
-    let change = act::<Person>(None, &command, asked, context)?;
+    let context = world.build_context(&system, app.clock.now());
+    let change = execute::<Person>(None, &command, asked, context)?;
     let (seq, head) = (change.entry.seq, change.entry.hash);
-    let made = Stored { state: change.state.clone(), seq, head };
+    let made = Versioned { state: change.state.clone(), seq, head };
     match app.store.commit(vec![Write::from(change)]).await {
         Ok(Outcome::Done) => Ok(made),
         Ok(Outcome::Stale | Outcome::Seen) => Err(Problem::new(Code::LostRace)),
         Err(StoreError::Exists(_)) => {
             let (tenant, account) = (world.tenant.id, account.as_str().to_owned());
-            let known = app.store.read(move |db| people::by_account(db, tenant, &account)).await?;
+            let known =
+                app.store.read(move |db| people::find_by_account(db, tenant, &account)).await?;
             known.map(|(person, _)| person).ok_or_else(|| Problem::new(Code::LostRace))
         }
         Err(error) => Err(error.into()),
@@ -343,7 +346,7 @@ async fn register_resident(
 }
 
 /// The access token of a mini-program; `stale` is one WeChat refused.
-pub(crate) async fn access_token(
+pub(crate) async fn obtain_access_token(
     app: &App,
     program: &MiniProgram,
     stale: Option<&str>,
@@ -354,19 +357,19 @@ pub(crate) async fn access_token(
             "secret": program.secret.expose(), "force_refresh": force,
         });
         let call = Call::post(format!("{}/cgi-bin/stable_token", program.url), body);
-        let answer = judged(app.outbound.ask(call).await?.body)?;
+        let answer = check_answer(app.outbound.make_call(call).await?.body)?;
         let token = answer.get("access_token").and_then(Value::as_str);
         let seconds = answer.get("expires_in").and_then(Value::as_i64);
         let fetched = token.zip(seconds).filter(|(token, _)| token.len() <= 4096);
         let (token, seconds) =
-            fetched.ok_or_else(|| unavailable("WeChat answered no access token"))?;
+            fetched.ok_or_else(|| outside_unavailable("WeChat answered no access token"))?;
         Ok((token.to_owned(), seconds))
     };
-    shared::token(app, &provider(program), stale, fetch).await
+    service_tokens::obtain_token(app, &provider_name(program), stale, fetch).await
 }
 
 /// Whether WeChat refused the access token itself.
-pub(crate) fn token_refused(answer: &Value) -> bool {
+pub(crate) fn is_token_refused(answer: &Value) -> bool {
     matches!(answer.get("errcode").and_then(Value::as_i64), Some(40_001 | 40_014 | 42_001))
 }
 
@@ -394,36 +397,36 @@ async fn bind_phone(
     body: Json<WechatCodeBody>,
 ) -> Reply<HttpResponse> {
     let world = app.world(caller.tenant)?;
-    let program = program(&app, &world, body.0.app_id.as_deref())?;
-    app.codes.attempt_alone(&format!("phone {}", caller.session), app.clock.now())?;
-    let code = plain(&body.0.code)?;
+    let program = find_program(&app, &world, body.0.app_id.as_deref())?;
+    app.codes.count_named_attempt(&format!("phone {}", caller.session), app.clock.now())?;
+    let code = check_code(&body.0.code)?;
     let ask = async |token: &str| {
-        let query = query(&[("access_token", token)]);
+        let query = encode_query(&[("access_token", token)]);
         let url = format!("{}/wxa/business/getuserphonenumber?{query}", program.url);
-        Reply::Ok(app.outbound.ask(Call::post(url, json!({ "code": code }))).await?.body)
+        Reply::Ok(app.outbound.make_call(Call::post(url, json!({ "code": code }))).await?.body)
     };
-    let token = access_token(&app, program, None).await?;
+    let token = obtain_access_token(&app, program, None).await?;
     let mut answer = ask(&token).await?;
-    if token_refused(&answer) {
-        answer = ask(&access_token(&app, program, Some(&token)).await?).await?;
+    if is_token_refused(&answer) {
+        answer = ask(&obtain_access_token(&app, program, Some(&token)).await?).await?;
     }
-    let answer = judged(answer)?;
+    let answer = check_answer(answer)?;
     let info = answer.get("phone_info").unwrap_or(&Value::Null);
-    let pure = text(info, "purePhoneNumber").filter(|phone| phone.len() <= 20);
-    let phone = pure.ok_or_else(|| unavailable("WeChat answered no telephone number"))?;
+    let pure = read_text(info, "purePhoneNumber").filter(|phone| phone.len() <= 20);
+    let phone = pure.ok_or_else(|| outside_unavailable("WeChat answered no telephone number"))?;
     let from = info.pointer("/watermark/appid").and_then(Value::as_str);
     if from.is_some_and(|from| from != program.app_id) {
-        return Err(unavailable("WeChat answered for another mini-program"));
+        return Err(outside_unavailable("WeChat answered for another mini-program"));
     }
     let foreign = |_fault| Problem::new(Code::OutsideRefused).with("reason", "foreign_phone");
     let phone = Phone::try_from(phone).map_err(foreign)?;
-    let shown = Field::Phone.mask(phone.as_str());
+    let shown = Field::Phone.mask_value(phone.as_str());
     let (tenant, person, now) = (caller.tenant, caller.person, app.clock.now());
-    let look_up = app.vault.look_up(&app.store, tenant, now).await?;
-    let blind = look_up.digest(Field::Phone, phone.as_str());
+    let look_up = app.vault.ensure_look_up(&app.store, tenant, now).await?;
+    let blind = look_up.digest_value(Field::Phone, phone.as_str());
     let known = Contact { phone: Some(phone), ..Contact::default() };
-    contact::keep(&app, &request, &caller, (person, PHONE), known).await?;
-    let verify = move |db: &mut Db| message::verify_phone(db, tenant, person, &blind, now);
+    contact::save(&app, &request, &caller, (person, PHONE), known).await?;
+    let verify = move |db: &mut Db| message::record_verified_phone(db, tenant, person, &blind, now);
     app.store.run(verify).await?;
     Ok(HttpResponse::Ok().json(PhoneView { phone: Some(shown) }))
 }
@@ -437,10 +440,11 @@ async fn get_phone(app: Data<App>, caller: Caller) -> Reply<HttpResponse> {
     let (tenant, person) = (caller.tenant, caller.person);
     let kept = app
         .vault
-        .read(&app.store, tenant, (SubjectKind::Person, vec![person.0]), &[Field::Phone])
+        .load_values(&app.store, tenant, (SubjectKind::Person, vec![person.0]), &[Field::Phone])
         .await?;
     let phone = kept.get(&person.0).and_then(|values| values.get(&Field::Phone));
-    Ok(HttpResponse::Ok().json(PhoneView { phone: phone.map(|phone| Field::Phone.mask(phone)) }))
+    Ok(HttpResponse::Ok()
+        .json(PhoneView { phone: phone.map(|phone| Field::Phone.mask_value(phone)) }))
 }
 
 /// Forgets the caller's telephone number.
@@ -456,7 +460,7 @@ async fn unbind_phone(
 ) -> Reply<HttpResponse> {
     let none = Contact::default();
     let (tenant, person) = (caller.tenant, caller.person);
-    contact::keep(&app, &request, &caller, (person, PHONE), none).await?;
+    contact::save(&app, &request, &caller, (person, PHONE), none).await?;
     app.store.run(move |db: &mut Db| message::forget_phone(db, tenant, person)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -466,9 +470,9 @@ pub(crate) type Checked = (Suggestion, Option<i64>);
 
 /// The mini-program that checks what a person of this tenant writes, and the person's openid there;
 /// none where none is configured or the person never used it.
-pub(crate) async fn checker<'a>(
+pub(crate) async fn find_checker<'a>(
     app: &'a App,
-    world: &World,
+    world: &TenantSnapshot,
     person: PersonId,
 ) -> Reply<Option<(&'a MiniProgram, String)>> {
     let serves = |program: &&MiniProgram| {
@@ -480,16 +484,16 @@ pub(crate) async fn checker<'a>(
         return Ok(None);
     }
     let tenant = world.tenant.id;
-    let known = app.store.read(move |db| identity::of_person(db, tenant, person)).await?;
+    let known = app.store.read(move |db| identity::load_for_person(db, tenant, person)).await?;
     let openid = |program: &MiniProgram| {
-        let here = provider(program);
+        let here = provider_name(program);
         known.iter().find(|(provider, _)| *provider == here).map(|(_, subject)| subject.clone())
     };
     Ok(checking.into_iter().find_map(|program| openid(program).map(|openid| (program, openid))))
 }
 
 /// Asks a content check, with another token when the first was refused.
-async fn check(
+async fn request_check(
     app: &App,
     program: &MiniProgram,
     interface: &str,
@@ -501,13 +505,14 @@ async fn check(
     };
     let mut stale: Option<String> = None;
     for _ in 0..2 {
-        let token = access_token(app, program, stale.as_deref()).await.map_err(unavailable)?;
+        let token =
+            obtain_access_token(app, program, stale.as_deref()).await.map_err(unavailable)?;
         // The token stands in the address alone.
-        let query = query(&[("access_token", token.as_str())]);
+        let query = encode_query(&[("access_token", token.as_str())]);
         let url = format!("{}/wxa/{interface}?{query}", program.url);
-        let answered = app.outbound.ask(Call::post(url, body.clone())).await;
+        let answered = app.outbound.make_call(Call::post(url, body.clone())).await;
         let answer = answered.map_err(|failure| unavailable(failure.into()))?.body;
-        if token_refused(&answer) {
+        if is_token_refused(&answer) {
             stale = Some(token);
             continue;
         }
@@ -525,7 +530,7 @@ async fn check(
 }
 
 /// What an answer of a content check, or an event about one, says.
-pub(crate) fn checked(answer: &Value) -> Option<Checked> {
+pub(crate) fn parse_checked(answer: &Value) -> Option<Checked> {
     let result = answer.get("result")?;
     let suggestion = result.get("suggest").and_then(Value::as_str).and_then(Suggestion::parse)?;
     Some((suggestion, result.get("label").and_then(Value::as_i64)))
@@ -547,8 +552,8 @@ pub(crate) async fn check_text(
     for part in letters.chunks(MOST) {
         let content: String = part.iter().collect();
         let body = json!({ "version": 2, "openid": openid, "scene": SCENE, "content": content });
-        let answer = check(app, program, "msg_sec_check", &body).await?;
-        let said = checked(&answer).ok_or(Cause::Unavailable)?;
+        let answer = request_check(app, program, "msg_sec_check", &body).await?;
+        let said = parse_checked(&answer).ok_or(Cause::Unavailable)?;
         if said.0 >= worst.0 {
             worst = said;
         }
@@ -569,7 +574,7 @@ pub(crate) async fn check_media(
     let body = json!({
         "version": 2, "openid": openid, "scene": SCENE, "media_url": address, "media_type": kind,
     });
-    let answer = check(app, program, "media_check_async", &body).await?;
+    let answer = request_check(app, program, "media_check_async", &body).await?;
     let trace = answer.get("trace_id").and_then(Value::as_str);
     trace.filter(|trace| is_trace(trace)).map(str::to_owned).ok_or(Cause::Unavailable)
 }
@@ -581,7 +586,7 @@ pub(crate) fn is_trace(text: &str) -> bool {
 
 /// The name under which it is kept how many messages of a template of a mini-program a person
 /// agreed to.
-pub fn quota(program: &MiniProgram, template: &str) -> String {
+pub fn quota_name(program: &MiniProgram, template: &str) -> String {
     format!("{} {template}", program.app_id)
 }
 
@@ -602,9 +607,9 @@ mod tests {
             (99_999, Code::OutsideUnavailable),
         ] {
             let answer = json!({ "errcode": errcode, "errmsg": "secret words" });
-            assert_eq!(judged(answer).unwrap_err().code(), code, "{errcode}");
+            assert_eq!(check_answer(answer).unwrap_err().code(), code, "{errcode}");
         }
-        assert!(judged(json!({ "openid": "o" })).is_ok());
-        assert!(judged(json!({ "errcode": 0, "openid": "o" })).is_ok());
+        assert!(check_answer(json!({ "openid": "o" })).is_ok());
+        assert!(check_answer(json!({ "errcode": 0, "openid": "o" })).is_ok());
     }
 }

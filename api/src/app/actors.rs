@@ -20,7 +20,7 @@ use crate::app::{caller::Restriction, scope::Scopes};
 
 /// A person or program whose token was accepted, as the database had it lately.
 #[derive(Clone)]
-pub struct Known {
+pub struct ActorRecord {
     /// The person or program, with its roles.
     pub actor: Arc<Actor>,
     /// What has to be done before anything else.
@@ -41,7 +41,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    pub(crate) fn of(client: &Client) -> Self {
+    pub(crate) fn from_client(client: &Client) -> Self {
         Self {
             id: client.id.0,
             per_minute: u32::try_from(client.per_minute).unwrap_or(1),
@@ -53,7 +53,7 @@ impl Limits {
 /// Actors by session, for a few seconds.
 #[derive(Default)]
 pub struct Actors {
-    known: Mutex<HashMap<Uuid, (Known, Instant)>>,
+    known: Mutex<HashMap<Uuid, (ActorRecord, Instant)>>,
     /// How often an actor was forgotten: what was read before the last time is not kept.
     forgotten: AtomicU64,
 }
@@ -64,21 +64,21 @@ impl Actors {
     /// How many sessions are remembered.
     const MOST: usize = 50_000;
 
-    pub(crate) fn get(&self, session: Uuid, now: Instant) -> Option<Known> {
+    pub(crate) fn get(&self, session: Uuid, now: Instant) -> Option<ActorRecord> {
         let known = self.lock();
         let (found, since) = known.get(&session)?;
         ((now - *since).num_milliseconds() < Self::FOR_MS).then(|| found.clone())
     }
 
     /// To be asked before an actor is read, for [`Self::put`].
-    pub(crate) fn before(&self) -> u64 {
+    pub(crate) fn current_generation(&self) -> u64 {
         self.forgotten.load(Ordering::Acquire)
     }
 
     /// Keeps whom was read after `before`, unless rights changed since.
-    pub(crate) fn put(&self, session: Uuid, who: Known, now: Instant, before: u64) {
+    pub(crate) fn put(&self, session: Uuid, who: ActorRecord, now: Instant, before: u64) {
         let mut known = self.lock();
-        if self.before() != before {
+        if self.current_generation() != before {
             return;
         }
         if known.len() >= Self::MOST {
@@ -89,28 +89,28 @@ impl Actors {
 
     /// Forgets a session at once.
     pub fn forget_session(&self, session: Uuid) {
-        self.forgetting().remove(&session);
+        self.begin_forgetting().remove(&session);
     }
 
     /// Forgets a person at once: grants changed.
     pub fn forget_person(&self, person: PersonId) {
-        self.forgetting().retain(|_, (known, _)| known.actor.person != person);
+        self.begin_forgetting().retain(|_, (known, _)| known.actor.person != person);
     }
 
     /// Forgets everybody of a tenant at once: areas changed.
     pub fn forget_tenant(&self, tenant: TenantId) {
-        self.forgetting().retain(|_, (known, _)| known.actor.tenant != tenant);
+        self.begin_forgetting().retain(|_, (known, _)| known.actor.tenant != tenant);
     }
 
     /// What is known, when some of it is about to be forgotten: what others are reading now they
     /// do not keep.
-    fn forgetting(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, (Known, Instant)>> {
+    fn begin_forgetting(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, (ActorRecord, Instant)>> {
         let known = self.lock();
         self.forgotten.fetch_add(1, Ordering::Release);
         known
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, (Known, Instant)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, (ActorRecord, Instant)>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

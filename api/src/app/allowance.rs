@@ -42,17 +42,17 @@ struct Bucket {
 
 impl Rate {
     /// So many a minute, and no more at once.
-    pub fn a_minute(number: u32) -> Self {
+    pub fn per_minute(number: u32) -> Self {
         let number = number.max(1);
         Self { at_once: number, an_hour: number.saturating_mul(60) }
     }
 
-    fn full(self) -> i64 {
+    fn capacity(self) -> i64 {
         i64::from(self.at_once) * ONE
     }
 
     /// In how many seconds so much comes back.
-    fn seconds(self, units: i64) -> u32 {
+    fn seconds_to_refill(self, units: i64) -> u32 {
         let a_second = (i64::from(self.an_hour) * 1000).max(1);
         u32::try_from((units + a_second - 1) / a_second).unwrap_or(u32::MAX)
     }
@@ -60,10 +60,10 @@ impl Rate {
 
 impl Bucket {
     /// What is in it now. A clock that went back fills nothing.
-    fn filled(self, rate: Rate, now: Instant) -> i64 {
+    fn current_level(self, rate: Rate, now: Instant) -> i64 {
         const MONTH: i64 = 31 * 24 * 3_600_000;
         let passed = (now - self.at).num_milliseconds().clamp(0, MONTH);
-        self.left.saturating_add(passed.saturating_mul(rate.an_hour.into())).min(rate.full())
+        self.left.saturating_add(passed.saturating_mul(rate.an_hour.into())).min(rate.capacity())
     }
 }
 
@@ -91,35 +91,39 @@ impl<K: Hash + Eq> Buckets<K> {
         now: Instant,
     ) -> Result<Allowance, (Allowance, u32)> {
         if self.buckets.len() >= self.most && !self.buckets.contains_key(&key) {
-            self.forget();
+            self.evict_oldest();
         }
-        let bucket = self.buckets.entry(key).or_insert(Bucket { left: rate.full(), at: now });
-        let left = bucket.filled(rate, now);
+        let bucket = self.buckets.entry(key).or_insert(Bucket { left: rate.capacity(), at: now });
+        let left = bucket.current_level(rate, now);
         let wanted = thousandths.max(0).saturating_mul(ONE / THOUSAND);
-        let needed = wanted.min(rate.full());
+        let needed = wanted.min(rate.capacity());
         let enough = left >= needed;
         *bucket = Bucket { left: if enough { left - wanted } else { left }, at: now };
         let allowance = Allowance {
             name,
             limit: rate.at_once,
-            window: rate.seconds(rate.full()),
+            window: rate.seconds_to_refill(rate.capacity()),
             remaining: u32::try_from((bucket.left / ONE).max(0)).unwrap_or_default(),
-            reset: rate.seconds(rate.full() - bucket.left),
+            reset: rate.seconds_to_refill(rate.capacity() - bucket.left),
         };
-        if enough { Ok(allowance) } else { Err((allowance, rate.seconds(needed - left).max(1))) }
+        if enough {
+            Ok(allowance)
+        } else {
+            Err((allowance, rate.seconds_to_refill(needed - left).max(1)))
+        }
     }
 
     /// Gives back so many thousandths that were taken.
     pub fn give_back(&mut self, key: &K, rate: Rate, thousandths: i64, now: Instant) {
         if let Some(bucket) = self.buckets.get_mut(key) {
             let more = thousandths.max(0).saturating_mul(ONE / THOUSAND);
-            let left = bucket.filled(rate, now).saturating_add(more).min(rate.full());
+            let left = bucket.current_level(rate, now).saturating_add(more).min(rate.capacity());
             *bucket = Bucket { left, at: now };
         }
     }
 
     /// Makes room: the half that was left alone for longest.
-    fn forget(&mut self) {
+    fn evict_oldest(&mut self) {
         let mut times: Vec<Instant> = self.buckets.values().map(|bucket| bucket.at).collect();
         let middle = times.len() / 2;
         let (_, median, _) = times.select_nth_unstable(middle);
@@ -150,7 +154,7 @@ impl Allowance {
     }
 
     /// Announces it, unless a refusal announced another.
-    pub fn announce(self, headers: &mut HeaderMap) {
+    pub fn write_headers(self, headers: &mut HeaderMap) {
         if headers.contains_key("ratelimit") {
             return;
         }
@@ -162,8 +166,8 @@ impl Allowance {
     }
 
     /// The refusal when it is used up, for so many seconds; of what is said in Chinese and English.
-    pub fn refusal(self, wait: u32, zh: &str, en: &str) -> Problem {
-        let problem = waiting(
+    pub fn into_problem(self, wait: u32, zh: &str, en: &str) -> Problem {
+        let problem = too_many_requests(
             wait,
             format!("{zh}，请在 {wait} 秒后再试。"),
             format!("{en}; try again in {wait} seconds."),
@@ -176,7 +180,7 @@ impl Allowance {
 }
 
 /// Refused for so many seconds.
-pub fn waiting(
+pub fn too_many_requests(
     seconds: u32,
     zh: impl Into<Cow<'static, str>>,
     en: impl Into<Cow<'static, str>>,

@@ -32,7 +32,7 @@ impl Background {
             let waiting = Arc::clone(&waiting);
             thread::Builder::new()
                 .name(format!("{name}-{number}"))
-                .spawn(move || work(&waiting))?;
+                .spawn(move || run_jobs(&waiting))?;
         }
         Ok(Self { jobs })
     }
@@ -44,18 +44,18 @@ impl Background {
     ) -> Option<R> {
         let (reply, answer) = oneshot::channel();
         // The caller may have gone away.
-        self.give(move || drop(reply.send(work())));
+        self.submit_job(move || drop(reply.send(work())));
         answer.await.ok()
     }
 
     /// Has `work` done on one of the threads, some time.
-    pub fn give(&self, work: impl FnOnce() + Send + 'static) {
+    pub fn submit_job(&self, work: impl FnOnce() + Send + 'static) {
         // The threads outlive every sender, so this does not fail.
         let _ = self.jobs.send(Box::new(work));
     }
 }
 
-fn work(waiting: &Mutex<Receiver<Job>>) {
+fn run_jobs(waiting: &Mutex<Receiver<Job>>) {
     // On Linux this is the thread alone. Where it is not allowed, the work is done all the same.
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::nice(NICENESS) {

@@ -4,7 +4,7 @@ use std::{ops::Deref, sync::Arc};
 
 use domain::{
     Instant,
-    core::arrival::{Arrival, Typed},
+    core::arrival::{Arrival, OfflineTime},
     people::actor::Actor,
 };
 use uuid::Uuid;
@@ -45,8 +45,8 @@ pub struct Caller {
 
 impl Caller {
     /// When the command was typed, where a phone had kept it.
-    pub fn typed(&self) -> Option<Typed> {
-        self.arrival.as_ref().map(|arrival| arrival.typed())
+    pub fn offline_command(&self) -> Option<OfflineTime> {
+        self.arrival.as_ref().map(|arrival| arrival.offline_time())
     }
 }
 
@@ -73,6 +73,6 @@ impl Deref for Incomplete {
 }
 
 /// Whether the actor acts for the administration now: others know of no household.
-pub fn in_office(actor: &Actor, at: Instant) -> bool {
-    actor.grants.iter().any(|grant| grant.holds(at) && !grant.role.is_outsider())
+pub fn is_in_office(actor: &Actor, at: Instant) -> bool {
+    actor.grants.iter().any(|grant| grant.holds_at(at) && !grant.role.is_outsider())
 }

@@ -41,8 +41,8 @@ pub fn new_id() -> uuid::Uuid {
 /// The identifier of what a command creates, when the client names none: the same for every
 /// retry, because it is made of the command's own and of who asked, so that the same key of
 /// another caller makes something else. The time in front is kept, so that it sorts.
-pub fn derived_id(by: PersonId, command: CommandId, purpose: &str) -> uuid::Uuid {
-    let hash = domain::core::journal::Hash::of(format!("{purpose}:{command}:{by}").as_bytes());
+pub fn derive_id(by: PersonId, command: CommandId, purpose: &str) -> uuid::Uuid {
+    let hash = domain::core::journal::Hash::digest(format!("{purpose}:{command}:{by}").as_bytes());
     let mut bytes = *command.0.as_bytes();
     bytes.iter_mut().zip(hash.0).skip(6).for_each(|(byte, new)| *byte = new);
     uuid::Builder::from_bytes(bytes)

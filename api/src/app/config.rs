@@ -262,13 +262,13 @@ impl std::error::Error for Fault {}
 impl Settings {
     /// The settings of this process: `flags` first, then the environment, then the file.
     pub fn load(flags: Partial, file: Option<&Path>) -> Result<Self, Fault> {
-        let environment = source::environment(std::env::vars_os())?;
+        let environment = source::read_environment(std::env::vars_os())?;
         let file = match file {
-            Some(path) => source::file(path)?,
-            None if Path::new(FILE).exists() => source::file(&PathBuf::from(FILE))?,
+            Some(path) => source::read_file(path)?,
+            None if Path::new(FILE).exists() => source::read_file(&PathBuf::from(FILE))?,
             None => Partial::default(),
         };
-        Self::from(flags.or(environment).or(file))
+        Self::from_partial(flags.or(environment).or(file))
     }
 
     /// How the store is laid out.
@@ -301,7 +301,7 @@ impl Settings {
     }
 
     /// The settings, with the defaults for what was not given.
-    fn from(given: Partial) -> Result<Self, Fault> {
+    fn from_partial(given: Partial) -> Result<Self, Fault> {
         let settings = Self {
             database: given.database.unwrap_or_default(),
             listen: given.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080))),
@@ -334,11 +334,11 @@ impl Settings {
             spool: given.spool,
             limits: given.limits.unwrap_or_default().complete(),
         };
-        settings.check()
+        settings.check_values()
     }
 
     /// Refuses numbers that make no sense: a server that starts must be able to work.
-    fn check(self) -> Result<Self, Fault> {
+    fn check_values(self) -> Result<Self, Fault> {
         let amount = |name, given: Option<usize>, most| (name, given, 1, most);
         let minutes = usize::try_from(self.access_minutes).ok();
         let days = usize::try_from(self.refresh_days).ok();
@@ -360,7 +360,7 @@ impl Settings {
             }
         }
         if let Some(url) = &self.public_url {
-            outside::address("public_url", url)?;
+            outside::check_address("public_url", url)?;
         }
         if self.key.as_ref().is_some_and(|key| key.bytes().is_none()) {
             let how = "`head -c 32 /dev/urandom | base64` makes one";
@@ -373,7 +373,7 @@ impl Settings {
         outside::check(&self.mini_programs, &self.providers)?;
         self.limits.check().map_err(Fault)?;
         if let Some(sms) = &self.sms {
-            outside::address("url of sms", &sms.url)?;
+            outside::check_address("url of sms", &sms.url)?;
         }
         Ok(self)
     }

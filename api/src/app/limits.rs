@@ -76,7 +76,7 @@ struct Bucket {
 }
 
 impl Bucket {
-    fn filled(self, rate: Rate, now: Instant) -> f64 {
+    fn current_level(self, rate: Rate, now: Instant) -> f64 {
         // A clock that went back gives nothing, and takes nothing.
         let passed = (now - self.at).to_std().unwrap_or_default();
         let gained = passed.div_duration_f64(rate.every);
@@ -106,40 +106,40 @@ impl Attempts {
 
     /// Counts a try at an account, unless there were too many; whether it was counted. Call it
     /// before the password is looked at.
-    pub fn attempt(&self, address: IpAddr, account: &str, now: Instant) -> bool {
-        let (one, all) = self.keys(address, account);
-        let spread = self.spread(account);
+    pub fn count_attempt(&self, address: IpAddr, account: &str, now: Instant) -> bool {
+        let (one, all) = self.attempt_keys(address, account);
+        let spread = self.spread_key(account);
         self.take_all(&[(one, ACCOUNT), (all, ADDRESS), (spread, SPREAD)], now)
     }
 
     /// The same for a client at an address where the owner logged in before: what strangers try
     /// elsewhere does not count.
-    pub fn attempt_nearby(&self, address: IpAddr, account: &str, now: Instant) -> bool {
-        let (one, all) = self.keys(address, account);
+    pub fn count_nearby_attempt(&self, address: IpAddr, account: &str, now: Instant) -> bool {
+        let (one, all) = self.attempt_keys(address, account);
         self.take_all(&[(one, ACCOUNT), (all, ADDRESS)], now)
     }
 
     /// Queues a try at an account that found a bucket empty: how long it waits before the password
-    /// is looked at. `nearby` as at [`Self::attempt_nearby`].
-    pub fn queue(
+    /// is looked at. `nearby` as at [`Self::count_nearby_attempt`].
+    pub fn queue_attempt(
         &self,
         address: IpAddr,
         account: &str,
         nearby: bool,
         now: Instant,
     ) -> Reply<Duration> {
-        let (one, all) = self.keys(address, account);
-        let spread = self.spread(account);
+        let (one, all) = self.attempt_keys(address, account);
+        let spread = self.spread_key(account);
         // A client at an address where the owner was before does not queue behind those from
         // elsewhere.
-        let place = nearby.then(|| network(address));
-        let lane = self.hasher.hash_one(("account lane", folded(account), place));
+        let place = nearby.then(|| network_of(address));
+        let lane = self.hasher.hash_one(("account lane", normalize_account(account), place));
         let near = [(one, ACCOUNT), (all, ADDRESS)];
         let everywhere = [(one, ACCOUNT), (spread, SPREAD), (all, ADDRESS)];
         let buckets: &[(u64, Rate)] = if nearby { &near } else { &everywhere };
         let mut tables = self.lock();
         let empty = |tables: &Tables, key: u64, rate: Rate| {
-            wait(&tables.buckets, key, rate, now) > Duration::ZERO
+            compute_wait(&tables.buckets, key, rate, now) > Duration::ZERO
         };
         let mut lanes = Vec::with_capacity(2);
         let crowded = empty(&tables, all, ADDRESS);
@@ -149,12 +149,12 @@ impl Attempts {
             lanes.push((lane, SLOW_ACCOUNT));
         }
         if crowded && !nearby {
-            lanes.push((self.address_lane(address), SLOW_ADDRESS));
+            lanes.push((self.address_lane_key(address), SLOW_ADDRESS));
         }
-        let waited = tables.join(&lanes, now)?;
+        let waited = tables.join_lanes(&lanes, now)?;
         for (key, rate) in buckets {
             if !empty(&tables, *key, *rate) {
-                put(&mut tables.buckets, *key, *rate, now);
+                charge_bucket(&mut tables.buckets, *key, *rate, now);
             }
         }
         Ok(waited)
@@ -162,71 +162,72 @@ impl Attempts {
 
     /// Counts a login from an address that an identity provider vouches for; whether there was one
     /// left. Passwords are counted apart: neither takes the places of the other.
-    pub fn attempt_vouched(&self, address: IpAddr, now: Instant) -> bool {
-        let key = self.hasher.hash_one(("vouched", network(address)));
+    pub fn count_vouched_login(&self, address: IpAddr, now: Instant) -> bool {
+        let key = self.hasher.hash_one(("vouched", network_of(address)));
         self.take_all(&[(key, VOUCHED)], now)
     }
 
     /// Queues such a login from an address that has none left: how long it waits.
-    pub fn queue_vouched(&self, address: IpAddr, now: Instant) -> Reply<Duration> {
-        let lane = self.hasher.hash_one(("vouched lane", network(address)));
-        self.lock().join(&[(lane, SLOW_VOUCHED)], now)
+    pub fn queue_vouched_login(&self, address: IpAddr, now: Instant) -> Reply<Duration> {
+        let lane = self.hasher.hash_one(("vouched lane", network_of(address)));
+        self.lock().join_lanes(&[(lane, SLOW_VOUCHED)], now)
     }
 
     /// Counts a failure of something that cannot be guessed, from an address, or says how long to
     /// wait: only those who fail are counted.
-    pub fn failed_from(&self, address: IpAddr, now: Instant) -> Reply<()> {
-        let (_, all) = self.keys(address, "");
-        self.take(all, ADDRESS, now)
+    pub fn count_failure(&self, address: IpAddr, now: Instant) -> Reply<()> {
+        let (_, all) = self.attempt_keys(address, "");
+        self.take_one(all, ADDRESS, now)
     }
 
     /// Counts a try at something that is guessed at from within, such as a code.
-    pub fn attempt_alone(&self, what: &str, now: Instant) -> Reply<()> {
-        self.take(self.hasher.hash_one(("alone", what)), ACCOUNT, now)
+    pub fn count_named_attempt(&self, what: &str, now: Instant) -> Reply<()> {
+        self.take_one(self.hasher.hash_one(("alone", what)), ACCOUNT, now)
     }
 
     /// Counts one of many, such as the tokens of a program.
-    pub fn attempt_often(&self, what: &str, now: Instant) -> Reply<()> {
-        self.take(self.hasher.hash_one(("often", what)), ADDRESS, now)
+    pub fn count_frequent_attempt(&self, what: &str, now: Instant) -> Reply<()> {
+        self.take_one(self.hasher.hash_one(("often", what)), ADDRESS, now)
     }
 
-    /// Queues a code beyond what [`Self::attempt_alone`] allows: how long it waits.
+    /// Queues a code beyond what [`Self::count_named_attempt`] allows: how long it waits.
     pub fn queue_code(&self, what: &str, now: Instant) -> Reply<Duration> {
-        self.lock().join(&[(self.hasher.hash_one(("code lane", what)), SLOW_CODE)], now)
+        self.lock().join_lanes(&[(self.hasher.hash_one(("code lane", what)), SLOW_CODE)], now)
     }
 
-    fn take(&self, key: u64, rate: Rate, now: Instant) -> Reply<()> {
+    fn take_one(&self, key: u64, rate: Rate, now: Instant) -> Reply<()> {
         let mut tables = self.lock();
-        let wait = wait(&tables.buckets, key, rate, now);
+        let wait = compute_wait(&tables.buckets, key, rate, now);
         if wait > Duration::ZERO {
-            return Err(too_many(wait));
+            return Err(too_many_attempts(wait));
         }
-        put(&mut tables.buckets, key, rate, now);
+        charge_bucket(&mut tables.buckets, key, rate, now);
         Ok(())
     }
 
     /// Takes from all of these buckets, or from none when one is empty.
     fn take_all(&self, buckets: &[(u64, Rate)], now: Instant) -> bool {
         let mut tables = self.lock();
-        let left =
-            |(key, rate): &(u64, Rate)| wait(&tables.buckets, *key, *rate, now) == Duration::ZERO;
+        let left = |(key, rate): &(u64, Rate)| {
+            compute_wait(&tables.buckets, *key, *rate, now) == Duration::ZERO
+        };
         if !buckets.iter().all(left) {
             return false;
         }
         for (key, rate) in buckets {
-            put(&mut tables.buckets, *key, *rate, now);
+            charge_bucket(&mut tables.buckets, *key, *rate, now);
         }
         true
     }
 
     /// Forgets the tries at an account from an address: the password was right.
-    pub fn succeeded(&self, address: IpAddr, account: &str) {
-        let (one, _) = self.keys(address, account);
+    pub fn forget_attempts(&self, address: IpAddr, account: &str) {
+        let (one, _) = self.attempt_keys(address, account);
         self.lock().buckets.remove(&one);
     }
 
     /// Forgets the tries at what is guessed at from within: it was right.
-    pub fn succeeded_alone(&self, what: &str) {
+    pub fn forget_named_attempts(&self, what: &str) {
         let key = self.hasher.hash_one(("alone", what));
         self.lock().buckets.remove(&key);
     }
@@ -235,18 +236,18 @@ impl Attempts {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn spread(&self, account: &str) -> u64 {
-        self.hasher.hash_one(("spread", folded(account)))
+    fn spread_key(&self, account: &str) -> u64 {
+        self.hasher.hash_one(("spread", normalize_account(account)))
     }
 
-    fn address_lane(&self, address: IpAddr) -> u64 {
-        self.hasher.hash_one(("address lane", network(address)))
+    fn address_lane_key(&self, address: IpAddr) -> u64 {
+        self.hasher.hash_one(("address lane", network_of(address)))
     }
 
     /// Accounts are not kept, only keyed digests of them.
-    fn keys(&self, address: IpAddr, account: &str) -> (u64, u64) {
-        let network = network(address);
-        let account = folded(account);
+    fn attempt_keys(&self, address: IpAddr, account: &str) -> (u64, u64) {
+        let network = network_of(address);
+        let account = normalize_account(account);
         (
             self.hasher.hash_one((network, Some(account))),
             self.hasher.hash_one((network, None::<&str>)),
@@ -257,12 +258,12 @@ impl Attempts {
 impl Tables {
     /// Takes the next place of each of these lanes; how long until the last of them comes. One
     /// that is full refuses, and no place is taken.
-    fn join(&mut self, lanes: &[(u64, Pace)], now: Instant) -> Reply<Duration> {
+    fn join_lanes(&mut self, lanes: &[(u64, Pace)], now: Instant) -> Reply<Duration> {
         let mut longest = Duration::ZERO;
         for (key, pace) in lanes {
-            let wait = self.lanes.get(key).map_or(Duration::ZERO, |next| until(now, *next));
+            let wait = self.lanes.get(key).map_or(Duration::ZERO, |next| time_until(now, *next));
             if wait > pace.longest {
-                return Err(too_many(wait.saturating_sub(pace.longest)));
+                return Err(too_many_attempts(wait.saturating_sub(pace.longest)));
             }
             longest = longest.max(wait);
         }
@@ -272,7 +273,7 @@ impl Tables {
                 // A lane whose next place is free by now delays no one.
                 self.lanes.retain(|_, next| *next > now);
                 if self.lanes.len() >= MOST {
-                    return Err(too_many(pace.longest));
+                    return Err(too_many_attempts(pace.longest));
                 }
             }
             self.lanes.insert(*key, next);
@@ -282,34 +283,34 @@ impl Tables {
 }
 
 /// How long until a moment; nothing when it is over.
-fn until(now: Instant, then: Instant) -> Duration {
+fn time_until(now: Instant, then: Instant) -> Duration {
     (then - now).to_std().unwrap_or_default()
 }
 
-fn folded(account: &str) -> String {
+fn normalize_account(account: &str) -> String {
     account.trim().to_lowercase()
 }
 
-fn put(buckets: &mut HashMap<u64, Bucket>, key: u64, rate: Rate, now: Instant) {
-    let left = left(buckets, key, rate, now) - 1.0;
+fn charge_bucket(buckets: &mut HashMap<u64, Bucket>, key: u64, rate: Rate, now: Instant) {
+    let left = attempts_left(buckets, key, rate, now) - 1.0;
     if buckets.len() >= MOST && !buckets.contains_key(&key) {
-        forget(buckets);
+        evict_oldest(buckets);
     }
     buckets.insert(key, Bucket { left, at: now });
 }
 
-fn left(buckets: &HashMap<u64, Bucket>, key: u64, rate: Rate, now: Instant) -> f64 {
-    buckets.get(&key).map_or(rate.burst, |bucket| bucket.filled(rate, now))
+fn attempts_left(buckets: &HashMap<u64, Bucket>, key: u64, rate: Rate, now: Instant) -> f64 {
+    buckets.get(&key).map_or(rate.burst, |bucket| bucket.current_level(rate, now))
 }
 
 /// How long until there is one more try.
-fn wait(buckets: &HashMap<u64, Bucket>, key: u64, rate: Rate, now: Instant) -> Duration {
-    let left = left(buckets, key, rate, now);
+fn compute_wait(buckets: &HashMap<u64, Bucket>, key: u64, rate: Rate, now: Instant) -> Duration {
+    let left = attempts_left(buckets, key, rate, now);
     if left >= 1.0 { Duration::ZERO } else { rate.every.mul_f64(1.0 - left) }
 }
 
 /// Makes room: a client that has not tried for longest has the fullest bucket.
-fn forget(buckets: &mut HashMap<u64, Bucket>) {
+fn evict_oldest(buckets: &mut HashMap<u64, Bucket>) {
     let mut times: Vec<Instant> = buckets.values().map(|bucket| bucket.at).collect();
     let middle = times.len() / 2;
     let (_, median, _) = times.select_nth_unstable(middle);
@@ -317,7 +318,7 @@ fn forget(buckets: &mut HashMap<u64, Bucket>) {
     buckets.retain(|_, bucket| bucket.at > median);
 }
 
-fn too_many(wait: Duration) -> Problem {
+fn too_many_attempts(wait: Duration) -> Problem {
     let seconds = wait.as_secs() + 1;
     Problem::new(Code::TooManyRequests)
         .detail(
@@ -329,7 +330,7 @@ fn too_many(wait: Duration) -> Problem {
 }
 
 /// A client with one IPv6 address has the other 2⁶⁴ of its network too.
-fn network(address: IpAddr) -> IpAddr {
+fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(six) => {
             let [a, b, c, d, ..] = six.segments();
@@ -342,23 +343,23 @@ fn network(address: IpAddr) -> IpAddr {
 /// Where a request comes from: past `proxies` reverse proxies that add to `X-Forwarded-For`.
 ///
 /// What stands left of what our own proxies wrote is the caller's invention and is not looked at.
-pub fn address(request: &HttpRequest, proxies: u8) -> IpAddr {
+pub fn client_address(request: &HttpRequest, proxies: u8) -> IpAddr {
     const FORWARDED: HeaderName = HeaderName::from_static("x-forwarded-for");
     let peer = request.peer_addr().map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |peer| peer.ip());
     let Some(hops) = usize::from(proxies).checked_sub(1) else {
         if request.headers().contains_key(&FORWARDED) {
-            complain();
+            warn_unknown_proxy();
         }
         return peer;
     };
     let lists = request.headers().get_all(&FORWARDED).filter_map(|value| value.to_str().ok());
     let hosts: Vec<_> = lists.flat_map(|list| list.split(',')).map(str::trim).collect();
     let host = hosts.iter().rev().nth(hops).or(hosts.first());
-    host.and_then(|host| without_port(host)).unwrap_or(peer)
+    host.and_then(|host| parse_host(host)).unwrap_or(peer)
 }
 
 /// An address as proxies write it: some put the port behind it, and brackets around one of IPv6.
-fn without_port(host: &str) -> Option<IpAddr> {
+fn parse_host(host: &str) -> Option<IpAddr> {
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     let with_port = || host.parse::<SocketAddr>().ok().map(|address| address.ip());
     bare.parse().ok().or_else(with_port)
@@ -366,7 +367,7 @@ fn without_port(host: &str) -> Option<IpAddr> {
 
 /// Says once that there seems to be a proxy this server was not told of: behind it everybody has
 /// one address.
-fn complain() {
+fn warn_unknown_proxy() {
     static SAID: Once = Once::new();
     SAID.call_once(|| {
         tracing::warn!(
@@ -391,29 +392,29 @@ mod tests {
     #[test]
     fn guessing_is_slowed_down_and_forgiven() {
         let (attempts, start) = (Attempts::new(), Instant::UNIX_EPOCH);
-        assert!((0..10).all(|_| attempts.attempt(HOME, "admin", start)));
-        assert!(!attempts.attempt(HOME, "ADMIN ", start));
-        assert!(attempts.attempt(HOME, "other", start));
-        assert!(attempts.attempt("192.0.2.2".parse().unwrap(), "admin", start));
+        assert!((0..10).all(|_| attempts.count_attempt(HOME, "admin", start)));
+        assert!(!attempts.count_attempt(HOME, "ADMIN ", start));
+        assert!(attempts.count_attempt(HOME, "other", start));
+        assert!(attempts.count_attempt("192.0.2.2".parse().unwrap(), "admin", start));
         let later = start + seconds(30);
-        assert!(attempts.attempt(HOME, "admin", later));
-        assert!(!attempts.attempt(HOME, "admin", later));
-        attempts.succeeded(HOME, "admin");
-        assert!(attempts.attempt(HOME, "admin", later));
+        assert!(attempts.count_attempt(HOME, "admin", later));
+        assert!(!attempts.count_attempt(HOME, "admin", later));
+        attempts.forget_attempts(HOME, "admin");
+        assert!(attempts.count_attempt(HOME, "admin", later));
     }
 
     #[test]
     fn beyond_the_bucket_a_try_waits_its_turn() {
         let (attempts, start) = (Attempts::new(), Instant::UNIX_EPOCH);
-        while attempts.attempt(HOME, "admin", start) {}
-        let queue = |at| attempts.queue(HOME, "admin", false, at);
+        while attempts.count_attempt(HOME, "admin", start) {}
+        let queue = |at| attempts.queue_attempt(HOME, "admin", false, at);
         let waits: Vec<_> = (0..7).map(|_| queue(start).unwrap()).collect();
         assert_eq!(waits, [0, 5, 10, 15, 20, 25, 30].map(seconds));
         assert_eq!(queue(start).unwrap_err().code(), Code::TooManyRequests);
         assert_eq!(queue(start + seconds(5)).unwrap(), seconds(30));
         assert!(queue(start + seconds(5)).is_err());
         // Others are not behind them, and after a while no one is.
-        assert_eq!(attempts.queue(HOME, "other", false, start).unwrap(), Duration::ZERO);
+        assert_eq!(attempts.queue_attempt(HOME, "other", false, start).unwrap(), Duration::ZERO);
         assert_eq!(queue(start + seconds(60)).unwrap(), Duration::ZERO);
     }
 
@@ -421,48 +422,48 @@ mod tests {
     fn who_comes_from_where_the_owner_was_is_not_behind_strangers() {
         let (attempts, start) = (Attempts::new(), Instant::UNIX_EPOCH);
         let from = |n: u32| IpAddr::V4((0xCB00_7100 + n).into());
-        assert!((0..30).all(|n| attempts.attempt(from(n), "admin", start)));
-        assert!(!attempts.attempt(from(30), "admin", start));
+        assert!((0..30).all(|n| attempts.count_attempt(from(n), "admin", start)));
+        assert!(!attempts.count_attempt(from(30), "admin", start));
         for n in 0..100 {
-            drop(attempts.queue(from(n), "admin", false, start));
+            drop(attempts.queue_attempt(from(n), "admin", false, start));
         }
-        assert!(attempts.queue(from(31), "admin", false, start).is_err());
-        assert!(attempts.attempt_nearby(HOME, "admin", start));
-        while attempts.attempt_nearby(HOME, "admin", start) {}
-        assert_eq!(attempts.queue(HOME, "admin", true, start).unwrap(), Duration::ZERO);
+        assert!(attempts.queue_attempt(from(31), "admin", false, start).is_err());
+        assert!(attempts.count_nearby_attempt(HOME, "admin", start));
+        while attempts.count_nearby_attempt(HOME, "admin", start) {}
+        assert_eq!(attempts.queue_attempt(HOME, "admin", true, start).unwrap(), Duration::ZERO);
     }
 
     #[test]
     fn an_address_has_a_bound_of_its_own() {
         let (attempts, start) = (Attempts::new(), Instant::UNIX_EPOCH);
-        let tried = (0..300).filter(|n| attempts.attempt(HOME, &n.to_string(), start));
+        let tried = (0..300).filter(|n| attempts.count_attempt(HOME, &n.to_string(), start));
         assert_eq!(tried.count(), 200);
-        let wait = |name: &str| attempts.queue(HOME, name, false, start);
+        let wait = |name: &str| attempts.queue_attempt(HOME, name, false, start);
         assert_eq!(wait("a").unwrap(), Duration::ZERO);
         assert_eq!(wait("b").unwrap(), Duration::from_millis(200));
         let queued = (0..300).filter(|n| wait(&n.to_string()).is_ok());
         assert_eq!(queued.count(), 49);
-        assert!(attempts.failed_from(HOME, start).is_err());
+        assert!(attempts.count_failure(HOME, start).is_err());
         // The owner of an account, known from there, waits behind no crowd at other accounts.
-        assert_eq!(attempts.queue(HOME, "mine", true, start).unwrap(), Duration::ZERO);
+        assert_eq!(attempts.queue_attempt(HOME, "mine", true, start).unwrap(), Duration::ZERO);
         // Nor does a login that an identity provider vouches for.
-        assert!(attempts.attempt_vouched(HOME, start));
+        assert!(attempts.count_vouched_login(HOME, start));
     }
 
     #[test]
     fn a_login_that_is_vouched_for_has_a_bound_of_its_own() {
         let (attempts, start) = (Attempts::new(), Instant::UNIX_EPOCH);
-        assert_eq!((0..300).filter(|_| attempts.attempt_vouched(HOME, start)).count(), 200);
-        let queued = (0..300).filter(|_| attempts.queue_vouched(HOME, start).is_ok());
+        assert_eq!((0..300).filter(|_| attempts.count_vouched_login(HOME, start)).count(), 200);
+        let queued = (0..300).filter(|_| attempts.queue_vouched_login(HOME, start).is_ok());
         assert_eq!(queued.count(), 201);
-        let refused = attempts.queue_vouched(HOME, start).unwrap_err();
+        let refused = attempts.queue_vouched_login(HOME, start).unwrap_err();
         assert_eq!(refused.code(), Code::TooManyRequests);
-        assert!(attempts.attempt(HOME, "mine", start), "passwords are counted apart");
+        assert!(attempts.count_attempt(HOME, "mine", start), "passwords are counted apart");
     }
 
     #[test]
     fn an_address_is_understood_with_its_port() {
-        let parse = |host: &str| without_port(host).map(|address| address.to_string());
+        let parse = |host: &str| parse_host(host).map(|address| address.to_string());
         assert_eq!(parse("8.8.4.4:555").as_deref(), Some("8.8.4.4"));
         assert_eq!(parse("[2001:db8::1]:555").as_deref(), Some("2001:db8::1"));
         assert_eq!(parse("[2001:db8::1]").as_deref(), Some("2001:db8::1"));
@@ -473,13 +474,13 @@ mod tests {
     #[test]
     fn codes_wait_longer_than_passwords() {
         let (attempts, start) = (Attempts::new(), Instant::UNIX_EPOCH);
-        assert!((0..10).all(|_| attempts.attempt_alone("code", start).is_ok()));
-        assert!(attempts.attempt_alone("code", start).is_err());
+        assert!((0..10).all(|_| attempts.count_named_attempt("code", start).is_ok()));
+        assert!(attempts.count_named_attempt("code", start).is_err());
         assert_eq!(attempts.queue_code("code", start).unwrap(), Duration::ZERO);
         assert_eq!(attempts.queue_code("code", start).unwrap(), seconds(30));
         assert!(attempts.queue_code("code", start).is_err());
-        attempts.succeeded_alone("code");
-        assert!(attempts.attempt_alone("code", start).is_ok());
+        attempts.forget_named_attempts("code");
+        assert!(attempts.count_named_attempt("code", start).is_ok());
     }
 
     #[test]
@@ -487,8 +488,8 @@ mod tests {
         let (attempts, mut now) = (Attempts::new(), Instant::UNIX_EPOCH);
         for n in 0..30_000_u32 {
             now += Duration::from_millis(1);
-            attempts.attempt(IpAddr::V4(n.into()), &n.to_string(), now);
-            drop(attempts.queue_vouched(IpAddr::V4(n.into()), now));
+            attempts.count_attempt(IpAddr::V4(n.into()), &n.to_string(), now);
+            drop(attempts.queue_vouched_login(IpAddr::V4(n.into()), now));
             let tables = attempts.lock();
             assert!(tables.buckets.len() <= MOST && tables.lanes.len() <= MOST);
         }
@@ -499,9 +500,9 @@ mod tests {
         let one: IpAddr = "2001:db8:1:2::1".parse().unwrap();
         let two: IpAddr = "2001:db8:1:2:ffff::2".parse().unwrap();
         let far: IpAddr = "2001:db8:1:3::1".parse().unwrap();
-        assert_eq!(network(one), network(two));
-        assert_ne!(network(one), network(far));
-        assert_eq!(network("::ffff:192.0.2.1".parse().unwrap()), HOME);
+        assert_eq!(network_of(one), network_of(two));
+        assert_ne!(network_of(one), network_of(far));
+        assert_eq!(network_of("::ffff:192.0.2.1".parse().unwrap()), HOME);
     }
 
     #[test]
@@ -514,10 +515,10 @@ mod tests {
                 .to_http_request()
         };
         let lied = request("1.1.1.1, 192.0.2.1");
-        assert_eq!(address(&lied, 0), peer.ip());
-        assert_eq!(address(&lied, 1), HOME);
-        assert_eq!(address(&request("192.0.2.1, 10.0.0.8"), 2), HOME);
-        assert_eq!(address(&request("192.0.2.1"), 2), HOME);
-        assert_eq!(address(&request("unknown"), 1), peer.ip());
+        assert_eq!(client_address(&lied, 0), peer.ip());
+        assert_eq!(client_address(&lied, 1), HOME);
+        assert_eq!(client_address(&request("192.0.2.1, 10.0.0.8"), 2), HOME);
+        assert_eq!(client_address(&request("192.0.2.1"), 2), HOME);
+        assert_eq!(client_address(&request("unknown"), 1), peer.ip());
     }
 }

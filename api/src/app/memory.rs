@@ -18,7 +18,7 @@ impl Memory {
     }
 
     /// The value of a type; the default one from the first time it is asked for.
-    pub fn of<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
+    pub fn get_or_default<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
         self.get().unwrap_or_else(|| {
             let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
             let kept = all.entry(TypeId::of::<T>()).or_insert_with(|| Arc::new(T::default()));

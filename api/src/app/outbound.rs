@@ -88,12 +88,12 @@ impl std::fmt::Display for Failure {
 
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
-        unavailable(failure.0)
+        outside_unavailable(failure.0)
     }
 }
 
 /// The problem of another service that does not answer as agreed.
-pub fn unavailable(why: impl std::fmt::Display) -> Problem {
+pub fn outside_unavailable(why: impl std::fmt::Display) -> Problem {
     Problem::new(Code::OutsideUnavailable).because(why).header(RETRY_AFTER, "5")
 }
 
@@ -116,7 +116,7 @@ impl Outbound {
     }
 
     /// One that trusts the authorities in this file and no others.
-    pub fn trusting(file: &Path) -> Result<Self, String> {
+    pub fn with_authorities(file: &Path) -> Result<Self, String> {
         let shown = file.display();
         let text = std::fs::read(file).map_err(|error| format!("{shown}: {error}"))?;
         let mut trusted = Vec::new();
@@ -134,7 +134,7 @@ impl Outbound {
 
     /// Makes the call; fails when no place is free within a second, or no usable answer comes in
     /// time.
-    pub async fn ask(&self, call: Call) -> Result<Answered, Failure> {
+    pub async fn make_call(&self, call: Call) -> Result<Answered, Failure> {
         let full = || Failure("too many calls wait already");
         let place = Arc::clone(&self.places).acquire_owned();
         let place = tokio::time::timeout(Duration::from_secs(1), place).await;
@@ -143,13 +143,13 @@ impl Outbound {
         let asked = web::block(move || {
             // Kept until the call is over, even if no one waits for it any more.
             let _place = place;
-            send(&agent, call)
+            send_call(&agent, call)
         });
         asked.await.map_err(|_cancelled| Failure("the call was interrupted"))?
     }
 }
 
-fn send(agent: &Agent, call: Call) -> Result<Answered, Failure> {
+fn send_call(agent: &Agent, call: Call) -> Result<Answered, Failure> {
     let Call { url, authorization, content } = call;
     let method = if matches!(content, Content::None) { "GET" } else { "POST" };
     let mut request =
@@ -170,17 +170,17 @@ fn send(agent: &Agent, call: Call) -> Result<Answered, Failure> {
             agent.run(request.header("Content-Type", kind).body(form).map_err(wrong)?)
         }
     };
-    let mut response = sent.map_err(|error| failure(&error))?;
+    let mut response = sent.map_err(|error| classify_error(&error))?;
     let status = response.status().as_u16();
     let body = response.body_mut().with_config().limit(MAX_BYTES).read_to_vec();
-    let body = body.map_err(|error| failure(&error))?;
+    let body = body.map_err(|error| classify_error(&error))?;
     let nonsense = |_: serde_json::Error| Failure("the answer is not JSON");
     Ok(Answered { status, body: serde_json::from_slice(&body).map_err(nonsense)? })
 }
 
 /// Which kind of error it was; what the library says may quote the address.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the kinds of errors may grow")]
-fn failure(error: &ureq::Error) -> Failure {
+fn classify_error(error: &ureq::Error) -> Failure {
     Failure(match error {
         ureq::Error::Timeout(_) => "no answer in time",
         ureq::Error::HostNotFound => "the name of the host is unknown",

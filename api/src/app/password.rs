@@ -23,7 +23,7 @@ use argon2::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 
 use crate::{
-    app::{background::Background, random::random},
+    app::{background::Background, random::random_bytes},
     http::problem::{Code, Problem, Reply},
 };
 
@@ -72,10 +72,10 @@ impl Passwords {
     /// Whether `given` is the password whose hash is `stored`. Without a stored hash the answer
     /// is no, at the same price.
     pub async fn verify(&self, given: String, stored: Option<String>) -> Reply<bool> {
-        self.compare(given, stored, None).await
+        self.compare_hash(given, stored, None).await
     }
 
-    async fn compare(
+    async fn compare_hash(
         &self,
         given: String,
         stored: Option<String>,
@@ -85,7 +85,7 @@ impl Passwords {
         self.run(move || {
             let known = stored.is_some();
             computed.fetch_add(1, Ordering::Relaxed);
-            let matches = verify(&given, stored.as_deref().unwrap_or(DECOY));
+            let matches = verify_hash(&given, stored.as_deref().unwrap_or(DECOY));
             // Until now, even if the caller has gone away.
             drop(kept);
             Ok(matches? && known)
@@ -98,11 +98,11 @@ impl Passwords {
     pub async fn verify_stranger(&self, given: String, stored: Option<String>) -> Reply<bool> {
         let place = Arc::clone(&self.for_strangers).try_acquire_owned();
         let place = place.map_err(|_crowd| Problem::new(Code::Overloaded))?;
-        self.compare(given, stored, Some(place)).await
+        self.compare_hash(given, stored, Some(place)).await
     }
 
     /// The hash to store for a password that is acceptable for this owner.
-    pub async fn accept(&self, password: String, owner: Owner) -> Reply<String> {
+    pub async fn check_and_hash(&self, password: String, owner: Owner) -> Reply<String> {
         self.run(move || {
             check(&password, &owner)?;
             hash(&password)
@@ -111,7 +111,7 @@ impl Passwords {
     }
 
     /// How many hashes were computed: what a login costs, for an account that exists or not.
-    pub fn computed(&self) -> u64 {
+    pub fn hash_count(&self) -> u64 {
         self.computed.load(Ordering::Relaxed)
     }
 
@@ -202,7 +202,7 @@ pub fn check(password: &str, owner: &Owner) -> Reply<()> {
     let own: Vec<&str> =
         [owner.account.as_str(), owner.name.as_str()].into_iter().chain(COMMON_HERE).collect();
     let enough = if owner.administers { zxcvbn::Score::Three } else { zxcvbn::Score::Two };
-    if strength(password, &own) < enough {
+    if estimate_strength(password, &own) < enough {
         return Err(refused("guessable"));
     }
     Ok(())
@@ -212,7 +212,7 @@ pub fn check(password: &str, owner: &Owner) -> Reply<()> {
 ///
 /// The time this takes grows with the third power of the length and more, so that a long one is
 /// judged by its beginning and its end: it is no easier to guess than either.
-fn strength(password: &str, own: &[&str]) -> zxcvbn::Score {
+fn estimate_strength(password: &str, own: &[&str]) -> zxcvbn::Score {
     const JUDGED: usize = 24;
     let judge = |part: &str| zxcvbn::zxcvbn(part, own).score();
     let letters: Vec<char> = password.chars().collect();
@@ -230,7 +230,7 @@ fn strength(password: &str, own: &[&str]) -> zxcvbn::Score {
 pub fn generate() -> Result<String, rand::rngs::SysError> {
     const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     let mut password = String::with_capacity(19);
-    for (index, byte) in random::<16>()?.into_iter().enumerate() {
+    for (index, byte) in random_bytes::<16>()?.into_iter().enumerate() {
         if index > 0 && index % 4 == 0 {
             password.push('-');
         }
@@ -242,7 +242,7 @@ pub fn generate() -> Result<String, rand::rngs::SysError> {
 
 /// The hash of a password, in PHC format, right here: takes its time.
 pub fn hash(password: &str) -> Reply<String> {
-    let salt = random::<16>()?;
+    let salt = random_bytes::<16>()?;
     let hashed = || -> password_hash::Result<String> {
         let salt = Salt::new(&salt)?;
         let (memory, passes, lanes) = PARAMS;
@@ -252,14 +252,14 @@ pub fn hash(password: &str) -> Reply<String> {
             version: Some(Version::V0x13.into()),
             params: (&params).try_into()?,
             salt: Some(salt),
-            hash: Some(digest(password, &salt, Version::V0x13, params)?),
+            hash: Some(compute_digest(password, &salt, Version::V0x13, params)?),
         };
         Ok(hash.to_string())
     };
     hashed().map_err(|error| Problem::new(Code::Internal).because(error))
 }
 
-fn verify(password: &str, stored: &str) -> Reply<bool> {
+fn verify_hash(password: &str, stored: &str) -> Reply<bool> {
     // No password is longer; looking at more would be work for nothing.
     if password.chars().nth(MAX).is_some() {
         return Ok(false);
@@ -274,12 +274,12 @@ fn verify(password: &str, stored: &str) -> Reply<bool> {
         }
         let version = stored.version.map_or(Ok(Version::V0x13), Version::try_from)?;
         // Outputs are compared in constant time.
-        Ok(digest(password, &salt, version, Params::try_from(&stored)?)? == expected)
+        Ok(compute_digest(password, &salt, version, Params::try_from(&stored)?)? == expected)
     };
     verified().map_err(|error| Problem::new(Code::Internal).because(error))
 }
 
-fn digest(
+fn compute_digest(
     password: &str,
     salt: &[u8],
     version: Version,
@@ -289,7 +289,7 @@ fn digest(
     let blocks = params.block_count();
     let argon2 = Argon2::new(Algorithm::Argon2id, version, params);
     MEMORY.with_borrow_mut(|memory| {
-        reserve(memory, blocks);
+        reserve_memory(memory, blocks);
         let mut out = [0; Output::MAX_LENGTH];
         let out = out.get_mut(..length).ok_or(password_hash::Error::OutputSize)?;
         argon2.hash_password_into_with_memory(password.as_bytes(), salt, out, memory)?;
@@ -308,7 +308,7 @@ thread_local! {
 /// glibc learns from freed blocks of up to 32 MiB to keep such blocks, for every thread: 350 MiB
 /// after twenty logins. What is larger it always gives back, and what is not touched costs
 /// nothing.
-fn reserve(memory: &mut Vec<Block>, blocks: usize) {
+fn reserve_memory(memory: &mut Vec<Block>, blocks: usize) {
     const LARGER: usize = 33 * 1024;
     if memory.len() < blocks {
         *memory = Vec::with_capacity(blocks.max(LARGER));
@@ -341,7 +341,7 @@ mod tests {
         assert_eq!((decoy.algorithm, decoy.version), (real.algorithm, real.version));
         assert_eq!(decoy.params, real.params);
         // It was made by the usual way through argon2, which this file leaves to save memory.
-        assert!(verify("nobody has this one: 没有人用它", DECOY).unwrap());
+        assert!(verify_hash("nobody has this one: 没有人用它", DECOY).unwrap());
     }
 
     #[actix_web::test]
@@ -379,8 +379,11 @@ mod tests {
         ] {
             let refused = check(password, &owner(false)).expect_err(password);
             assert!(format!("{refused:?}").contains("password_unacceptable"));
-            let told =
-                crate::http::problem::render(&refused, crate::http::language::Language::Zh, "t");
+            let told = crate::http::problem::render_problem(
+                &refused,
+                crate::http::language::Language::Zh,
+                "t",
+            );
             let told: serde_json::Value = serde_json::from_slice(&told).unwrap();
             assert_eq!(told["reason"], reason, "{password}");
         }

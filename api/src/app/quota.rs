@@ -27,11 +27,11 @@ impl Default for Quotas {
 
 impl Quotas {
     /// Takes one request of this client's, or says when there is one again.
-    pub fn take(&self, client: Uuid, per_minute: u32, now: Instant) -> Reply<Allowance> {
+    pub fn take_request(&self, client: Uuid, per_minute: u32, now: Instant) -> Reply<Allowance> {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = buckets.take(client, ("client", Rate::a_minute(per_minute)), THOUSAND, now);
+        let taken = buckets.take(client, ("client", Rate::per_minute(per_minute)), THOUSAND, now);
         taken.map_err(|(allowance, wait)| {
-            allowance.refusal(
+            allowance.into_problem(
                 wait,
                 &format!("超过每分钟 {per_minute} 次的限额"),
                 &format!("More than {per_minute} requests a minute"),
@@ -52,15 +52,15 @@ mod tests {
         let (quotas, start) = (Quotas::default(), Instant::UNIX_EPOCH);
         let (one, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
         for left in (0..60).rev() {
-            assert_eq!(quotas.take(one, 60, start).unwrap().remaining, left);
+            assert_eq!(quotas.take_request(one, 60, start).unwrap().remaining, left);
         }
-        let problem = quotas.take(one, 60, start).unwrap_err();
+        let problem = quotas.take_request(one, 60, start).unwrap_err();
         assert_eq!(problem.code(), Code::TooManyRequests);
-        assert_eq!(quotas.take(other, 2, start).unwrap().remaining, 1);
-        assert!(quotas.take(one, 60, start + Duration::from_millis(999)).is_err());
-        let after = quotas.take(one, 60, start + Duration::from_secs(1)).unwrap();
+        assert_eq!(quotas.take_request(other, 2, start).unwrap().remaining, 1);
+        assert!(quotas.take_request(one, 60, start + Duration::from_millis(999)).is_err());
+        let after = quotas.take_request(one, 60, start + Duration::from_secs(1)).unwrap();
         assert_eq!((after.remaining, after.reset), (0, 60));
-        let rested = quotas.take(one, 60, start + Duration::from_mins(5)).unwrap();
+        let rested = quotas.take_request(one, 60, start + Duration::from_mins(5)).unwrap();
         assert_eq!((rested.remaining, rested.reset), (59, 1));
     }
 }

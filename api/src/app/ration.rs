@@ -15,7 +15,7 @@ use actix_web::{HttpMessage, HttpRequest, http::Method};
 use domain::{
     Instant,
     core::id::{PersonId, TenantId},
-    flows::media::of_public,
+    flows::media::is_of_public,
     people::actor::Actor,
 };
 use tokio::sync::watch;
@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 use crate::{
     app::{
-        allowance::{Allowance, Buckets, THOUSAND, waiting},
+        allowance::{Allowance, Buckets, THOUSAND, too_many_requests},
         config::{Limits, Rate, Rations},
     },
     http::problem::{Problem, Reply},
@@ -62,7 +62,7 @@ impl Good {
         }
     }
 
-    const fn rate(self, rations: &Rations) -> Rate {
+    const fn rate_from(self, rations: &Rations) -> Rate {
         match self {
             Self::Commands => rations.commands,
             Self::Reads => rations.reads,
@@ -74,7 +74,7 @@ impl Good {
         }
     }
 
-    const fn words(self) -> (&'static str, &'static str) {
+    const fn refusal_text(self) -> (&'static str, &'static str) {
         match self {
             Self::Commands => {
                 ("您短时间内提交的办理过多", "You sent many commands in a short time")
@@ -155,12 +155,12 @@ impl Rationed {
     }
 
     /// What an actor may ask.
-    pub fn of(&self, actor: &Actor, now: Instant) -> &Rations {
-        if of_public(actor, now) { &self.limits.residents } else { &self.limits.staff }
+    pub fn rations_of(&self, actor: &Actor, now: Instant) -> &Rations {
+        if is_of_public(actor, now) { &self.limits.residents } else { &self.limits.staff }
     }
 
     /// Takes one of a good.
-    pub fn take(&self, actor: &Actor, good: Good, now: Instant) -> Reply<Allowance> {
+    pub fn take_one(&self, actor: &Actor, good: Good, now: Instant) -> Reply<Allowance> {
         self.take_parts(actor, good, THOUSAND, now)
     }
 
@@ -172,44 +172,45 @@ impl Rationed {
         thousandths: i64,
         now: Instant,
     ) -> Reply<Allowance> {
-        let (key, rate) = ((who(actor), good), good.rate(self.of(actor, now)));
-        let taken = locked(&self.buckets).take(key, (good.name(), rate), thousandths, now);
-        taken.map_err(|refused| refusal(good, refused))
+        let (key, rate) = ((actor_key(actor), good), good.rate_from(self.rations_of(actor, now)));
+        let taken = lock_mutex(&self.buckets).take(key, (good.name(), rate), thousandths, now);
+        taken.map_err(|refused| build_refusal(good, refused))
     }
 
     /// Takes one from what a login may do against others.
     fn take_defence(&self, session: Uuid, now: Instant) -> Reply<Allowance> {
         let good = Good::Defences;
-        let taken = locked(&self.defences).take(session, (good.name(), DEFENCES), THOUSAND, now);
-        taken.map_err(|refused| refusal(good, refused))
+        let taken =
+            lock_mutex(&self.defences).take(session, (good.name(), DEFENCES), THOUSAND, now);
+        taken.map_err(|refused| build_refusal(good, refused))
     }
 
     /// Gives back what was taken and not needed.
     pub fn give_back(&self, actor: &Actor, good: Good, thousandths: i64, now: Instant) {
-        let rate = good.rate(self.of(actor, now));
-        locked(&self.buckets).give_back(&(who(actor), good), rate, thousandths, now);
+        let rate = good.rate_from(self.rations_of(actor, now));
+        lock_mutex(&self.buckets).give_back(&(actor_key(actor), good), rate, thousandths, now);
     }
 
     /// Counts a caller's request by the login it belongs to. Refusals come a little late.
-    pub async fn count(
+    pub async fn count_request(
         &self,
         request: &HttpRequest,
         (actor, session): (&Actor, Uuid),
         now: Instant,
     ) -> Reply<()> {
-        let taken = self.take(actor, good_of(request), now);
+        let taken = self.take_one(actor, good_of(request), now);
         // A share that is used up keeps no one from ending the logins that did it.
         let taken = taken.or_else(|refused| {
-            if shuts_out(request) { self.take_defence(session, now) } else { Err(refused) }
+            if is_defence(request) { self.take_defence(session, now) } else { Err(refused) }
         });
         match taken {
             Ok(allowance) => {
-                locked(&self.refused).remove(&who(actor));
+                lock_mutex(&self.refused).remove(&actor_key(actor));
                 request.extensions_mut().insert(allowance);
                 Ok(())
             }
             Err(problem) => {
-                let times = self.refused_again(actor);
+                let times = self.count_refusal(actor);
                 tokio::time::sleep(REFUSED_AFTER * times).await;
                 Err(problem)
             }
@@ -217,23 +218,23 @@ impl Rationed {
     }
 
     /// Counts a refusal; how many there were in a row, up to a bound.
-    fn refused_again(&self, actor: &Actor) -> u32 {
-        let mut refused = locked(&self.refused);
+    fn count_refusal(&self, actor: &Actor) -> u32 {
+        let mut refused = lock_mutex(&self.refused);
         if refused.len() >= Self::MOST {
             refused.clear();
         }
-        let times = refused.entry(who(actor)).or_default();
+        let times = refused.entry(actor_key(actor)).or_default();
         *times = times.saturating_add(1).min(MOST_REFUSALS);
         *times
     }
 
     /// A seat for a file that is sent, for as long as that takes.
-    pub fn sends(&self, actor: &Actor, now: Instant) -> Reply<Sending> {
-        let (who, most) = (who(actor), self.of(actor, now).sending);
-        let mut sending = locked(&self.sending);
+    pub fn begin_sending(&self, actor: &Actor, now: Instant) -> Reply<Sending> {
+        let (who, most) = (actor_key(actor), self.rations_of(actor, now).sending);
+        let mut sending = lock_mutex(&self.sending);
         let count = sending.entry(who).or_insert(0);
         if *count >= most {
-            return Err(busy(most));
+            return Err(too_many_uploads(most));
         }
         *count += 1;
         Ok(Sending { all: Arc::clone(&self.sending), who })
@@ -241,14 +242,14 @@ impl Rationed {
 
     /// Waits until an actor's next bytes are read: those who send faster than they may are slowed
     /// down by that, whatever number of files they send at once.
-    pub async fn pace(&self, actor: &Actor, bytes: u64) {
+    pub async fn pace_upload(&self, actor: &Actor, bytes: u64) {
         let due = {
             let now = tokio::time::Instant::now();
-            let mut paces = locked(&self.paces);
+            let mut paces = lock_mutex(&self.paces);
             if paces.len() >= Self::MOST_PACED {
                 paces.retain(|_, due| *due > now);
             }
-            let due = paces.entry(who(actor)).or_insert(now);
+            let due = paces.entry(actor_key(actor)).or_insert(now);
             *due = due_after(*due, now, bytes);
             *due
         };
@@ -259,10 +260,10 @@ impl Rationed {
 
     /// A seat for a stream. When an actor has as many as there may be, the oldest ends: often it is
     /// a connection that broke without anybody noticing.
-    pub fn streams(&self, actor: &Actor, now: Instant) -> Streaming {
-        let (who, most) = (who(actor), self.of(actor, now).streams);
+    pub fn begin_streaming(&self, actor: &Actor, now: Instant) -> Streaming {
+        let (who, most) = (actor_key(actor), self.rations_of(actor, now).streams);
         let most = usize::try_from(most).unwrap_or(1).max(1);
-        let mut streams = locked(&self.streams);
+        let mut streams = lock_mutex(&self.streams);
         streams.0 += 1;
         let number = streams.0;
         let (end, ended) = watch::channel(false);
@@ -275,16 +276,16 @@ impl Rationed {
     }
 }
 
-fn refusal(good: Good, (allowance, wait): (Allowance, u32)) -> Problem {
-    let (zh, en) = good.words();
-    allowance.refusal(wait, zh, en)
+fn build_refusal(good: Good, (allowance, wait): (Allowance, u32)) -> Problem {
+    let (zh, en) = good.refusal_text();
+    allowance.into_problem(wait, zh, en)
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn lock_mutex<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn who(actor: &Actor) -> Who {
+fn actor_key(actor: &Actor) -> Who {
     (actor.tenant, actor.person)
 }
 
@@ -300,16 +301,16 @@ fn good_of(request: &HttpRequest) -> Good {
 }
 
 /// Whether a request looks at the caller's own logins, ends some, or closes the account.
-fn shuts_out(request: &HttpRequest) -> bool {
+fn is_defence(request: &HttpRequest) -> bool {
     let path = request.path().strip_prefix("/api/v1").unwrap_or_default();
     ["/auth/logout", "/me/sessions", "/me/identities", "/me/password", "/me/erasure"]
         .iter()
         .any(|begin| path.starts_with(begin))
 }
 
-fn busy(most: u32) -> Problem {
+fn too_many_uploads(most: u32) -> Problem {
     const WAIT: u32 = 5;
-    waiting(
+    too_many_requests(
         WAIT,
         format!("您已有 {most} 个文件正在上传，请等其中一个传完后再试。"),
         format!("{most} files of yours are on their way; wait until one of them is here."),
@@ -325,7 +326,7 @@ pub struct Sending {
 
 impl Drop for Sending {
     fn drop(&mut self) {
-        let mut all = locked(&self.all);
+        let mut all = lock_mutex(&self.all);
         match all.get_mut(&self.who) {
             Some(count) if *count > 1 => *count -= 1,
             Some(_) | None => {
@@ -350,7 +351,7 @@ impl Streaming {
     }
 
     /// Waits until it gives way to a newer one.
-    pub async fn over(&mut self) {
+    pub async fn wait_until_over(&mut self) {
         // The sender is dropped only after it has told the stream to end.
         let _ = self.ended.wait_for(|ended| *ended).await;
     }
@@ -358,7 +359,7 @@ impl Streaming {
 
 impl Drop for Streaming {
     fn drop(&mut self) {
-        let mut all = locked(&self.all);
+        let mut all = lock_mutex(&self.all);
         if let Some(own) = all.1.get_mut(&self.who) {
             own.retain(|(number, _)| *number != self.number);
             if own.is_empty() {

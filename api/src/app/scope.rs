@@ -34,7 +34,7 @@ impl Scopes {
 
     /// Whether a request of this method to this route is within. What a program may do to its own
     /// account is nothing: no scope opens `/me` for writing.
-    pub fn allow(self, method: &Method, route: &str) -> bool {
+    pub fn allows_request(self, method: &Method, route: &str) -> bool {
         if *method == Method::GET || *method == Method::HEAD {
             return self.read;
         }
@@ -47,7 +47,7 @@ impl Scopes {
     }
 
     /// Whether all of these are in `other` too.
-    pub const fn within(self, other: Self) -> bool {
+    pub const fn is_subset_of(self, other: Self) -> bool {
         (!self.read || other.read) && (!self.report || other.report)
     }
 }
@@ -89,11 +89,13 @@ mod tests {
         assert_eq!(Scopes::parse("read admin"), None);
         let (read, both) = (Scopes::parse("read").unwrap(), Scopes::parse("read report").unwrap());
         let report = Scopes::parse("report").unwrap();
-        assert!(read.allow(&Method::GET, "/api/v1/cases"));
-        assert!(!read.allow(&Method::POST, "/api/v1/reports"));
-        assert!(report.allow(&Method::POST, "/api/v1/reports"));
-        assert!(!report.allow(&Method::POST, "/api/v1/me/wechat"));
-        assert!(!report.allow(&Method::GET, "/api/v1/reports"));
-        assert!(read.within(both) && !both.within(read) && Scopes::default().is_empty());
+        assert!(read.allows_request(&Method::GET, "/api/v1/cases"));
+        assert!(!read.allows_request(&Method::POST, "/api/v1/reports"));
+        assert!(report.allows_request(&Method::POST, "/api/v1/reports"));
+        assert!(!report.allows_request(&Method::POST, "/api/v1/me/wechat"));
+        assert!(!report.allows_request(&Method::GET, "/api/v1/reports"));
+        assert!(
+            read.is_subset_of(both) && !both.is_subset_of(read) && Scopes::default().is_empty()
+        );
     }
 }

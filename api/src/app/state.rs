@@ -23,18 +23,18 @@ use crate::{
         catalogue,
         clock::Clock,
         config::{Provider, Secret, Settings},
-        depot::Depot,
         limits::Attempts,
         memory::Memory,
+        object_storage::ObjectStorage,
         outbound::{Outbound, hooks::Hooks},
         password::Passwords,
         quota::Quotas,
         ration::Rationed,
-        ring::{self, Ring},
-        seal::Seal,
+        secret_box::SecretBox,
+        signing_keys::{self, SigningKeys},
         token::{ISSUER, Keys},
         vault::{Vault, cipher},
-        world::{World, Worlds},
+        world::{TenantSnapshot, TenantSnapshots},
     },
     http::problem::{Code, Problem, Reply},
 };
@@ -48,11 +48,11 @@ pub struct App {
     /// What tokens are signed with.
     pub keys: Keys,
     /// What seals secrets that are stored.
-    pub seal: Seal,
+    pub seal: SecretBox,
     /// What seals and opens people's data.
     pub vault: Vault,
     /// The tenants in memory, each with its areas and rules.
-    pub worlds: Worlds,
+    pub worlds: TenantSnapshots,
     /// What capabilities keep in memory.
     pub memory: Memory,
     /// Who was authenticated lately.
@@ -76,7 +76,7 @@ pub struct App {
     /// Whether the server is about to end: streams end first.
     pub closing: watch::Sender<bool>,
     /// The bytes of files.
-    pub depot: Depot,
+    pub depot: ObjectStorage,
     /// How this server was started.
     pub settings: Settings,
     /// When this server last looked for new signing keys, in milliseconds.
@@ -85,7 +85,7 @@ pub struct App {
 
 /// How many passwords are hashed at once: half of the cores, so that a storm of logins leaves the
 /// other half to those who are logged in.
-fn hashing() -> usize {
+fn count_hash_threads() -> usize {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     (cores / 2).clamp(1, 8)
 }
@@ -94,12 +94,12 @@ impl App {
     /// Opens the database and loads what is kept in memory.
     pub async fn open(settings: Settings, clock: Clock) -> Result<Self, StoreError> {
         let store = Store::open(settings.database.expose(), settings.store_options())?;
-        let trusting = trusting(&settings)?;
+        let trusting = build_outbounds(&settings)?;
         let vault = Vault::open(&settings, &store).await?;
-        let seal = sealing(&store, &settings, &vault, clock.now()).await?;
-        let keys = keys(&store, &seal, &settings, clock.now()).await?;
-        let depot = Depot::open(&settings).map_err(StoreError::Unusable)?;
-        let worlds = Worlds::load(&store, catalogue::catalogue(), &clock).await?;
+        let seal = ensure_seal(&store, &settings, &vault, clock.now()).await?;
+        let keys = ensure_keys(&store, &seal, &settings, clock.now()).await?;
+        let depot = ObjectStorage::open(&settings).map_err(StoreError::Unusable)?;
+        let worlds = TenantSnapshots::load(&store, catalogue::build_default(), &clock).await?;
         Ok(Self {
             store,
             clock,
@@ -118,7 +118,7 @@ impl App {
             hooks: Hooks::new(&settings.webhook_networks.0)
                 .map_err(|error| StoreError::Unavailable(error.to_string()))?,
             trusting,
-            passwords: Passwords::new(hashing())
+            passwords: Passwords::new(count_hash_threads())
                 .map_err(|error| StoreError::Unavailable(error.to_string()))?,
             closing: watch::Sender::new(false),
             depot,
@@ -127,18 +127,18 @@ impl App {
     }
 
     /// The tenant of an actor.
-    pub fn world(&self, tenant: TenantId) -> Reply<Arc<World>> {
+    pub fn world(&self, tenant: TenantId) -> Reply<Arc<TenantSnapshot>> {
         self.worlds.get(tenant).ok_or_else(|| Problem::new(Code::Unauthenticated))
     }
 
     /// After how long an unused login is over.
-    pub fn idle(&self) -> Duration {
+    pub fn idle_limit(&self) -> Duration {
         Duration::hours(i64::from(self.settings.idle_hours))
     }
 
     /// Looks for signing keys that another replica made, at most once a second: what names an
     /// unknown key is often only forged. Whether it looked.
-    pub async fn look_for_keys(&self) -> Result<bool, StoreError> {
+    pub async fn refresh_keys(&self) -> Result<bool, StoreError> {
         let now = self.clock.now().timestamp_millis();
         let last = self.looked.load(Ordering::Relaxed);
         let mine = now.saturating_sub(last) >= 1000
@@ -154,9 +154,9 @@ impl App {
 }
 
 /// Those that trust authorities of their own, by the names of the providers.
-fn trusting(settings: &Settings) -> Result<HashMap<String, Outbound>, StoreError> {
+fn build_outbounds(settings: &Settings) -> Result<HashMap<String, Outbound>, StoreError> {
     let with_file = |provider: &Provider| {
-        let outbound = Outbound::trusting(provider.ca_file.as_deref()?);
+        let outbound = Outbound::with_authorities(provider.ca_file.as_deref()?);
         let name = provider.name.clone();
         Some(outbound.map(|outbound| (name, outbound)).map_err(StoreError::Unusable))
     };
@@ -165,19 +165,19 @@ fn trusting(settings: &Settings) -> Result<HashMap<String, Outbound>, StoreError
 
 /// The key that seals: the setting, or one that was made at the first start and kept, wrapped by
 /// the master key of the vault.
-pub async fn sealing(
+pub async fn ensure_seal(
     store: &Store,
     settings: &Settings,
     vault: &Vault,
     now: Instant,
-) -> Result<Seal, StoreError> {
+) -> Result<SecretBox, StoreError> {
     let suite = settings.vault_cipher;
     if let Some(given) = settings.key.as_ref().and_then(Secret::bytes)
         && let Some(secret) = cipher::Secret::from_slice(&given)
     {
-        return Ok(Seal::new(secret, suite));
+        return Ok(SecretBox::new(secret, suite));
     }
-    let secret = vault.wrap_own(&cipher::Secret::generate()?)?;
+    let secret = vault.wrap_own_key(&cipher::Secret::generate()?)?;
     // It has one identity, so that of two that start together one makes it and both take it.
     let id = Uuid::from_u128(1);
     let fresh = StoredKey {
@@ -189,24 +189,24 @@ pub async fn sealing(
         public: None,
     };
     let keys = match store.run(move |db| key::ensure(db, Purpose::Seal, &fresh)).await {
-        Err(StoreError::Exists(_)) => store.read(|db| key::all(db, Purpose::Seal)).await?,
+        Err(StoreError::Exists(_)) => store.read(|db| key::load_all(db, Purpose::Seal)).await?,
         made => made?,
     };
     let kept = keys.first().map(|key| key.secret.as_slice()).unwrap_or_default();
-    Ok(Seal::new(vault.unwrap_own(kept)?, suite))
+    Ok(SecretBox::new(vault.unwrap_own_key(kept)?, suite))
 }
 
 /// The keys this database signs with; the first is made at the first start.
-async fn keys(
+async fn ensure_keys(
     store: &Store,
-    seal: &Seal,
+    seal: &SecretBox,
     settings: &Settings,
     now: Instant,
 ) -> Result<Keys, StoreError> {
-    let fresh = ring::fresh(seal, now, now)?;
+    let fresh = signing_keys::new_key(seal, now, now)?;
     store.run(move |db| key::ensure(db, Purpose::Sign, &fresh)).await?;
-    let keys = Keys::new(Ring::default(), settings.public_url.as_deref().unwrap_or(ISSUER));
+    let keys = Keys::new(SigningKeys::default(), settings.public_url.as_deref().unwrap_or(ISSUER));
     keys.ring().refresh(store, seal).await?;
-    ring::keep_public(store, seal).await?;
+    signing_keys::store_public_keys(store, seal).await?;
     Ok(keys)
 }

@@ -32,7 +32,7 @@ use crate::{
     },
     http::{
         language::Language,
-        problem::{Problem, foreign, render},
+        problem::{Problem, foreign_problem, render_problem},
     },
 };
 
@@ -76,42 +76,43 @@ pub fn init(format: LogFormat, level: LogLevel) {
 }
 
 /// The middleware: `App::new().wrap(from_fn(telemetry::observe))`, outermost.
-pub async fn observe<B: MessageBody + 'static>(
+pub async fn observe_request<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
-    let trace = Trace::of(request.headers());
+    let trace = Trace::from_headers(request.headers());
     request.extensions_mut().insert(trace.clone());
     // Handlers and the router answer responses, errors included; nothing inside answers `Err`.
     let (request, response) = next.call(request).await?.into_parts();
-    let mut response = finished(&request, response.map_into_boxed_body(), &trace);
+    let mut response = finish_response(&request, response.map_into_boxed_body(), &trace);
     if let Some(allowance) = request.extensions().get::<Allowance>() {
-        allowance.announce(response.headers_mut());
+        allowance.write_headers(response.headers_mut());
     }
-    head(&mut response, &trace);
-    log(&request, &response, &trace, started);
+    set_default_headers(&mut response, &trace);
+    log_request(&request, &response, &trace, started);
     Ok(ServiceResponse::new(request, response))
 }
 
 /// The problem an error response stands for.
-fn problem(response: &HttpResponse) -> Option<&Problem> {
+fn find_problem(response: &HttpResponse) -> Option<&Problem> {
     response.error().and_then(Error::as_error)
 }
 
 /// The response to send: what went wrong is a problem with a body, whichever layer noticed it.
-fn finished(request: &HttpRequest, response: HttpResponse, trace: &Trace) -> HttpResponse {
+fn finish_response(request: &HttpRequest, response: HttpResponse, trace: &Trace) -> HttpResponse {
     let status = response.status();
     if !status.is_client_error() && !status.is_server_error() {
         return response;
     }
-    let response = match problem(&response) {
+    let response = match find_problem(&response) {
         Some(_) => response,
-        None => HttpResponse::from_error(foreign(&response)),
+        None => HttpResponse::from_error(foreign_problem(&response)),
     };
-    let language = Language::of(request.headers());
-    let body = problem(&response).map(|problem| render(problem, language, trace.trace_id()));
-    let plain = problem(&response).is_some_and(Problem::is_oauth);
+    let language = Language::from_headers(request.headers());
+    let body =
+        find_problem(&response).map(|problem| render_problem(problem, language, trace.trace_id()));
+    let plain = find_problem(&response).is_some_and(Problem::is_oauth);
     let kind = if plain { "application/json" } else { PROBLEM_JSON };
     let mut response = response.set_body(BoxBody::new(body.unwrap_or_default()));
     let headers = response.headers_mut();
@@ -121,7 +122,7 @@ fn finished(request: &HttpRequest, response: HttpResponse, trace: &Trace) -> Htt
 }
 
 /// Headers every response has, unless the handler knew better.
-fn head(response: &mut HttpResponse, trace: &Trace) {
+fn set_default_headers(response: &mut HttpResponse, trace: &Trace) {
     let headers = response.headers_mut();
     let mut default = |name: HeaderName, value: &'static str| {
         if !headers.contains_key(&name) {
@@ -138,7 +139,7 @@ fn head(response: &mut HttpResponse, trace: &Trace) {
 }
 
 /// The line of a request; what failed on our side says why.
-fn log(request: &HttpRequest, response: &HttpResponse, trace: &Trace, started: Instant) {
+fn log_request(request: &HttpRequest, response: &HttpResponse, trace: &Trace, started: Instant) {
     let route = request.match_pattern();
     let line = Line {
         method: request.method().as_str(),
@@ -149,8 +150,8 @@ fn log(request: &HttpRequest, response: &HttpResponse, trace: &Trace, started: I
             BodySize::Sized(bytes) => Some(bytes),
             BodySize::Stream => None,
         },
-        problem: problem(response),
-        request_id: trace.given(),
+        problem: find_problem(response),
+        request_id: trace.given_request_id(),
         trace_id: trace.trace_id(),
         started,
     };

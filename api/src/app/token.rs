@@ -25,7 +25,7 @@ use crate::{
     http::problem::{Code, Problem, Reply},
 };
 
-pub use crate::app::ring::{Ring, SigningKey};
+pub use crate::app::signing_keys::{SigningKey, SigningKeys};
 /// Whom access tokens are for: this API and nothing else.
 pub const AUDIENCE: &str = "gridwhistle-api";
 
@@ -144,7 +144,7 @@ impl From<Fault> for Problem {
 
 /// What signs and checks access tokens.
 pub struct Keys {
-    ring: Ring,
+    ring: SigningKeys,
     issuer: String,
     validation: Validation,
     /// Tokens that were right, by their digest, with the key that signed them.
@@ -156,7 +156,7 @@ impl Keys {
     const KNOWN: usize = 50_000;
 
     /// With the keys of `ring`, for tokens of `issuer`.
-    pub fn new(ring: Ring, issuer: &str) -> Self {
+    pub fn new(ring: SigningKeys, issuer: &str) -> Self {
         let mut validation = Validation::new(Algorithm::EdDSA);
         // Time is checked with the request's clock, below.
         validation.validate_exp = false;
@@ -167,7 +167,7 @@ impl Keys {
     }
 
     /// The keys that sign tokens and check them.
-    pub const fn ring(&self) -> &Ring {
+    pub const fn ring(&self) -> &SigningKeys {
         &self.ring
     }
 
@@ -177,9 +177,9 @@ impl Keys {
     }
 
     /// Signs a token with the key of the moment it is issued at.
-    pub fn issue(&self, claims: &Claims) -> Reply<String> {
+    pub fn issue_token(&self, claims: &Claims) -> Reply<String> {
         let none = || Problem::new(Code::Internal).because("no key signs tokens");
-        let key = self.ring.signing(claims.iat).ok_or_else(none)?;
+        let key = self.ring.signing_key_at(claims.iat).ok_or_else(none)?;
         let mut header = Header::new(Algorithm::EdDSA);
         header.kid = Some(key.kid.clone());
         let wire = Wire { iss: self.issuer.as_str(), aud: AUDIENCE, claims: *claims };
@@ -187,16 +187,16 @@ impl Keys {
     }
 
     /// What a token says, when this installation signed it and it is not over.
-    pub fn verify(&self, token: &str, now: Instant) -> Result<Claims, Fault> {
+    pub fn verify_token(&self, token: &str, now: Instant) -> Result<Claims, Fault> {
         if token.len() > MAX_LENGTH {
             return Err(Fault::TooLong);
         }
-        let digest = Hash::of(token.as_bytes()).0;
+        let digest = Hash::digest(token.as_bytes()).0;
         let (claims, key) = match self.known.get(&digest) {
             Some(known) => known,
-            None => self.check(token)?,
+            None => self.check_signature(token)?,
         };
-        if !self.ring.accepts(key, now) {
+        if !self.ring.accepts_key(key, now) {
             return Err(Fault::Key);
         }
         if now.timestamp() >= claims.exp {
@@ -206,21 +206,21 @@ impl Keys {
         Ok(claims)
     }
 
-    fn check(&self, token: &str) -> Result<(Claims, Uuid), Fault> {
-        let header = decode_header(token).map_err(|error| fault(error.kind()))?;
+    fn check_signature(&self, token: &str) -> Result<(Claims, Uuid), Fault> {
+        let header = decode_header(token).map_err(|error| classify_error(error.kind()))?;
         if header.alg != Algorithm::EdDSA {
             return Err(Fault::Algorithm);
         }
-        let key = header.kid.and_then(|kid| self.ring.by_kid(&kid)).ok_or(Fault::Key)?;
+        let key = header.kid.and_then(|kid| self.ring.find_by_kid(&kid)).ok_or(Fault::Key)?;
         let decoded = decode::<Wire<String>>(token, &key.check, &self.validation);
-        let claims = decoded.map_err(|error| fault(error.kind()))?.claims.claims;
+        let claims = decoded.map_err(|error| classify_error(error.kind()))?.claims.claims;
         Ok((claims, key.id))
     }
 }
 
 /// Of errors that this version does not know yet the token is at fault too.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the kinds of errors may grow")]
-fn fault(kind: &ErrorKind) -> Fault {
+fn classify_error(kind: &ErrorKind) -> Fault {
     match kind {
         ErrorKind::InvalidSignature => Fault::Signature,
         ErrorKind::InvalidIssuer => Fault::Issuer,

@@ -53,20 +53,20 @@ pub struct LookUp {
 
 impl LookUp {
     /// The digest a value is found by.
-    pub fn digest(&self, field: Field, value: &str) -> Vec<u8> {
+    pub fn digest_value(&self, field: Field, value: &str) -> Vec<u8> {
         self.suite.digest(&self.secret, &[field.name().as_bytes(), value.as_bytes()]).to_vec()
     }
 
     /// A digest of a whole contact, for telling a replayed request from another: what was said
     /// must not be guessed from what the journal keeps.
-    pub fn fingerprint(&self, contact: &Contact) -> Vec<u8> {
+    pub fn fingerprint_contact(&self, contact: &Contact) -> Vec<u8> {
         let values = contact.values();
         let parts = values.iter().flat_map(|(field, value)| [field.name(), value]);
-        self.fingerprint_of(&parts.collect::<Vec<_>>())
+        self.fingerprint_texts(&parts.collect::<Vec<_>>())
     }
 
     /// The same of any texts, in their order.
-    pub fn fingerprint_of(&self, parts: &[&str]) -> Vec<u8> {
+    pub fn fingerprint_texts(&self, parts: &[&str]) -> Vec<u8> {
         let parts: Vec<&[u8]> = parts.iter().map(|part| part.as_bytes()).collect();
         let key = Secret(self.suite.digest(&self.secret, &[b"fingerprint"]));
         self.suite.digest(&key, &parts).to_vec()
@@ -97,7 +97,7 @@ fn place_of_key(tenant: TenantId, subject: Uuid) -> Vec<u8> {
 }
 
 /// Where a value is sealed.
-fn place_of(tenant: TenantId, subject: Uuid, field: Field) -> Vec<u8> {
+fn place_of_value(tenant: TenantId, subject: Uuid, field: Field) -> Vec<u8> {
     [tenant.0.as_bytes(), subject.as_bytes(), field.name().as_bytes()].concat()
 }
 
@@ -107,18 +107,18 @@ impl Vault {
 
     /// Reads the master keys and checks that they open what the database holds.
     pub async fn open(settings: &Settings, store: &Store) -> Result<Self> {
-        let tenants = store.read(persistence::kernel::tenant::all).await?;
+        let tenants = store.read(persistence::kernel::tenant::load_all).await?;
         let keys = store
             .read(move |db| {
                 let key = |tenant: Tenant| {
-                    let key = vault::key_of(db, tenant.id, KeyOwner::LookUp)?;
+                    let key = vault::load_key(db, tenant.id, KeyOwner::LookUp)?;
                     Ok((tenant, key))
                 };
                 tenants.into_iter().map(key).collect::<Result<Vec<_>>>()
             })
             .await?;
-        let source = Source::of(settings)?;
-        let own = store.read(|db| key::all(db, Purpose::Seal)).await?;
+        let source = Source::from_settings(settings)?;
+        let own = store.read(|db| key::load_all(db, Purpose::Seal)).await?;
         let fresh = own.is_empty() && keys.iter().all(|(_, key)| key.is_none());
         let ring = source.read(fresh)?;
         let vault = Self {
@@ -138,8 +138,8 @@ impl Vault {
         let (mut opened, mut missing) = (false, None);
         for (tenant, key) in keys {
             let Some(key) = key else { continue };
-            let named = key.wrapped.as_deref().and_then(cipher::named);
-            if self.unwrap(tenant.id, &key).is_ok() {
+            let named = key.wrapped.as_deref().and_then(cipher::parse_header);
+            if self.unwrap_key(tenant.id, &key).is_ok() {
                 opened = true;
                 continue;
             }
@@ -149,7 +149,7 @@ impl Vault {
                          are found by anew"
                         .to_owned()
                 }
-                Some((_, master)) if self.master(master).is_ok() => {
+                Some((_, master)) if self.find_master_key(master).is_ok() => {
                     format!(
                         "it was altered: the master key {master}, which wraps it, does not open it"
                     )
@@ -181,12 +181,12 @@ impl Vault {
 
     /// The master key with this name; asks the source again when it is new, for the keys may have
     /// been rotated while this server ran.
-    fn master(&self, id: KeyId) -> Result<Secret> {
+    fn find_master_key(&self, id: KeyId) -> Result<Secret> {
         if let Some(key) = self.ring().get(id) {
             return Ok(key.clone());
         }
         let missing = || StoreError::Inconsistent(format!("the master key {id} is not given"));
-        if !self.source.changes() {
+        if !self.source.may_change() {
             return Err(missing());
         }
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
@@ -199,7 +199,7 @@ impl Vault {
     }
 
     /// Wraps a subject's key for keeping it.
-    fn wrap(
+    fn wrap_key(
         &self,
         tenant: TenantId,
         owner: KeyOwner,
@@ -212,15 +212,15 @@ impl Vault {
     }
 
     /// Wraps the key of this installation that seals secrets of logins.
-    pub fn wrap_own(&self, secret: &Secret) -> Result<Vec<u8>> {
+    pub fn wrap_own_key(&self, secret: &Secret) -> Result<Vec<u8>> {
         cipher::seal(self.suite, &self.ring().current, OWN, &secret.0[..])
     }
 
     /// That key as it is used.
-    pub fn unwrap_own(&self, wrapped: &[u8]) -> Result<Secret> {
+    pub fn unwrap_own_key(&self, wrapped: &[u8]) -> Result<Secret> {
         let wrong = |why: &str| StoreError::Unusable(format!("the sealing key: {why}"));
-        let (_, id) = cipher::named(wrapped).ok_or_else(|| wrong("it is not one"))?;
-        let master = self.master(id).map_err(|_missing| {
+        let (_, id) = cipher::parse_header(wrapped).ok_or_else(|| wrong("it is not one"))?;
+        let master = self.find_master_key(id).map_err(|_missing| {
             wrong(&format!("it is wrapped by the master key {id}, which is not given"))
         })?;
         let secret = cipher::open(&master, OWN, wrapped)?;
@@ -230,23 +230,24 @@ impl Vault {
     /// A new key of an owner.
     fn new_key(&self, tenant: TenantId, owner: KeyOwner, at: Instant) -> Result<(Secret, DataKey)> {
         let secret = Secret::generate()?;
-        let (key_id, wrapped) = self.wrap(tenant, owner, &secret)?;
+        let (key_id, wrapped) = self.wrap_key(tenant, owner, &secret)?;
         let key = DataKey { owner, key_id, wrapped, created_at: at, destroyed_at: None };
         Ok((secret, key))
     }
 
     /// The key of a subject as it is used.
-    fn unwrap(&self, tenant: TenantId, key: &DataKey) -> Result<Secret> {
+    fn unwrap_key(&self, tenant: TenantId, key: &DataKey) -> Result<Secret> {
         let id = key.owner.id();
         let wrong = |why: &str| StoreError::Inconsistent(format!("key {id}: {why}"));
         let wrapped = key.wrapped.as_deref().ok_or_else(|| wrong("it was destroyed"))?;
-        let (_, master) = cipher::named(wrapped).ok_or_else(|| wrong("it is not one"))?;
-        let secret = cipher::open(&self.master(master)?, &place_of_key(tenant, id), wrapped)?;
+        let (_, master) = cipher::parse_header(wrapped).ok_or_else(|| wrong("it is not one"))?;
+        let secret =
+            cipher::open(&self.find_master_key(master)?, &place_of_key(tenant, id), wrapped)?;
         Secret::from_slice(&secret).ok_or_else(|| wrong("it has not 32 bytes"))
     }
 
     /// What values of a tenant are looked up with; made at the first use.
-    pub async fn look_up(
+    pub async fn ensure_look_up(
         &self,
         store: &Store,
         tenant: TenantId,
@@ -259,7 +260,7 @@ impl Vault {
         if let Some(known) = known() {
             return Ok(known);
         }
-        let kept = store.read(move |db| vault::key_of(db, tenant, KeyOwner::LookUp)).await?;
+        let kept = store.read(move |db| vault::load_key(db, tenant, KeyOwner::LookUp)).await?;
         let kept = if let Some(kept) = kept {
             kept
         } else {
@@ -268,15 +269,15 @@ impl Vault {
         };
         // It is looked up with what its wrapping names, so that a change of the cipher does not
         // make what was kept before unfindable.
-        let wrapped = kept.wrapped.as_deref().and_then(cipher::named);
+        let wrapped = kept.wrapped.as_deref().and_then(cipher::parse_header);
         let suite = wrapped.map_or(self.suite, |(suite, _)| suite);
-        let look_up = Arc::new(LookUp { secret: self.unwrap(tenant, &kept)?, suite });
+        let look_up = Arc::new(LookUp { secret: self.unwrap_key(tenant, &kept)?, suite });
         let mut all = self.look_ups.write().unwrap_or_else(PoisonError::into_inner);
         all.insert(tenant, Arc::clone(&look_up));
         Ok(look_up)
     }
 
-    fn sealed(
+    fn seal_fields(
         &self,
         tenant: TenantId,
         subject: DataSubject,
@@ -286,9 +287,9 @@ impl Vault {
     ) -> Result<Vec<SealedField>> {
         let seal = |(field, value): &(Field, &str)| {
             let (field, value) = (*field, *value);
-            let place = place_of(tenant, subject.id, field);
+            let place = place_of_value(tenant, subject.id, field);
             let sealed = cipher::seal(self.suite, secret, &place, value.as_bytes())?;
-            let blind = field.is_looked_up().then(|| look_up.digest(field, value));
+            let blind = field.is_searchable().then(|| look_up.digest_value(field, value));
             Ok(SealedField { subject, field, sealed, blind })
         };
         values.iter().map(seal).collect()
@@ -303,11 +304,11 @@ impl Vault {
         look_up: &LookUp,
         at: Instant,
     ) -> Result<NewSubject> {
-        self.new_subject_of(tenant, subject, &contact.values(), look_up, at)
+        self.new_subject_with(tenant, subject, &contact.values(), look_up, at)
     }
 
     /// The same, whatever is kept of it.
-    pub fn new_subject_of(
+    pub fn new_subject_with(
         &self,
         tenant: TenantId,
         subject: DataSubject,
@@ -316,11 +317,11 @@ impl Vault {
         at: Instant,
     ) -> Result<NewSubject> {
         let (secret, key) = self.new_key(tenant, KeyOwner::Subject(subject), at)?;
-        Ok(NewSubject { fields: self.sealed(tenant, subject, &secret, values, look_up)?, key })
+        Ok(NewSubject { fields: self.seal_fields(tenant, subject, &secret, values, look_up)?, key })
     }
 
     /// A key for a subject that may have none yet.
-    pub fn spare_key(
+    pub fn new_spare_key(
         &self,
         tenant: TenantId,
         subject: DataSubject,
@@ -330,7 +331,7 @@ impl Vault {
     }
 
     /// Values of a subject whose key is kept already.
-    pub fn seal(
+    pub fn seal_contact(
         &self,
         tenant: TenantId,
         of: (DataSubject, &DataKey),
@@ -348,20 +349,20 @@ impl Vault {
         values: &[(Field, &str)],
         look_up: &LookUp,
     ) -> Result<Vec<SealedField>> {
-        let secret = self.unwrap(tenant, key)?;
-        self.sealed(tenant, subject, &secret, values, look_up)
+        let secret = self.unwrap_key(tenant, key)?;
+        self.seal_fields(tenant, subject, &secret, values, look_up)
     }
 
     /// Opens the values of a subject.
-    pub fn reveal(
+    pub fn open_values(
         &self,
         tenant: TenantId,
         key: &DataKey,
         fields: &[SealedField],
     ) -> Result<Values> {
-        let secret = self.unwrap(tenant, key)?;
+        let secret = self.unwrap_key(tenant, key)?;
         let open = |one: &SealedField| {
-            let place = place_of(tenant, one.subject.id, one.field);
+            let place = place_of_value(tenant, one.subject.id, one.field);
             let text = cipher::open(&secret, &place, &one.sealed)?;
             let text = Zeroizing::new(String::from_utf8_lossy(&text).into_owned());
             Ok((one.field, text.to_string()))
@@ -371,7 +372,7 @@ impl Vault {
 
     /// Reads and opens values of some subjects of a kind; those without any, and those that were
     /// erased, are not among them.
-    pub async fn read(
+    pub async fn load_values(
         &self,
         store: &Store,
         tenant: TenantId,
@@ -381,10 +382,10 @@ impl Vault {
         if subjects.is_empty() {
             return Ok(HashMap::new());
         }
-        let look = move |db: &mut Db| vault::sealed(db, tenant, (kind, &subjects), fields);
+        let look = move |db: &mut Db| vault::load_sealed(db, tenant, (kind, &subjects), fields);
         let sealed = store.read(look).await?;
         let open = |(subject, (key, fields)): (Uuid, (DataKey, Vec<SealedField>))| {
-            Ok((subject, self.reveal(tenant, &key, &fields)?))
+            Ok((subject, self.open_values(tenant, &key, &fields)?))
         };
         sealed.into_iter().map(open).collect()
     }

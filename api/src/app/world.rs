@@ -50,12 +50,12 @@ pub enum Geometry {
 
 impl Geometry {
     /// The geometry of a boundary.
-    pub fn of(boundary: &MultiPolygon) -> Self {
+    pub fn from_boundary(boundary: &MultiPolygon) -> Self {
         Self::MultiPolygon { coordinates: to_rings(boundary) }
     }
 
     /// The rings of its polygons.
-    pub fn rings(self) -> Rings {
+    pub fn into_rings(self) -> Rings {
         match self {
             Self::Polygon { coordinates } => vec![coordinates],
             Self::MultiPolygon { coordinates } => coordinates,
@@ -63,13 +63,13 @@ impl Geometry {
     }
 
     /// The boundary, or what is wrong with it.
-    pub fn boundary(self) -> Result<MultiPolygon, String> {
-        from_rings(&self.rings()).map_err(|error| error.to_string())
+    pub fn into_boundary(self) -> Result<MultiPolygon, String> {
+        from_rings(&self.into_rings()).map_err(|error| error.to_string())
     }
 }
 
 /// One tenant, as decisions see it.
-pub struct World {
+pub struct TenantSnapshot {
     /// The tenant itself, as it is stored.
     pub tenant: tenant::Tenant,
     /// Its areas as they are today.
@@ -101,19 +101,19 @@ pub struct Version {
 
 impl Version {
     /// Whether something was published since that the other knows; both only grow.
-    const fn before(self, other: Self) -> bool {
+    const fn is_before(self, other: Self) -> bool {
         self.areas < other.areas || self.rules < other.rules
     }
 
-    fn of(db: &mut persistence::Db, tenant: TenantId) -> Result<Self, StoreError> {
-        let areas = journal::last_seq(db, tenant, (FlowKind::Areas, tenant.0))?;
-        Ok(Self { areas, rules: policy::editions(db, tenant)? })
+    fn load(db: &mut persistence::Db, tenant: TenantId) -> Result<Self, StoreError> {
+        let areas = journal::load_last_seq(db, tenant, (FlowKind::Areas, tenant.0))?;
+        Ok(Self { areas, rules: policy::count_editions(db, tenant)? })
     }
 }
 
-impl World {
+impl TenantSnapshot {
     /// The context of a decision.
-    pub fn context<'a>(&'a self, by: &'a Actor, at: Instant) -> Context<'a> {
+    pub fn build_context<'a>(&'a self, by: &'a Actor, at: Instant) -> Context<'a> {
         Context {
             by,
             at,
@@ -126,8 +126,8 @@ impl World {
     }
 
     /// The same for a caller who asks now, or had asked without a signal.
-    pub fn context_of<'a>(&'a self, caller: &'a Caller, at: Instant) -> Context<'a> {
-        Context { kept: caller.typed(), ..self.context(caller, at) }
+    pub fn build_caller_context<'a>(&'a self, caller: &'a Caller, at: Instant) -> Context<'a> {
+        Context { kept: caller.offline_command(), ..self.build_context(caller, at) }
     }
 
     /// The deepest area a point lies in.
@@ -146,24 +146,24 @@ impl World {
         catalogue: Arc<Catalogue>,
         today: NaiveDate,
     ) -> Result<Self, StoreError> {
-        let version = Version::of(db, tenant.id)?;
-        let registry = area::registry(db, tenant.id)?;
+        let version = Version::load(db, tenant.id)?;
+        let registry = area::load_registry(db, tenant.id)?;
         let (mut boundaries, mut shapes) = (HashMap::new(), Vec::new());
-        for (id, no, text) in area::boundaries(db, tenant.id)? {
-            let Some(record) = registry.get(id).filter(|record| record.stands(today)) else {
+        for (id, no, text) in area::load_boundaries(db, tenant.id)? {
+            let Some(record) = registry.get(id).filter(|record| record.exists_on(today)) else {
                 continue;
             };
-            let outline = record.on(today).and_then(|version| version.boundary.as_ref());
+            let outline = record.version_on(today).and_then(|version| version.boundary.as_ref());
             if outline.is_none_or(|outline| outline.no != no) {
                 continue;
             }
-            let boundary = parsed(id, &text)?;
+            let boundary = parse_boundary(id, &text)?;
             shapes.push(Shape { key: id, rank: record.kind.rank(), boundary: boundary.clone() });
             boundaries.insert(id, boundary);
         }
-        let areas = registry.tree(today);
-        let rules = rules(db, tenant.id, &areas, &catalogue)?;
-        let (locator, turns) = (Locator::new(shapes), registry.next_turn(today));
+        let areas = registry.build_tree(today);
+        let rules = load_rules(db, tenant.id, &areas, &catalogue)?;
+        let (locator, turns) = (Locator::new(shapes), registry.next_change_day(today));
         Ok(Self {
             tenant,
             areas,
@@ -180,38 +180,38 @@ impl World {
 }
 
 /// A boundary as it is kept.
-pub fn parsed(id: AreaId, text: &str) -> Result<MultiPolygon, StoreError> {
+pub fn parse_boundary(id: AreaId, text: &str) -> Result<MultiPolygon, StoreError> {
     let wrong = |why: String| StoreError::Inconsistent(format!("area_boundaries {id}: {why}"));
     let geometry: Geometry =
         serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
-    geometry.boundary().map_err(wrong)
+    geometry.into_boundary().map_err(wrong)
 }
 
 /// The rules a tenant published, and those this program comes with where it published none.
-fn rules(
+fn load_rules(
     db: &mut persistence::Db,
     tenant: TenantId,
     areas: &AreaTree,
     catalogue: &Catalogue,
 ) -> Result<Rules, StoreError> {
-    static SHIPPED: LazyLock<Rules> = LazyLock::new(Rules::shipped);
+    static SHIPPED: LazyLock<Rules> = LazyLock::new(Rules::standard);
     let mut rules = SHIPPED.clone();
-    for stored in policy::all(db, tenant)? {
+    for stored in policy::load_all(db, tenant)? {
         let chain = |id| sla::ancestry(areas, id);
-        let known = sla::Known { areas: &chain, catalogue, ranks: &[] };
-        rules.enact(stored.state.document, stored.seq, &known);
+        let known = sla::References { areas: &chain, catalogue, ranks: &[] };
+        rules.enact_document(stored.state.document, stored.seq, &known);
     }
     Ok(rules)
 }
 
 /// All tenants of this database.
-pub struct Worlds {
-    loaded: RwLock<HashMap<TenantId, Arc<World>>>,
+pub struct TenantSnapshots {
+    loaded: RwLock<HashMap<TenantId, Arc<TenantSnapshot>>>,
     catalogue: Arc<Catalogue>,
     clock: Clock,
 }
 
-impl Worlds {
+impl TenantSnapshots {
     /// Loads every tenant.
     pub async fn load(
         store: &Store,
@@ -225,17 +225,17 @@ impl Worlds {
     }
 
     /// The tenant with this identity.
-    pub fn get(&self, tenant: TenantId) -> Option<Arc<World>> {
+    pub fn get(&self, tenant: TenantId) -> Option<Arc<TenantSnapshot>> {
         self.read(|worlds| worlds.get(&tenant).cloned())
     }
 
     /// All tenants there are.
-    pub fn all(&self) -> Vec<Arc<World>> {
+    pub fn all(&self) -> Vec<Arc<TenantSnapshot>> {
         self.read(|worlds| worlds.values().cloned().collect())
     }
 
     /// The tenant with this code; without a code, the only one there is.
-    pub fn by_code(&self, code: Option<&str>) -> Option<Arc<World>> {
+    pub fn find_by_code(&self, code: Option<&str>) -> Option<Arc<TenantSnapshot>> {
         self.read(|worlds| match code {
             Some(code) => worlds.values().find(|world| world.tenant.code == code).cloned(),
             None if worlds.len() == 1 => worlds.values().next().cloned(),
@@ -248,7 +248,8 @@ impl Worlds {
     pub async fn refresh(&self, store: &Store) -> Result<(), StoreError> {
         let today = local_day(self.clock.now());
         let known: HashMap<TenantId, (Version, tenant::Tenant)> = self.read(|worlds| {
-            let holds = |world: &&Arc<World>| world.turns.is_none_or(|turns| today < turns);
+            let holds =
+                |world: &&Arc<TenantSnapshot>| world.turns.is_none_or(|turns| today < turns);
             let known = worlds.values().filter(holds);
             known.map(|w| (w.tenant.id, (w.version, w.tenant.clone()))).collect()
         });
@@ -256,12 +257,17 @@ impl Worlds {
         let fresh = store
             .read(move |db| {
                 let mut fresh = Vec::new();
-                for tenant in tenant::all(db)? {
-                    let version = Version::of(db, tenant.id)?;
+                for tenant in tenant::load_all(db)? {
+                    let version = Version::load(db, tenant.id)?;
                     let same =
                         known.get(&tenant.id).is_some_and(|(v, t)| *v == version && *t == tenant);
                     if !same {
-                        fresh.push(World::load(db, tenant, Arc::clone(&catalogue), today)?);
+                        fresh.push(TenantSnapshot::load(
+                            db,
+                            tenant,
+                            Arc::clone(&catalogue),
+                            today,
+                        )?);
                     }
                 }
                 Ok(fresh)
@@ -272,7 +278,7 @@ impl Worlds {
             for world in fresh {
                 // A reader that looked earlier and comes later must not bring back anything older.
                 let known = worlds.get(&world.tenant.id);
-                if known.is_none_or(|known| !world.version.before(known.version)) {
+                if known.is_none_or(|known| !world.version.is_before(known.version)) {
                     worlds.insert(world.tenant.id, Arc::new(world));
                 }
             }
@@ -280,7 +286,7 @@ impl Worlds {
         Ok(())
     }
 
-    fn read<R>(&self, look: impl FnOnce(&HashMap<TenantId, Arc<World>>) -> R) -> R {
+    fn read<R>(&self, look: impl FnOnce(&HashMap<TenantId, Arc<TenantSnapshot>>) -> R) -> R {
         look(&self.loaded.read().unwrap_or_else(PoisonError::into_inner))
     }
 }

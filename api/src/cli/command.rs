@@ -24,8 +24,8 @@ use crate::{
     app::{
         clock::Clock,
         config::{DatabaseUrl, Partial, SecondFactor, Settings},
-        password, ring,
-        state::{App, sealing},
+        password, signing_keys,
+        state::{App, ensure_seal},
         telemetry,
         vault::{Vault, rotate},
     },
@@ -60,12 +60,12 @@ pub async fn run(cli: Cli) -> Done {
         Command::Demo(demo) => run_demo(demo).await,
         Command::Migrate(source) => run_migrate(&source),
         Command::Openapi => {
-            let text = serde_json::to_string_pretty(&server::document());
-            print(&text.map_err(|error| Failed(error.to_string()))?);
+            let text = serde_json::to_string_pretty(&server::build_openapi());
+            print_line(&text.map_err(|error| Failed(error.to_string()))?);
             Ok(Ended::Well)
         }
         Command::Problems => {
-            print(problems_markdown().trim_end());
+            print_line(problems_markdown().trim_end());
             Ok(Ended::Well)
         }
         Command::Import(import) => import::run(import).await,
@@ -87,35 +87,35 @@ fn keep_private() {
 }
 
 #[expect(clippy::print_stdout, reason = "the answer of a command goes to standard output")]
-fn print(text: &str) {
+fn print_line(text: &str) {
     println!("{text}");
 }
 
-fn settings(flags: Partial, config: Option<&Path>) -> Result<Settings, Failed> {
+fn load_settings(flags: Partial, config: Option<&Path>) -> Result<Settings, Failed> {
     Settings::load(flags, config).map_err(|fault| Failed(fault.to_string()))
 }
 
-fn open(source: &Source) -> Result<Store, Failed> {
-    let settings = settings(source.settings(), source.config.as_deref())?;
+fn open_store(source: &Source) -> Result<Store, Failed> {
+    let settings = load_settings(source.settings(), source.config.as_deref())?;
     Ok(Store::open(settings.database.expose(), settings.store_options())?)
 }
 
-fn listener(address: SocketAddr) -> Result<TcpListener, Failed> {
+fn bind_listener(address: SocketAddr) -> Result<TcpListener, Failed> {
     TcpListener::bind(address).map_err(|error| {
         Failed(format!("cannot listen on {address}: {error}; choose another address with --listen"))
     })
 }
 
 async fn run_serve(serve: Serve) -> Done {
-    let settings = settings(serve.settings, serve.config.as_deref())?;
+    let settings = load_settings(serve.settings, serve.config.as_deref())?;
     telemetry::init(settings.log, settings.log_level);
-    let listener = listener(settings.listen)?;
+    let listener = bind_listener(settings.listen)?;
     let database = settings.database.to_string();
     let app = App::open(settings, Clock::default()).await?;
     let store = app.store.clone();
     let failed = |error: io::Error| Failed(format!("cannot serve: {error}"));
     let running = server::start(Data::new(app), listener, true).map_err(failed)?;
-    print(&format!("GridWhistle listens on http://{} ({database})", running.address));
+    print_line(&format!("GridWhistle listens on http://{} ({database})", running.address));
     running.server.await.map_err(failed)?;
     store.close();
     Ok(Ended::Well)
@@ -143,28 +143,28 @@ async fn run_demo(options: Demo) -> Done {
         second_factor: Some(SecondFactor::Off),
         ..Partial::default()
     };
-    let settings = settings(flags, None)?;
-    demo::run(settings, listener(listen)?, demo::Options { once, record }).await?;
+    let settings = load_settings(flags, None)?;
+    demo::run(settings, bind_listener(listen)?, demo::Options { once, record }).await?;
     Ok(Ended::Well)
 }
 
 fn run_migrate(source: &Source) -> Done {
-    let settings = settings(source.settings(), source.config.as_deref())?;
+    let settings = load_settings(source.settings(), source.config.as_deref())?;
     let applied = migrate::up(settings.database.expose())?;
     match applied.as_slice() {
-        [] => print("the database is up to date"),
-        applied => print(&format!("applied {}", applied.join(", "))),
+        [] => print_line("the database is up to date"),
+        applied => print_line(&format!("applied {}", applied.join(", "))),
     }
     Ok(Ended::Well)
 }
 
 async fn create_tenant(new: NewTenant) -> Done {
-    let store = open(&new.source)?;
+    let store = open_store(&new.source)?;
     let clock = Clock::default();
     if install::find_tenant(&store, &new.code).await?.is_some() {
         return Err(Failed(format!("the tenant {} exists already", new.code)));
     }
-    let tenant = install::tenant(&store, &clock, &new.code, &new.name).await?;
+    let tenant = install::ensure_tenant(&store, &clock, &new.code, &new.name).await?;
     let kind = match new.kind {
         RootKind::City => AreaKind::City,
         RootKind::District => AreaKind::District,
@@ -176,20 +176,20 @@ async fn create_tenant(new: NewTenant) -> Done {
         parent: None,
         boundary: None,
     };
-    install::import(&store, &clock, &tenant, "tenant create", vec![root]).await?;
-    print(&format!("created the tenant {} {}", new.code, new.name));
+    install::import_areas(&store, &clock, &tenant, "tenant create", vec![root]).await?;
+    print_line(&format!("created the tenant {} {}", new.code, new.name));
     Ok(Ended::Well)
 }
 
 async fn list_tenants(source: &Source) -> Done {
-    let store = open(source)?;
-    for tenant in store.read(persistence::kernel::tenant::all).await? {
-        print(&format!("{}\t{}", tenant.code, tenant.name));
+    let store = open_store(source)?;
+    for tenant in store.read(persistence::kernel::tenant::load_all).await? {
+        print_line(&format!("{}\t{}", tenant.code, tenant.name));
     }
     Ok(Ended::Well)
 }
 
-async fn known_tenant(
+async fn require_tenant(
     store: &Store,
     code: &str,
 ) -> Result<persistence::kernel::tenant::Tenant, Failed> {
@@ -200,50 +200,52 @@ async fn known_tenant(
 }
 
 async fn create_admin(new: NewAdmin) -> Done {
-    let store = open(&new.source)?;
-    let tenant = known_tenant(&store, &new.tenant).await?;
+    let store = open_store(&new.source)?;
+    let tenant = require_tenant(&store, &new.tenant).await?;
     let password = password::generate().map_err(|error| Failed(error.to_string()))?;
     let person = NewPerson {
         account: new.account.clone(),
         name: new.name,
         password: password.clone(),
         chosen: false,
-        grants: vec![(Role::Administrator, root_code(&store, &tenant).await?)],
+        grants: vec![(Role::Administrator, load_root_code(&store, &tenant).await?)],
     };
-    install::register(&store, &Clock::default(), None, &tenant, vec![person]).await?;
-    print(&format!("account  {}\npassword {password}", new.account));
-    print("The password is shown once; hand it over in person. It is changed at the first login.");
+    install::register_people(&store, &Clock::default(), None, &tenant, vec![person]).await?;
+    print_line(&format!("account  {}\npassword {password}", new.account));
+    print_line(
+        "The password is shown once; hand it over in person. It is changed at the first login.",
+    );
     Ok(Ended::Well)
 }
 
 async fn rotate_keys(rotate: Rotate) -> Done {
-    let settings = settings(rotate.source.settings(), rotate.source.source.config.as_deref())?;
+    let settings = load_settings(rotate.source.settings(), rotate.source.source.config.as_deref())?;
     let store = Store::open(settings.database.expose(), settings.store_options())?;
     let now = Clock::default().now();
     let vault = Vault::open(&settings, &store).await?;
-    let seal = sealing(&store, &settings, &vault, now).await?;
-    let new = ring::rotate(&store, &seal, now, rotate.at_once).await?;
-    print(&format!("{} signs from {}", new.id, new.activated_at.to_rfc3339()));
+    let seal = ensure_seal(&store, &settings, &vault, now).await?;
+    let new = signing_keys::rotate_keys(&store, &seal, now, rotate.at_once).await?;
+    print_line(&format!("{} signs from {}", new.id, new.activated_at.to_rfc3339()));
     Ok(Ended::Well)
 }
 
 async fn list_keys(source: &Source) -> Done {
-    let store = open(source)?;
-    for key in store.read(|db| key::all(db, Purpose::Sign)).await? {
+    let store = open_store(source)?;
+    for key in store.read(|db| key::load_all(db, Purpose::Sign)).await? {
         let until = key.retired_at.map_or("-".to_owned(), |at| at.to_rfc3339());
         let (made, from) = (key.created_at.to_rfc3339(), key.activated_at.to_rfc3339());
-        print(&format!("{}\tmade {made}\tsigns from {from}\taccepted until {until}", key.id));
+        print_line(&format!("{}\tmade {made}\tsigns from {from}\taccepted until {until}", key.id));
     }
     Ok(Ended::Well)
 }
 
-async fn root_code(
+async fn load_root_code(
     store: &Store,
     tenant: &persistence::kernel::tenant::Tenant,
 ) -> Result<String, Failed> {
     let id = tenant.id;
-    let registry = store.read(move |db| persistence::flows::area::registry(db, id)).await?;
-    let tree = registry.tree(domain::core::time::local_day(Clock::default().now()));
+    let registry = store.read(move |db| persistence::flows::area::load_registry(db, id)).await?;
+    let tree = registry.build_tree(domain::core::time::local_day(Clock::default().now()));
     tree.root().map(|area| area.code.clone()).ok_or_else(|| {
         Failed(format!("the tenant {} has no areas; import them first", tenant.code))
     })
@@ -256,37 +258,41 @@ async fn run_vault(command: VaultKeys) -> Done {
         VaultKeys::Rewrap(source) => (source, false, true),
     };
     let VaultSource { source: Source { config, .. }, .. } = source;
-    let settings = settings(source.settings(), config.as_deref())?;
+    let settings = load_settings(source.settings(), config.as_deref())?;
     let store = Store::open(settings.database.expose(), settings.store_options())?;
     let vault = Vault::open(&settings, &store).await?;
     if rotates {
-        vault.prepend()?;
+        vault.prepend_master_key()?;
     }
     let now = Clock::default().now();
-    let (tenants, current) = (store.read(persistence::kernel::tenant::all).await?, vault.current());
+    let (tenants, current) =
+        (store.read(persistence::kernel::tenant::load_all).await?, vault.current_key_id());
     let mut used = std::collections::BTreeSet::new();
     for tenant in tenants {
         if rewraps {
-            let done = vault.rewrap(&store, tenant.id, now).await?;
+            let done = vault.rewrap_tenant(&store, tenant.id, now).await?;
             let (keys, values) = (done.keys, done.values);
-            print(&format!("{}\t{keys} keys and {values} values brought up to date", tenant.code));
+            print_line(&format!(
+                "{}\t{keys} keys and {values} values brought up to date",
+                tenant.code
+            ));
         }
-        for (master, count) in rotate::masters(&store, tenant.id).await? {
-            print(&format!("{}\t{master} wraps {count} data keys", tenant.code));
+        for (master, count) in rotate::count_wrapped_keys(&store, tenant.id).await? {
+            print_line(&format!("{}\t{master} wraps {count} data keys", tenant.code));
             used.insert(master);
         }
     }
-    if rewraps && vault.rewrap_own(&store).await? {
-        print("the sealing key was brought up to date");
+    if rewraps && vault.rewrap_own_key(&store).await? {
+        print_line("the sealing key was brought up to date");
     }
-    used.extend(rotate::own_master(&store).await?);
-    for master in vault.given() {
+    used.extend(rotate::load_own_master(&store).await?);
+    for master in vault.master_key_ids() {
         let state = match (master == current, used.contains(&master)) {
             (true, _) => "current",
             (false, true) => "still used",
             (false, false) => "unused; only older backups may need it",
         };
-        print(&format!("{master}\t{state}"));
+        print_line(&format!("{master}\t{state}"));
     }
     store.close();
     Ok(Ended::Well)
@@ -303,11 +309,11 @@ async fn run_health(health: Health) -> Done {
     });
     match asked.await {
         Ok(Ok(())) => {
-            print("well");
+            print_line("well");
             Ok(Ended::Well)
         }
         Ok(Err(error)) => {
-            print(&format!("not well: {error}"));
+            print_line(&format!("not well: {error}"));
             Ok(Ended::Badly)
         }
         Err(error) => Err(Failed(error.to_string())),

@@ -44,7 +44,7 @@ pub async fn run(
     options: Options,
 ) -> Result<(), Failed> {
     let weixin = weixin::Weixin::start().map_err(|error| Failed(error.to_string()))?;
-    outside(&mut settings, &weixin.server.base);
+    configure_standins(&mut settings, &weixin.server.base);
     let clock = Clock::default();
     let app = App::open(settings, clock.clone()).await?;
     say("正在建立黄石市：区划、部门、网格、人员…… / Setting up the city of Huangshi…");
@@ -60,14 +60,15 @@ pub async fn run(
     let serving = tokio::spawn(running.server);
     let (told, record) = (city.clone(), options.record.clone());
     let address = base.clone();
-    let loop_done = tokio::task::spawn_blocking(move || story::tell(&address, &told, record, time))
-        .await
-        .map_err(|error| Failed(error.to_string()))?;
+    let loop_done =
+        tokio::task::spawn_blocking(move || story::tell_stories(&address, &told, record, time))
+            .await
+            .map_err(|error| Failed(error.to_string()))?;
     let done = match (loop_done, options.once) {
         (Err(failed), _) => Err(failed),
         (Ok(()), true) => Ok(()),
         (Ok(()), false) => {
-            say(&city.invitation(&base));
+            say(&city.render_invitation(&base));
             serving.await.map_err(|e| Failed(e.to_string()))?.map_err(|e| Failed(e.to_string()))?;
             store.close();
             return Ok(());
@@ -79,7 +80,7 @@ pub async fn run(
 }
 
 /// Takes the stand-in for WeChat and WeCom, so that every way in can be tried.
-fn outside(settings: &mut Settings, base: &str) {
+fn configure_standins(settings: &mut Settings, base: &str) {
     settings.mini_programs = vec![MiniProgram {
         app_id: weixin::APP_ID.to_owned(),
         secret: Secret::from(weixin::SECRET),

@@ -9,13 +9,13 @@ use domain::{
     core::{
         id::{AreaId, CommandId, PersonId, TenantId},
         journal::{FlowKind, Hash},
-        sheet::At,
+        tabular_import::At,
         text::{Code, Line},
         time::local_day,
     },
     flows::{
         areas::import::{Doing, Given, Refused, Taking, plan},
-        change::{Request, act},
+        change::{Request, execute},
         flow::Context,
         person::{Command, NewGrant, Person},
     },
@@ -84,12 +84,12 @@ pub struct Imported {
 
 /// The tenant with this code.
 pub async fn find_tenant(store: &Store, code: &str) -> Result<Option<Tenant>, Failed> {
-    let tenants = store.read(tenant::all).await?;
+    let tenants = store.read(tenant::load_all).await?;
     Ok(tenants.into_iter().find(|tenant| tenant.code == code))
 }
 
 /// Adds a tenant, unless there is one with this code.
-pub async fn tenant(
+pub async fn ensure_tenant(
     store: &Store,
     clock: &Clock,
     code: &str,
@@ -107,22 +107,22 @@ pub async fn tenant(
 /// Imports areas, all or none; an area whose code exists keeps its identity and place, and is
 /// given the new name and boundary. Published boundaries of large areas cross themselves here and
 /// there: crossings are resolved.
-pub async fn import(
+pub async fn import_areas(
     store: &Store,
     clock: &Clock,
     tenant: &Tenant,
     source: &str,
     areas: Vec<NewArea>,
 ) -> Result<Imported, Failed> {
-    let given = areas.into_iter().enumerate().map(|(row, area)| area.given(At::Row(row)));
+    let given = areas.into_iter().enumerate().map(|(row, area)| area.into_given(At::Row(row)));
     let how = How { dry: false, repair: true };
-    take(store, clock, tenant, source, given.collect(), how).await
+    import_rows(store, clock, tenant, source, given.collect(), how).await
 }
 
 impl NewArea {
-    fn given(self, at: At) -> Given {
+    fn into_given(self, at: At) -> Given {
         let Self { code, name, kind, parent, boundary } = self;
-        let boundary = boundary.map(Geometry::rings);
+        let boundary = boundary.map(Geometry::into_rings);
         Given { at, code, name, kind, parent, grid: None, households: None, boundary }
     }
 }
@@ -137,7 +137,7 @@ pub struct How {
 }
 
 /// Takes over what a file gives, as the system, today.
-pub async fn take(
+pub async fn import_rows(
     store: &Store,
     clock: &Clock,
     tenant: &Tenant,
@@ -148,11 +148,14 @@ pub async fn take(
     let id = tenant.id;
     let (registry, chain) = store
         .read(move |db| {
-            Ok((area::registry(db, id)?, journal::chain(db, id, (FlowKind::Areas, id.0), None)?))
+            Ok((
+                area::load_registry(db, id)?,
+                journal::load_chain(db, id, (FlowKind::Areas, id.0), None)?,
+            ))
         })
         .await?;
     let (last, at) = (chain.last(), clock.now());
-    let tree = registry.tree(local_day(at));
+    let tree = registry.build_tree(local_day(at));
     // Before there is any area the system is at home everywhere.
     let everywhere = Unit {
         id: AreaId(id.0),
@@ -161,7 +164,7 @@ pub async fn take(
         path: Path(String::new()),
     };
     let (system, catalogue, rules) =
-        (Actor::system(id, everywhere), Catalogue::default(), Rules::shipped());
+        (Actor::new_system(id, everywhere), Catalogue::default(), Rules::standard());
     let context = Context {
         by: &system,
         at,
@@ -179,15 +182,20 @@ pub async fn take(
         }
         Refused::Rule(refusal) => Failed::from(crate::http::problem::Problem::from(refusal)),
     })?;
-    let (added, updated) = (plan.count(Doing::Added), plan.count(Doing::Updated));
+    let (added, updated) = (plan.count_rows(Doing::Added), plan.count_rows(Doing::Updated));
     let imported = Imported { added, updated };
     if how.dry || plan.decided.events.is_empty() {
         return Ok(imported);
     }
     let request = Request::new(CommandId(new_id()), "import_areas", id.0, &source);
     let before = last.map_or_else(Hash::default, |entry| entry.hash);
-    let write =
-        crate::resources::area::change::entry(plan.decided, "import", request, before, &context);
+    let write = crate::resources::area::change::build_write(
+        plan.decided,
+        "import",
+        request,
+        before,
+        &context,
+    );
     match store.commit(vec![write]).await? {
         Outcome::Done => Ok(imported),
         Outcome::Stale | Outcome::Seen => {
@@ -213,7 +221,7 @@ pub struct NewPerson {
 
 /// Registers people as the system; answers their identities. Without a vault the names of
 /// residents are not kept.
-pub async fn register(
+pub async fn register_people(
     store: &Store,
     clock: &Clock,
     vault: Option<&Vault>,
@@ -221,11 +229,11 @@ pub async fn register(
     people: Vec<NewPerson>,
 ) -> Result<Vec<PersonId>, Failed> {
     let id = tenant.id;
-    let registry = store.read(move |db| area::registry(db, id)).await?;
-    let areas = registry.tree(local_day(clock.now()));
+    let registry = store.read(move |db| area::load_registry(db, id)).await?;
+    let areas = registry.build_tree(local_day(clock.now()));
     let root = areas.root().ok_or_else(|| Failed("import the areas first".to_owned()))?.unit();
-    let (system, catalogue) = (Actor::system(id, root), Catalogue::default());
-    let rules = Rules::shipped();
+    let (system, catalogue) = (Actor::new_system(id, root), Catalogue::default());
+    let rules = Rules::standard();
     let context = |at: Instant| Context {
         by: &system,
         at,
@@ -238,9 +246,9 @@ pub async fn register(
     let mut registered = Vec::with_capacity(people.len());
     for new in people {
         let person = PersonId(new_id());
-        let command = command(person, &new, &areas)?;
+        let command = build_command(person, &new, &areas)?;
         let request = Request::new(CommandId(new_id()), "register", person.0, &command);
-        let change = act::<Person>(None, &command, request, context(clock.now()))
+        let change = execute::<Person>(None, &command, request, context(clock.now()))
             .map_err(|refusal| Failed(format!("{}: {}", new.account, refusal.code())))?;
         let password = match change.state.require_password() {
             Ok(()) => {
@@ -252,7 +260,9 @@ pub async fn register(
             Err(_program) => None,
         };
         let sealed = match vault.filter(|_| change.state.is_nameless()) {
-            Some(vault) => Some(sealed(vault, store, id, (person, &new.name), clock.now()).await?),
+            Some(vault) => {
+                Some(seal_name(vault, store, id, (person, &new.name), clock.now()).await?)
+            }
             None => None,
         };
         let writes = [Write::from(change)];
@@ -269,25 +279,26 @@ pub async fn register(
 }
 
 /// The name of a resident, sealed.
-async fn sealed(
+async fn seal_name(
     vault: &Vault,
     store: &Store,
     tenant: TenantId,
     (person, name): (PersonId, &str),
     at: Instant,
 ) -> Result<Write, Failed> {
-    let look_up = vault.look_up(store, tenant, at).await?;
+    let look_up = vault.ensure_look_up(store, tenant, at).await?;
     let contact = Contact { name: Line::try_from(name).ok(), ..Contact::default() };
     let subject = DataSubject::new(SubjectKind::Person, person.0);
     let new = vault.new_subject(tenant, subject, &contact, &look_up, at)?;
     Ok(Write::Personal(Box::new(new)))
 }
 
-fn command(person: PersonId, new: &NewPerson, areas: &AreaTree) -> Result<Command, Failed> {
+fn build_command(person: PersonId, new: &NewPerson, areas: &AreaTree) -> Result<Command, Failed> {
     let wrong = |fault: domain::core::text::Fault| Failed(format!("{}: {fault}", new.account));
     let mut grants = Vec::with_capacity(new.grants.len());
     for (role, code) in &new.grants {
-        let area = areas.by_code(code).ok_or_else(|| Failed(format!("no area has code {code}")))?;
+        let area =
+            areas.find_by_code(code).ok_or_else(|| Failed(format!("no area has code {code}")))?;
         grants.push(NewGrant::new(*role, area.id));
     }
     Ok(Command::Register {
@@ -301,5 +312,5 @@ fn command(person: PersonId, new: &NewPerson, areas: &AreaTree) -> Result<Comman
 /// Whether the tenant has anybody with this account.
 pub async fn has_account(store: &Store, tenant: &Tenant, account: &str) -> Result<bool, Failed> {
     let (id, account) = (tenant.id, account.to_owned());
-    Ok(store.read(move |db| person::by_account(db, id, &account)).await?.is_some())
+    Ok(store.read(move |db| person::find_by_account(db, id, &account)).await?.is_some())
 }

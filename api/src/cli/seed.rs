@@ -8,9 +8,9 @@ mod boundaries;
 use domain::rules::vocabulary::Urgency;
 use serde::Deserialize;
 
-use crate::app::catalogue::rows;
+use crate::app::catalogue::parse_rows;
 
-pub use boundaries::{Boundaries, GridSeed, boundaries};
+pub use boundaries::{Boundaries, GridSeed, derive_boundaries};
 
 /// A node of the official tree: city, district, street, community.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +93,7 @@ pub enum Channel {
 
 /// The divisions of the city, parents before children.
 pub fn divisions() -> Vec<Division> {
-    rows(include_str!("../../data/huangshi/divisions.csv"))
+    parse_rows(include_str!("../../data/huangshi/divisions.csv"))
         .filter_map(|[code, name, level, parent_code]| {
             Some(Division { code, name, level: level.parse().ok()?, parent_code })
         })
@@ -102,7 +102,7 @@ pub fn divisions() -> Vec<Division> {
 
 /// The departments of every district.
 pub fn departments() -> Vec<Department> {
-    rows(include_str!("../../data/huangshi/departments.csv"))
+    parse_rows(include_str!("../../data/huangshi/departments.csv"))
         .map(|[code, name, parent_code]| Department { code, name, parent_code })
         .collect()
 }
@@ -119,7 +119,7 @@ mod tests {
     use domain::area::coordinate::{Point, distance_m};
 
     use super::*;
-    use crate::app::catalogue::categories;
+    use crate::app::catalogue::build_categories;
 
     #[test]
     fn the_tree_is_complete() {
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn the_catalogue_stands_on_its_classes_and_departments() {
-        let categories = categories();
+        let categories = build_categories();
         let leads: HashSet<String> = departments()
             .iter()
             .filter_map(|d| Some(d.code.split_once('-')?.1.to_owned()))
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn reports_are_of_every_class_and_two_are_the_same() {
-        let (reports, categories) = (reports(), categories());
+        let (reports, categories) = (reports(), build_categories());
         assert_eq!(reports.len(), 60);
         let used: HashSet<_> = reports
             .iter()

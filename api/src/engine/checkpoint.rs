@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use domain::{
     Instant,
     core::{
-        checkpoint::{AuditMark, Checkpoint, step},
+        checkpoint::{AuditMark, Checkpoint, extend_digest},
         id::TenantId,
         journal::Hash,
     },
@@ -30,7 +30,7 @@ use uuid::Uuid;
 use crate::{
     app::{
         caller::Caller,
-        ring::{PublicKey, Ring},
+        signing_keys::{PublicKey, SigningKeys},
         state::App,
     },
     engine::verification::require_auditor,
@@ -98,13 +98,13 @@ impl std::fmt::Display for Fault {
 
 /// Signs a checkpoint with the key of the moment it was taken at.
 pub fn sign(
-    ring: &Ring,
+    ring: &SigningKeys,
     issuer: &str,
     (code, checkpoint): (&str, &Checkpoint),
 ) -> Reply<SignedCheckpointView> {
     let none = || Problem::new(Code::Internal).because("no key signs");
     let iat = checkpoint.at.timestamp();
-    let key = ring.signing(iat).ok_or_else(none)?;
+    let key = ring.signing_key_at(iat).ok_or_else(none)?;
     let mut header = Header::new(Algorithm::EdDSA);
     header.kid = Some(key.kid.clone());
     let claims = Claims {
@@ -123,9 +123,9 @@ pub fn sign(
         at,
         position,
         entries,
-        digest: digest.hex(),
+        digest: digest.to_hex(),
         audit_seq: audit.seq,
-        audit_hash: audit.hash.hex(),
+        audit_hash: audit.hash.to_hex(),
         signed,
     })
 }
@@ -140,7 +140,7 @@ pub fn read(text: &str, keys: &[PublicKey]) -> Result<Vec<Checkpoint>, Fault> {
         File::All { checkpoints } => checkpoints,
         File::One(one) => vec![one],
     };
-    signed.iter().map(|one| one.open(keys)).collect()
+    signed.iter().map(|one| one.verify(keys)).collect()
 }
 
 /// A file: all tenants, or what the endpoint answers.
@@ -163,18 +163,18 @@ struct Entry {
 }
 
 impl Entry {
-    fn open(&self, keys: &[PublicKey]) -> Result<Checkpoint, Fault> {
-        let one = open(&self.signed, keys)?;
+    fn verify(&self, keys: &[PublicKey]) -> Result<Checkpoint, Fault> {
+        let one = verify_signed(&self.signed, keys)?;
         let same = self.position.is_none_or(|position| position == one.position)
             && self.entries.is_none_or(|entries| entries == one.entries)
-            && self.digest.as_ref().is_none_or(|digest| *digest == one.digest.hex())
+            && self.digest.as_ref().is_none_or(|digest| *digest == one.digest.to_hex())
             && self.audit_seq.is_none_or(|seq| seq == one.audit.seq)
-            && self.audit_hash.as_ref().is_none_or(|hash| *hash == one.audit.hash.hex());
+            && self.audit_hash.as_ref().is_none_or(|hash| *hash == one.audit.hash.to_hex());
         if same { Ok(one) } else { Err(Fault::Readable) }
     }
 }
 
-fn open(signed: &str, keys: &[PublicKey]) -> Result<Checkpoint, Fault> {
+fn verify_signed(signed: &str, keys: &[PublicKey]) -> Result<Checkpoint, Fault> {
     let header = decode_header(signed).map_err(|_malformed| Fault::Malformed)?;
     let kid = header.kid.unwrap_or_default();
     if header.alg != Algorithm::EdDSA {
@@ -212,27 +212,27 @@ struct Read {
 
 impl Checkpoints {
     /// What the records of a tenant are now. One is made at a time, a page of the feed by itself.
-    async fn take(&self, app: &App, tenant: TenantId) -> Reply<Checkpoint> {
+    async fn take_checkpoint(&self, app: &App, tenant: TenantId) -> Reply<Checkpoint> {
         const PAGE: i64 = 2000;
         let mut all = self.0.lock().await;
         let at = app.clock.now();
         let ends = move |db: &mut persistence::Db| {
-            let (_, end) = audit::ends(db, tenant)?;
-            let newest = audit::after(db, tenant, end.seq - 1, 1)?;
+            let (_, end) = audit::load_ends(db, tenant)?;
+            let newest = audit::load_after(db, tenant, end.seq - 1, 1)?;
             let at = newest.first().filter(|one| one.seq == end.seq).map(|one| one.note.at);
-            Ok((feed::end(db, tenant)?, AuditMark { seq: end.seq, hash: end.hash, at }))
+            Ok((feed::load_end(db, tenant)?, AuditMark { seq: end.seq, hash: end.hash, at }))
         };
-        let (position, audit) = app.store.snapshot(ends).await?;
+        let (position, audit) = app.store.read_snapshot(ends).await?;
         // A database that was restored to an earlier day is read anew.
         let known = all.get(&tenant).copied().filter(|read| read.position <= position);
         let mut read = known.unwrap_or_default();
         while read.position < position {
             let from = read.position;
-            let page = app.store.read(move |db| feed::hashes(db, tenant, from, PAGE)).await?;
+            let page = app.store.read(move |db| feed::load_hashes(db, tenant, from, PAGE)).await?;
             let page = page.into_iter().take_while(|(at, _)| *at <= position);
             let before = read.position;
             for (position, hash) in page {
-                read.digest = step(read.digest, position, &hash);
+                read.digest = extend_digest(read.digest, position, &hash);
                 read.entries += 1;
                 read.position = position;
             }
@@ -280,7 +280,8 @@ pub struct SignedCheckpointView {
 async fn get_checkpoint(app: Data<App>, caller: Caller) -> Reply<HttpResponse> {
     require_auditor(&app, &caller)?;
     let world = app.world(caller.tenant)?;
-    let checkpoint = app.memory.of::<Checkpoints>().take(&app, caller.tenant).await?;
+    let checkpoint =
+        app.memory.get_or_default::<Checkpoints>().take_checkpoint(&app, caller.tenant).await?;
     let signed =
         sign(app.keys.ring(), app.keys.issuer(), (world.tenant.code.as_str(), &checkpoint))?;
     Ok(HttpResponse::Ok().json(signed))
@@ -305,7 +306,7 @@ impl CheckpointFile {
 /// What all this is signed with, for a command: the keys of the database, and their public halves.
 pub struct Signing {
     /// The keys that can sign now.
-    pub ring: Ring,
+    pub ring: SigningKeys,
     /// The public halves, of older keys too.
     pub public: Vec<PublicKey>,
     /// The `iss` of checkpoints, the same as that of access tokens.
@@ -314,13 +315,13 @@ pub struct Signing {
 
 impl Signing {
     /// Signs where the records of tenants end.
-    pub fn file(
+    pub fn sign_file(
         &self,
         heads: &[crate::engine::verify::Head],
         at: Instant,
     ) -> Reply<CheckpointFile> {
         let one = |head: &crate::engine::verify::Head| {
-            sign(&self.ring, &self.issuer, (&head.code, &head.checkpoint(at)))
+            sign(&self.ring, &self.issuer, (&head.code, &head.to_checkpoint(at)))
         };
         Ok(CheckpointFile::new(heads.iter().map(one).collect::<Reply<_>>()?))
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::{
     Instant,
     core::id::AreaId,
-    flows::{change::Stored, notice::Notice},
+    flows::{change::Versioned, notice::Notice},
     people::actor::Actor,
     rules::obligation::Duty,
 };
@@ -26,22 +26,22 @@ pub trait ServedFlow: FlowTable {
 
     /// The command that takes the measure about a debt whose time has come: which duty, of which unit,
     /// which term. None where no measures are taken about such flows.
-    fn lapse(_: Duty, _: AreaId, _: i64) -> Option<Self::Command> {
+    fn measure_command(_: Duty, _: AreaId, _: i64) -> Option<Self::Command> {
         None
     }
 
     /// The command that computes provisional deadlines anew; none where a calendar moves none.
-    fn recompute() -> Option<Self::Command> {
+    fn recompute_command() -> Option<Self::Command> {
         None
     }
 
     /// What published events of it are about; none of a flow whose events are not published.
-    fn subject(_: Arc<Stored<Self>>) -> Option<Arc<dyn Subject>> {
+    fn event_subject(_: Arc<Versioned<Self>>) -> Option<Arc<dyn Subject>> {
         None
     }
 
     /// The notices that an event makes; `self` is the flow as it is now.
-    fn notices(&self, _: &Self::Event) -> Vec<Notice> {
+    fn event_notices(&self, _: &Self::Event) -> Vec<Notice> {
         Vec::new()
     }
 }

@@ -29,45 +29,45 @@ pub struct Reporters(Vec<Tenure>);
 impl Reporters {
     /// Those of a report or a case, by entries that have all of [`TELLING`] among them; empty for
     /// any other flow.
-    pub fn of(entries: &[Entry]) -> Self {
+    pub fn from_entries(entries: &[Entry]) -> Self {
         let mut all = Self::default();
         for entry in entries {
             if entry.flow == FlowKind::Report && entry.name == "submit" {
-                all.submitted(entry);
+                all.add_report_entry(entry);
             }
             if entry.flow == FlowKind::Case && TELLING.contains(&entry.name.as_str()) {
-                all.moved(entry);
+                all.add_case_entry(entry);
             }
         }
         all
     }
 
     /// Those who are known to have reported something, since it began.
-    pub fn now(reports: impl IntoIterator<Item = (ReportId, PersonId)>) -> Self {
+    pub fn from_reports(reports: impl IntoIterator<Item = (ReportId, PersonId)>) -> Self {
         let mut all = Self::default();
         for (report, person) in reports {
-            all.begin(report, person, 0);
+            all.begin_tenure(report, person, 0);
         }
         all
     }
 
-    fn submitted(&mut self, entry: &Entry) {
+    fn add_report_entry(&mut self, entry: &Entry) {
         let events = read_events::<report::Event>(&entry.events).unwrap_or_default();
         for event in events {
             if let report::Event::Submitted { report } = event {
-                self.begin(report.id, report.reporter, entry.seq);
+                self.begin_tenure(report.id, report.reporter, entry.seq);
             }
         }
     }
 
-    fn moved(&mut self, entry: &Entry) {
+    fn add_case_entry(&mut self, entry: &Entry) {
         let events = read_events::<case::Event>(&entry.events).unwrap_or_default();
         for event in &events {
             if let case::Event::Opened { opening, .. } = event {
-                self.begin(opening.reporter.report, opening.reporter.person, entry.seq);
+                self.begin_tenure(opening.reporter.report, opening.reporter.person, entry.seq);
             }
             if let case::Event::Joined { reporter } = event {
-                self.begin(reporter.report, reporter.person, entry.seq);
+                self.begin_tenure(reporter.report, reporter.person, entry.seq);
             }
             if let case::Event::Unjoined { report } = event {
                 let ending = self.0.iter_mut().filter(|one| one.report == *report);
@@ -76,7 +76,7 @@ impl Reporters {
         }
     }
 
-    fn begin(&mut self, report: ReportId, person: PersonId, from: i64) {
+    fn begin_tenure(&mut self, report: ReportId, person: PersonId, from: i64) {
         self.0.push(Tenure { report, person, from, until: None });
     }
 
@@ -95,13 +95,13 @@ impl Reporters {
 
     /// Only those who made these reports.
     #[must_use]
-    pub fn of_reports(mut self, reports: &[ReportId]) -> Self {
+    pub fn filter_reports(mut self, reports: &[ReportId]) -> Self {
         self.0.retain(|one| reports.contains(&one.report));
         self
     }
 
     /// Whether an entry was said by one of them as a reporter.
-    pub fn said(&self, entry: &Entry) -> bool {
+    pub fn has_said(&self, entry: &Entry) -> bool {
         let reported = |one: &Tenure| {
             one.person == entry.actor
                 && one.from <= entry.seq

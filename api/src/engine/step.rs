@@ -15,7 +15,7 @@ use domain::{
         journal::Entry,
     },
     flows::{
-        change::{Change, Request, Stored, act},
+        change::{Change, Request, Versioned, execute},
         flow::Context,
     },
     people::actor::Actor,
@@ -41,13 +41,17 @@ pub async fn look_at_row<F: ServedFlow>(
     app: &App,
     caller: &Caller,
     id: Uuid,
-) -> Reply<Arc<Stored<F>>> {
-    let stored = app.store.look::<F>(caller.tenant, id).await?;
-    seen_by(stored, caller, app.clock.now())
+) -> Reply<Arc<Versioned<F>>> {
+    let stored = app.store.load_state::<F>(caller.tenant, id).await?;
+    require_visible(stored, caller, app.clock.now())
 }
 
 /// Loads a flow the caller may know of; whatever else there is does not exist for the caller.
-pub async fn look<F: ServedFlow>(app: &App, caller: &Caller, id: Uuid) -> Reply<Arc<Stored<F>>> {
+pub async fn load_visible<F: ServedFlow>(
+    app: &App,
+    caller: &Caller,
+    id: Uuid,
+) -> Reply<Arc<Versioned<F>>> {
     let found = app.store.look_checked::<F>(caller.tenant, id).await?;
     readable_by(found, caller, app.clock.now())
 }
@@ -57,18 +61,18 @@ fn readable_by<F: ServedFlow>(
     found: Option<CheckedState<F>>,
     by: &Actor,
     at: Instant,
-) -> Reply<Arc<Stored<F>>> {
+) -> Reply<Arc<Versioned<F>>> {
     match found.filter(|found| found.state.state.is_visible_to(by, at)) {
         Some(found) => Ok(found.into_readable()?),
         None => Err(Problem::new(Code::NotFound)),
     }
 }
 
-fn seen_by<F: ServedFlow>(
-    stored: Option<Arc<Stored<F>>>,
+fn require_visible<F: ServedFlow>(
+    stored: Option<Arc<Versioned<F>>>,
     by: &Actor,
     at: Instant,
-) -> Reply<Arc<Stored<F>>> {
+) -> Reply<Arc<Versioned<F>>> {
     stored
         .filter(|stored| stored.state.is_visible_to(by, at))
         .ok_or_else(|| Problem::new(Code::NotFound))
@@ -83,13 +87,13 @@ pub const ATTEMPTS: usize = 4;
 /// `decide` answers the change of the flow that was asked and what else moves with it. The first
 /// time it may see a state that was kept in memory and has moved on since: the journal refuses a
 /// change of it, and a refusal is given only by a state that was read for it.
-pub async fn step<F: ServedFlow>(
+pub async fn run_step<F: ServedFlow>(
     app: &App,
     caller: &Caller,
     asked: Asked,
-    decide: impl Fn(&Stored<F>, Context<'_>) -> Reply<(Change<F>, Vec<Write>)>,
-) -> Reply<Stored<F>> {
-    let kept = app.store.recall::<F>(caller.tenant, asked.id);
+    decide: impl Fn(&Versioned<F>, Context<'_>) -> Reply<(Change<F>, Vec<Write>)>,
+) -> Reply<Versioned<F>> {
+    let kept = app.store.recall_state::<F>(caller.tenant, asked.id);
     let stored = match kept {
         Some(kept) => Some(kept),
         // What cannot be read, or must not be known, is told apart below.
@@ -101,24 +105,25 @@ pub async fn step<F: ServedFlow>(
     };
     let now = app.clock.now();
     if let Some(stored) = stored.filter(|stored| stored.state.is_visible_to(caller, now))
-        && asked.if_match.check(stored.seq).is_ok()
+        && asked.if_match.check_seq(stored.seq).is_ok()
         && let Ok((change, more)) =
-            decide(&stored, app.world(caller.tenant)?.context_of(caller, now))
-        && let (after, Outcome::Done) = commit(app, caller, change, more).await?
+            decide(&stored, app.world(caller.tenant)?.build_caller_context(caller, now))
+        && let (after, Outcome::Done) = commit_change(app, caller, change, more).await?
     {
         return Ok(after);
     }
-    step_with(app, caller, asked, |_| Ok(()), |stored, (), context| decide(stored, context)).await
+    run_step_with(app, caller, asked, |_| Ok(()), |stored, (), context| decide(stored, context))
+        .await
 }
 
-async fn commit<F: ServedFlow>(
+async fn commit_change<F: ServedFlow>(
     app: &App,
     caller: &Caller,
     change: Change<F>,
     more: Vec<Write>,
-) -> Reply<(Stored<F>, Outcome)> {
+) -> Reply<(Versioned<F>, Outcome)> {
     // It comes first, so that its part and its hash are what they are here.
-    let after = change.stored();
+    let after = change.to_stored();
     let kept = caller.arrival.iter().filter(|arrival| arrival.command == change.entry.command);
     let arrived = kept.map(|arrival| Write::Arrived(Box::new((**arrival).clone())));
     let arrived: Vec<Write> = arrived.collect();
@@ -128,13 +133,13 @@ async fn commit<F: ServedFlow>(
 
 /// A command whose decision needs more than the flow itself: seen? load, decide, commit. `also`
 /// loads what else it needs.
-pub async fn step_with<F: ServedFlow, T: Send + 'static>(
+pub async fn run_step_with<F: ServedFlow, T: Send + 'static>(
     app: &App,
     caller: &Caller,
     asked: Asked,
     also: impl Fn(&mut Db) -> Result<T, StoreError> + Clone + Send + 'static,
-    decide: impl Fn(&Stored<F>, &T, Context<'_>) -> Reply<(Change<F>, Vec<Write>)>,
-) -> Reply<Stored<F>> {
+    decide: impl Fn(&Versioned<F>, &T, Context<'_>) -> Reply<(Change<F>, Vec<Write>)>,
+) -> Reply<Versioned<F>> {
     let (tenant, id, request) = (caller.tenant, asked.id, asked.request);
     let by = caller.person;
     let world = app.world(tenant)?;
@@ -143,17 +148,18 @@ pub async fn step_with<F: ServedFlow, T: Send + 'static>(
         // The state before the answer: a twin of this command that is not seen now had not moved
         // the state either, and what is refused is refused by a state without it.
         let found = app.store.look_checked::<F>(tenant, id).await?;
-        let load =
-            move |db: &mut Db| Ok((journal::seen(db, tenant, by, request.command)?, also(db)?));
+        let load = move |db: &mut Db| {
+            Ok((journal::find_command(db, tenant, by, request.command)?, also(db)?))
+        };
         let (seen, extra) = app.store.read(load).await?;
         if let Some(seen) = seen {
-            return answer_again(app, caller, request, seen).await;
+            return rebuild_answer(app, caller, request, seen).await;
         }
         let now = app.clock.now();
         let stored = readable_by(found, caller, now)?;
-        asked.if_match.check(stored.seq)?;
-        let (change, more) = decide(&stored, &extra, world.context_of(caller, now))?;
-        match commit(app, caller, change, more).await? {
+        asked.if_match.check_seq(stored.seq)?;
+        let (change, more) = decide(&stored, &extra, world.build_caller_context(caller, now))?;
+        match commit_change(app, caller, change, more).await? {
             (after, Outcome::Done) => return Ok(after),
             // Seen: the next round finds it. Stale: the next round decides on the new state,
             // unless the client said which state it meant.
@@ -194,11 +200,11 @@ impl Origin for HttpRequest {
     }
 
     fn key(&self) -> Reply<Key> {
-        Key::of(self.headers())
+        Key::from_headers(self.headers())
     }
 
     fn if_match(&self) -> Reply<IfMatch> {
-        IfMatch::of(self.headers())
+        IfMatch::from_headers(self.headers())
     }
 }
 
@@ -256,7 +262,7 @@ impl Step {
     }
 
     /// What is asked, for the journal.
-    pub fn asked(&self, operation: &str, body: &impl Serialize) -> Asked {
+    pub fn build_asked(&self, operation: &str, body: &impl Serialize) -> Asked {
         let request = Request::new(self.key.0, operation, self.id, body);
         Asked { id: self.id, request, if_match: self.if_match }
     }
@@ -329,29 +335,29 @@ macro_rules! extracted {
 extracted!(Start, Step, OwnStep);
 
 /// A command that moves only the flow it names.
-pub async fn command<F: ServedFlow>(
+pub async fn run_command<F: ServedFlow>(
     app: &App,
     caller: &Caller,
     asked: Asked,
     command: F::Command,
-) -> Reply<Stored<F>> {
-    let decide = |stored: &Stored<F>, context: Context<'_>| {
-        Ok((act::<F>(Some(stored), &command, asked.request, context)?, Vec::new()))
+) -> Reply<Versioned<F>> {
+    let decide = |stored: &Versioned<F>, context: Context<'_>| {
+        Ok((execute::<F>(Some(stored), &command, asked.request, context)?, Vec::new()))
     };
-    step(app, caller, asked, decide).await
+    run_step(app, caller, asked, decide).await
 }
 
 /// A command that begins something: decide, commit; look for an earlier answer only when that
 /// does not succeed.
-pub async fn begin<F: ServedFlow>(
+pub async fn begin_flow<F: ServedFlow>(
     app: &App,
     caller: &Caller,
     request: Request,
     decide: impl FnOnce(Context<'_>) -> Result<(Change<F>, Vec<Write>), Refusal>,
-) -> Reply<(Stored<F>, bool)> {
+) -> Reply<(Versioned<F>, bool)> {
     let world = app.world(caller.tenant)?;
-    let refused = match decide(world.context_of(caller, app.clock.now())) {
-        Ok((change, more)) => match commit(app, caller, change, more).await {
+    let refused = match decide(world.build_caller_context(caller, app.clock.now())) {
+        Ok((change, more)) => match commit_change(app, caller, change, more).await {
             Ok((after, Outcome::Done)) => return Ok((after, true)),
             Ok((_, Outcome::Seen)) => Problem::new(Code::LostRace),
             Ok((_, Outcome::Stale)) => Refusal::AlreadyExists { what: F::KIND.name() }.into(),
@@ -360,56 +366,58 @@ pub async fn begin<F: ServedFlow>(
         Err(refusal) => refusal.into(),
     };
     let (tenant, by, command) = (caller.tenant, caller.person, request.command);
-    match app.store.read(move |db| journal::seen(db, tenant, by, command)).await? {
-        Some(seen) => Ok((answer_again(app, caller, request, seen).await?, false)),
+    match app.store.read(move |db| journal::find_command(db, tenant, by, command)).await? {
+        Some(seen) => Ok((rebuild_answer(app, caller, request, seen).await?, false)),
         None => Err(refused),
     }
 }
 
 /// The answer a command was given before, if it was: asked where what is needed to decide it can
 /// not be had any more.
-pub async fn answered<F: ServedFlow>(
+pub async fn load_answer<F: ServedFlow>(
     app: &App,
     caller: &Caller,
     request: Request,
-) -> Reply<Option<Stored<F>>> {
+) -> Reply<Option<Versioned<F>>> {
     let (tenant, by, command) = (caller.tenant, caller.person, request.command);
-    match app.store.read(move |db| journal::seen(db, tenant, by, command)).await? {
-        Some(seen) => answer_again(app, caller, request, seen).await.map(Some),
+    match app.store.read(move |db| journal::find_command(db, tenant, by, command)).await? {
+        Some(seen) => rebuild_answer(app, caller, request, seen).await.map(Some),
         None => Ok(None),
     }
 }
 
 /// The answer a command was given the first time, rebuilt from the journal, while the caller may
 /// know of it.
-async fn answer_again<F: ServedFlow>(
+async fn rebuild_answer<F: ServedFlow>(
     app: &App,
     caller: &Caller,
     request: Request,
     seen: journal::Seen,
-) -> Reply<Stored<F>> {
+) -> Reply<Versioned<F>> {
     if seen.request != request {
         return Err(Problem::new(Code::IdempotencyKeyReused));
     }
     let tenant = caller.tenant;
     // What is not the caller's to know any more is not repeated either.
-    look::<F>(app, caller, seen.flow).await?;
-    let stored =
-        app.store.read(move |db| journal::at::<F>(db, tenant, seen.flow, seen.seq)).await?;
+    load_visible::<F>(app, caller, seen.flow).await?;
+    let stored = app
+        .store
+        .read(move |db| journal::load_state_at::<F>(db, tenant, seen.flow, seen.seq))
+        .await?;
     stored.ok_or_else(|| Problem::new(Code::NotFound))
 }
 
 /// The flows of one kind some entries are about; what cannot be read is left out.
-pub async fn present<F: FlowTable>(
+pub async fn load_flows<F: FlowTable>(
     app: &App,
     tenant: TenantId,
     entries: &[(i64, Entry)],
-) -> Result<HashMap<Uuid, Arc<Stored<F>>>, StoreError> {
+) -> Result<HashMap<Uuid, Arc<Versioned<F>>>, StoreError> {
     let of_kind = entries.iter().filter(|(_, entry)| entry.flow == F::KIND);
     let ids: BTreeSet<Uuid> = of_kind.map(|(_, entry)| entry.flow_id).collect();
     let ids: Vec<Uuid> = ids.into_iter().collect();
     let mut present = HashMap::with_capacity(ids.len());
-    for (id, found) in ids.iter().zip(app.store.look_all::<F>(tenant, &ids).await) {
+    for (id, found) in ids.iter().zip(app.store.load_states::<F>(tenant, &ids).await) {
         match found {
             Ok(found) => present.extend(found.map(|found| (*id, found))),
             Err(error) if error.is_unreadable() => {
@@ -423,7 +431,7 @@ pub async fn present<F: FlowTable>(
 
 /// Asks a command as the system; what became of it, or none when there is nothing to do. `what`
 /// names what is asked of the flow at its place in the journal.
-pub(crate) async fn as_system<F: ServedFlow>(
+pub(crate) async fn run_as_system<F: ServedFlow>(
     app: &App,
     tenant: TenantId,
     id: Uuid,
@@ -432,11 +440,11 @@ pub(crate) async fn as_system<F: ServedFlow>(
 ) -> Result<Option<Outcome>, StoreError> {
     let Some(world) = app.worlds.get(tenant) else { return Ok(None) };
     let Some(root) = world.areas.root() else { return Ok(None) };
-    let by = Actor::system(tenant, root.unit());
+    let by = Actor::new_system(tenant, root.unit());
     let Some(found) = app.store.look_checked::<F>(tenant, id).await? else { return Ok(None) };
     let stored = found.into_readable()?;
-    let request = Request::of_system(&what(stored.seq));
-    match act::<F>(Some(&stored), command, request, world.context(&by, app.clock.now())) {
+    let request = Request::for_system(&what(stored.seq));
+    match execute::<F>(Some(&stored), command, request, world.build_context(&by, app.clock.now())) {
         Ok(change) => Ok(Some(app.store.commit(vec![Write::from(change)]).await?)),
         // A caller settled it, or a replica was faster.
         Err(Refusal::NothingDue) => Ok(None),

@@ -3,14 +3,14 @@
 use domain::{
     Instant,
     area::tree::{Path, Unit},
-    flows::change::Stored,
+    flows::change::Versioned,
     people::actor::Actor,
 };
 
 use crate::engine::reporters::Reporters;
 
 /// A flow whose events are published, to the feed, streams and webhooks. What they say is what
-/// [`Happening`](domain::flows::happening::Happening) has a type for.
+/// [`Happening`](domain::flows::event_type::Happening) has a type for.
 pub trait Published {
     /// The address of all of its kind, below `/api/v1`.
     const PATH: &'static str;
@@ -63,7 +63,7 @@ pub trait Subject: Send + Sync {
     fn reporters(&self) -> Reporters;
 }
 
-impl<F: Published + Send + Sync> Subject for Stored<F> {
+impl<F: Published + Send + Sync> Subject for Versioned<F> {
     fn path(&self) -> &'static str {
         F::PATH
     }

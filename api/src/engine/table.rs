@@ -26,7 +26,7 @@ use crate::{
     app::state::App,
     engine::{
         flows::ServedFlow,
-        step::{as_system, present},
+        step::{load_flows, run_as_system},
         subject::Subject,
         verify::{self, Checked},
     },
@@ -54,7 +54,7 @@ pub trait AnyFlow: Sync {
 
     /// Computes the provisional deadlines of a flow anew by an edition of the calendar; whether it
     /// moved.
-    fn recompute<'a>(
+    fn recompute_deadlines<'a>(
         &'a self,
         app: &'a App,
         flow: (TenantId, Uuid),
@@ -63,7 +63,7 @@ pub trait AnyFlow: Sync {
 
     /// What published events of entries are about, by the identities of the flows. What cannot be read
     /// is left out.
-    fn subjects<'a>(
+    fn load_subjects<'a>(
         &'a self,
         app: &'a App,
         tenant: TenantId,
@@ -72,7 +72,7 @@ pub trait AnyFlow: Sync {
 
     /// Who is told what of entries, by their positions. Of what cannot be read nobody is told; that
     /// holds up no other notice.
-    fn notices<'a>(
+    fn load_notices<'a>(
         &'a self,
         app: &'a App,
         tenant: TenantId,
@@ -104,7 +104,7 @@ pub static FLOWS: [&dyn AnyFlow; 12] = [
 ];
 
 /// The entry of a kind; none for areas.
-pub fn flow_of(kind: FlowKind) -> Option<&'static dyn AnyFlow> {
+pub fn find_flow(kind: FlowKind) -> Option<&'static dyn AnyFlow> {
     FLOWS.iter().copied().find(|flow| flow.kind() == kind)
 }
 
@@ -123,14 +123,14 @@ where
         flow: Uuid,
         into: &mut Projection,
     ) -> Result<Checked, StoreError> {
-        verify::replayed::<F>(db, tenant, flow, into)
+        verify::replay_flow::<F>(db, tenant, flow, into)
     }
 
     fn take_measure<'a>(&'a self, app: &'a App, debt: &'a Lapsing) -> Work<'a, bool> {
         Box::pin(take_measure::<F>(app, debt))
     }
 
-    fn recompute<'a>(
+    fn recompute_deadlines<'a>(
         &'a self,
         app: &'a App,
         (tenant, id): (TenantId, Uuid),
@@ -139,10 +139,10 @@ where
         /// Somebody may move it meanwhile.
         const ATTEMPTS: usize = 4;
         Box::pin(async move {
-            let Some(command) = F::recompute() else { return Ok(false) };
+            let Some(command) = F::recompute_command() else { return Ok(false) };
             let what = |seq| format!("recompute\n{tenant}\n{id}\n{edition}\n{seq}");
             for _ in 0..ATTEMPTS {
-                match as_system::<F>(app, tenant, id, &command, what).await? {
+                match run_as_system::<F>(app, tenant, id, &command, what).await? {
                     Some(Outcome::Done) => return Ok(true),
                     None => return Ok(false),
                     Some(Outcome::Stale | Outcome::Seen) => {}
@@ -152,7 +152,7 @@ where
         })
     }
 
-    fn subjects<'a>(
+    fn load_subjects<'a>(
         &'a self,
         app: &'a App,
         tenant: TenantId,
@@ -162,13 +162,13 @@ where
             if !F::PUBLISHED {
                 return Ok(HashMap::new());
             }
-            let states = present::<F>(app, tenant, entries).await?;
-            let subject = |(id, stored)| Some((id, F::subject(stored)?));
+            let states = load_flows::<F>(app, tenant, entries).await?;
+            let subject = |(id, stored)| Some((id, F::event_subject(stored)?));
             Ok(states.into_iter().filter_map(subject).collect())
         })
     }
 
-    fn notices<'a>(
+    fn load_notices<'a>(
         &'a self,
         app: &'a App,
         tenant: TenantId,
@@ -178,7 +178,7 @@ where
             if !F::NOTIFIES {
                 return Ok(HashMap::new());
             }
-            let states = present::<F>(app, tenant, entries).await?;
+            let states = load_flows::<F>(app, tenant, entries).await?;
             let of_kind = entries.iter().filter(|(_, entry)| entry.flow == F::KIND);
             let notices = of_kind.filter_map(|(position, entry)| {
                 let state = &states.get(&entry.flow_id)?.state;
@@ -195,12 +195,12 @@ async fn take_measure<F: ServedFlow>(app: &App, debt: &Lapsing) -> Result<bool, 
     let Lapsing { tenant, flow_id, duty, unit, no, next_at, .. } = debt;
     let unknown = |what: &str| StoreError::Inconsistent(format!("{flow_id}: no {what}"));
     let known = Duty::parse(duty).ok_or_else(|| unknown("such duty"))?;
-    let command = F::lapse(known, *unit, *no);
+    let command = F::measure_command(known, *unit, *no);
     let command = command.ok_or_else(|| unknown("measures about its debts"))?;
     let at = next_at.timestamp_millis();
     let what = format!("measure\n{tenant}\n{flow_id}\n{duty}\n{unit}\n{no}\n{at}");
     for _ in 0..ATTEMPTS {
-        match as_system::<F>(app, *tenant, *flow_id, &command, |_| what.clone()).await? {
+        match run_as_system::<F>(app, *tenant, *flow_id, &command, |_| what.clone()).await? {
             Some(Outcome::Done) => return Ok(true),
             None => return Ok(false),
             Some(Outcome::Stale | Outcome::Seen) => {}
@@ -212,7 +212,7 @@ async fn take_measure<F: ServedFlow>(app: &App, debt: &Lapsing) -> Result<bool, 
 
 fn notices_of<F: ServedFlow>(state: &F, entry: &Entry) -> Vec<Notice> {
     match read_events::<F::Event>(&entry.events) {
-        Ok(events) => events.iter().flat_map(|event| state.notices(event)).collect(),
+        Ok(events) => events.iter().flat_map(|event| state.event_notices(event)).collect(),
         Err(error) => {
             let (flow, seq) = (entry.flow_id, entry.seq);
             tracing::error!(%flow, seq, %error, "an entry cannot be read; nobody is told of it");

@@ -94,10 +94,10 @@ async fn get_case_verification(
     let found = app
         .store
         .read(move |db| {
-            let case = verify::flow::<Case>(db, tenant, id.0)?;
-            let reports = reports
-                .into_iter()
-                .map(|report| verify::flow::<domain::flows::report::Report>(db, tenant, report));
+            let case = verify::check_flow::<Case>(db, tenant, id.0)?;
+            let reports = reports.into_iter().map(|report| {
+                verify::check_flow::<domain::flows::report::Report>(db, tenant, report)
+            });
             std::iter::once(Ok(case)).chain(reports).collect::<Result<Vec<_>, _>>()
         })
         .await?;
@@ -107,7 +107,7 @@ async fn get_case_verification(
             flow: chain.kind.name(),
             flow_id: chain.flow,
             entries: chain.entries,
-            head: chain.head.hex(),
+            head: chain.head.to_hex(),
             intact: chain.wrong.is_none(),
             broken: chain.wrong.as_ref().map(BrokenView::from),
         })
@@ -120,6 +120,6 @@ async fn get_case_verification(
 pub fn require_auditor(app: &App, caller: &Actor) -> Reply<()> {
     let world = app.world(caller.tenant)?;
     let root = world.areas.root().ok_or(Refusal::OutsideTenant)?;
-    let context = world.context(caller, app.clock.now());
-    Ok(context.require(Permission::ReadAudit, &root.path, &root.name)?)
+    let context = world.build_context(caller, app.clock.now());
+    Ok(context.require_permission(Permission::ReadAudit, &root.path, &root.name)?)
 }

@@ -16,7 +16,7 @@ use domain::{
         id::{AreaId, TenantId},
         journal::{self as chain, Entry, FlowKind, Hash},
     },
-    flows::{areas::Event, change::again, flow::Flow, stored_event::read_events},
+    flows::{areas::Event, change::rebuild_change, flow::Flow, stored_event::read_events},
 };
 use persistence::{
     Db, Store, StoreError,
@@ -30,7 +30,7 @@ use persistence::{
 };
 use uuid::Uuid;
 
-use crate::engine::{flows::ServedFlow, table::flow_of};
+use crate::engine::{flows::ServedFlow, table::find_flow};
 
 /// What a check found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,7 +66,7 @@ pub struct Head {
 
 impl Head {
     /// A checkpoint of it.
-    pub fn checkpoint(&self, at: Instant) -> Checkpoint {
+    pub fn to_checkpoint(&self, at: Instant) -> Checkpoint {
         let Self { tenant, position, entries, digest, audit, .. } = self.clone();
         Checkpoint { tenant, at, position, entries, digest, audit }
     }
@@ -75,7 +75,7 @@ impl Head {
 impl Findings {
     const MOST: usize = 1000;
 
-    fn broke(&mut self, why: String) {
+    fn record_break(&mut self, why: String) {
         if self.broken.len() < Self::MOST {
             self.broken.push(why);
         } else {
@@ -85,29 +85,33 @@ impl Findings {
 }
 
 /// Checks every tenant, or the one with this code.
-pub async fn all(store: &Store, only: Option<&str>) -> Result<Findings, StoreError> {
-    against(store, only, &[]).await
+pub async fn check_tenants(store: &Store, only: Option<&str>) -> Result<Findings, StoreError> {
+    check_against_checkpoints(store, only, &[]).await
 }
 
 /// The same, and whether the records are still those that checkpoints saw.
-pub async fn against(
+pub async fn check_against_checkpoints(
     store: &Store,
     only: Option<&str>,
     seen: &[Checkpoint],
 ) -> Result<Findings, StoreError> {
     let mut findings = Findings::default();
     let look = |db: &mut Db| {
-        let tenants = tenant::all(db)?;
+        let tenants = tenant::load_all(db)?;
         let known: Vec<TenantId> = tenants.iter().map(|tenant| tenant.id).collect();
-        let lost = persistence::kernel::feed::without_tenant(db, &known)?;
+        let lost = persistence::kernel::feed::find_unknown_tenants(db, &known)?;
         Ok((tenants, lost))
     };
-    let (tenants, lost) = store.snapshot(look).await?;
+    let (tenants, lost) = store.read_snapshot(look).await?;
     for one in seen.iter().filter(|one| tenants.iter().all(|tenant| tenant.id != one.tenant)) {
-        findings.broke(format!("tenant {}: the checkpoint saw it, and it is missing", one.tenant));
+        findings.record_break(format!(
+            "tenant {}: the checkpoint saw it, and it is missing",
+            one.tenant
+        ));
     }
     for tenant in lost {
-        findings.broke(format!("tenant {tenant}: there are records of it, and it is missing"));
+        findings
+            .record_break(format!("tenant {tenant}: there are records of it, and it is missing"));
     }
     for tenant in tenants.into_iter().filter(|one| only.is_none_or(|code| code == one.code)) {
         let of_tenant = |one: &&Checkpoint| one.tenant == tenant.id;
@@ -115,31 +119,33 @@ pub async fn against(
         let (id, code) = (tenant.id, tenant.code);
         let work = move |db: &mut Db| {
             let mut found = Findings::default();
-            match self::tenant(db, (id, &code), &seen, &mut found) {
+            match self::check_tenant(db, (id, &code), &seen, &mut found) {
                 // What cannot even be read is broken too, and hides no other tenant.
-                Err(StoreError::Inconsistent(why)) => found.broke(format!("tenant {code}: {why}")),
+                Err(StoreError::Inconsistent(why)) => {
+                    found.record_break(format!("tenant {code}: {why}"));
+                }
                 checked => checked?,
             }
             Ok(found)
         };
-        let found = store.snapshot(work).await?;
+        let found = store.read_snapshot(work).await?;
         findings.chains += found.chains;
         findings.entries += found.entries;
         findings.more += found.more;
         findings.heads.extend(found.heads);
-        found.broken.into_iter().for_each(|why| findings.broke(why));
+        found.broken.into_iter().for_each(|why| findings.record_break(why));
     }
     Ok(findings)
 }
 
-fn tenant(
+fn check_tenant(
     db: &mut Db,
     (id, code): (TenantId, &str),
     seen: &[Checkpoint],
     found: &mut Findings,
 ) -> Result<(), StoreError> {
-    flows(db, id, found)?;
-    look_up_key(db, (id, code), found)?;
+    check_flows(db, id, found)?;
+    check_look_up_key(db, (id, code), found)?;
     let feed = feed::check(db, id, seen, found)?;
     let audit = evidence::check(db, id, seen, found)?;
     let feed::End { position, entries, digest } = feed;
@@ -149,72 +155,72 @@ fn tenant(
 }
 
 /// Checks that the key which people are looked up with is there.
-fn look_up_key(
+fn check_look_up_key(
     db: &mut Db,
     (id, code): (TenantId, &str),
     found: &mut Findings,
 ) -> Result<(), StoreError> {
-    let key = vault::key_of(db, id, KeyOwner::LookUp)?;
+    let key = vault::load_key(db, id, KeyOwner::LookUp)?;
     let lost = match key {
         Some(key) => key.wrapped.is_none() || key.destroyed_at.is_some(),
-        None => vault::is_looked_up(db, id)?,
+        None => vault::has_searchable_values(db, id)?,
     };
     if lost {
-        found.broke(format!("keys {code}: the key that people are looked up with is gone"));
+        found.record_break(format!("keys {code}: the key that people are looked up with is gone"));
     }
     Ok(())
 }
 
 /// Checks every journal of a tenant, and every row that follows from one.
-fn flows(db: &mut Db, tenant: TenantId, found: &mut Findings) -> Result<(), StoreError> {
+fn check_flows(db: &mut Db, tenant: TenantId, found: &mut Findings) -> Result<(), StoreError> {
     const PAGE: i64 = 200;
     /// So many bytes of events are taken apart before rows are compared: memory stays small.
     const WEIGHT: usize = 8 << 20;
     let (mut projection, mut after, mut readable) = (persistence::new_projection()?, None, true);
     loop {
         let from = after.as_ref().map(|(id, kind): &(Uuid, String)| (*id, kind.as_str()));
-        let mut flows = journal::flows(db, tenant, from, PAGE)?;
+        let mut flows = journal::list_flows(db, tenant, from, PAGE)?;
         let mut weight = 0;
         for (flow, name) in &flows {
             found.chains += 1;
             let Some(kind) = FlowKind::parse(name) else {
                 readable = false;
-                found.broke(format!("{name} {flow}: there is no such kind of flow"));
+                found.record_break(format!("{name} {flow}: there is no such kind of flow"));
                 continue;
             };
-            let checked = one(db, tenant, *flow, kind, &mut projection)?;
+            let checked = check_any_flow(db, tenant, *flow, kind, &mut projection)?;
             found.entries += checked.entries;
             weight += checked.weight;
             if let Some(wrong) = checked.wrong {
                 readable = false;
-                found.broke(format!("{} {flow}: {}", kind.name(), wrong.in_words()));
+                found.record_break(format!("{} {flow}: {}", kind.name(), wrong.in_words()));
             }
             if weight > WEIGHT {
                 weight = 0;
-                compare(db, &mut projection, found)?;
+                compare_projection(db, &mut projection, found)?;
             }
         }
-        compare(db, &mut projection, found)?;
+        compare_projection(db, &mut projection, found)?;
         let Some(last) = flows.pop() else { break };
         after = Some(last);
     }
-    for (area, column) in area::columns_differ(db, tenant)? {
-        found.broke(format!("area {area}: {column} is not what its record says"));
+    for (area, column) in area::find_differing_columns(db, tenant)? {
+        found.record_break(format!("area {area}: {column} is not what its record says"));
     }
     // Rows of a journal that cannot be read are not known, and would all be too many.
     if readable {
-        projection.beyond(db, tenant)?.into_iter().for_each(|why| found.broke(why));
+        projection.find_extra(db, tenant)?.into_iter().for_each(|why| found.record_break(why));
     }
     Ok(())
 }
 
-fn compare(
+fn compare_projection(
     db: &mut Db,
     projection: &mut Projection,
     found: &mut Findings,
 ) -> Result<(), StoreError> {
-    for odd in projection.compare(db)? {
-        found.broke(format!("{} {}: {}", odd.kind, odd.flow, odd.why));
+    for odd in projection.compare_tables(db)? {
+        found.record_break(format!("{} {}: {}", odd.kind, odd.flow, odd.why));
     }
     Ok(())
 }
@@ -238,7 +244,7 @@ pub enum Wrong {
 impl Wrong {
     fn in_words(self) -> String {
         match self {
-            Self::Chain(broken) => in_words(broken),
+            Self::Chain(broken) => break_in_words(broken),
             Self::Unreadable { seq, why } => format!("entry {seq} cannot be read: {why}"),
             Self::State(why) => why,
         }
@@ -263,28 +269,28 @@ pub struct Checked {
 }
 
 /// Checks one flow by itself: its chain, and the rows that follow from it.
-pub fn flow<F: ServedFlow>(
+pub fn check_flow<F: ServedFlow>(
     db: &mut Db,
     tenant: TenantId,
     flow: Uuid,
 ) -> Result<Checked, StoreError> {
     let mut projection = Projection::default();
-    let checked = replayed::<F>(db, tenant, flow, &mut projection)?;
+    let checked = replay_flow::<F>(db, tenant, flow, &mut projection)?;
     if checked.wrong.is_some() {
         return Ok(checked);
     }
-    let odd = projection.compare(db)?.into_iter().next();
+    let odd = projection.compare_tables(db)?.into_iter().next();
     Ok(Checked { wrong: odd.map(|odd| Wrong::State(odd.why)), ..checked })
 }
 
 /// Checks the chain of a flow, and takes what follows from it.
-pub(super) fn replayed<F: ServedFlow>(
+pub(super) fn replay_flow<F: ServedFlow>(
     db: &mut Db,
     tenant: TenantId,
     flow: Uuid,
     into: &mut Projection,
 ) -> Result<Checked, StoreError> {
-    let (checked, entries) = links(db, tenant, flow, <F as Flow>::KIND)?;
+    let (checked, entries) = check_links(db, tenant, flow, <F as Flow>::KIND)?;
     if checked.wrong.is_some() {
         return Ok(checked);
     }
@@ -303,11 +309,11 @@ pub(super) fn replayed<F: ServedFlow>(
     for (index, (entry, events)) in read.into_iter().enumerate() {
         let at = Place { first: index == 0, last: index + 1 == count };
         let seq = entry.seq;
-        let Some(change) = again::<F>(state.take(), &owed, (entry, &events)) else {
+        let Some(change) = rebuild_change::<F>(state.take(), &owed, (entry, &events)) else {
             let why = format!("the events of entry {seq} contradict those before");
             return Ok(Checked { wrong: Some(Wrong::State(why)), ..checked });
         };
-        into.take(&change, at)?;
+        into.take_change(&change, at)?;
         owed = change.state.obligations();
         state = Some(change.state);
     }
@@ -315,28 +321,28 @@ pub(super) fn replayed<F: ServedFlow>(
 }
 
 /// Checks the areas of a tenant: their chain, and what is kept against what it says.
-fn areas(db: &mut Db, tenant: TenantId, flow: Uuid) -> Result<Checked, StoreError> {
-    let (checked, entries) = links(db, tenant, flow, FlowKind::Areas)?;
+fn check_areas(db: &mut Db, tenant: TenantId, flow: Uuid) -> Result<Checked, StoreError> {
+    let (checked, entries) = check_links(db, tenant, flow, FlowKind::Areas)?;
     if checked.wrong.is_some() {
         return Ok(checked);
     }
-    let wrong = areas_differ(db, tenant, &entries)?;
+    let wrong = compare_areas(db, tenant, &entries)?;
     Ok(Checked { wrong, ..checked })
 }
 
 /// The entries of a flow, and whether each follows from the one before.
-fn links(
+fn check_links(
     db: &mut Db,
     tenant: TenantId,
     flow: Uuid,
     kind: FlowKind,
 ) -> Result<(Checked, Vec<Entry>), StoreError> {
-    let (entries, unread) = match journal::chain(db, tenant, (kind, flow), None) {
+    let (entries, unread) = match journal::load_chain(db, tenant, (kind, flow), None) {
         Ok(entries) => (entries, None),
         Err(StoreError::Inconsistent(why)) => (Vec::new(), Some(Wrong::State(why))),
         Err(error) => return Err(error),
     };
-    let (head, wrong) = match chain::verify(&entries) {
+    let (head, wrong) = match chain::verify_chain(&entries) {
         Ok(head) => (head, unread),
         Err(broken) => (Hash::default(), Some(Wrong::Chain(broken))),
     };
@@ -344,37 +350,37 @@ fn links(
     Ok((Checked { kind, flow, entries: entries.len(), head, wrong, weight }, entries))
 }
 
-fn one(
+fn check_any_flow(
     db: &mut Db,
     tenant: TenantId,
     flow: Uuid,
     kind: FlowKind,
     into: &mut Projection,
 ) -> Result<Checked, StoreError> {
-    match flow_of(kind) {
+    match find_flow(kind) {
         Some(known) => known.replay(db, tenant, flow, into),
-        None => areas(db, tenant, flow),
+        None => check_areas(db, tenant, flow),
     }
 }
 
 /// How areas differ from what was decided about them: boundaries from their digests, and what
 /// each event said from what is kept. What a file brought is in no event; its boundaries are
 /// attested by the records, the records by nothing.
-fn areas_differ(
+fn compare_areas(
     db: &mut Db,
     tenant: TenantId,
     entries: &[Entry],
 ) -> Result<Option<Wrong>, StoreError> {
     let state = |why| Ok(Some(Wrong::State(why)));
-    let registry = area::registry(db, tenant)?;
-    let drawn: HashMap<(AreaId, i64), Hash> = area::boundaries(db, tenant)?
+    let registry = area::load_registry(db, tenant)?;
+    let drawn: HashMap<(AreaId, i64), Hash> = area::load_boundaries(db, tenant)?
         .into_iter()
-        .map(|(id, no, text)| ((id, no), Hash::of(text.as_bytes())))
+        .map(|(id, no, text)| ((id, no), Hash::digest(text.as_bytes())))
         .collect();
     for record in registry.iter() {
         let outlines = record.versions.iter().filter_map(|version| version.boundary.as_ref());
         for outline in outlines.filter(|outline| !outline.digest.is_empty()) {
-            let digest = drawn.get(&(record.id, outline.no)).map(Hash::hex);
+            let digest = drawn.get(&(record.id, outline.no)).map(Hash::to_hex);
             if digest.as_ref() != Some(&outline.digest) {
                 return state(format!("the boundary {} of {} was altered", outline.no, record.id));
             }
@@ -388,7 +394,7 @@ fn areas_differ(
                 return Ok(Some(Wrong::Unreadable { seq, why }));
             }
         };
-        if let Some(event) = events.iter().find(|event| !registry.shows(event)) {
+        if let Some(event) = events.iter().find(|event| !registry.reflects_event(event)) {
             let event = serde_json::to_string(event).unwrap_or_default();
             return state(format!("entry {}: the areas do not show {event}", entry.seq));
         }
@@ -396,7 +402,7 @@ fn areas_differ(
     Ok(None)
 }
 
-fn in_words(broken: chain::Break) -> String {
+fn break_in_words(broken: chain::Break) -> String {
     match broken {
         chain::Break::Order { expected, found } => {
             format!("entry {expected} is missing, {found} stands in its place")

@@ -22,17 +22,17 @@ pub struct Answer<V> {
 
 impl<V> Answer<V> {
     /// Something that moved to this place in its journal.
-    pub fn changed(seq: i64, view: V) -> Self {
+    pub fn of_change(seq: i64, view: V) -> Self {
         Self { location: None, tag: Some(etag(seq)), view }
     }
 
     /// Something that began, and where it is read.
-    pub fn created(location: String, seq: i64, view: V) -> Self {
+    pub fn of_creation(location: String, seq: i64, view: V) -> Self {
         Self { location: Some(location), tag: Some(etag(seq)), view }
     }
 
     /// An account of what was done, which has no version.
-    pub const fn done(view: V) -> Self {
+    pub const fn of_account(view: V) -> Self {
         Self { location: None, tag: None, view }
     }
 

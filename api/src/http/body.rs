@@ -33,7 +33,7 @@ use uuid::Uuid;
 
 use crate::http::{
     problem::{Code, Problem},
-    wording::{Noun, RESERVED, wording},
+    wording::{Noun, RESERVED, translate_message},
 };
 
 /// The most bytes a JSON body has.
@@ -68,10 +68,10 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
     type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let typed = acceptable(request.headers());
+        let typed = check_plain_json(request.headers());
         let strange = request.path().starts_with("/api/v1/auth/");
         let max = if strange { MAX_STRANGER_BYTES } else { MAX_BYTES };
-        let body = read(request, payload, max);
+        let body = read_body(request, payload, max);
         let request = request.clone();
         Box::pin(async move {
             let body = read_then_recheck(&request, body).await?;
@@ -93,13 +93,13 @@ impl FromRequest for StrangerBytes {
     type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let body = read(request, payload, MAX_STRANGER_BYTES);
+        let body = read_body(request, payload, MAX_STRANGER_BYTES);
         Box::pin(async move { Ok(Self(body.await?)) })
     }
 }
 
 /// Reads a body of at most `max` bytes; one that says it is longer is not waited for.
-fn read(
+fn read_body(
     request: &HttpRequest,
     payload: &mut Payload,
     max: usize,
@@ -141,7 +141,7 @@ async fn read_then_recheck<T>(
 }
 
 /// Refuses what is not plain JSON.
-fn acceptable(headers: &HeaderMap) -> Result<(), Problem> {
+fn check_plain_json(headers: &HeaderMap) -> Result<(), Problem> {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     let encoding = text(&CONTENT_ENCODING).unwrap_or("identity");
     if !encoding.eq_ignore_ascii_case("identity") {
@@ -152,11 +152,11 @@ fn acceptable(headers: &HeaderMap) -> Result<(), Problem> {
             "The body must not be compressed; leave Content-Encoding out.",
         ));
     }
-    json_in_utf8(headers)
+    check_json_type(headers)
 }
 
 /// Refuses what is not JSON.
-fn json_in_utf8(headers: &HeaderMap) -> Result<(), Problem> {
+fn check_json_type(headers: &HeaderMap) -> Result<(), Problem> {
     let full = headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default());
     let full = full.unwrap_or_default();
     let mut parts = full.split(';').map(str::trim);
@@ -237,10 +237,10 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
             "The body must be an object, not an array.",
         ));
     }
-    serde_json::from_slice(body).map_err(|error| explain::<T>(body, &error))
+    serde_json::from_slice(body).map_err(|error| explain_error::<T>(body, &error))
 }
 
-fn explain<T: DeserializeOwned>(body: &[u8], error: &serde_json::Error) -> Problem {
+fn explain_error<T: DeserializeOwned>(body: &[u8], error: &serde_json::Error) -> Problem {
     let invalid = Problem::new(Code::InvalidBody);
     if std::str::from_utf8(body).is_err() {
         return invalid.error("", "not_utf8", "正文不是 UTF-8 文本。", "The body is not UTF-8.");
@@ -255,16 +255,18 @@ fn explain<T: DeserializeOwned>(body: &[u8], error: &serde_json::Error) -> Probl
     }
     let mut text = serde_json::Deserializer::from_slice(body);
     let Err(error) = serde_path_to_error::deserialize::<_, T>(&mut text) else { return invalid };
-    let wording = wording(&error.inner().to_string(), Noun::Field);
-    let mut pointer = pointer(error.path());
+    let wording = translate_message(&error.inner().to_string(), Noun::Field);
+    let mut pointer = json_pointer(error.path());
     // serde points at the object that lacks a field; people look for the field.
-    if let Some(field) = wording.field.filter(|field| last(error.path()) != Some(field.as_str())) {
+    if let Some(field) =
+        wording.field.filter(|field| last_key(error.path()) != Some(field.as_str()))
+    {
         push(&mut pointer, &field);
     }
     invalid.error(pointer, wording.code, wording.zh, wording.en)
 }
 
-fn last(path: &Path) -> Option<&str> {
+fn last_key(path: &Path) -> Option<&str> {
     match path.iter().next_back()? {
         Segment::Map { key } => Some(key),
         Segment::Seq { .. } | Segment::Enum { .. } | Segment::Unknown => None,
@@ -273,7 +275,7 @@ fn last(path: &Path) -> Option<&str> {
 
 /// A path as a JSON pointer (RFC 6901).
 /// The JSON pointer of a place.
-pub fn pointer(path: &Path) -> String {
+pub fn json_pointer(path: &Path) -> String {
     path.iter().fold(String::new(), |mut pointer, segment| {
         match segment {
             Segment::Map { key } => push(&mut pointer, key),

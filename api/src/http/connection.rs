@@ -18,7 +18,7 @@ use actix_web::{
     middleware::Next,
 };
 
-use crate::http::problem::{Code, Problem, refuse};
+use crate::http::problem::{Code, Problem, refuse_request};
 
 /// One connection of a client or proxy.
 #[derive(Debug, Default)]
@@ -51,7 +51,7 @@ pub async fn guard(
             "After a request whose body came in chunks nothing more is taken on its connection; send it again on a new one.",
         );
         tracing::warn!("a request after a chunked one on the same connection was not executed");
-        let mut refused = refuse(request, problem);
+        let mut refused = refuse_request(request, problem);
         refused.response_mut().head_mut().set_connection_type(ConnectionType::Close);
         return Ok(refused);
     }

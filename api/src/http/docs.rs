@@ -18,7 +18,7 @@ use utoipa_swagger_ui::{Config, serve};
 
 use crate::http::{
     headers::IfNoneMatch,
-    problem::{Code, Problem, Reply, explained},
+    problem::{Code, Problem, Reply, explain_code},
 };
 
 /// What is served, shared by all workers.
@@ -65,10 +65,10 @@ async fn to_page() -> HttpResponse {
 async fn openapi(docs: Data<Docs>, known: IfNoneMatch) -> HttpResponse {
     let (openapi, etag) = docs.0.openapi.get_or_init(|| {
         let text = (docs.0.make)().to_string();
-        let etag = format!("\"{}\"", Hash::of(text.as_bytes()).hex());
+        let etag = format!("\"{}\"", Hash::digest(text.as_bytes()).to_hex());
         (text.into(), etag)
     });
-    let current = known.has(etag);
+    let current = known.has_tag(etag);
     let mut response = if current { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response.insert_header((ETAG, etag.as_str())).insert_header((CACHE_CONTROL, "no-cache"));
     if current {
@@ -99,13 +99,13 @@ const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; \
                       img-src 'self' data:; frame-ancestors 'none'";
 
 async fn problems() -> HttpResponse {
-    let all: Vec<_> = Code::ALL.iter().map(|code| explained(*code)).collect();
+    let all: Vec<_> = Code::ALL.iter().map(|code| explain_code(*code)).collect();
     HttpResponse::Ok().insert_header((CACHE_CONTROL, "max-age=3600")).json(all)
 }
 
 async fn problem(code: web::Path<String>) -> Reply<HttpResponse> {
     let code = Code::parse(&code).ok_or_else(|| Problem::new(Code::NotFound))?;
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "max-age=3600")).json(explained(code)))
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "max-age=3600")).json(explain_code(code)))
 }
 
 #[cfg(test)]

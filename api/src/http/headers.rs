@@ -18,7 +18,7 @@ pub fn etag(seq: i64) -> String {
 }
 
 /// The only value of a header; none when it is absent, the problem when it is there twice.
-fn single<'a>(
+fn single_value<'a>(
     headers: &'a HeaderMap,
     name: &HeaderName,
     problem: impl Fn() -> Problem,
@@ -46,10 +46,10 @@ impl Key {
     pub const NAME: &str = "Idempotency-Key";
 
     /// What the headers say.
-    pub fn of(headers: &HeaderMap) -> Result<Self, Problem> {
+    pub fn from_headers(headers: &HeaderMap) -> Result<Self, Problem> {
         const NAME: HeaderName = HeaderName::from_static("idempotency-key");
         let invalid = || Problem::new(Code::IdempotencyKeyInvalid);
-        let text = single(headers, &NAME, invalid)?
+        let text = single_value(headers, &NAME, invalid)?
             .ok_or_else(|| Problem::new(Code::IdempotencyKeyRequired))?;
         let id = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
         match Uuid::try_parse(id) {
@@ -64,7 +64,7 @@ impl FromRequest for Key {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Self::of(request.headers()))
+        ready(Self::from_headers(request.headers()))
     }
 }
 
@@ -77,20 +77,20 @@ pub struct IfMatch(pub Option<i64>);
 
 impl IfMatch {
     /// What the headers say.
-    pub fn of(headers: &HeaderMap) -> Result<Self, Problem> {
-        match single(headers, &IF_MATCH, invalid_tag)? {
+    pub fn from_headers(headers: &HeaderMap) -> Result<Self, Problem> {
+        match single_value(headers, &IF_MATCH, invalid_tag)? {
             None | Some("*") => Ok(Self(None)),
-            Some(tag) => sequence(tag).map(|seq| Self(Some(seq))).ok_or_else(invalid_tag),
+            Some(tag) => parse_seq(tag).map(|seq| Self(Some(seq))).ok_or_else(invalid_tag),
         }
     }
 
     /// That a command is for this version only, as a phone says it that had kept the command.
     pub fn only(seq: i64) -> Result<Self, Problem> {
-        sequence(&etag(seq)).map(|seq| Self(Some(seq))).ok_or_else(invalid_tag)
+        parse_seq(&etag(seq)).map(|seq| Self(Some(seq))).ok_or_else(invalid_tag)
     }
 
     /// Refuses a state that is not at the version insisted on.
-    pub fn check(self, seq: i64) -> Result<(), Problem> {
+    pub fn check_seq(self, seq: i64) -> Result<(), Problem> {
         match self.0 {
             Some(expected) if expected != seq => Err(Problem::new(Code::Stale)
                 .detail(
@@ -113,7 +113,7 @@ impl FromRequest for IfMatch {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Self::of(request.headers()))
+        ready(Self::from_headers(request.headers()))
     }
 }
 
@@ -127,7 +127,7 @@ fn invalid_tag() -> Problem {
 }
 
 /// The number in `"7"` or `W/"7"`.
-fn sequence(tag: &str) -> Option<i64> {
+fn parse_seq(tag: &str) -> Option<i64> {
     let digits = tag.strip_prefix("W/").unwrap_or(tag).strip_prefix('"')?.strip_suffix('"')?;
     // A tag of two states, `"7.12"`: the first is the one that is written to.
     let digits = digits.split('.').next().unwrap_or(digits);
@@ -141,13 +141,13 @@ pub struct IfNoneMatch(Option<HeaderValue>);
 
 impl IfNoneMatch {
     /// What the headers say.
-    pub fn of(headers: &HeaderMap) -> Self {
+    pub fn from_headers(headers: &HeaderMap) -> Self {
         Self(headers.get(IF_NONE_MATCH).cloned())
     }
 
     /// Whether the reader has the version with this tag, so that 304 is enough. What cannot be
     /// read matches nothing.
-    pub fn has(&self, tag: &str) -> bool {
+    pub fn has_tag(&self, tag: &str) -> bool {
         fn plain(tag: &str) -> &str {
             tag.strip_prefix("W/").unwrap_or(tag)
         }
@@ -158,7 +158,7 @@ impl IfNoneMatch {
 
     /// Whether the reader has the state at this place of the journal.
     pub fn has_seq(&self, seq: i64) -> bool {
-        self.0.is_some() && self.has(&etag(seq))
+        self.0.is_some() && self.has_tag(&etag(seq))
     }
 }
 
@@ -167,7 +167,7 @@ impl FromRequest for IfNoneMatch {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Ok(Self::of(request.headers())))
+        ready(Ok(Self::from_headers(request.headers())))
     }
 }
 
@@ -189,7 +189,7 @@ mod tests {
     fn a_key_is_one_uuid() {
         let name = HeaderName::from_static("idempotency-key");
         let key = |values: &[&'static str]| {
-            Key::of(&headers(name.clone(), values)).map_err(|problem| problem.code())
+            Key::from_headers(&headers(name.clone(), values)).map_err(|problem| problem.code())
         };
         let id = Key(CommandId(ID.parse().unwrap()));
         assert_eq!(key(&[ID]), Ok(id));
@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn if_match_is_one_tag() {
         let given = |values: &[&'static str]| {
-            IfMatch::of(&headers(IF_MATCH, values)).map_err(|problem| problem.code())
+            IfMatch::from_headers(&headers(IF_MATCH, values)).map_err(|problem| problem.code())
         };
         assert_eq!(given(&[]), Ok(IfMatch(None)));
         assert_eq!(given(&["*"]), Ok(IfMatch(None)));
@@ -236,8 +236,8 @@ mod tests {
 
     #[test]
     fn a_stale_version_is_refused() {
-        assert!(IfMatch(None).check(9).is_ok() && IfMatch(Some(9)).check(9).is_ok());
-        assert_eq!(IfMatch(Some(8)).check(9).unwrap_err().code(), Code::Stale);
+        assert!(IfMatch(None).check_seq(9).is_ok() && IfMatch(Some(9)).check_seq(9).is_ok());
+        assert_eq!(IfMatch(Some(8)).check_seq(9).unwrap_err().code(), Code::Stale);
     }
 
     #[test]
@@ -249,6 +249,6 @@ mod tests {
         assert!(!known(Some("\"77\"")).has_seq(7));
         assert!(!known(Some("7")).has_seq(7));
         assert!(!known(None).has_seq(7));
-        assert!(known(Some("W/\"abc\"")).has("\"abc\""));
+        assert!(known(Some("W/\"abc\"")).has_tag("\"abc\""));
     }
 }

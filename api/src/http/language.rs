@@ -23,7 +23,7 @@ pub enum Language {
 impl Language {
     /// What `Accept-Language` asks for: the best of its ranges by weight; of equal ones, the first. A
     /// range we do not speak is passed over, and `*` is Chinese.
-    pub fn of(headers: &HeaderMap) -> Self {
+    pub fn from_headers(headers: &HeaderMap) -> Self {
         let given = from_comma_delimited(headers.get(ACCEPT_LANGUAGE).into_iter());
         let AcceptLanguage(ranges) = AcceptLanguage(given.unwrap_or_default());
         let spoken = ranges.iter().rev().filter(|range| range.quality > Quality::ZERO);
@@ -61,7 +61,7 @@ impl FromRequest for Language {
     type Future = Ready<Result<Self, Infallible>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        std::future::ready(Ok(Self::of(request.headers())))
+        std::future::ready(Ok(Self::from_headers(request.headers())))
     }
 }
 
@@ -89,7 +89,7 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(ACCEPT_LANGUAGE, HeaderValue::from_static(ranges));
-            assert_eq!(Language::of(&headers), expected, "{ranges}");
+            assert_eq!(Language::from_headers(&headers), expected, "{ranges}");
         }
     }
 }

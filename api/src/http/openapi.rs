@@ -10,7 +10,7 @@ use utoipa::{
     },
 };
 
-use domain::flows::happening::Happening;
+use domain::flows::event_type::Happening;
 
 use crate::http::problem::{FaultView, ProblemView};
 
@@ -79,7 +79,7 @@ impl Modify for Scheme {
 }
 
 /// The finished document, as JSON: the same for the command, the server and the tests.
-pub fn finish(document: &Document) -> Value {
+pub fn finish_document(document: &Document) -> Value {
     let mut document = serde_json::to_value(document).unwrap_or_default();
     if let Some(info) = document.get_mut("info").and_then(Value::as_object_mut) {
         info.insert("description".to_owned(), json!(DESCRIPTION));
@@ -92,12 +92,12 @@ pub fn finish(document: &Document) -> Value {
             let Some(item) = item.as_object_mut() else { continue };
             for (method, operation) in item.iter_mut() {
                 let Some(operation) = operation.as_object_mut() else { continue };
-                complete(path, method, operation, &examples);
+                complete_operation(path, method, operation, &examples);
             }
         }
     }
     if let Some(members) = document.as_object_mut() {
-        members.insert("webhooks".to_owned(), webhooks(&examples));
+        members.insert("webhooks".to_owned(), describe_webhooks(&examples));
     }
     if let Some(schemas) =
         document.pointer_mut("/components/schemas").and_then(Value::as_object_mut)
@@ -108,11 +108,11 @@ pub fn finish(document: &Document) -> Value {
 }
 
 /// What receivers of webhooks are posted: one entry for each type of event.
-fn webhooks(examples: &Value) -> Value {
+fn describe_webhooks(examples: &Value) -> Value {
     let entry = |kind: &Happening| {
         let name = kind.name();
         let told = examples.pointer(&format!("/event {name}/response")).cloned();
-        let data = told.unwrap_or_else(|| unseen(*kind));
+        let data = told.unwrap_or_else(|| build_example(*kind));
         let example = json!({ "type": name, "timestamp": data.get("at"), "data": data });
         let header = |name: &str, text: &str, example: &str| {
             json!({
@@ -162,7 +162,7 @@ fn webhooks(examples: &Value) -> Value {
 }
 
 /// The example of an event the demonstration does not come by: the shape all have, without details.
-fn unseen(kind: Happening) -> Value {
+fn build_example(kind: Happening) -> Value {
     let flow = kind.name().split('.').next().unwrap_or_default();
     let id = "0190c5a2-7d3e-7f10-9a54-2f1b6c7d8e90";
     json!({
@@ -188,7 +188,12 @@ fn name_items(schemas: &mut Map<String, Value>) {
     }
 }
 
-fn complete(path: &str, method: &str, operation: &mut Map<String, Value>, examples: &Value) {
+fn complete_operation(
+    path: &str,
+    method: &str,
+    operation: &mut Map<String, Value>,
+    examples: &Value,
+) {
     let open = operation.contains_key("security");
     if !open {
         operation.insert("security".to_owned(), json!([{ "bearer": [] }]));
@@ -197,7 +202,7 @@ fn complete(path: &str, method: &str, operation: &mut Map<String, Value>, exampl
     // What WeChat tells by itself names no command.
     let told = path.starts_with("/api/v1/wechat/");
     let writes = method == "post" && !login && !told;
-    parameters(path, writes, operation);
+    add_parameters(path, writes, operation);
     let mut problems = vec!["400", "503"];
     if !open || login {
         problems.push("401");
@@ -216,17 +221,17 @@ fn complete(path: &str, method: &str, operation: &mut Map<String, Value>, exampl
             response.entry("description").or_insert_with(|| json!("成功 · done"));
         }
         for status in problems {
-            responses.insert(status.to_owned(), problem(status));
+            responses.insert(status.to_owned(), describe_problem(status));
         }
-        responses.insert("default".to_owned(), problem("default"));
+        responses.insert("default".to_owned(), describe_problem("default"));
     }
     let id = operation.get("operationId").and_then(Value::as_str).unwrap_or_default().to_owned();
     if let Some(example) = examples.get(&id) {
-        illustrate(operation, example);
+        add_example(operation, example);
     }
 }
 
-fn problem(status: &str) -> Value {
+fn describe_problem(status: &str) -> Value {
     let description = match status {
         "400" => "请求不符合要求 · the request is not valid",
         "401" => "未登录或凭据错误 · no valid credentials",
@@ -246,7 +251,7 @@ fn problem(status: &str) -> Value {
 }
 
 /// The parameters every operation of a kind has.
-fn parameters(path: &str, writes: bool, operation: &mut Map<String, Value>) {
+fn add_parameters(path: &str, writes: bool, operation: &mut Map<String, Value>) {
     let list = operation.entry("parameters").or_insert_with(|| json!([]));
     let Some(list) = list.as_array_mut() else { return };
     for name in path.split('/').filter_map(|s| s.strip_prefix('{')?.strip_suffix('}')) {
@@ -290,7 +295,7 @@ fn parameters(path: &str, writes: bool, operation: &mut Map<String, Value>) {
 }
 
 /// Puts a recorded request and answer into an operation.
-fn illustrate(operation: &mut Map<String, Value>, example: &Value) {
+fn add_example(operation: &mut Map<String, Value>, example: &Value) {
     if let Some(request) = example.get("request").filter(|request| !request.is_null())
         && let Some(body) = operation
             .get_mut("requestBody")

@@ -105,7 +105,7 @@ impl<T> Page<T> {
 
     /// Makes a page of up to `limit.probe()` rows: `position` says where a row stands, `view`
     /// what is shown of it.
-    pub fn cut<R, P: Serialize>(
+    pub fn from_rows<R, P: Serialize>(
         mut rows: Vec<R>,
         limit: Limit,
         position: impl FnOnce(&R) -> P,
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn a_page_is_cut_where_one_more_was_found() {
         let limit = Limit::try_from(2).unwrap();
-        let cut = |rows: Vec<u32>| Page::cut(rows, limit, |row| *row, |row| row * 10);
+        let cut = |rows: Vec<u32>| Page::from_rows(rows, limit, |row| *row, |row| row * 10);
         let page = cut(vec![1, 2, 3]);
         assert_eq!((page.items, page.next), (vec![10, 20], Some(Cursor(2).text())));
         assert_eq!(cut(vec![1, 2]).next, None);

@@ -22,7 +22,7 @@ use serde_path_to_error::Segment;
 
 use crate::http::{
     problem::{Code, Problem},
-    wording::{Noun, Wording, unknown_name, wording},
+    wording::{Noun, Wording, translate_message, unknown_name},
 };
 
 /// The query of a request, as a flat struct.
@@ -36,42 +36,42 @@ impl<T: DeserializeOwned> FromRequest for Query<T> {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(query(request.query_string()).map(Self))
+        ready(parse_query(request.query_string()).map(Self))
     }
 }
 
-fn query<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
+fn parse_query<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
     let mut given: Vec<Cow<'_, str>> = Vec::new();
-    let known = known::<T>();
+    let known = field_names::<T>();
     for (name, _) in form_urlencoded::parse(text.as_bytes()) {
         if !known.contains(&name.as_ref()) {
-            return Err(refused(&name, unknown_name(&name, known, Noun::Parameter)));
+            return Err(parameter_problem(&name, unknown_name(&name, known, Noun::Parameter)));
         }
         if given.contains(&name) {
             let message = format!("duplicate field `{name}`");
-            return Err(refused(&name, wording(&message, Noun::Parameter)));
+            return Err(parameter_problem(&name, translate_message(&message, Noun::Parameter)));
         }
         given.push(name);
     }
     let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(text.as_bytes()));
     serde_path_to_error::deserialize(pairs).map_err(|error| {
-        let wording = wording(&error.inner().to_string(), Noun::Parameter);
+        let wording = translate_message(&error.inner().to_string(), Noun::Parameter);
         let at = error.path().iter().next_back().and_then(|segment| match segment {
             Segment::Map { key } => Some(key.clone()),
             Segment::Seq { .. } | Segment::Enum { .. } | Segment::Unknown => None,
         });
-        refused(&at.or(wording.field.clone()).unwrap_or_default(), wording)
+        parameter_problem(&at.or(wording.field.clone()).unwrap_or_default(), wording)
     })
 }
 
-fn refused(name: &str, Wording { code, zh, en, .. }: Wording) -> Problem {
+fn parameter_problem(name: &str, Wording { code, zh, en, .. }: Wording) -> Problem {
     // A name is the caller's own text and may be of any length.
     let name: String = name.chars().take(64).collect();
     Problem::new(Code::InvalidQuery).parameter(name, code, zh, en)
 }
 
 /// The names of the fields of a struct.
-fn known<T: DeserializeOwned>() -> &'static [&'static str] {
+fn field_names<T: DeserializeOwned>() -> &'static [&'static str] {
     let names = Cell::new(&[][..]);
     // It answers an error once it knows them.
     let _ = T::deserialize(Names(&names));
@@ -125,7 +125,7 @@ pub fn read_path<T: DeserializeOwned, S: AsRef<str>>(segments: &[(S, S)]) -> Res
     let at = Cell::new(0);
     T::deserialize(Segments { segments: &segments, at: &at }).map_err(|error| {
         let name = segments.get(at.get()).map_or("path", |(name, _)| name).to_owned();
-        let Wording { code, zh, en, .. } = wording(&error.to_string(), Noun::Parameter);
+        let Wording { code, zh, en, .. } = translate_message(&error.to_string(), Noun::Parameter);
         Problem::new(Code::InvalidPath).parameter(name, code, zh, en)
     })
 }
@@ -177,7 +177,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::http::{language::Language, problem::render};
+    use crate::http::{language::Language, problem::render_problem};
 
     #[derive(Deserialize, Debug)]
     struct Filter {
@@ -189,7 +189,8 @@ mod tests {
     }
 
     fn told(problem: &Problem) -> (String, String, String) {
-        let body: Value = serde_json::from_slice(&render(problem, Language::Zh, "t")).unwrap();
+        let body: Value =
+            serde_json::from_slice(&render_problem(problem, Language::Zh, "t")).unwrap();
         let text = |key| body["errors"][0][key].as_str().unwrap().to_owned();
         (text("parameter"), text("code"), text("message"))
     }
@@ -198,7 +199,7 @@ mod tests {
     fn a_query_is_read() {
         let text = "role=hotline&limit=5&open=true&since=2026-08-21T10%3A00%3A00%2B08%3A00\
                     &area=018f3f5e-9c4b-7d2a-8e21-5b0c6f1a2d3e";
-        let Filter { area, open, limit, since, role } = query(text).unwrap();
+        let Filter { area, open, limit, since, role } = parse_query(text).unwrap();
         assert_eq!((open, limit, role), (Some(true), Some(5), Role::Hotline));
         assert!(
             area.is_some() && since.is_some_and(|at| at.to_rfc3339().starts_with("2026-08-21T02"))
@@ -245,13 +246,13 @@ mod tests {
                 "不认识参数“”；可用的有：area、open、limit、since、role。",
             ),
         ] {
-            let problem = query::<Filter>(text).unwrap_err();
+            let problem = parse_query::<Filter>(text).unwrap_err();
             assert_eq!(problem.code(), Code::InvalidQuery);
             let (at, what, zh) = told(&problem);
             assert_eq!((at.as_str(), what.as_str(), zh.as_str()), (name, code, message), "{text}");
         }
-        let long = query::<Filter>(&"网".repeat(10_000)).unwrap_err();
-        assert!(render(&long, Language::Zh, "t").len() < 2000);
+        let long = parse_query::<Filter>(&"网".repeat(10_000)).unwrap_err();
+        assert!(render_problem(&long, Language::Zh, "t").len() < 2000);
     }
 
     fn ids<T: DeserializeOwned>(segments: &[(&'static str, &'static str)]) -> Result<T, Problem> {

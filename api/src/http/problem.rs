@@ -27,9 +27,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub use code::Code;
-pub(crate) use foreign::foreign;
-pub use page::{explained, problems_markdown};
-pub(crate) use render::render;
+pub(crate) use foreign::foreign_problem;
+pub use page::{explain_code, problems_markdown};
+pub(crate) use render::render_problem;
 pub use render::{FaultView, ProblemView};
 
 /// What a handler answers.
@@ -253,7 +253,7 @@ impl ResponseError for Problem {
 
 /// Answers a request before it reaches its handler. `ServiceRequest::into_response` would lose the
 /// problem, and with it the sentence and headers.
-pub fn refuse(request: ServiceRequest, problem: Problem) -> ServiceResponse<BoxBody> {
+pub fn refuse_request(request: ServiceRequest, problem: Problem) -> ServiceResponse<BoxBody> {
     let (request, _) = request.into_parts();
     ServiceResponse::new(request, HttpResponse::from_error(problem))
 }

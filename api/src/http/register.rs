@@ -23,12 +23,12 @@ struct Description {
 }
 
 /// Registers operations to be served.
-pub fn serve(config: &mut web::ServiceConfig, routes: fn(&mut ServiceConfig<'_>)) {
+pub fn serve_routes(config: &mut web::ServiceConfig, routes: fn(&mut ServiceConfig<'_>)) {
     routes(&mut ServiceConfig(Purpose::Serving(config)));
 }
 
 /// Adds what operations say about themselves to a document.
-pub fn describe(mut document: OpenApi, routes: fn(&mut ServiceConfig<'_>)) -> OpenApi {
+pub fn describe_routes(mut document: OpenApi, routes: fn(&mut ServiceConfig<'_>)) -> OpenApi {
     let mut description = Description::default();
     routes(&mut ServiceConfig(Purpose::Describing(&mut description)));
     document.paths.merge(description.paths);

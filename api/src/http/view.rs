@@ -29,14 +29,14 @@ use uuid::Uuid;
 use crate::http::headers::{IfNoneMatch, etag};
 
 /// Answers a view with its `ETag`; on a conditional read that has it already, only 304.
-pub fn tagged(
+pub fn render_with_etag(
     request: &HttpRequest,
     mut answer: HttpResponseBuilder,
     tag: &str,
     view: &impl Serialize,
 ) -> HttpResponse {
     if request.method() == actix_web::http::Method::GET
-        && IfNoneMatch::of(request.headers()).has(tag)
+        && IfNoneMatch::from_headers(request.headers()).has_tag(tag)
     {
         return HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish();
     }
@@ -44,7 +44,7 @@ pub fn tagged(
 }
 
 /// The tag of a state: its place in the journal.
-pub fn tag(seq: i64) -> String {
+pub fn state_tag(seq: i64) -> String {
     etag(seq)
 }
 
@@ -82,7 +82,7 @@ enum_schemas! {
     /// What gave rise to the supervision of a unit.
     supervision_trigger: domain::flows::case::state::Trigger;
     /// What can be asked of those above.
-    wish: domain::flows::case::state::WishKind;
+    wish: domain::flows::case::state::ApprovalKind;
     /// What the reporter wants.
     demand: domain::rules::vocabulary::Demand;
     /// How much work a matter is.
@@ -112,7 +112,7 @@ enum_schemas! {
     /// What became of a command that a phone had kept.
     fate: domain::core::arrival::Fate;
     /// Acts in the audit log.
-    act: domain::people::audit::Act;
+    act: domain::people::audit::AuditAction;
     /// How acts in the audit log ended.
     verdict: domain::people::audit::Verdict;
     /// Roles that a grant gives over an area.
@@ -150,7 +150,7 @@ enum_schemas! {
     /// What is done only with a published reason.
     switch: domain::rules::vocabulary::Switch;
     /// Types of events.
-    happening: domain::flows::happening::Happening;
+    happening: domain::flows::event_type::Happening;
     /// Whether events are sent to a webhook.
     webhook_status: domain::rules::webhook::Status;
     /// How events are wrapped.

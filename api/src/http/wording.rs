@@ -22,7 +22,7 @@ impl Wording {
         Self { code, field: None, zh, en }
     }
 
-    fn about(mut self, field: &str) -> Self {
+    fn with_field(mut self, field: &str) -> Self {
         self.field = Some(field.to_owned());
         self
     }
@@ -30,20 +30,20 @@ impl Wording {
 
 /// The wording for a message of serde, whose `noun` is "field" for bodies and "parameter" for
 /// queries.
-pub fn wording(message: &str, noun: Noun) -> Wording {
+pub fn translate_message(message: &str, noun: Noun) -> Wording {
     // serde_json appends where in the text; the pointer says it better.
     let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);
-    unknown(message, noun)
-        .or_else(|| missing(message, noun))
-        .or_else(|| wrong_type(message))
-        .or_else(|| text(message))
-        .or_else(|| number(message))
-        .or_else(|| reserved(message))
+    match_unknown(message, noun)
+        .or_else(|| match_missing(message, noun))
+        .or_else(|| match_wrong_type(message))
+        .or_else(|| match_text(message))
+        .or_else(|| match_number(message))
+        .or_else(|| match_reserved(message))
         .unwrap_or_else(|| {
             Wording::new(
                 "invalid_value",
-                format!("这个值不符合要求：{}。", short(message)),
-                format!("This value is not valid: {}.", short(message)),
+                format!("这个值不符合要求：{}。", truncate_text(message)),
+                format!("This value is not valid: {}.", truncate_text(message)),
             )
         })
 }
@@ -51,7 +51,7 @@ pub fn wording(message: &str, noun: Noun) -> Wording {
 /// Of an identity that is not for clients to make.
 pub const RESERVED: &str = "identities are UUIDs of version 4 or 7";
 
-fn reserved(message: &str) -> Option<Wording> {
+fn match_reserved(message: &str) -> Option<Wording> {
     (message == RESERVED).then(|| {
         let zh = "编号应为版本 4 或版本 7 的 UUID；其他的由服务器保留。".to_owned();
         let en = "Use a UUID of version 4 or 7; all others are the server's.".to_owned();
@@ -85,18 +85,18 @@ impl Noun {
 }
 
 /// What stands between the first two backticks, and the rest.
-fn quoted<'a>(message: &'a str, before: &str) -> Option<(&'a str, &'a str)> {
+fn split_quoted<'a>(message: &'a str, before: &str) -> Option<(&'a str, &'a str)> {
     message.strip_prefix(before)?.strip_prefix('`')?.split_once('`')
 }
 
 /// The names serde lists after "expected", or none.
-fn listed(rest: &str) -> Vec<&str> {
+fn parse_names(rest: &str) -> Vec<&str> {
     rest.split('`').skip(1).step_by(2).collect()
 }
 
 /// A name that nothing here has.
 pub fn unknown_name(name: &str, known: &[&str], noun: Noun) -> Wording {
-    let (zh, en, name) = (noun.zh(), noun.en(), short(name));
+    let (zh, en, name) = (noun.zh(), noun.en(), truncate_text(name));
     let wording = if known.is_empty() {
         Wording::new(
             "unknown_field",
@@ -110,16 +110,16 @@ pub fn unknown_name(name: &str, known: &[&str], noun: Noun) -> Wording {
             format!("Unknown {en} `{name}`; known are: {}.", known.join(", ")),
         )
     };
-    wording.about(name)
+    wording.with_field(name)
 }
 
-fn unknown(message: &str, noun: Noun) -> Option<Wording> {
-    if let Some((name, rest)) = quoted(message, "unknown field ") {
-        return Some(unknown_name(name, &listed(rest), noun));
+fn match_unknown(message: &str, noun: Noun) -> Option<Wording> {
+    if let Some((name, rest)) = split_quoted(message, "unknown field ") {
+        return Some(unknown_name(name, &parse_names(rest), noun));
     }
-    let (name, rest) = quoted(message, "unknown variant ")?;
-    let name = short(name);
-    let known = listed(rest);
+    let (name, rest) = split_quoted(message, "unknown variant ")?;
+    let name = truncate_text(name);
+    let known = parse_names(rest);
     Some(Wording::new(
         "unknown_value",
         format!("没有“{name}”这个值；可用的有：{}。", known.join("、")),
@@ -127,32 +127,32 @@ fn unknown(message: &str, noun: Noun) -> Option<Wording> {
     ))
 }
 
-fn missing(message: &str, noun: Noun) -> Option<Wording> {
+fn match_missing(message: &str, noun: Noun) -> Option<Wording> {
     let (zh, en) = (noun.zh(), noun.en());
-    if let Some((name, _)) = quoted(message, "missing field ") {
+    if let Some((name, _)) = split_quoted(message, "missing field ") {
         let wording = Wording::new(
             "missing_field",
             format!("缺少{zh}“{name}”。"),
             format!("The {en} `{name}` is missing."),
         );
-        return Some(wording.about(name));
+        return Some(wording.with_field(name));
     }
-    let (name, _) = quoted(message, "duplicate field ")?;
+    let (name, _) = split_quoted(message, "duplicate field ")?;
     let wording = Wording::new(
         "duplicate_field",
         format!("{zh}“{name}”只能出现一次。"),
         format!("The {en} `{name}` is given twice."),
     );
-    Some(wording.about(name))
+    Some(wording.with_field(name))
 }
 
-fn wrong_type(message: &str) -> Option<Wording> {
+fn match_wrong_type(message: &str) -> Option<Wording> {
     let rest = message
         .strip_prefix("invalid type: ")
         .or_else(|| message.strip_prefix("invalid value: "))
         .or_else(|| message.strip_prefix("invalid length "))?;
     let (given, expected) = rest.rsplit_once(", expected ")?;
-    let (given, expected) = (plain(given), plain(expected));
+    let (given, expected) = (translate_type(given), translate_type(expected));
     Some(Wording::new(
         "wrong_type",
         format!("类型不对：给出的是{}，需要{}。", given.0, expected.0),
@@ -189,7 +189,7 @@ const TYPES: &[(&str, &str, &str)] = &[
 ];
 
 /// A type in both languages, with the value serde found, when it tells one.
-fn plain(text: &str) -> (String, String) {
+fn translate_type(text: &str) -> (String, String) {
     let unsigned = matches!(text, "u8" | "u16" | "u32" | "u64" | "usize");
     if unsigned || matches!(text, "i8" | "i16" | "i32" | "i64" | "isize") {
         return ("整数".to_owned(), "an integer".to_owned());
@@ -200,11 +200,11 @@ fn plain(text: &str) -> (String, String) {
         })
     });
     let Some((name, zh, en)) = known else {
-        return (format!(" {}", short(text)), short(text).to_owned());
+        return (format!(" {}", truncate_text(text)), truncate_text(text).to_owned());
     };
     match text.strip_prefix(name).map(str::trim) {
         Some(value) if value.starts_with(['`', '"']) => {
-            let value = short(value.trim_matches(['`', '"']));
+            let value = truncate_text(value.trim_matches(['`', '"']));
             (format!("{zh} {value}"), format!("{en} ({value})"))
         }
         _ => ((*zh).to_owned(), (*en).to_owned()),
@@ -212,7 +212,7 @@ fn plain(text: &str) -> (String, String) {
 }
 
 /// The beginning of a text that a caller may have made very long.
-fn short(text: &str) -> &str {
+fn truncate_text(text: &str) -> &str {
     const MOST: usize = 60;
     text.char_indices().nth(MOST).map_or(text, |(end, _)| text.get(..end).unwrap_or_default())
 }
@@ -252,7 +252,7 @@ const PERSONAL: &[(&str, &str, &str, &str)] = &[
 ];
 
 /// The faults of `domain::core::text` and `domain::flows::case::whistle::Score`.
-fn text(message: &str) -> Option<Wording> {
+fn match_text(message: &str) -> Option<Wording> {
     if message == "text must not be empty" {
         return Some(Wording::new(
             "empty_text",
@@ -301,7 +301,7 @@ fn text(message: &str) -> Option<Wording> {
 }
 
 /// What the standard library and chrono say of texts that should be something else.
-fn number(message: &str) -> Option<Wording> {
+fn match_number(message: &str) -> Option<Wording> {
     let (zh, en) = match message {
         "invalid digit found in string"
         | "cannot parse integer from empty string"
@@ -364,7 +364,7 @@ mod tests {
             ("invalid digit found in string", "wrong_type", "应当是整数。"),
             ("something else", "invalid_value", "这个值不符合要求：something else。"),
         ] {
-            let wording = wording(message, Noun::Field);
+            let wording = translate_message(message, Noun::Field);
             assert_eq!((wording.code, wording.zh.as_str()), (code, zh), "{message}");
         }
     }
@@ -372,23 +372,23 @@ mod tests {
     #[test]
     fn the_domain_speaks_as_expected() {
         let long = domain::core::text::Line::try_from("x".repeat(121)).unwrap_err().to_string();
-        assert_eq!(wording(&long, Noun::Field).code, "too_long");
+        assert_eq!(translate_message(&long, Noun::Field).code, "too_long");
         let empty = domain::core::text::Line::try_from(" ").unwrap_err().to_string();
-        assert_eq!(wording(&empty, Noun::Field).code, "empty_text");
+        assert_eq!(translate_message(&empty, Noun::Field).code, "empty_text");
         let control = domain::core::text::Line::try_from("a\u{7}b").unwrap_err().to_string();
-        assert_eq!(wording(&control, Noun::Field).code, "control_character");
+        assert_eq!(translate_message(&control, Noun::Field).code, "control_character");
         for (given, code) in [
             ("1", "invalid_id_number"),
             ("11010519490231002X", "invalid_id_date"),
             ("110105194912310021", "invalid_id_check"),
         ] {
             let fault = domain::people::personal::IdNumber::try_from(given.to_owned()).unwrap_err();
-            assert_eq!(wording(&fault.to_string(), Noun::Field).code, code);
+            assert_eq!(translate_message(&fault.to_string(), Noun::Field).code, code);
         }
         let phone =
             domain::people::personal::Phone::try_from("1".to_owned()).unwrap_err().to_string();
-        assert_eq!(wording(&phone, Noun::Field).code, "invalid_phone");
+        assert_eq!(translate_message(&phone, Noun::Field).code, "invalid_phone");
         let score = domain::flows::case::whistle::Score::try_from(6).unwrap_err();
-        assert_eq!(wording(score, Noun::Field).code, "out_of_range");
+        assert_eq!(translate_message(score, Noun::Field).code, "out_of_range");
     }
 }

@@ -11,7 +11,7 @@ use domain::{
     },
     flows::person::Person,
     people::personal::{Field, SubjectKind},
-    rules::notice::{NoticeKind, Preferences, SlotValue, Template, fit, limit},
+    rules::notice::{NoticeKind, Preferences, SlotValue, Template, field_limit, fit_text},
 };
 use persistence::{
     Db, StoreError,
@@ -22,14 +22,14 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     access::{
-        oidc::{ask_wecom, errcode},
-        wechat::{access_token, provider, query, quota, token_refused},
+        oidc::{ask_wecom, read_errcode},
+        wechat::{encode_query, is_token_refused, obtain_access_token, provider_name, quota_name},
     },
     app::{
         config::{Kind, MiniProgram, Provider, Sms},
         outbound::{Call, Content},
         state::App,
-        world::World,
+        world::TenantSnapshot,
     },
     http::problem::Reply,
 };
@@ -47,14 +47,17 @@ pub enum Sent {
 }
 
 /// The mini-programs of a tenant.
-fn programs<'a>(app: &'a App, world: &World) -> impl Iterator<Item = &'a MiniProgram> {
+fn find_mini_programs<'a>(
+    app: &'a App,
+    world: &TenantSnapshot,
+) -> impl Iterator<Item = &'a MiniProgram> {
     let code = world.tenant.code.clone();
     let programs = app.settings.mini_programs.iter();
     programs.filter(move |one| one.tenant.as_ref().is_none_or(|tenant| *tenant == code))
 }
 
 /// The WeCom application of a tenant that sends messages.
-fn application<'a>(app: &'a App, world: &World) -> Option<&'a Provider> {
+fn find_wecom_application<'a>(app: &'a App, world: &TenantSnapshot) -> Option<&'a Provider> {
     let code = &world.tenant.code;
     let fits = |one: &&Provider| {
         one.kind == Kind::Wecom
@@ -65,9 +68,9 @@ fn application<'a>(app: &'a App, world: &World) -> Option<&'a Provider> {
 }
 
 /// The ways by which a person is told something of this kind.
-pub async fn reaching(
+pub async fn choose_channels(
     app: &App,
-    world: &World,
+    world: &TenantSnapshot,
     person: &Person,
     kind: NoticeKind,
     wants: &Preferences,
@@ -75,15 +78,15 @@ pub async fn reaching(
     let (tenant, id) = (world.tenant.id, person.id);
     let rules = &world.rules.notices.value;
     let mut ways = Vec::new();
-    if rules.template(kind).is_some() && openid(app, world, id).await?.is_some() {
+    if rules.find_template(kind).is_some() && load_openid(app, world, id).await?.is_some() {
         ways.push(Channel::Wechat);
     }
     // A member of a WeCom corporation has the account here as its name there.
-    if person.in_office() && application(app, world).is_some() {
+    if person.is_staff() && find_wecom_application(app, world).is_some() {
         ways.push(Channel::Wecom);
     }
     if wants.sms && app.settings.sms.is_some() && rules.sms.contains(&kind) {
-        let read = move |db: &mut Db| privacy::answers(db, tenant, id, NOTIFICATION);
+        let read = move |db: &mut Db| privacy::load_answers(db, tenant, id, NOTIFICATION);
         let answers = app.store.read(read).await?;
         if answers.last().is_some_and(|(_, _, given)| *given) {
             ways.push(Channel::Sms);
@@ -93,16 +96,16 @@ pub async fn reaching(
 }
 
 /// The mini-program that knows this person, and the person's openid there.
-async fn openid<'a>(
+async fn load_openid<'a>(
     app: &'a App,
-    world: &World,
+    world: &TenantSnapshot,
     person: PersonId,
 ) -> Result<Option<(&'a MiniProgram, String)>, StoreError> {
     let tenant = world.tenant.id;
-    let read = move |db: &mut Db| message::known_as(db, tenant, person, "wechat:");
+    let read = move |db: &mut Db| message::load_identities(db, tenant, person, "wechat:");
     let known: HashMap<String, String> = app.store.read(read).await?.into_iter().collect();
-    let found = programs(app, world)
-        .find_map(|program| Some((program, known.get(&provider(program))?.clone())));
+    let found = find_mini_programs(app, world)
+        .find_map(|program| Some((program, known.get(&provider_name(program))?.clone())));
     Ok(found)
 }
 
@@ -113,34 +116,37 @@ pub async fn send(app: &App, due: &[Delivery]) -> Reply<Sent> {
         return Ok(Sent::Skipped("the tenant is no more"));
     };
     match first.channel {
-        Channel::Wechat => wechat(app, &world, first).await,
-        Channel::Wecom => wecom(app, &world, due).await,
-        Channel::Sms => sms(app, &world, due).await,
+        Channel::Wechat => send_wechat(app, &world, first).await,
+        Channel::Wecom => send_wecom(app, &world, due).await,
+        Channel::Sms => send_sms(app, &world, due).await,
         Channel::Webhook => Ok(Sent::Skipped("a webhook is no person")),
     }
 }
 
-fn content(one: &Delivery) -> Value {
+fn parse_content(one: &Delivery) -> Value {
     serde_json::from_str(&one.content).unwrap_or_default()
 }
 
-fn said<'a>(item: &'a Value, name: &str) -> &'a str {
+fn text_field<'a>(item: &'a Value, name: &str) -> &'a str {
     item.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// What stands in a field of a template.
-fn slot(item: &Value, value: SlotValue) -> String {
+fn render_slot(item: &Value, value: SlotValue) -> String {
     match value {
         // A field for numbers takes no Chinese, and is never empty.
         SlotValue::Number => {
-            Some(said(item, "number")).filter(|no| !no.is_empty()).unwrap_or("-").to_owned()
+            Some(text_field(item, "number")).filter(|no| !no.is_empty()).unwrap_or("-").to_owned()
         }
-        SlotValue::Title if said(item, "title").is_empty() => said(item, "label").to_owned(),
-        SlotValue::Title => said(item, "title").to_owned(),
-        SlotValue::Kind => said(item, "label").to_owned(),
-        SlotValue::Text => said(item, "text").to_owned(),
+        SlotValue::Title if text_field(item, "title").is_empty() => {
+            text_field(item, "label").to_owned()
+        }
+        SlotValue::Title => text_field(item, "title").to_owned(),
+        SlotValue::Kind => text_field(item, "label").to_owned(),
+        SlotValue::Text => text_field(item, "text").to_owned(),
         SlotValue::Time => {
-            let at = chrono::DateTime::parse_from_rfc3339(said(item, "at")).unwrap_or_default();
+            let at =
+                chrono::DateTime::parse_from_rfc3339(text_field(item, "at")).unwrap_or_default();
             let wall = chrono::FixedOffset::east_opt(8 * 3600);
             let here = wall.map_or(at, |wall| at.with_timezone(&wall));
             here.format("%Y-%m-%d %H:%M").to_string()
@@ -149,61 +155,64 @@ fn slot(item: &Value, value: SlotValue) -> String {
 }
 
 /// The fields of a subscribe message, each as long as WeChat takes it.
-fn fields(template: &Template, item: &Value) -> Map<String, Value> {
+fn render_fields(template: &Template, item: &Value) -> Map<String, Value> {
     let field = |one: &domain::rules::notice::Slot| {
-        let most = limit(one.name.as_str()).unwrap_or(20);
-        (one.name.as_str().to_owned(), json!({ "value": fit(&slot(item, one.value), most) }))
+        let most = field_limit(one.name.as_str()).unwrap_or(20);
+        (
+            one.name.as_str().to_owned(),
+            json!({ "value": fit_text(&render_slot(item, one.value), most) }),
+        )
     };
     template.fields.iter().map(field).collect()
 }
 
-async fn wechat(app: &App, world: &World, one: &Delivery) -> Reply<Sent> {
-    let (tenant, person, item) = (one.tenant, PersonId(one.target), content(one));
+async fn send_wechat(app: &App, world: &TenantSnapshot, one: &Delivery) -> Reply<Sent> {
+    let (tenant, person, item) = (one.tenant, PersonId(one.target), parse_content(one));
     let kind = NoticeKind::parse(&one.kind);
-    let template = kind.and_then(|kind| world.rules.notices.value.template(kind));
+    let template = kind.and_then(|kind| world.rules.notices.value.find_template(kind));
     let Some(template) = template else {
         return Ok(Sent::Skipped("there is no template for it any more"));
     };
-    let Some((program, openid)) = openid(app, world, person).await? else {
+    let Some((program, openid)) = load_openid(app, world, person).await? else {
         return Ok(Sent::Skipped("nobody at WeChat is this person any more"));
     };
-    let id = quota(program, template.template_id.as_str());
+    let id = quota_name(program, template.template_id.as_str());
     let left = {
         let id = id.clone();
-        app.store.read(move |db| message::quota(db, tenant, person, &id)).await?
+        app.store.read(move |db| message::load_quota(db, tenant, person, &id)).await?
     };
     if left == 0 {
         return Ok(Sent::Skipped("the person agreed to no more messages of this template"));
     }
     let mut body = json!({
         "touser": openid, "template_id": template.template_id.as_str(),
-        "data": fields(template, &item), "miniprogram_state": "formal", "lang": "zh_CN",
+        "data": render_fields(template, &item), "miniprogram_state": "formal", "lang": "zh_CN",
     });
     if let (Some(page), Some(members)) = (&template.page, body.as_object_mut()) {
         members.insert("page".to_owned(), Value::from(page.as_str()));
     }
     let ask = async |token: &str| {
-        let query = query(&[("access_token", token)]);
+        let query = encode_query(&[("access_token", token)]);
         let url = format!("{}/cgi-bin/message/subscribe/send?{query}", program.url);
-        Reply::Ok(app.outbound.ask(Call::post(url, body.clone())).await?.body)
+        Reply::Ok(app.outbound.make_call(Call::post(url, body.clone())).await?.body)
     };
-    let token = access_token(app, program, None).await?;
+    let token = obtain_access_token(app, program, None).await?;
     let mut answer = ask(&token).await?;
-    if token_refused(&answer) {
-        answer = ask(&access_token(app, program, Some(&token)).await?).await?;
+    if is_token_refused(&answer) {
+        answer = ask(&obtain_access_token(app, program, Some(&token)).await?).await?;
     }
-    let code = errcode(&answer);
-    let (outcome, more) = subscribed(code);
+    let code = read_errcode(&answer);
+    let (outcome, more) = interpret_errcode(code);
     if more != 0 {
         let now = app.clock.now();
-        let note = move |db: &mut Db| message::agree(db, tenant, person, (&id, more), now);
+        let note = move |db: &mut Db| message::adjust_quota(db, tenant, person, (&id, more), now);
         app.store.run(note).await?;
     }
     Ok(Sent::Tried(outcome, Some(200), format!("errcode {code}")))
 }
 
 /// What an errcode of WeChat comes to, and what it changes of how many messages are left (F.4).
-pub const fn subscribed(code: i64) -> (Outcome, i32) {
+pub const fn interpret_errcode(code: i64) -> (Outcome, i32) {
     match code {
         0 => (Outcome::Taken, -1),
         // Refused, or used up: the person has agreed to no more.
@@ -215,10 +224,11 @@ pub const fn subscribed(code: i64) -> (Outcome, i32) {
 }
 
 /// Several notices as one text, each as `line` says it.
-fn together(due: &[Delivery], line: impl Fn(&Value) -> String, most: usize) -> String {
+fn join_notices(due: &[Delivery], line: impl Fn(&Value) -> String, most: usize) -> String {
     /// So many are told in full.
     const SHOWN: usize = 10;
-    let mut lines: Vec<String> = due.iter().take(SHOWN).map(|one| line(&content(one))).collect();
+    let mut lines: Vec<String> =
+        due.iter().take(SHOWN).map(|one| line(&parse_content(one))).collect();
     if due.len() > SHOWN {
         lines.push(format!("另有 {} 条，请登录查看。", due.len() - SHOWN));
     }
@@ -230,50 +240,50 @@ fn together(due: &[Delivery], line: impl Fn(&Value) -> String, most: usize) -> S
 }
 
 /// What a notice is about, and its number, as far as it is told.
-fn heading(item: &Value) -> String {
-    let (label, number) = (said(item, "label"), said(item, "number"));
+fn render_heading(item: &Value) -> String {
+    let (label, number) = (text_field(item, "label"), text_field(item, "number"));
     if number.is_empty() { label.to_owned() } else { format!("{label}：{number}") }
 }
 
 /// A notice in full.
-fn in_full(item: &Value) -> String {
-    let (title, text) = (said(item, "title"), said(item, "text"));
+fn render_full(item: &Value) -> String {
+    let (title, text) = (text_field(item, "title"), text_field(item, "text"));
     if title.is_empty() {
-        return format!("{}\n{text}", heading(item));
+        return format!("{}\n{text}", render_heading(item));
     }
-    format!("{} {title}\n{text}", heading(item))
+    format!("{} {title}\n{text}", render_heading(item))
 }
 
 /// A short message: nothing in it was written by anybody. A person who could choose its words would
 /// send what they like under the name of the city.
-fn in_short(item: &Value) -> String {
-    format!("{}，有新进展。", heading(item))
+fn render_short(item: &Value) -> String {
+    format!("{}，有新进展。", render_heading(item))
 }
 
-async fn wecom(app: &App, world: &World, due: &[Delivery]) -> Reply<Sent> {
-    let Some(application) = application(app, world) else {
+async fn send_wecom(app: &App, world: &TenantSnapshot, due: &[Delivery]) -> Reply<Sent> {
+    let Some(application) = find_wecom_application(app, world) else {
         return Ok(Sent::Skipped("no WeCom application sends messages any more"));
     };
     let person = due.first().map(|one| one.target).unwrap_or_default();
-    let found = app.store.look::<Person>(world.tenant.id, person).await?;
-    let Some(person) = found.filter(|person| person.state.in_office()) else {
+    let found = app.store.load_state::<Person>(world.tenant.id, person).await?;
+    let Some(person) = found.filter(|person| person.state.is_staff()) else {
         return Ok(Sent::Skipped("the person is not in office any more"));
     };
     let agent: Value = application.agent_id.as_deref().map_or(Value::Null, |agent| {
         agent.parse::<i64>().map_or_else(|_| Value::from(agent), Value::from)
     });
-    let text = together(due, in_full, 600);
+    let text = join_notices(due, render_full, 600);
     let body = json!({
         "touser": person.state.account.as_str(), "msgtype": "text", "agentid": agent,
         "text": { "content": text }, "enable_duplicate_check": 1, "duplicate_check_interval": 600,
     });
     let call = |api: &str, token: &str| {
-        let query = query(&[("access_token", token)]);
+        let query = encode_query(&[("access_token", token)]);
         Call::post(format!("{api}/cgi-bin/message/send?{query}"), body.clone())
     };
     let answer = ask_wecom(app, application, call).await?;
-    let code = errcode(&answer);
-    let nobody = said(&answer, "invaliduser") == person.state.account.as_str();
+    let code = read_errcode(&answer);
+    let nobody = text_field(&answer, "invaliduser") == person.state.account.as_str();
     let outcome = match code {
         0 if !nobody => Outcome::Taken,
         // WeCom has no member of this name, or does not let us write to them.
@@ -283,7 +293,7 @@ async fn wecom(app: &App, world: &World, due: &[Delivery]) -> Reply<Sent> {
     Ok(Sent::Tried(outcome, Some(200), format!("errcode {code}")))
 }
 
-async fn sms(app: &App, world: &World, due: &[Delivery]) -> Reply<Sent> {
+async fn send_sms(app: &App, world: &TenantSnapshot, due: &[Delivery]) -> Reply<Sent> {
     let Some(Sms { url, authorization, signature }) = &app.settings.sms else {
         return Ok(Sent::Skipped("nothing sends short messages any more"));
     };
@@ -291,27 +301,27 @@ async fn sms(app: &App, world: &World, due: &[Delivery]) -> Reply<Sent> {
     let (tenant, person) = (world.tenant.id, first.target);
     let kept = app
         .vault
-        .read(&app.store, tenant, (SubjectKind::Person, vec![person]), &[Field::Phone])
+        .load_values(&app.store, tenant, (SubjectKind::Person, vec![person]), &[Field::Phone])
         .await?;
     let phone = kept.get(&person).and_then(|values| values.get(&Field::Phone));
     let Some(phone) = phone else {
         return Ok(Sent::Skipped("the person left no telephone number"));
     };
     // A number that was only typed may be anybody's.
-    let blind = app.vault.look_up(&app.store, tenant, app.clock.now()).await?;
-    let blind = blind.digest(Field::Phone, phone);
-    let read = move |db: &mut Db| message::verified_phone(db, tenant, PersonId(person));
+    let blind = app.vault.ensure_look_up(&app.store, tenant, app.clock.now()).await?;
+    let blind = blind.digest_value(Field::Phone, phone);
+    let read = move |db: &mut Db| message::load_verified_phone(db, tenant, PersonId(person));
     if app.store.read(read).await?.is_none_or(|verified| verified != blind) {
         return Ok(Sent::Skipped("nobody checked that the telephone number is the person's"));
     }
-    let text = format!("{signature}{}请登录查看。", together(due, in_short, 280));
+    let text = format!("{signature}{}请登录查看。", join_notices(due, render_short, 280));
     let call = Call {
         url: url.clone(),
         authorization: authorization.as_ref().map(|one| one.expose().to_owned()),
         // The same identity whenever it is sent again: the service may drop the second.
         content: Content::Json(json!({ "id": first.id, "phone": phone.as_str(), "text": text })),
     };
-    let answer = app.outbound.ask(call).await?;
+    let answer = app.outbound.make_call(call).await?;
     let outcome = match answer.status {
         200..=299 => Outcome::Taken,
         408 | 425 | 429 => Outcome::Again,
@@ -340,7 +350,7 @@ mod tests {
             (-1, Outcome::Again, 0),
             (45_009, Outcome::Again, 0),
         ] {
-            assert_eq!(subscribed(code), (outcome, more), "{code}");
+            assert_eq!(interpret_errcode(code), (outcome, more), "{code}");
         }
     }
 }

@@ -34,7 +34,7 @@ use crate::{
         register::ServiceConfig,
         view,
     },
-    integrations::delivering::{GIVEN_UP, GONE},
+    integrations::delivery_worker::{GIVEN_UP, GONE},
 };
 
 /// Registers the operations of this file.
@@ -95,7 +95,7 @@ enum Extent {
 impl Extent {
     /// What the caller is shown of a delivery to this webhook, if that is there. What carries
     /// identities alone is shown whole.
-    fn of(one: &Delivery, hook: Option<&Webhook>, caller: &Caller, now: Instant) -> Self {
+    fn choose(one: &Delivery, hook: Option<&Webhook>, caller: &Caller, now: Instant) -> Self {
         if one.channel != Channel::Webhook {
             return Self::Outcome;
         }
@@ -168,8 +168,8 @@ impl DeliveryView {
 }
 
 /// The areas whose webhooks the caller manages; refused where there are none.
-fn managed(app: &App, caller: &Caller, now: Instant) -> Reply<Vec<Path>> {
-    let paths = caller.scope(Permission::ManageWebhooks, now).paths;
+fn require_manager_paths(app: &App, caller: &Caller, now: Instant) -> Reply<Vec<Path>> {
+    let paths = caller.scope_for(Permission::ManageWebhooks, now).paths;
     if paths.is_empty() {
         let area = app.world(caller.tenant)?.tenant.name.clone();
         return Err(Refusal::NotPermitted { permission: Permission::ManageWebhooks, area }.into());
@@ -179,7 +179,7 @@ fn managed(app: &App, caller: &Caller, now: Instant) -> Reply<Vec<Path>> {
 
 /// The webhooks whose deliveries the caller sees; none where all of the tenant are, with the messages
 /// to people.
-fn theirs(
+fn load_webhook_ids(
     db: &mut Db,
     tenant: TenantId,
     paths: &[Path],
@@ -222,12 +222,12 @@ async fn list_deliveries(
     caller: Caller,
     params: Query<ListDeliveries>,
 ) -> Reply<Page<DeliveryView>> {
-    let paths = managed(&app, &caller, app.clock.now())?;
+    let paths = require_manager_paths(&app, &caller, app.clock.now())?;
     let ListDeliveries { limit, cursor, target, channel, state } = params.0;
     let (tenant, limit) = (caller.tenant, limit.unwrap_or_default());
     let before = cursor.map(|cursor| cursor.0);
     let look = move |db: &mut Db| {
-        let webhooks = theirs(db, tenant, &paths)?;
+        let webhooks = load_webhook_ids(db, tenant, &paths)?;
         let filter = Filter { target, channel, state, kind: None, webhooks };
         delivery::list(db, tenant, &filter, before, limit.probe())
     };
@@ -236,16 +236,20 @@ async fn list_deliveries(
         let extent = if one.channel == Channel::Webhook { Extent::Head } else { Extent::Outcome };
         DeliveryView::new(one, extent, None)
     };
-    Ok(Page::cut(found, limit, |one| (one.created_at, one.id), view))
+    Ok(Page::from_rows(found, limit, |one| (one.created_at, one.id), view))
 }
 
-async fn look(app: &App, caller: &Caller, id: Uuid) -> Reply<(Delivery, Extent, Vec<Attempt>)> {
+async fn load_delivery(
+    app: &App,
+    caller: &Caller,
+    id: Uuid,
+) -> Reply<(Delivery, Extent, Vec<Attempt>)> {
     let now = app.clock.now();
-    let paths = managed(app, caller, now)?;
+    let paths = require_manager_paths(app, caller, now)?;
     let tenant = caller.tenant;
     let look = move |db: &mut Db| {
         let Some((one, attempts)) = delivery::find(db, tenant, id)? else { return Ok(None) };
-        let webhooks = theirs(db, tenant, &paths)?;
+        let webhooks = load_webhook_ids(db, tenant, &paths)?;
         let of_webhook = one.channel == Channel::Webhook;
         if webhooks.is_some_and(|known| !of_webhook || !known.contains(&one.target)) {
             return Ok(None);
@@ -255,7 +259,7 @@ async fn look(app: &App, caller: &Caller, id: Uuid) -> Reply<(Delivery, Extent, 
     };
     let found = app.store.read(look).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
     let (mut one, hook, attempts) = found;
-    let extent = Extent::of(&one, hook.as_ref(), caller, now);
+    let extent = Extent::choose(&one, hook.as_ref(), caller, now);
     if extent == Extent::Head && one.state == State::Failed {
         // It may repeat what was answered.
         one.why = one.why.filter(|why| why == GIVEN_UP || why == GONE);
@@ -269,7 +273,7 @@ async fn look(app: &App, caller: &Caller, id: Uuid) -> Reply<(Delivery, Extent, 
 #[utoipa::path(tag = "webhooks", responses((status = 200, body = DeliveryView)))]
 #[get("/deliveries/{id}")]
 async fn get_delivery(app: Data<App>, caller: Caller, id: IdPath<Uuid>) -> Reply<HttpResponse> {
-    let (one, extent, attempts) = look(&app, &caller, id.0).await?;
+    let (one, extent, attempts) = load_delivery(&app, &caller, id.0).await?;
     Ok(HttpResponse::Ok().json(DeliveryView::new(one, extent, Some(attempts))))
 }
 
@@ -284,9 +288,9 @@ async fn replay_delivery(
     _key: Key,
     id: IdPath<Uuid>,
 ) -> Reply<HttpResponse> {
-    look(&app, &caller, id.0).await?;
+    load_delivery(&app, &caller, id.0).await?;
     let (tenant, id, now) = (caller.tenant, id.0, app.clock.now());
     app.store.run(move |db| delivery::retry(db, tenant, id, now)).await?;
-    let (one, extent, attempts) = look(&app, &caller, id).await?;
+    let (one, extent, attempts) = load_delivery(&app, &caller, id).await?;
     Ok(HttpResponse::Accepted().json(DeliveryView::new(one, extent, Some(attempts))))
 }

@@ -26,7 +26,7 @@ use domain::{
     },
     flows::{
         change::HIDDEN,
-        happening::{self, Happening},
+        event_type::{self, Happening},
         labels::labels_of,
     },
     people::actor::Actor,
@@ -136,7 +136,7 @@ pub struct Event {
 
 impl Event {
     /// What this actor may read of the event; none when the actor must not know of it.
-    pub fn told_to(&self, actor: &Actor, at: Instant) -> Option<EventView> {
+    pub fn render_view(&self, actor: &Actor, at: Instant) -> Option<EventView> {
         if !self.about.is_known_to(actor, at) {
             return None;
         }
@@ -147,7 +147,7 @@ impl Event {
 
     /// What is posted to a webhook: all of it, when `reader`, the person who agreed to that, may
     /// read all of it; otherwise only what happened to which thing.
-    pub fn posted(&self, reader: Option<&Actor>, at: Instant) -> Arc<str> {
+    pub fn render_post(&self, reader: Option<&Actor>, at: Instant) -> Arc<str> {
         let reads =
             |actor: &Actor| self.about.is_known_to(actor, at) && self.about.is_whole_for(actor, at);
         if reader.is_some_and(reads) {
@@ -158,11 +158,11 @@ impl Event {
     }
 
     /// The same as JSON, which was made before for most.
-    pub fn json_to(&self, actor: &Actor, at: Instant) -> Option<Arc<str>> {
+    pub fn render_json(&self, actor: &Actor, at: Instant) -> Option<Arc<str>> {
         if self.about.is_known_to(actor, at) && self.about.is_whole_for(actor, at) {
             return Some(Arc::clone(&self.json));
         }
-        let view = self.told_to(actor, at)?;
+        let view = self.render_view(actor, at)?;
         serde_json::to_string(&view).ok().map(Arc::from)
     }
 
@@ -183,26 +183,27 @@ pub struct Stretch {
 }
 
 /// The events after a place in the feed: of at most `window` entries.
-pub async fn after(
+pub async fn load_after(
     app: &App,
     tenant: TenantId,
     position: i64,
     window: i64,
 ) -> Result<Stretch, StoreError> {
-    let entries = app.store.read(move |db| journal::after(db, tenant, position, window)).await?;
+    let entries =
+        app.store.read(move |db| journal::load_after(db, tenant, position, window)).await?;
     let until = entries.last().map(|(position, _)| *position);
     let more = i64::try_from(entries.len()) == Ok(window);
     let mut subjects = HashMap::new();
     for flow in FLOWS {
-        let found = flow.subjects(app, tenant, &entries).await?;
+        let found = flow.load_subjects(app, tenant, &entries).await?;
         subjects.extend(found.into_iter().map(|(id, about)| ((flow.kind(), id), about)));
     }
-    let reported = reported(app, tenant, &entries).await?;
+    let reported = load_reporters(app, tenant, &entries).await?;
     let told = |(position, entry): &(i64, Entry)| {
         let about = subjects.get(&(entry.flow, entry.flow_id))?;
         let before = reported.get(&entry.flow_id).filter(|_| entry.flow == FlowKind::Case);
         let reporters = before.cloned().unwrap_or_else(|| about.reporters());
-        Some(told(*position, entry, about, &reporters))
+        Some(build_events(*position, entry, about, &reporters))
     };
     let events = entries.iter().filter_map(told).flatten().collect();
     Ok(Stretch { events, until, more })
@@ -210,7 +211,7 @@ pub async fn after(
 
 /// Who had reported the cases some entries are about, and when, where that makes a difference:
 /// where a person could have said something as a reporter.
-async fn reported(
+async fn load_reporters(
     app: &App,
     tenant: TenantId,
     entries: &[(i64, Entry)],
@@ -223,15 +224,15 @@ async fn reported(
         return Ok(HashMap::new());
     }
     let ids: Vec<Uuid> = cases.iter().copied().collect();
-    let look = move |db: &mut Db| journal::named(db, tenant, &ids, &reporters::TELLING);
+    let look = move |db: &mut Db| journal::load_by_name(db, tenant, &ids, &reporters::TELLING);
     let telling = app.store.read(look).await?;
     // Each flow's entries stand together.
-    let of = |part: &[Entry]| Some((part.first()?.flow_id, Reporters::of(part)));
+    let of = |part: &[Entry]| Some((part.first()?.flow_id, Reporters::from_entries(part)));
     Ok(telling.chunk_by(|a, b| a.flow_id == b.flow_id).filter_map(of).collect())
 }
 
 /// The events of one entry.
-fn told(
+fn build_events(
     position: i64,
     entry: &Entry,
     about: &Arc<dyn Subject>,
@@ -249,12 +250,12 @@ fn told(
     if timeline::is_in_confidence(entry) {
         hidden.push(Disclosure::Trace);
     }
-    let redaction = Redaction { hidden, strangers: timeline::strangers(reporters, entry) };
-    let by = if reporters.said(entry) { HIDDEN } else { &entry.actor_name };
+    let redaction = Redaction { hidden, strangers: timeline::find_strangers(reporters, entry) };
+    let by = if reporters.has_said(entry) { HIDDEN } else { &entry.actor_name };
     let mut events = Vec::with_capacity(happened.len());
     for (part, mut data) in happened.into_iter().enumerate() {
         let name = data.get("event").and_then(Value::as_str);
-        let kind = name.and_then(|name| Happening::of(entry.flow, name));
+        let kind = name.and_then(|name| Happening::from_event(entry.flow, name));
         let Some((kind, place)) = kind.zip(i16::try_from(part).ok()) else { continue };
         redaction.redact(labels_of(entry.flow).event, &mut data);
         if let Value::Object(members) = &mut data {
@@ -268,7 +269,7 @@ fn told(
             path: format!("/api/v1/{}/{}", about.path(), entry.flow_id),
         };
         let view = EventView {
-            id: happening::id(entry, part),
+            id: event_type::event_id(entry, part),
             kind: kind.name(),
             label: kind.label(),
             at: entry.at,
@@ -291,7 +292,7 @@ pub struct Types(pub Vec<Happening>);
 
 impl Types {
     /// Whether this type is among them.
-    pub fn wants(&self, kind: Happening) -> bool {
+    pub fn includes(&self, kind: Happening) -> bool {
         self.0.is_empty() || self.0.contains(&kind)
     }
 }
@@ -360,44 +361,45 @@ async fn list_events(
     let (limit, wanted) = (usize::from(wanted), i64::from(wanted) + 1);
     let mut position = match cursor {
         Some(text) => Position::read(&app, tenant, &text).await?,
-        None if from_now == Some(true) => Position::end(&app, tenant).await?,
+        None if from_now == Some(true) => Position::load_end(&app, tenant).await?,
         None => Position::default(),
     };
     let mut items: Vec<EventView> = Vec::new();
     let mut more = true;
     for window in WINDOWS {
         // The entry it stands in is looked at again: only a part of it may have been told.
-        let stretch = after(&app, tenant, position.whole_before(), window * wanted).await?;
+        let stretch =
+            load_after(&app, tenant, position.last_whole_entry(), window * wanted).await?;
         let now = app.clock.now();
         let (mut full, from) = (false, position);
         for event in stretch.events.iter().filter(|event| from.is_before(event)) {
-            if !types.wants(event.kind) {
+            if !types.includes(event.kind) {
                 continue;
             }
-            let Some(view) = event.told_to(&caller, now) else { continue };
+            let Some(view) = event.render_view(&caller, now) else { continue };
             full = items.len() == limit;
             if full {
                 break;
             }
             items.push(view);
-            position = Position::at(event);
+            position = Position::after_event(event);
         }
         if full {
             break;
         }
         if let Some(until) = stretch.until {
-            position = position.max(Position::behind(until));
+            position = position.max(Position::after_entry(until));
         }
         more = stretch.more;
         if !more {
             break;
         }
     }
-    let next = position.text(&app, tenant).await?;
+    let next = position.seal(&app, tenant).await?;
     Ok(HttpResponse::Ok().json(EventsView { items, next, more }))
 }
 
 /// The problem of a cursor that does not fit.
-fn outdated() -> Problem {
+fn outdated_cursor() -> Problem {
     Problem::new(Code::CursorOutdated)
 }

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use crate::{
     app::state::App,
     http::{problem::Reply, register::ServiceConfig},
-    integrations::clockwork::Pulse,
+    integrations::scheduler::Pulse,
 };
 
 /// Registers the operations of this file.
@@ -68,13 +68,13 @@ async fn get_health() -> HttpResponse {
 #[utoipa::path(tag = "service", security(()), responses((status = 200, body = ReadinessView)))]
 #[get("/readyz")]
 async fn get_readiness(app: Data<App>) -> Reply<HttpResponse> {
-    app.store.read(|db| persistence::kernel::tenant::all(db).map(|_| ())).await?;
-    let (pulse, now) = (&app.memory.of::<Pulse>(), app.clock.now());
+    app.store.read(|db| persistence::kernel::tenant::load_all(db).map(|_| ())).await?;
+    let (pulse, now) = (&app.memory.get_or_default::<Pulse>(), app.clock.now());
     let clockwork = ClockworkView {
         lag_ms: pulse.lag_ms(now),
-        taken: pulse.taken(),
-        failed: pulse.failed(),
-        deferred: pulse.deferred(),
+        taken: pulse.taken_count(),
+        failed: pulse.failed_count(),
+        deferred: pulse.deferred_count(),
     };
     let HealthView { status, version } = OK;
     let status = if pulse.is_lagging(now) { "lagging" } else { status };

@@ -12,10 +12,10 @@ use chrono::{DateTime, Duration, Utc};
 use domain::{
     Instant,
     core::delivery::{Channel, State},
-    flows::happening::Happening,
+    flows::event_type::Happening,
     people::{
         actor::Permission,
-        audit::{Act, Note},
+        audit::{AuditAction, Note},
     },
     rules::{refusal::Refusal, webhook::Status},
 };
@@ -33,12 +33,12 @@ use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-pub use self::approval::reader;
+pub use self::approval::load_reader;
 use self::body::{Given, WebhookBody, WebhookView, check_url};
 use crate::{
     app::{
         caller::Caller,
-        clock::{derived_id, new_id},
+        clock::{derive_id, new_id},
         state::App,
     },
     http::{
@@ -73,12 +73,12 @@ pub fn under_webhook(config: &mut ServiceConfig<'_>) {
 }
 
 /// How long the secret before works beside the new one.
-fn overlap() -> Duration {
+fn secret_overlap() -> Duration {
     Duration::hours(24)
 }
 
 /// The webhook of this identity, if the caller may manage it.
-async fn managed(app: &App, caller: &Caller, id: Uuid) -> Reply<Webhook> {
+async fn load_managed(app: &App, caller: &Caller, id: Uuid) -> Reply<Webhook> {
     let tenant = caller.tenant;
     let found = app.store.read(move |db| hooks::find(db, tenant, id)).await?;
     let now = app.clock.now();
@@ -95,33 +95,33 @@ fn not_permitted(app: &App, caller: &Caller) -> Reply<Problem> {
 }
 
 /// The note that a webhook is not what it was.
-fn note(app: &App, caller: &Caller, request: &HttpRequest, hook: &Webhook, step: &str) -> Note {
+fn new_note(app: &App, caller: &Caller, request: &HttpRequest, hook: &Webhook, step: &str) -> Note {
     let detail = json!({ "step": step, "url": hook.url, "types": hook.types, "area": hook.area });
-    Noting::of(app, caller, request).note(Act::Webhook, Some(hook.id), &detail)
+    Noting::of_caller(app, caller, request).note(AuditAction::Webhook, Some(hook.id), &detail)
 }
 
-async fn shown(app: &App, hook: Webhook, secret: Option<String>) -> Reply<WebhookView> {
+async fn load_view(app: &App, hook: Webhook, secret: Option<String>) -> Reply<WebhookView> {
     let tenant = hook.tenant;
-    let end = app.store.read(move |db| feed::end(db, tenant)).await?;
-    let whole = reader(app, &hook).await?.is_some();
+    let end = app.store.read(move |db| feed::load_end(db, tenant)).await?;
+    let whole = load_reader(app, &hook).await?.is_some();
     Ok(WebhookView::new(hook, end, whole, secret))
 }
 
-fn purpose(webhook: Uuid) -> String {
+fn seal_purpose(webhook: Uuid) -> String {
     format!("webhook {webhook}")
 }
 
-fn secret(app: &App, webhook: Uuid, now: Instant) -> Reply<(Secret, String)> {
-    let (bytes, text) = sign::fresh()?;
-    let sealed = app.seal.seal(&purpose(webhook), &bytes)?;
+fn new_secret(app: &App, webhook: Uuid, now: Instant) -> Reply<(Secret, String)> {
+    let (bytes, text) = sign::new_secret()?;
+    let sealed = app.seal.seal(&seal_purpose(webhook), &bytes)?;
     Ok((Secret { id: new_id(), webhook, sealed, created_at: now, expires_at: None }, text))
 }
 
 /// The secrets a webhook signs with at this moment.
-pub async fn secrets(app: &App, hook: &Webhook) -> Reply<Vec<Vec<u8>>> {
+pub async fn load_secrets(app: &App, hook: &Webhook) -> Reply<Vec<Vec<u8>>> {
     let (tenant, id, now) = (hook.tenant, hook.id, app.clock.now());
-    let kept = app.store.read(move |db| hooks::secrets(db, tenant, id, now)).await?;
-    Ok(kept.iter().filter_map(|one| app.seal.open(&purpose(id), &one.sealed)).collect())
+    let kept = app.store.read(move |db| hooks::load_secrets(db, tenant, id, now)).await?;
+    Ok(kept.iter().filter_map(|one| app.seal.open(&seal_purpose(id), &one.sealed)).collect())
 }
 
 /// Registers a webhook and makes its first secret.
@@ -138,8 +138,8 @@ async fn create_webhook(
 ) -> Reply<HttpResponse> {
     let given = Given::read(&app, &caller, body.0)?;
     let (tenant, id, now) =
-        (caller.tenant, derived_id(caller.person, key.0, "webhook"), app.clock.now());
-    let position = app.store.read(move |db| feed::end(db, tenant)).await?;
+        (caller.tenant, derive_id(caller.person, key.0, "webhook"), app.clock.now());
+    let position = app.store.read(move |db| feed::load_end(db, tenant)).await?;
     let hook = Webhook {
         tenant,
         id,
@@ -158,8 +158,8 @@ async fn create_webhook(
         changed_at: now,
         approval: None,
     };
-    let (secret, text) = secret(&app, id, now)?;
-    let note = note(&app, &caller, &request, &hook, "create");
+    let (secret, text) = new_secret(&app, id, now)?;
+    let note = new_note(&app, &caller, &request, &hook, "create");
     let new = hook.clone();
     let add = move |db: &mut Db| {
         let added = hooks::add(db, &new, &secret)?;
@@ -169,17 +169,18 @@ async fn create_webhook(
         Ok((added, hooks::find(db, tenant, id)?))
     };
     match app.store.run(add).await? {
-        (true, _) => Ok(HttpResponse::Created().json(shown(&app, hook, Some(text)).await?)),
+        (true, _) => Ok(HttpResponse::Created().json(load_view(&app, hook, Some(text)).await?)),
         (false, None) => {
             Err(Problem::new(Code::TooMany).with("what", "webhooks").with("max", hooks::MOST))
         }
-        (false, Some(known)) if known.created_by != caller.person || !given.is(&known) => {
+        (false, Some(known)) if known.created_by != caller.person || !given.matches(&known) => {
             Err(Problem::new(Code::IdempotencyKeyReused))
         }
         // Asked again: the answer it was given, with the first secret.
         (false, Some(known)) => {
-            let first = secrets(&app, &known).await?.pop().map(|bytes| sign::text(&bytes));
-            Ok(HttpResponse::Created().json(shown(&app, known, first).await?))
+            let first =
+                load_secrets(&app, &known).await?.pop().map(|bytes| sign::encode_secret(&bytes));
+            Ok(HttpResponse::Created().json(load_view(&app, known, first).await?))
         }
     }
 }
@@ -211,19 +212,19 @@ async fn list_webhooks(
     if !caller.may_somewhere(Permission::ManageWebhooks, now) {
         return Err(not_permitted(&app, &caller)?);
     }
-    let paths = caller.scope(Permission::ManageWebhooks, now).paths;
+    let paths = caller.scope_for(Permission::ManageWebhooks, now).paths;
     let (tenant, limit) = (caller.tenant, params.0.limit.unwrap_or_default());
     let after = params.0.cursor.map(|cursor| cursor.0);
     let look = move |db: &mut Db| {
-        Ok((feed::end(db, tenant)?, hooks::list(db, tenant, &paths, after, limit.probe())?))
+        Ok((feed::load_end(db, tenant)?, hooks::list(db, tenant, &paths, after, limit.probe())?))
     };
     let (end, found) = app.store.read(look).await?;
     let mut shown = Vec::with_capacity(found.len());
     for hook in found {
-        let whole = reader(&app, &hook).await?.is_some();
+        let whole = load_reader(&app, &hook).await?.is_some();
         shown.push((hook.id, WebhookView::new(hook, end, whole, None)));
     }
-    Ok(Page::cut(shown, limit, |(id, _)| *id, |(_, view)| view))
+    Ok(Page::from_rows(shown, limit, |(id, _)| *id, |(_, view)| view))
 }
 
 /// Shows a webhook.
@@ -232,24 +233,24 @@ async fn list_webhooks(
 #[utoipa::path(tag = "webhooks", responses((status = 200, body = WebhookView)))]
 #[get("")]
 async fn get_webhook(app: Data<App>, caller: Caller, id: IdPath<Uuid>) -> Reply<HttpResponse> {
-    let hook = approval::seen(&app, &caller, id.0).await?;
-    Ok(HttpResponse::Ok().json(shown(&app, hook, None).await?))
+    let hook = approval::load_visible(&app, &caller, id.0).await?;
+    Ok(HttpResponse::Ok().json(load_view(&app, hook, None).await?))
 }
 
 /// Writes down what a webhook is now.
-async fn changed(
+async fn save_change(
     app: &App,
     request: &HttpRequest,
     caller: &Caller,
     hook: Webhook,
     step: &str,
 ) -> Reply<HttpResponse> {
-    let (tenant, note) = (caller.tenant, note(app, caller, request, &hook, step));
+    let (tenant, note) = (caller.tenant, new_note(app, caller, request, &hook, step));
     let new = hook.clone();
     let change = move |db: &mut Db| {
         let changed = hooks::change(db, &new)?;
         if changed && new.approval.is_none() {
-            hooks::approve(db, &new, None)?;
+            hooks::set_approval(db, &new, None)?;
         }
         if changed {
             audit::append(db, tenant, note)?;
@@ -259,7 +260,7 @@ async fn changed(
     if !app.store.run(change).await? {
         return Err(Problem::new(Code::NotFound));
     }
-    Ok(HttpResponse::Ok().json(shown(app, hook, None).await?))
+    Ok(HttpResponse::Ok().json(load_view(app, hook, None).await?))
 }
 
 /// Changes a webhook.
@@ -275,14 +276,14 @@ async fn update_webhook(
     id: IdPath<Uuid>,
     body: Json<WebhookBody>,
 ) -> Reply<HttpResponse> {
-    let hook = managed(&app, &caller, id.0).await?;
+    let hook = load_managed(&app, &caller, id.0).await?;
     let Given { name, url, area, path, types, envelope } = Given::read(&app, &caller, body.0)?;
     let changed_at = app.clock.now();
     // What was agreed to was this, and nothing else.
     let same = (&url, area, &types) == (&hook.url, hook.area, &hook.types);
     let approval = hook.approval.filter(|_| same);
     let hook = Webhook { name, url, area, path, types, envelope, changed_at, approval, ..hook };
-    changed(&app, &request, &caller, hook, "update").await
+    save_change(&app, &request, &caller, hook, "update").await
 }
 
 /// Lets events wait.
@@ -297,9 +298,9 @@ async fn pause_webhook(
     _key: Key,
     id: IdPath<Uuid>,
 ) -> Reply<HttpResponse> {
-    let hook = managed(&app, &caller, id.0).await?;
+    let hook = load_managed(&app, &caller, id.0).await?;
     let hook = Webhook { status: Status::Paused, changed_at: app.clock.now(), ..hook };
-    changed(&app, &request, &caller, hook, "pause").await
+    save_change(&app, &request, &caller, hook, "pause").await
 }
 
 /// Lets events flow again, from where they stopped.
@@ -314,12 +315,12 @@ async fn resume_webhook(
     _key: Key,
     id: IdPath<Uuid>,
 ) -> Reply<HttpResponse> {
-    let hook = managed(&app, &caller, id.0).await?;
+    let hook = load_managed(&app, &caller, id.0).await?;
     check_url(&app, &hook.url)?;
     let changed_at = app.clock.now();
     let (status, failing_since, why) = (Status::Active, None, None);
     let hook = Webhook { status, failing_since, why, changed_at, ..hook };
-    changed(&app, &request, &caller, hook, "resume").await
+    save_change(&app, &request, &caller, hook, "resume").await
 }
 
 /// Removes a webhook; what was delivered stays on record for its time.
@@ -334,9 +335,9 @@ async fn remove_webhook(
     _key: Key,
     id: IdPath<Uuid>,
 ) -> Reply<HttpResponse> {
-    let hook = managed(&app, &caller, id.0).await?;
+    let hook = load_managed(&app, &caller, id.0).await?;
     let (tenant, now) = (caller.tenant, app.clock.now());
-    let note = note(&app, &caller, &request, &hook, "remove");
+    let note = new_note(&app, &caller, &request, &hook, "remove");
     let remove = move |db: &mut Db| {
         if hooks::remove(db, tenant, hook.id)? {
             delivery::end_all(db, tenant, hook.id, "the webhook was removed", now)?;
@@ -360,16 +361,16 @@ async fn rotate_webhook_secret(
     _key: Key,
     id: IdPath<Uuid>,
 ) -> Reply<HttpResponse> {
-    let hook = managed(&app, &caller, id.0).await?;
+    let hook = load_managed(&app, &caller, id.0).await?;
     let (tenant, now) = (caller.tenant, app.clock.now());
-    let (secret, text) = secret(&app, hook.id, now)?;
-    let note = note(&app, &caller, &request, &hook, "rotate_secret");
+    let (secret, text) = new_secret(&app, hook.id, now)?;
+    let note = new_note(&app, &caller, &request, &hook, "rotate_secret");
     let rotate = move |db: &mut Db| {
-        hooks::rotate(db, tenant, &secret, now + overlap())?;
+        hooks::rotate_secret(db, tenant, &secret, now + secret_overlap())?;
         audit::append(db, tenant, note)
     };
     app.store.run(rotate).await?;
-    Ok(HttpResponse::Ok().json(shown(&app, hook, Some(text)).await?))
+    Ok(HttpResponse::Ok().json(load_view(&app, hook, Some(text)).await?))
 }
 
 /// A delivery that was ordered.
@@ -393,8 +394,8 @@ async fn test_webhook(
     key: Key,
     id: IdPath<Uuid>,
 ) -> Reply<HttpResponse> {
-    let hook = managed(&app, &caller, id.0).await?;
-    let (now, delivery_id) = (app.clock.now(), derived_id(caller.person, key.0, "webhook test"));
+    let hook = load_managed(&app, &caller, id.0).await?;
+    let (now, delivery_id) = (app.clock.now(), derive_id(caller.person, key.0, "webhook test"));
     let content = json!({
         "id": delivery_id, "type": TEST, "label": "测试事件", "at": now, "by": caller.name,
         "subject": { "kind": "webhook", "id": hook.id, "path": format!("/api/v1/webhooks/{}", hook.id) },
@@ -419,7 +420,7 @@ async fn test_webhook(
         ended_at: None,
         why: None,
     };
-    app.store.run(move |db| delivery::put(db, &new)).await?;
+    app.store.run(move |db| delivery::add_one(db, &new)).await?;
     Ok(HttpResponse::Accepted().json(OrderedView { delivery_id }))
 }
 
@@ -461,13 +462,13 @@ async fn replay_webhook(
     id: IdPath<Uuid>,
     body: Json<ReplayBody>,
 ) -> Reply<HttpResponse> {
-    let hook = managed(&app, &caller, id.0).await?;
+    let hook = load_managed(&app, &caller, id.0).await?;
     let (tenant, now) = (caller.tenant, app.clock.now());
     let ReplayBody { from, until, delivered } = body.0;
     let which = Again { target: hook.id, from, until: until.unwrap_or(now), delivered };
-    let note = note(&app, &caller, &request, &hook, "replay");
+    let note = new_note(&app, &caller, &request, &hook, "replay");
     let again = move |db: &mut Db| {
-        let count = delivery::again(db, tenant, which, now, REPLAYED)?;
+        let count = delivery::retry_all(db, tenant, which, now, REPLAYED)?;
         audit::append(db, tenant, note)?;
         Ok(count)
     };

@@ -212,13 +212,13 @@ async fn send_queue(
     // Its commands are counted one by one, when they are new; reading a long queue is work too.
     let parts = i64::try_from(items.len()).unwrap_or_default() * 50;
     app.rationed.take_parts(&caller, Good::Reads, parts, now)?;
-    let skew = sent_at.map_or_else(Skew::default, |sent| Skew::measured(sent.to_utc(), now));
+    let skew = sent_at.map_or_else(Skew::default, |sent| Skew::measure(sent.to_utc(), now));
     let asked: Vec<Result<Asked, Problem>> = items.iter().map(Asked::read).collect();
     let commands = asked.iter().flatten().map(|asked| CommandId(asked.item.id)).collect();
-    let (login, seen) = known(&app, &caller, commands).await?;
+    let (login, seen) = load_accepted_commands(&app, &caller, commands).await?;
     let desk = Desk {
         app,
-        speaks: Language::of(request.headers()),
+        speaks: Language::from_headers(request.headers()),
         trace: trace.trace_id().to_owned(),
         caller,
         skew,
@@ -237,7 +237,7 @@ fn too_many(given: usize) -> Problem {
 }
 
 /// When the caller logged in, and which of these commands were accepted before.
-async fn known(
+async fn load_accepted_commands(
     app: &App,
     caller: &Caller,
     commands: Vec<CommandId>,
@@ -246,7 +246,7 @@ async fn known(
     let now = app.clock.now();
     let look = move |db: &mut Db| {
         let login = session::find(db, tenant, login, now)?.map(|(login, _)| login.created_at);
-        Ok((login, journal::accepted(db, tenant, by, &commands)?))
+        Ok((login, journal::find_accepted(db, tenant, by, &commands)?))
     };
     let (login, seen) = app.store.read(look).await?;
     Ok((login, seen.into_iter().map(|command| command.0).collect()))

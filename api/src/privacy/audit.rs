@@ -9,7 +9,7 @@ use domain::{
     flows::person::Person,
     people::{
         actor::Actor,
-        audit::{Act, Note, Record, Verdict},
+        audit::{AuditAction, Note, Record, Verdict},
     },
 };
 use persistence::people::audit;
@@ -45,23 +45,23 @@ pub struct Noting {
 
 impl Noting {
     /// A caller who is logged in.
-    pub fn of(app: &App, caller: &Actor, request: &HttpRequest) -> Self {
+    pub fn of_caller(app: &App, caller: &Actor, request: &HttpRequest) -> Self {
         Self {
             at: app.clock.now(),
             actor: Some(caller.person),
             actor_name: caller.name.clone(),
-            address: limits::address(request, app.settings.proxies).to_string(),
+            address: limits::client_address(request, app.settings.proxies).to_string(),
         }
     }
 
     /// A person who logs in, or tries to; what was typed that is no account's name may be anything,
     /// a password too, and is not noted.
-    pub fn stranger(app: &App, person: Option<&Person>, request: &HttpRequest) -> Self {
+    pub fn of_stranger(app: &App, person: Option<&Person>, request: &HttpRequest) -> Self {
         Self {
             at: app.clock.now(),
             actor: person.map(|person| person.id),
             actor_name: person.map(|person| person.name.as_str().to_owned()).unwrap_or_default(),
-            address: limits::address(request, app.settings.proxies).to_string(),
+            address: limits::client_address(request, app.settings.proxies).to_string(),
         }
     }
 
@@ -72,21 +72,27 @@ impl Noting {
         person: PersonId,
         request: &HttpRequest,
     ) -> Reply<Self> {
-        let stored = app.store.look::<Person>(tenant, person.0).await?;
-        Ok(Self::stranger(app, stored.as_ref().map(|stored| &stored.state), request))
+        let stored = app.store.load_state::<Person>(tenant, person.0).await?;
+        Ok(Self::of_stranger(app, stored.as_ref().map(|stored| &stored.state), request))
     }
 
     /// What was done.
-    pub fn note(self, act: Act, subject: Option<Uuid>, detail: &Value) -> Note {
-        self.ended(act, Verdict::Done, subject, detail)
+    pub fn note(self, act: AuditAction, subject: Option<Uuid>, detail: &Value) -> Note {
+        self.build_note(act, Verdict::Done, subject, detail)
     }
 
     /// What was refused.
-    pub fn refused(self, act: Act, subject: Option<Uuid>, detail: &Value) -> Note {
-        self.ended(act, Verdict::Refused, subject, detail)
+    pub fn note_refusal(self, act: AuditAction, subject: Option<Uuid>, detail: &Value) -> Note {
+        self.build_note(act, Verdict::Refused, subject, detail)
     }
 
-    fn ended(self, act: Act, verdict: Verdict, subject: Option<Uuid>, detail: &Value) -> Note {
+    fn build_note(
+        self,
+        act: AuditAction,
+        verdict: Verdict,
+        subject: Option<Uuid>,
+        detail: &Value,
+    ) -> Note {
         let Self { at, actor, actor_name, address } = self;
         let detail = detail.to_string();
         Note { at, act, verdict, actor, actor_name, subject, address, detail }
@@ -97,7 +103,7 @@ impl Noting {
 #[derive(Clone, Copy)]
 pub struct Tried<'a> {
     /// The act that was tried.
-    pub act: Act,
+    pub act: AuditAction,
     /// The method, as at `Session::method`.
     pub method: &'a str,
     /// The reason for the refusal, where it is not that the proof was wrong.
@@ -105,19 +111,20 @@ pub struct Tried<'a> {
 }
 
 /// Writes down that a person could not prove to be who they say they are.
-pub async fn refused(
+pub async fn record_refusal(
     app: &App,
     request: &HttpRequest,
     (tenant, person): (TenantId, Option<&Person>),
     Tried { act, method, reason }: Tried<'_>,
 ) -> Reply<()> {
     let detail = json!({ "method": method, "reason": reason });
-    let noting = Noting::stranger(app, person, request);
-    keep(app, tenant, noting.refused(act, person.map(|person| person.id.0), &detail)).await
+    let noting = Noting::of_stranger(app, person, request);
+    append_note(app, tenant, noting.note_refusal(act, person.map(|person| person.id.0), &detail))
+        .await
 }
 
 /// Writes a note down that goes with nothing else.
-pub async fn keep(app: &App, tenant: TenantId, note: Note) -> Reply<()> {
+pub async fn append_note(app: &App, tenant: TenantId, note: Note) -> Reply<()> {
     app.store.run(move |db| audit::append(db, tenant, note)).await?;
     Ok(())
 }
@@ -135,7 +142,7 @@ pub struct ListAudit {
     cursor: Option<Cursor<i64>>,
     /// Only acts of this kind. 行为。
     #[param(schema_with = view::act)]
-    act: Option<Act>,
+    act: Option<AuditAction>,
     /// Only by this person. 操作人。
     actor: Option<Uuid>,
     /// Only about this person, report or document. 对象。
@@ -193,7 +200,7 @@ impl From<Record> for AuditView {
             subject_id: note.subject,
             address: note.address,
             detail: serde_json::from_str(&note.detail).unwrap_or_default(),
-            hash: hash.hex(),
+            hash: hash.to_hex(),
         }
     }
 }
@@ -222,5 +229,5 @@ async fn list_audit(
     let before = cursor.map(|cursor| cursor.0);
     let found =
         app.store.read(move |db| audit::list(db, tenant, &filter, before, limit.probe())).await?;
-    Ok(Page::cut(found, limit, |record| record.seq, AuditView::from))
+    Ok(Page::from_rows(found, limit, |record| record.seq, AuditView::from))
 }

@@ -8,7 +8,7 @@ use domain::{
     core::text::Code as Word,
     flows::change::Request,
     people::{
-        audit::Act,
+        audit::AuditAction,
         evidence::Written,
         privacy::{Basis, DataClass, Privacy},
     },
@@ -23,7 +23,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::{
-    app::{caller::Caller, clock::derived_id, state::App},
+    app::{caller::Caller, clock::derive_id, state::App},
     http::{
         body::Json,
         headers::Key,
@@ -128,7 +128,7 @@ impl NoticeView {
 #[get("/privacy")]
 async fn get_privacy_notice(app: Data<App>, params: Query<WhichNotice>) -> Reply<HttpResponse> {
     let code = params.0.tenant;
-    let world = app.worlds.by_code(code.as_ref().map(Word::as_str)).ok_or_else(|| {
+    let world = app.worlds.find_by_code(code.as_ref().map(Word::as_str)).ok_or_else(|| {
         let (zh, en) = ("请用 tenant 给出城市或区县的代码", "name the city or county by its code");
         Problem::new(Code::InvalidQuery).parameter("tenant", "unknown_tenant", zh, en)
     })?;
@@ -191,7 +191,7 @@ async fn answer_consent(
     let ConsentBody { purpose, given, version } = body;
     let (tenant, world) = (caller.tenant, app.world(caller.tenant)?);
     let privacy = &world.rules.privacy;
-    if privacy.value.consentable(purpose.as_str()).is_none() {
+    if privacy.value.find_consentable(purpose.as_str()).is_none() {
         return Err(Refusal::NoSuchPurpose { code: purpose.into() }.into());
     }
     let current = &privacy.value.notice.version;
@@ -200,7 +200,7 @@ async fn answer_consent(
         return Err(Problem::new(Code::NoticeOutdated).with("version", current.as_str()));
     }
     let new = Consent {
-        id: derived_id(caller.person, key.0, "consent"),
+        id: derive_id(caller.person, key.0, "consent"),
         person: caller.person,
         purpose: purpose.into(),
         given,
@@ -209,20 +209,20 @@ async fn answer_consent(
         at: app.clock.now(),
         digest: asked.digest,
     };
-    let act = if given { Act::Consent } else { Act::Withdraw };
-    let Written { record, digest } = new.written(tenant);
+    let act = if given { AuditAction::Consent } else { AuditAction::Withdraw };
+    let Written { record, digest } = new.to_written(tenant);
     let detail = serde_json::json!({
-        "purpose": new.purpose, "version": new.version, "record": record, "digest": digest.hex(),
+        "purpose": new.purpose, "version": new.version, "record": record, "digest": digest.to_hex(),
     });
-    let note = Noting::of(&app, &caller, &request).note(act, Some(caller.person.0), &detail);
+    let note = Noting::of_caller(&app, &caller, &request).note(act, Some(caller.person.0), &detail);
     let stored = app
         .store
         .run(move |db| {
-            let (stored, new) = privacy::consent_to(db, tenant, &new)?;
+            let (stored, new) = privacy::record_consent(db, tenant, &new)?;
             if new {
                 // Without consent no position of the person is kept.
                 if !stored.given && stored.purpose == Privacy::TRACK {
-                    persistence::flows::track::forget(db, tenant, stored.person)?;
+                    persistence::flows::track::forget_position(db, tenant, stored.person)?;
                 }
                 persistence::people::audit::append(db, tenant, note)?;
             }
@@ -261,6 +261,7 @@ async fn list_consents(
     let (tenant, person) = (caller.tenant, caller.person);
     let limit = params.0.limit.unwrap_or_default();
     let keyset = Keyset { after: params.0.cursor.map(|cursor| cursor.0), limit: limit.probe() };
-    let found = app.store.read(move |db| privacy::consents(db, tenant, person, keyset)).await?;
-    Ok(Page::cut(found, limit, |one| (one.at, one.id), ConsentView::from))
+    let found =
+        app.store.read(move |db| privacy::list_consents(db, tenant, person, keyset)).await?;
+    Ok(Page::from_rows(found, limit, |one| (one.at, one.id), ConsentView::from))
 }

@@ -13,13 +13,13 @@ use domain::{
     },
     people::{
         actor::Permission,
-        audit::Act,
+        audit::AuditAction,
         personal::{Contact, DataSubject, Field, IdNumber, OfficePhone, Phone, SubjectKind},
     },
     rules::refusal::Refusal,
 };
 use persistence::{
-    StoreError, Write, find,
+    StoreError, Write, load_state,
     people::vault::{self, KeyOwner},
 };
 use serde::{Deserialize, Serialize, Serializer};
@@ -69,7 +69,7 @@ pub struct ReporterContact {
 }
 
 impl ReporterContact {
-    fn contact(&self) -> Contact {
+    fn to_contact(&self) -> Contact {
         let Self { name, phone, address } = self;
         Contact {
             name: name.clone(),
@@ -83,7 +83,7 @@ impl ReporterContact {
 
 /// Personal data is no part of what the journal keeps a digest of: a phone number could be found
 /// by trying them all.
-pub fn hidden<T, S: Serializer>(_: &T, serializer: S) -> Result<S::Ok, S::Error> {
+pub fn hide_value<T, S: Serializer>(_: &T, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_none()
 }
 
@@ -96,33 +96,36 @@ pub struct Sealed {
 }
 
 /// Seals what is known of a new subject.
-pub async fn seal_new(
+pub async fn seal_new_subject(
     app: &App,
     caller: &Caller,
     subject: DataSubject,
     contact: &Contact,
 ) -> Reply<Sealed> {
     let (tenant, now) = (caller.tenant, app.clock.now());
-    let look_up = app.vault.look_up(&app.store, tenant, now).await?;
+    let look_up = app.vault.ensure_look_up(&app.store, tenant, now).await?;
     let new = app.vault.new_subject(tenant, subject, contact, &look_up, now)?;
-    Ok(Sealed { write: Write::Personal(Box::new(new)), fingerprint: look_up.fingerprint(contact) })
+    Ok(Sealed {
+        write: Write::Personal(Box::new(new)),
+        fingerprint: look_up.fingerprint_contact(contact),
+    })
 }
 
 /// What tells this contact from another in the digest of a request.
 pub async fn fingerprint(app: &App, caller: &Caller, contact: &Contact) -> Reply<Vec<u8>> {
-    let look_up = app.vault.look_up(&app.store, caller.tenant, app.clock.now()).await?;
-    Ok(look_up.fingerprint(contact))
+    let look_up = app.vault.ensure_look_up(&app.store, caller.tenant, app.clock.now()).await?;
+    Ok(look_up.fingerprint_contact(contact))
 }
 
 /// Seals the contact given with a report.
-pub async fn sealed(
+pub async fn seal_reporter_contact(
     app: &App,
     caller: &Caller,
     subject: DataSubject,
     given: Option<&ReporterContact>,
 ) -> Reply<Option<Sealed>> {
     let Some(given) = given else { return Ok(None) };
-    let contact = given.contact();
+    let contact = given.to_contact();
     if contact.is_empty() {
         let (zh, en) = (
             "请填写姓名、手机号或住址，或去掉 contact",
@@ -130,7 +133,7 @@ pub async fn sealed(
         );
         return Err(Problem::new(Code::InvalidBody).error("/contact", "empty", zh, en));
     }
-    seal_new(app, caller, subject, &contact).await.map(Some)
+    seal_new_subject(app, caller, subject, &contact).await.map(Some)
 }
 
 /// How somebody can be reached.
@@ -157,7 +160,7 @@ impl ContactView {
     fn new(values: Option<&Values>, masked: bool) -> Self {
         let shown = |field: Field| {
             let value = values?.get(&field)?;
-            Some(if masked { field.mask(value) } else { value.clone() })
+            Some(if masked { field.mask_value(value) } else { value.clone() })
         };
         Self {
             masked,
@@ -171,23 +174,23 @@ impl ContactView {
     }
 
     /// What is shown to others.
-    pub fn masked(values: Option<&Values>) -> Self {
+    pub fn new_masked(values: Option<&Values>) -> Self {
         Self::new(values, true)
     }
 
     /// What is shown to the subject, and to a caller it was disclosed to.
-    pub fn whole(values: Option<&Values>) -> Self {
+    pub fn new_whole(values: Option<&Values>) -> Self {
         Self::new(values, false)
     }
 }
 
 /// What is kept of a person, as the caller may see it.
-async fn shown(app: &App, caller: &Caller, person: &Person) -> Reply<ContactView> {
+async fn contact_view(app: &App, caller: &Caller, person: &Person) -> Reply<ContactView> {
     let (tenant, id) = (caller.tenant, person.id.0);
     let owner = KeyOwner::Subject(DataSubject::new(SubjectKind::Person, id));
-    let key = app.store.read(move |db| vault::key_of(db, tenant, owner)).await?;
+    let key = app.store.read(move |db| vault::load_key(db, tenant, owner)).await?;
     let ids = (SubjectKind::Person, vec![id]);
-    let kept = app.vault.read(&app.store, tenant, ids, Field::OF_PEOPLE).await?;
+    let kept = app.vault.load_values(&app.store, tenant, ids, Field::OF_PEOPLE).await?;
     let mut view = ContactView::new(kept.get(&id), person.id != caller.person);
     view.erased = key.is_some_and(|key| key.destroyed_at.is_some());
     Ok(view)
@@ -199,16 +202,16 @@ async fn shown(app: &App, caller: &Caller, person: &Person) -> Reply<ContactView
 #[utoipa::path(tag = "privacy", responses((status = 200, body = ContactView)))]
 #[get("/contact")]
 async fn get_contact(app: Data<App>, caller: Caller, id: IdPath<Uuid>) -> Reply<HttpResponse> {
-    let stored = step::look::<Person>(&app, &caller, id.0).await?;
+    let stored = step::load_visible::<Person>(&app, &caller, id.0).await?;
     require_own_or_managed(&app, &caller, &stored.state)?;
-    Ok(HttpResponse::Ok().json(shown(&app, &caller, &stored.state).await?))
+    Ok(HttpResponse::Ok().json(contact_view(&app, &caller, &stored.state).await?))
 }
 
 /// A caller who knows a person's post does not thereby know the telephone number.
 fn require_own_or_managed(app: &App, caller: &Caller, person: &Person) -> Reply<()> {
     if person.id != caller.person {
         let world = app.world(caller.tenant)?;
-        require_managed(person, &world.context(caller, app.clock.now()))?;
+        require_managed(person, &world.build_context(caller, app.clock.now()))?;
     }
     Ok(())
 }
@@ -248,7 +251,7 @@ async fn set_contact(
     _key: Key,
     body: Json<ContactBody>,
 ) -> Reply<HttpResponse> {
-    let stored = step::look::<Person>(&app, &caller, id.0).await?;
+    let stored = step::load_visible::<Person>(&app, &caller, id.0).await?;
     let person = &stored.state;
     require_own_or_managed(&app, &caller, person)?;
     let ContactBody { name, phone, id_number, address, office_phone } = body.0;
@@ -265,8 +268,8 @@ async fn set_contact(
         return Err(Problem::new(Code::InvalidBody).error("/name", "in_office", zh, en));
     }
     let contact = Contact { name, phone, id_number, address, office_phone };
-    keep(&app, &request, &caller, (person.id, Extent::All), contact).await?;
-    Ok(HttpResponse::Ok().json(shown(&app, &caller, person).await?))
+    save(&app, &request, &caller, (person.id, Extent::All), contact).await?;
+    Ok(HttpResponse::Ok().json(contact_view(&app, &caller, person).await?))
 }
 
 /// How much of what is kept gives way to what is given.
@@ -279,7 +282,7 @@ pub enum Extent {
 }
 
 impl Extent {
-    fn covers(self, field: Field) -> bool {
+    fn covers_field(self, field: Field) -> bool {
         match self {
             Self::All => true,
             Self::One(one) => one == field,
@@ -288,7 +291,7 @@ impl Extent {
 }
 
 /// Keeps a contact in the place of the one before.
-pub async fn keep(
+pub async fn save(
     app: &App,
     request: &HttpRequest,
     caller: &Caller,
@@ -297,35 +300,36 @@ pub async fn keep(
 ) -> Reply<()> {
     let (tenant, id, now) = (caller.tenant, person.0, app.clock.now());
     let subject = DataSubject::new(SubjectKind::Person, id);
-    let spare = app.vault.spare_key(tenant, subject, now)?;
+    let spare = app.vault.new_spare_key(tenant, subject, now)?;
     let key = app.store.run(move |db| vault::claim_key(db, tenant, &spare)).await?;
     if key.destroyed_at.is_some() {
         return Err(Refusal::Erased.into());
     }
-    let look_up = app.vault.look_up(&app.store, tenant, now).await?;
-    let fields = app.vault.seal(tenant, (subject, &key), &contact, &look_up)?;
+    let look_up = app.vault.ensure_look_up(&app.store, tenant, now).await?;
+    let fields = app.vault.seal_contact(tenant, (subject, &key), &contact, &look_up)?;
     let kept: Vec<Field> = fields.iter().map(|field| field.field).collect();
     let names: Vec<&str> = kept.iter().map(|field| field.name()).collect();
     let detail = serde_json::json!({ "fields": names });
-    let note = Noting::of(app, caller, request).note(Act::Contact, Some(id), &detail);
+    let note =
+        Noting::of_caller(app, caller, request).note(AuditAction::Contact, Some(id), &detail);
     let erased = app
         .store
         .run(move |db| {
             // Erased in this very moment: nothing may be kept after it.
-            let now_kept = vault::key_of(db, tenant, KeyOwner::Subject(subject))?;
+            let now_kept = vault::load_key(db, tenant, KeyOwner::Subject(subject))?;
             if now_kept.is_none_or(|key| key.destroyed_at.is_some()) {
                 return Ok(true);
             }
-            let gone = |field: &&Field| !kept.contains(field) && extent.covers(**field);
+            let gone = |field: &&Field| !kept.contains(field) && extent.covers_field(**field);
             for field in Field::OF_PEOPLE.iter().filter(gone) {
-                vault::remove(db, tenant, subject, *field)?;
+                vault::remove_field(db, tenant, subject, *field)?;
             }
-            vault::put(db, tenant, &fields, now)?;
+            vault::put_fields(db, tenant, &fields, now)?;
             persistence::people::audit::append(db, tenant, note)?;
             Ok(false)
         })
         .await?;
-    app.memory.of::<Names>().forget(tenant, person);
+    app.memory.get_or_default::<Names>().forget(tenant, person);
     if erased { Err(Refusal::Erased.into()) } else { Ok(()) }
 }
 
@@ -390,21 +394,23 @@ async fn search_contacts(
         let area = app.world(tenant)?.tenant.name.clone();
         return Err(Refusal::NotPermitted { permission: Permission::ReadReporter, area }.into());
     }
-    let blind = app.vault.look_up(&app.store, tenant, now).await?.digest(field, &value);
+    let blind =
+        app.vault.ensure_look_up(&app.store, tenant, now).await?.digest_value(field, &value);
     let detail = serde_json::json!({ "field": field.name() });
-    let note = Noting::of(&app, &caller, &request).note(Act::Search, None, &detail);
+    let note = Noting::of_caller(&app, &caller, &request).note(AuditAction::Search, None, &detail);
     app.store.run(move |db| persistence::people::audit::append(db, tenant, note)).await?;
-    let found = app.store.read(move |db| vault::find(db, tenant, field, &blind, MOST)).await?;
+    let found =
+        app.store.read(move |db| vault::find_subjects(db, tenant, field, &blind, MOST)).await?;
     let of = |kind| found.iter().filter(move |one| one.kind == kind).map(|one| one.id);
     let persons = of(SubjectKind::Person).filter(|_| people).map(PersonId);
-    let names = names::shown(&app, tenant, persons).await?;
+    let names = names::load_display(&app, tenant, persons).await?;
     let mut items: Vec<FoundView> =
         names.into_iter().map(|(id, name)| found_view(SubjectKind::Person, id.0, name)).collect();
     let ids: Vec<Uuid> = of(SubjectKind::Report).collect();
     let reports = app
         .store
         .read(move |db| {
-            let report = |id| find::<Report>(db, tenant, id);
+            let report = |id| load_state::<Report>(db, tenant, id);
             ids.into_iter().map(report).collect::<Result<Vec<_>, StoreError>>()
         })
         .await?;
@@ -430,6 +436,6 @@ pub fn check_account(account: &str) -> Reply<()> {
 /// Whether a person was erased: no one logs in as them any more.
 pub async fn is_erased(app: &App, tenant: TenantId, person: PersonId) -> Reply<bool> {
     let owner = KeyOwner::Subject(DataSubject::new(SubjectKind::Person, person.0));
-    let key = app.store.read(move |db| vault::key_of(db, tenant, owner)).await?;
+    let key = app.store.read(move |db| vault::load_key(db, tenant, owner)).await?;
     Ok(key.is_some_and(|key| key.destroyed_at.is_some()))
 }

@@ -12,7 +12,7 @@ use domain::{
     flows::{change::Request, flow::Context, person::Person, report::Report},
     people::{
         actor::Permission,
-        audit::Act,
+        audit::AuditAction,
         evidence::Written,
         personal::{DataSubject, Field, Purpose, SubjectKind},
     },
@@ -27,7 +27,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::{
-    app::{caller::Caller, clock::derived_id, state::App, vault::Values},
+    app::{caller::Caller, clock::derive_id, state::App, vault::Values},
     engine::{flows::ServedFlow, step, verification},
     http::{
         body::Json,
@@ -144,7 +144,7 @@ pub struct Subject {
 
 /// Refuses a caller who may not see a person's data whole: it needs the right over an area the
 /// person has to do with.
-fn person_disclosable(person: &Person, cx: &Context<'_>) -> Result<(), Refusal> {
+fn require_disclosable(person: &Person, cx: &Context<'_>) -> Result<(), Refusal> {
     let mut areas = person.grants.iter().map(|grant| &grant.over.path);
     let root = cx.areas.root().ok_or(Refusal::OutsideTenant)?;
     let may = |path| cx.by.may(Permission::DisclosePersonal, path, cx.at);
@@ -169,10 +169,10 @@ async fn disclose_person(
     body: Json<DiscloseBody>,
 ) -> Reply<HttpResponse> {
     let (now, world) = (app.clock.now(), app.world(caller.tenant)?);
-    let context = world.context(&caller, now);
-    let stored = app.store.look::<Person>(caller.tenant, id.0).await?;
+    let context = world.build_context(&caller, now);
+    let stored = app.store.load_state::<Person>(caller.tenant, id.0).await?;
     let stored = stored.ok_or_else(not_found)?;
-    let allowed = person_disclosable(&stored.state, &context);
+    let allowed = require_disclosable(&stored.state, &context);
     // A caller who may neither see the data nor know of the person is told that there is no such
     // person.
     let known = stored.state.is_visible_to(&caller, now);
@@ -182,7 +182,7 @@ async fn disclose_person(
     let subject = Subject { person: Some(stored.state.id), ..Subject::default() };
     let asking = Asking { operation: "disclose_person", key, subject, body: body.0 };
     let places = [DataSubject::new(SubjectKind::Person, id.0)];
-    asking.ask(&app, &request, &caller, allowed, &places).await
+    asking.disclose_values(&app, &request, &caller, allowed, &places).await
 }
 
 /// Discloses who reported, and whom to reach about it.
@@ -198,21 +198,21 @@ async fn disclose_reporter(
     key: Key,
     body: Json<DiscloseBody>,
 ) -> Reply<HttpResponse> {
-    let stored = step::look::<Report>(&app, &caller, id.0).await?;
+    let stored = step::load_visible::<Report>(&app, &caller, id.0).await?;
     let report = &stored.state;
     let world = app.world(caller.tenant)?;
-    let allowed = report.disclosable(&world.context(&caller, app.clock.now()));
-    let reporter = app.store.look::<Person>(caller.tenant, report.reporter.0).await?;
+    let allowed = report.require_disclosure(&world.build_context(&caller, app.clock.now()));
+    let reporter = app.store.load_state::<Person>(caller.tenant, report.reporter.0).await?;
     // Staff report in office: their own data is not what is asked for here.
     let resident =
-        reporter.is_some_and(|person| person.state.is_nameless() && !person.state.in_office());
+        reporter.is_some_and(|person| person.state.is_nameless() && !person.state.is_staff());
     let person = resident.then_some(report.reporter);
     let subject = Subject { person, report: Some(report.id), household: None };
     let asking = Asking { operation: "disclose_reporter", key, subject, body: body.0 };
     let of_person = |person: PersonId| DataSubject::new(SubjectKind::Person, person.0);
     let mut places = vec![DataSubject::new(SubjectKind::Report, report.id.0)];
     places.extend(person.map(of_person));
-    asking.ask(&app, &request, &caller, allowed, &places).await
+    asking.disclose_values(&app, &request, &caller, allowed, &places).await
 }
 
 fn not_found() -> Problem {
@@ -234,7 +234,7 @@ pub struct Asking {
 impl Asking {
     /// Writes the record down and answers the values, found in the first of `places` that has
     /// them.
-    async fn ask(
+    async fn disclose_values(
         self,
         app: &App,
         request: &HttpRequest,
@@ -242,14 +242,15 @@ impl Asking {
         allowed: Result<(), Refusal>,
         places: &[DataSubject],
     ) -> Reply<HttpResponse> {
-        let fields = distinct(&self.body.fields, Field::OF_PEOPLE)?;
+        let fields = check_fields(&self.body.fields, Field::OF_PEOPLE)?;
         let target = places.first().map(|place| place.id).unwrap_or_default();
-        let record = self.record(app, request, caller, allowed, (&fields, target)).await?;
+        let record =
+            self.record_disclosure(app, request, caller, allowed, (&fields, target)).await?;
         let tenant = caller.tenant;
         let mut kept: Vec<Values> = Vec::with_capacity(places.len());
         for place in places {
             let of = (place.kind, vec![place.id]);
-            let read = app.vault.read(&app.store, tenant, of, Field::OF_PEOPLE);
+            let read = app.vault.load_values(&app.store, tenant, of, Field::OF_PEOPLE);
             kept.extend(read.await?.into_values());
         }
         let value = |field: &Field| {
@@ -258,12 +259,12 @@ impl Asking {
         };
         let values: Values = fields.iter().filter_map(value).collect();
         let known = (!kept.is_empty()).then_some(&values);
-        let view = DisclosedView { record: record.into(), contact: ContactView::whole(known) };
+        let view = DisclosedView { record: record.into(), contact: ContactView::new_whole(known) };
         Ok(HttpResponse::Created().json(view))
     }
 
     /// Writes the record down, or that it was refused: nothing is shown before that.
-    pub async fn record(
+    pub async fn record_disclosure(
         self,
         app: &App,
         request: &HttpRequest,
@@ -275,15 +276,15 @@ impl Asking {
         let tenant = caller.tenant;
         let names: Vec<&str> = fields.iter().map(|field| field.name()).collect();
         let detail = serde_json::json!({ "fields": names, "purpose": body.purpose.name() });
-        let noting = Noting::of(app, caller, request);
+        let noting = Noting::of_caller(app, caller, request);
         if let Err(refusal) = allowed {
-            let note = noting.refused(Act::Disclose, Some(target), &detail);
+            let note = noting.note_refusal(AuditAction::Disclose, Some(target), &detail);
             app.store.run(move |db| persistence::people::audit::append(db, tenant, note)).await?;
             return Err(refusal.into());
         }
         let asked = Request::new(key.0, operation, target, &body);
         let new = Disclosure {
-            id: derived_id(caller.person, key.0, "disclosure"),
+            id: derive_id(caller.person, key.0, "disclosure"),
             person: subject.person,
             report: subject.report,
             household: subject.household,
@@ -295,17 +296,17 @@ impl Asking {
             at: app.clock.now(),
             digest: asked.digest,
         };
-        let Written { record, digest } = new.written(tenant);
+        let Written { record, digest } = new.to_written(tenant);
         let detail = serde_json::json!({
             "fields": names, "purpose": new.purpose.name(), "record": record,
-            "digest": digest.hex(),
+            "digest": digest.to_hex(),
         });
-        let note = noting.note(Act::Disclose, Some(target), &detail);
+        let note = noting.note(AuditAction::Disclose, Some(target), &detail);
         let (now, limit) = (new.at, Duration::minutes(SHOWN_AGAIN_MIN));
         let (record, _) = app
             .store
             .run(move |db| {
-                let (record, new) = privacy::disclose(db, tenant, &new)?;
+                let (record, new) = privacy::record_disclosure(db, tenant, &new)?;
                 if new {
                     persistence::people::audit::append(db, tenant, note)?;
                 }
@@ -326,7 +327,7 @@ impl Asking {
 }
 
 /// The fields asked for, each once.
-pub fn distinct(fields: &[Field], among: &[Field]) -> Reply<Vec<Field>> {
+pub fn check_fields(fields: &[Field], among: &[Field]) -> Reply<Vec<Field>> {
     let mut distinct = fields.to_vec();
     distinct.sort_unstable();
     distinct.dedup();
@@ -354,7 +355,7 @@ pub struct ListDisclosures {
     cursor: Option<Cursor<(Instant, Uuid)>>,
 }
 
-async fn page(
+async fn list_page(
     app: &App,
     caller: &Caller,
     person: Option<PersonId>,
@@ -363,8 +364,9 @@ async fn page(
     let (tenant, limit) = (caller.tenant, params.limit.unwrap_or_default());
     let after = params.cursor.map(|cursor| cursor.0);
     let keyset = Keyset { after, limit: limit.probe() };
-    let found = app.store.read(move |db| privacy::disclosures(db, tenant, person, keyset)).await?;
-    Ok(Page::cut(found, limit, |one| (one.at, one.id), DisclosureView::from))
+    let found =
+        app.store.read(move |db| privacy::list_disclosures(db, tenant, person, keyset)).await?;
+    Ok(Page::from_rows(found, limit, |one| (one.at, one.id), DisclosureView::from))
 }
 
 /// Lists who saw whose personal data whole, newest first.
@@ -378,7 +380,7 @@ async fn list_disclosures(
     params: Query<ListDisclosures>,
 ) -> Reply<Page<DisclosureView>> {
     verification::require_auditor(&app, &caller)?;
-    page(&app, &caller, None, params.0).await
+    list_page(&app, &caller, None, params.0).await
 }
 
 /// Lists who saw my personal data whole, newest first.
@@ -391,5 +393,5 @@ async fn list_my_disclosures(
     caller: Caller,
     params: Query<ListDisclosures>,
 ) -> Reply<Page<DisclosureView>> {
-    page(&app, &caller, Some(caller.person), params.0).await
+    list_page(&app, &caller, Some(caller.person), params.0).await
 }

@@ -63,7 +63,7 @@ impl Names {
 }
 
 /// The names of some people as they are shown.
-pub async fn shown(
+pub async fn load_display(
     app: &App,
     tenant: TenantId,
     people: impl IntoIterator<Item = PersonId>,
@@ -71,41 +71,41 @@ pub async fn shown(
     let now = app.clock.now();
     let (mut names, mut missing) = (HashMap::new(), Vec::new());
     for person in people {
-        match app.memory.of::<Names>().get((tenant, person), now) {
+        match app.memory.get_or_default::<Names>().get((tenant, person), now) {
             Some(name) => drop(names.insert(person, name)),
             None if missing.contains(&person) => {}
             None => missing.push(person),
         }
     }
-    let look = |person: &PersonId| app.store.look::<Person>(tenant, person.0);
+    let look = |person: &PersonId| app.store.load_state::<Person>(tenant, person.0);
     let found = try_join_all(missing.iter().map(look)).await?;
     let nameless = missing.iter().zip(&found).filter_map(|(id, person)| {
         person.as_ref().is_none_or(|person| person.state.is_nameless()).then_some(id.0)
     });
     let kept = app
         .vault
-        .read(&app.store, tenant, (SubjectKind::Person, nameless.collect()), &[Field::Name])
+        .load_values(&app.store, tenant, (SubjectKind::Person, nameless.collect()), &[Field::Name])
         .await?;
     for (id, person) in missing.into_iter().zip(found) {
         let name = match (person, kept.get(&id.0).and_then(|values| values.get(&Field::Name))) {
-            (_, Some(name)) => Field::Name.mask(name),
+            (_, Some(name)) => Field::Name.mask_value(name),
             (Some(person), None) => person.state.name.as_str().to_owned(),
             (None, None) => NAMELESS.to_owned(),
         };
-        app.memory.of::<Names>().put((tenant, id), name.clone(), now);
+        app.memory.get_or_default::<Names>().put((tenant, id), name.clone(), now);
         names.insert(id, name);
     }
     Ok(names)
 }
 
 /// The whole name of a person, for that person alone.
-pub async fn own(app: &App, tenant: TenantId, person: &Person) -> Reply<String> {
+pub async fn load_own(app: &App, tenant: TenantId, person: &Person) -> Reply<String> {
     if !person.is_nameless() {
         return Ok(person.name.as_str().to_owned());
     }
     let kept = app
         .vault
-        .read(&app.store, tenant, (SubjectKind::Person, vec![person.id.0]), &[Field::Name])
+        .load_values(&app.store, tenant, (SubjectKind::Person, vec![person.id.0]), &[Field::Name])
         .await?;
     let name = kept.into_values().next().and_then(|values| values.get(&Field::Name).cloned());
     Ok(name.unwrap_or_else(|| NAMELESS.to_owned()))
@@ -113,29 +113,34 @@ pub async fn own(app: &App, tenant: TenantId, person: &Person) -> Reply<String> 
 
 /// Who reported and whom to reach, of those reports where the caller may know.
 #[derive(Default)]
-pub struct Known {
+pub struct ContactNames {
     names: HashMap<PersonId, String>,
     contacts: HashMap<Uuid, Values>,
 }
 
-impl Known {
+impl ContactNames {
     /// Looks up what the views of these reports show.
-    pub async fn of(app: &App, caller: &Caller, reports: &[&Report]) -> Reply<Self> {
+    pub async fn load(app: &App, caller: &Caller, reports: &[&Report]) -> Reply<Self> {
         let now = app.clock.now();
         let told: Vec<&&Report> =
             reports.iter().filter(|report| report.reporter_visible_to(caller, now)).collect();
         let others = told.iter().map(|report| report.reporter).filter(|id| *id != caller.person);
-        let names = shown(app, caller.tenant, others).await?;
+        let names = load_display(app, caller.tenant, others).await?;
         let reachable = told.iter().filter(|report| report.contact).map(|report| report.id.0);
         let contacts = app
             .vault
-            .read(&app.store, caller.tenant, (SubjectKind::Report, reachable.collect()), Field::ALL)
+            .load_values(
+                &app.store,
+                caller.tenant,
+                (SubjectKind::Report, reachable.collect()),
+                Field::ALL,
+            )
             .await?;
         Ok(Self { names, contacts })
     }
 
     /// The name of a reporter as `by` sees it.
-    pub fn name(&self, by: &Actor, reporter: PersonId) -> String {
+    pub fn reporter_name(&self, by: &Actor, reporter: PersonId) -> String {
         if by.person == reporter {
             let office = by.grants.iter().any(|grant| grant.role.is_office());
             return if office { by.name.clone() } else { ONESELF.to_owned() };
@@ -144,7 +149,7 @@ impl Known {
     }
 
     /// Whom to reach, masked.
-    pub fn contact(&self, report: &Report) -> Option<ContactView> {
-        report.contact.then(|| ContactView::masked(self.contacts.get(&report.id.0)))
+    pub fn contact_view(&self, report: &Report) -> Option<ContactView> {
+        report.contact.then(|| ContactView::new_masked(self.contacts.get(&report.id.0)))
     }
 }

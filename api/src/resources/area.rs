@@ -21,13 +21,13 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::{
-    app::{caller::Caller, state::App, world::World},
+    app::{caller::Caller, state::App, world::TenantSnapshot},
     http::{
         page::{Cursor, Limit, Page},
         params::{IdPath, Query},
         problem::{Code, Problem, Reply},
         register::ServiceConfig,
-        view::{self, CoordTypeBody, PointBody, UnitView, tag, tagged},
+        view::{self, CoordTypeBody, PointBody, UnitView, render_with_etag, state_tag},
     },
 };
 
@@ -77,8 +77,8 @@ pub struct AreaView {
 
 impl AreaView {
     /// An area as it is on a day; none before its first.
-    fn on(record: &Record, day: NaiveDate) -> Option<Self> {
-        let version = record.on(day)?;
+    fn on_day(record: &Record, day: NaiveDate) -> Option<Self> {
+        let version = record.version_on(day)?;
         Some(Self {
             id: record.id.0,
             kind: record.kind.name(),
@@ -106,16 +106,16 @@ pub struct AreaDetail {
     above: Vec<UnitView>,
 }
 
-fn detail(record: &Record, world: &World, day: NaiveDate) -> Option<AreaDetail> {
+fn build_detail(record: &Record, world: &TenantSnapshot, day: NaiveDate) -> Option<AreaDetail> {
     let mut above = Vec::new();
-    let mut parent = record.on(day)?.parent;
+    let mut parent = record.version_on(day)?.parent;
     // No tree is as deep as there are levels, and micro grids.
-    while let Some(area) = parent.and_then(|id| world.registry.get(id)?.area(day)) {
+    while let Some(area) = parent.and_then(|id| world.registry.get(id)?.area_on(day)) {
         parent = area.parent;
         above.push(UnitView::from(&area.unit()));
     }
     above.reverse();
-    Some(AreaDetail { area: AreaView::on(record, day)?, above })
+    Some(AreaDetail { area: AreaView::on_day(record, day)?, above })
 }
 
 /// Which areas to list.
@@ -158,11 +158,11 @@ async fn list_areas(
     let day = params.at.unwrap_or(world.today);
     let registry = &world.registry;
     let mut below: Vec<&Record> = match (&params.code, params.parent.map(AreaId)) {
-        (Some(code), _) => registry.by_code(code).into_iter().collect(),
+        (Some(code), _) => registry.find_by_code(code).into_iter().collect(),
         (None, Some(id)) => {
             let unknown = domain::rules::refusal::Refusal::UnknownArea { id };
             let parent = registry.get(id).ok_or(unknown)?;
-            registry.children(parent.id, day).collect()
+            registry.children_on(parent.id, day).collect()
         }
         (None, None) => {
             world.areas.root().and_then(|root| registry.get(root.id)).into_iter().collect()
@@ -171,12 +171,13 @@ async fn list_areas(
     below.sort_by(|one, other| one.code.cmp(&other.code));
     let found: Vec<&Record> = below
         .into_iter()
-        .filter(|area| area.on(day).is_some())
+        .filter(|area| area.version_on(day).is_some())
         .filter(|area| params.kind.is_none_or(|kind| kind == area.kind))
         .filter(|area| after.as_ref().is_none_or(|after| area.code > *after))
         .take(usize::from(limit.get()) + 1)
         .collect();
-    let page = Page::cut(found, limit, |area| area.code.clone(), |area| AreaView::on(area, day));
+    let page =
+        Page::from_rows(found, limit, |area| area.code.clone(), |area| AreaView::on_day(area, day));
     Ok(Page { items: page.items.into_iter().flatten().collect(), next: page.next })
 }
 
@@ -205,12 +206,12 @@ async fn get_area(
     let world = app.world(caller.tenant)?;
     let record = world.registry.get(AreaId(id.0)).ok_or_else(|| Problem::new(Code::NotFound))?;
     let day = params.0.at.unwrap_or(world.today);
-    let shown = detail(record, &world, day).ok_or_else(|| Problem::new(Code::NotFound))?;
+    let shown = build_detail(record, &world, day).ok_or_else(|| Problem::new(Code::NotFound))?;
     let Some(day) = params.0.at else {
-        return Ok(tagged(&request, HttpResponse::Ok(), &tag(record.seq), &shown));
+        return Ok(render_with_etag(&request, HttpResponse::Ok(), &state_tag(record.seq), &shown));
     };
     let name = format!("\"{}-{day}\"", record.seq);
-    Ok(tagged(&request, HttpResponse::Ok(), &name, &shown))
+    Ok(render_with_etag(&request, HttpResponse::Ok(), &name, &shown))
 }
 
 /// An area through time.
@@ -271,7 +272,7 @@ async fn get_area_history(app: Data<App>, caller: Caller, id: IdPath<Uuid>) -> R
     let record = world.registry.get(AreaId(id.0)).ok_or_else(|| Problem::new(Code::NotFound))?;
     let unit = |id: &AreaId| {
         let record = world.registry.get(*id)?;
-        Some(UnitView::from(&record.area(record.newest()?.from)?.unit()))
+        Some(UnitView::from(&record.area_on(record.newest_version()?.from)?.unit()))
     };
     Ok(HttpResponse::Ok().json(AreaHistoryView {
         id: record.id.0,
@@ -311,11 +312,11 @@ async fn locate_area(
 ) -> Reply<HttpResponse> {
     let LocateArea { lng, lat, coord_type } = params.0;
     let coord_type = coord_type.unwrap_or(CoordTypeBody::Wgs84);
-    let point = map::normalised(PointBody { lng, lat, coord_type })?;
+    let point = map::normalise_point(PointBody { lng, lat, coord_type })?;
     let world = app.world(caller.tenant)?;
     let area = world.locate(point).ok_or(domain::rules::refusal::Refusal::OutsideTenant)?;
     let record = world.registry.get(area.id);
-    let shown = record.and_then(|record| detail(record, &world, world.today));
+    let shown = record.and_then(|record| build_detail(record, &world, world.today));
     Ok(HttpResponse::Ok().json(shown.ok_or_else(|| Problem::new(Code::NotFound))?))
 }
 

@@ -26,7 +26,7 @@ use crate::{
         view,
     },
     privacy::names,
-    resources::place::known,
+    resources::place::require_area,
 };
 
 /// Registers the operations of this file.
@@ -120,7 +120,10 @@ const NOTE: &str = "本统计反映系统对基层提出了多少要求、减轻
 const RANKED: &str = "本市（县）已公布理由开启排名，按填报次数排列；填报多少不反映工作优劣。";
 
 /// The time asked for: 30 days up to now where nothing is said.
-fn period(params: &BurdenParams, now: DateTime<Utc>) -> Reply<(DateTime<Utc>, DateTime<Utc>)> {
+fn parse_period(
+    params: &BurdenParams,
+    now: DateTime<Utc>,
+) -> Reply<(DateTime<Utc>, DateTime<Utc>)> {
     const USUAL: i64 = 30;
     const LONGEST: i64 = 366;
     let until = params.until.map_or(now, |until| until.to_utc());
@@ -148,18 +151,18 @@ async fn get_burden(
 ) -> Reply<HttpResponse> {
     let (params, now) = (params.0, app.clock.now());
     let world = app.world(caller.tenant)?;
-    let (from, until) = period(&params, now)?;
+    let (from, until) = parse_period(&params, now)?;
     let performance = &world.rules.conduct.performance;
     let ranked = params.order == Some(OrderParam::Entries);
     if ranked {
-        performance.require(Switch::Rankings)?;
+        performance.require_switch(Switch::Rankings)?;
     }
-    let paths = caller.scope(Permission::ReadBurden, now).paths;
+    let paths = caller.scope_for(Permission::ReadBurden, now).paths;
     let within = match params.within {
         Some(id) => {
-            let area = known(&world, id)?;
-            let context = world.context(&caller, now);
-            context.require(Permission::ReadBurden, &area.path, &area.name)?;
+            let area = require_area(&world, id)?;
+            let context = world.build_context(&caller, now);
+            context.require_permission(Permission::ReadBurden, &area.path, &area.name)?;
             Some(vec![area.path.clone()])
         }
         None if params.mine.unwrap_or_default() || paths.is_empty() => None,
@@ -175,14 +178,14 @@ async fn get_burden(
     let look = move |db: &mut Db| burdens::list(db, &filter, order, probe);
     let found = app.store.read(look).await?;
     let people = found.iter().map(|(person, _)| *person);
-    let names = names::shown(&app, caller.tenant, people).await?;
+    let names = names::load_display(&app, caller.tenant, people).await?;
     let check_ins = performance.grounds(Switch::CheckIns).is_some();
     let told = |(person, sum): (PersonId, Sum)| {
         let name = names.get(&person).cloned().unwrap_or_default();
-        worker(person, name, &sum, check_ins)
+        worker_burden(person, name, &sum, check_ins)
     };
     let position = |(person, _): &(PersonId, Sum)| person.0;
-    let page = crate::http::page::Page::cut(found, limit, position, told);
+    let page = crate::http::page::Page::from_rows(found, limit, position, told);
     let note = if ranked { RANKED } else { NOTE };
     Ok(HttpResponse::Ok().json(BurdenView {
         note,
@@ -194,7 +197,7 @@ async fn get_burden(
     }))
 }
 
-fn worker(person: PersonId, name: String, sum: &Sum, check_ins: bool) -> WorkerBurden {
+fn worker_burden(person: PersonId, name: String, sum: &Sum, check_ins: bool) -> WorkerBurden {
     WorkerBurden {
         person_id: person.0,
         name,
@@ -247,7 +250,7 @@ pub struct SwitchesView {
     items: Vec<SwitchView>,
 }
 
-fn switch(one: Switch, performance: &Performance) -> SwitchView {
+fn switch_view(one: Switch, performance: &Performance) -> SwitchView {
     let grounds = performance.grounds(one);
     let (effect, effect_en) = one.effect();
     SwitchView {
@@ -268,11 +271,11 @@ fn switch(one: Switch, performance: &Performance) -> SwitchView {
 #[get("/public/switches")]
 async fn list_switches(app: Data<App>, params: Query<WhichSwitches>) -> Reply<HttpResponse> {
     let code = params.0.tenant;
-    let world = app.worlds.by_code(code.as_ref().map(Word::as_str)).ok_or_else(|| {
+    let world = app.worlds.find_by_code(code.as_ref().map(Word::as_str)).ok_or_else(|| {
         let (zh, en) = ("请用 tenant 给出城市或区县的代码", "name the city or county by its code");
         Problem::new(Code::InvalidQuery).parameter("tenant", "unknown_tenant", zh, en)
     })?;
     let performance = &world.rules.conduct.performance;
-    let items = Switch::ALL.iter().map(|one| switch(*one, performance)).collect();
+    let items = Switch::ALL.iter().map(|one| switch_view(*one, performance)).collect();
     Ok(HttpResponse::Ok().json(SwitchesView { items }))
 }

@@ -14,7 +14,7 @@ use domain::{
     core::text::{Line, Prose},
     flows::{
         campaign::{Campaign, StatusName},
-        change::Stored,
+        change::Versioned,
         flow::Flow as _,
         lifecycle::Lifecycle as _,
         visit::{Outcome, Purpose},
@@ -43,7 +43,7 @@ use crate::{
         params::{IdPath, Query},
         problem::Reply,
         register::ServiceConfig,
-        view::{self, OwedView, UnitView, tag, tagged},
+        view::{self, OwedView, UnitView, render_with_etag, state_tag},
     },
     privacy::names,
 };
@@ -138,8 +138,8 @@ pub struct CampaignView {
     possible: Vec<&'static str>,
 }
 
-impl From<&Stored<Campaign>> for CampaignView {
-    fn from(stored: &Stored<Campaign>) -> Self {
+impl From<&Versioned<Campaign>> for CampaignView {
+    fn from(stored: &Versioned<Campaign>) -> Self {
         const MOST: usize = 100;
         let campaign = &stored.state;
         Self {
@@ -192,9 +192,9 @@ pub struct ListCampaigns {
 }
 
 /// Which campaigns an actor may know of, as the domain says of each.
-fn reach(by: &Actor, at: Instant) -> Reach {
-    let organises = by.scope(Permission::ManageCampaigns, at).paths;
-    let mut works = by.scope(Permission::Visit, at).paths;
+fn compute_reach(by: &Actor, at: Instant) -> Reach {
+    let organises = by.scope_for(Permission::ManageCampaigns, at).paths;
+    let mut works = by.scope_for(Permission::Visit, at).paths;
     works.extend(organises.iter().cloned());
     let visits = by.may_somewhere(Permission::Visit, at);
     Reach { tenant: by.tenant, person: visits.then_some(by.person), organises, works }
@@ -212,13 +212,13 @@ async fn list_campaigns(
 ) -> Reply<Page<CampaignView>> {
     let ListCampaigns { limit, cursor, status } = params.0;
     let limit = limit.unwrap_or_default();
-    let reach = reach(&caller, app.clock.now());
+    let reach = compute_reach(&caller, app.clock.now());
     let keyset = Keyset { after: cursor.map(|cursor| cursor.0), limit: limit.probe() };
     let selection = Selection { status, ..Selection::default() };
     let look = move |db: &mut Db| campaigns::list(db, &reach, &selection, keyset);
     let found = app.store.read(look).await?;
-    let position = |stored: &Stored<Campaign>| (stored.state.made_at, stored.state.id.0);
-    Ok(Page::cut(found, limit, position, |stored| CampaignView::from(&stored)))
+    let position = |stored: &Versioned<Campaign>| (stored.state.made_at, stored.state.id.0);
+    Ok(Page::from_rows(found, limit, position, |stored| CampaignView::from(&stored)))
 }
 
 /// Shows a campaign.
@@ -232,8 +232,13 @@ async fn get_campaign(
     caller: Caller,
     id: IdPath<Uuid>,
 ) -> Reply<HttpResponse> {
-    let stored = step::look::<Campaign>(&app, &caller, id.0).await?;
-    Ok(tagged(&request, HttpResponse::Ok(), &tag(stored.seq), &CampaignView::from(&*stored)))
+    let stored = step::load_visible::<Campaign>(&app, &caller, id.0).await?;
+    Ok(render_with_etag(
+        &request,
+        HttpResponse::Ok(),
+        &state_tag(stored.seq),
+        &CampaignView::from(&*stored),
+    ))
 }
 
 /// Asks the workers to go.
@@ -314,13 +319,13 @@ pub struct ProgressView {
 
 /// What an actor may see of the list of a campaign: all of it with rights over its whole area,
 /// otherwise the households in the actor's own areas and those assigned to the actor by name.
-fn part(by: &Actor, campaign: &Campaign, at: Instant) -> Filter {
+fn build_filter(by: &Actor, campaign: &Campaign, at: Instant) -> Filter {
     let whole = by.may(Permission::ManageCampaigns, &campaign.area.path, at);
     let within: Vec<Path> = if whole {
         vec![campaign.area.path.clone()]
     } else {
-        let mut paths = by.scope(Permission::ManageCampaigns, at).paths;
-        paths.extend(by.scope(Permission::Visit, at).paths);
+        let mut paths = by.scope_for(Permission::ManageCampaigns, at).paths;
+        paths.extend(by.scope_for(Permission::Visit, at).paths);
         paths
     };
     Filter { within, worker: Some(by.person), ..Filter::default() }
@@ -337,7 +342,7 @@ async fn get_campaign_progress(
     id: IdPath<Uuid>,
     params: Query<ProgressParams>,
 ) -> Reply<Page<ProgressView>> {
-    let stored = step::look::<Campaign>(&app, &caller, id.0).await?;
+    let stored = step::load_visible::<Campaign>(&app, &caller, id.0).await?;
     let ProgressParams { limit, cursor, by } = params.0;
     let limit = limit.unwrap_or_default();
     let by = match by.unwrap_or_default() {
@@ -345,9 +350,10 @@ async fn get_campaign_progress(
         ByParam::Worker => By::Worker,
     };
     let of = (caller.tenant, stored.state.id);
-    let filter = part(&caller, &stored.state, app.clock.now());
+    let filter = build_filter(&caller, &stored.state, app.clock.now());
     let after = cursor.map(|cursor| cursor.0);
-    let look = move |db: &mut Db| campaigns::progress(db, of, (by, &filter), after, limit.probe());
+    let look =
+        move |db: &mut Db| campaigns::count_progress(db, of, (by, &filter), after, limit.probe());
     let counts = app.store.read(look).await?;
     let mut views: Vec<ProgressView> = Vec::new();
     for (key, outcome, count) in counts {
@@ -358,13 +364,13 @@ async fn get_campaign_progress(
             views.len() - 1
         });
         if let Some(view) = views.get_mut(at) {
-            view.count(outcome, count);
+            view.add_count(outcome, count);
         }
     }
-    name(&app, &caller, by, &stored.state, &mut views).await?;
+    fill_names(&app, &caller, by, &stored.state, &mut views).await?;
     // Households without a named worker stand before the first page, beside its limit.
     let named: Vec<ProgressView> = views.extract_if(.., |view| view.id.is_some()).collect();
-    let mut page = Page::cut(named, limit, |view| view.id.unwrap_or_default(), |view| view);
+    let mut page = Page::from_rows(named, limit, |view| view.id.unwrap_or_default(), |view| view);
     views.append(&mut page.items);
     Ok(Page { items: views, next: page.next })
 }
@@ -383,7 +389,7 @@ impl ProgressView {
         }
     }
 
-    fn count(&mut self, outcome: Option<Outcome>, count: i64) {
+    fn add_count(&mut self, outcome: Option<Outcome>, count: i64) {
         self.households += count;
         let place = match outcome {
             None => &mut self.open,
@@ -396,7 +402,7 @@ impl ProgressView {
     }
 }
 
-async fn name(
+async fn fill_names(
     app: &App,
     caller: &Caller,
     by: By,
@@ -406,7 +412,7 @@ async fn name(
     let people = views.iter().filter_map(|view| view.id).map(domain::core::id::PersonId);
     let people = match by {
         By::Grid => HashMap::new(),
-        By::Worker => names::shown(app, caller.tenant, people).await?,
+        By::Worker => names::load_display(app, caller.tenant, people).await?,
     };
     for view in views {
         let Some(id) = view.id else { continue };

@@ -15,7 +15,7 @@ use domain::{
     core::{id::AreaId, journal::FlowKind, text::Prose},
     flows::{
         case::{self, Satisfaction, lifecycle::StageName, state::Case},
-        change::Stored,
+        change::Versioned,
         media::{Attachment, MediaRole},
         notice::{self, Notice},
     },
@@ -48,11 +48,11 @@ use crate::{
         params::{IdPath, Query},
         problem::Reply,
         register::ServiceConfig,
-        view::{self, PointBody, TermView, tagged},
+        view::{self, PointBody, TermView, render_with_etag},
     },
     resources::{
         media,
-        place::known,
+        place::require_area,
         timeline::{self, TimelineParams, TimelineView},
     },
 };
@@ -69,19 +69,19 @@ impl ServedFlow for Case {
         self.visible_to(actor, at)
     }
 
-    fn lapse(duty: Duty, unit: AreaId, term: i64) -> Option<case::Command> {
+    fn measure_command(duty: Duty, unit: AreaId, term: i64) -> Option<case::Command> {
         Some(case::Command::Lapse { duty, unit, term })
     }
 
-    fn recompute() -> Option<case::Command> {
+    fn recompute_command() -> Option<case::Command> {
         Some(case::Command::Recompute)
     }
 
-    fn notices(&self, event: &case::Event) -> Vec<Notice> {
-        notice::of_case(self, event)
+    fn event_notices(&self, event: &case::Event) -> Vec<Notice> {
+        notice::from_case_event(self, event)
     }
 
-    fn subject(stored: Arc<Stored<Self>>) -> Option<Arc<dyn Subject>> {
+    fn event_subject(stored: Arc<Versioned<Self>>) -> Option<Arc<dyn Subject>> {
         Some(stored)
     }
 }
@@ -113,7 +113,7 @@ impl Published for Case {
     }
 
     fn reporters(&self) -> Reporters {
-        Reporters::now(self.reports.iter().map(|one| (one.report, one.person)))
+        Reporters::from_reports(self.reports.iter().map(|one| (one.report, one.person)))
     }
 }
 
@@ -180,7 +180,7 @@ async fn list_cases(
     let (limit, now) = (params.limit.unwrap_or_default(), app.clock.now());
     let after = params.cursor.map(|cursor| cursor.0);
     let world = app.world(caller.tenant)?;
-    let within = params.within.map(|id| known(&world, id)).transpose()?;
+    let within = params.within.map(|id| require_area(&world, id)).transpose()?;
     let filter = cases::Filter {
         open: params.open.unwrap_or(false),
         stage: params.stage,
@@ -189,11 +189,11 @@ async fn list_cases(
         holder: params.holder.map(AreaId),
         ..cases::Filter::default()
     };
-    let scope = caller.scope(Permission::ReadCases, now);
+    let scope = caller.scope_for(Permission::ReadCases, now);
     let keyset = Keyset { after, limit: limit.probe() };
     let found = app.store.read(move |db| cases::list(db, &scope, &filter, keyset)).await?;
-    let position = |case: &Stored<Case>| (case.state.filed_at, case.state.id.0);
-    Ok(Page::cut(found, limit, position, |case| CaseView::new(&case, &world, &caller, now)))
+    let position = |case: &Versioned<Case>| (case.state.filed_at, case.state.id.0);
+    Ok(Page::from_rows(found, limit, position, |case| CaseView::new(&case, &world, &caller, now)))
 }
 
 /// Shows a case.
@@ -208,16 +208,16 @@ async fn get_case(
     id: IdPath<Uuid>,
 ) -> Reply<HttpResponse> {
     let (version, view) = load_view(&app, &caller, id.0).await?;
-    Ok(tagged(&request, HttpResponse::Ok(), &version, &view))
+    Ok(render_with_etag(&request, HttpResponse::Ok(), &version, &view))
 }
 
 /// A case with its files, and the tag of both.
 pub async fn load_view(app: &App, caller: &Caller, id: Uuid) -> Reply<(String, CaseView)> {
-    let stored = step::look::<Case>(app, caller, id).await?;
+    let stored = step::load_visible::<Case>(app, caller, id).await?;
     let world = app.world(caller.tenant)?;
     let mut view = CaseView::new(&stored, &world, caller, app.clock.now());
-    view.reveal(app, caller, &stored.state).await?;
-    Ok((media::version(stored.seq, 0, view.media()), view))
+    view.load_details(app, caller, &stored.state).await?;
+    Ok((media::build_tag(stored.seq, 0, view.media()), view))
 }
 
 /// Shows the timeline of a case.
@@ -231,9 +231,9 @@ async fn get_case_timeline(
     id: IdPath<Uuid>,
     params: Query<TimelineParams>,
 ) -> Reply<HttpResponse> {
-    let case = step::look::<Case>(&app, &caller, id.0).await?;
-    let hidden = timeline::Hidden::of_case(&app, &caller, &case.state).await?;
-    timeline::show_to(&app, &caller, (FlowKind::Case, id.0), &params.0, &hidden).await
+    let case = step::load_visible::<Case>(&app, &caller, id.0).await?;
+    let hidden = timeline::Hidden::load(&app, &caller, &case.state).await?;
+    timeline::render_without(&app, &caller, (FlowKind::Case, id.0), &params.0, &hidden).await
 }
 
 /// Everything that was ever owed about a case.
@@ -289,10 +289,12 @@ async fn list_case_obligations(
     caller: Caller,
     id: IdPath<Uuid>,
 ) -> Reply<HttpResponse> {
-    step::look::<Case>(&app, &caller, id.0).await?;
+    step::load_visible::<Case>(&app, &caller, id.0).await?;
     let (tenant, id) = (caller.tenant, id.0);
-    let owed =
-        app.store.read(move |db| obligation::of_flow(db, tenant, (FlowKind::Case, id))).await?;
+    let owed = app
+        .store
+        .read(move |db| obligation::load_for_flow(db, tenant, (FlowKind::Case, id)))
+        .await?;
     let items = owed.into_iter().map(ObligationView::from).collect();
     Ok(HttpResponse::Ok().json(ObligationsView { items }))
 }
@@ -325,9 +327,9 @@ pub struct ResultBody {
 
 impl ResultBody {
     /// The files it names.
-    pub fn named(&self) -> Vec<Attachment> {
+    pub fn attachments(&self) -> Vec<Attachment> {
         let Self { media, before_media, .. } = self;
-        media::attachments(&[(before_media, MediaRole::Before), (media, MediaRole::After)])
+        media::build_attachments(&[(before_media, MediaRole::Before), (media, MediaRole::After)])
     }
 }
 

@@ -14,7 +14,7 @@ use domain::{
     Instant,
     core::{id::TenantId, text::Prose},
     flows::{
-        change::{Change, Request, Stored, act},
+        change::{Change, Request, Versioned, execute},
         content_review::{Cause, Command, Decided, Opening, Review, Status, StatusName, Subject},
         flow::Context,
         lifecycle::Lifecycle as _,
@@ -30,7 +30,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::{
-    app::{caller::Caller, state::App, world::World},
+    app::{caller::Caller, state::App, world::TenantSnapshot},
     engine::{flows::ServedFlow, step::Step},
     http::{
         answer::Answer,
@@ -44,7 +44,7 @@ use crate::{
     resources::media::LinksView,
 };
 
-pub use check::{Checks, open, pass, work};
+pub use check::{Checks, open_reviews, run_pass, run_queue};
 
 impl ServedFlow for Review {
     fn is_visible_to(&self, actor: &Actor, at: Instant) -> bool {
@@ -59,13 +59,13 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 }
 
 /// The review of a report's text, to be written with the report: none of what staff wrote.
-pub fn of_text(
+pub fn open_text(
     report: &Report,
     automatic: bool,
     asked: Request,
     context: Context<'_>,
 ) -> Result<Option<Change<Review>>, Refusal> {
-    if !domain::flows::media::of_public(context.by, context.at) {
+    if !domain::flows::media::is_of_public(context.by, context.at) {
         return Ok(None);
     }
     let opening = Opening {
@@ -77,33 +77,33 @@ pub fn of_text(
         automatic: automatic && !report.is_hidden(),
         address: true,
     };
-    act::<Review>(None, &Command::Open(opening), asked, context).map(Some)
+    execute::<Review>(None, &Command::Open(opening), asked, context).map(Some)
 }
 
 /// That as a write.
-pub fn written(change: Change<Review>) -> Write {
+pub fn into_write(change: Change<Review>) -> Write {
     Write::from(change)
 }
 
 /// What is to be done once a report is there: its text is asked about, its files are put to
 /// review.
-pub async fn begun(app: &App, tenant: TenantId, report: &Report, automatic: bool) {
+pub async fn start_checks(app: &App, tenant: TenantId, report: &Report, automatic: bool) {
     if automatic && !report.is_hidden() {
-        app.memory.of::<Checks>().soon(tenant, Review::id_of(report.id.0));
+        app.memory.get_or_default::<Checks>().ask_soon(tenant, Review::id_of(report.id.0));
     }
     if !report.media.is_empty() {
         let files: Vec<Uuid> = report.media.iter().map(|one| one.media.0).collect();
-        open(app, tenant, &files).await;
+        open_reviews(app, tenant, &files).await;
     }
 }
 
 /// Whether a program will look at what the caller writes.
-pub async fn automatic(app: &App, caller: &Caller) -> Reply<bool> {
+pub async fn is_automatic(app: &App, caller: &Caller) -> Reply<bool> {
     let world = app.world(caller.tenant)?;
-    if !domain::flows::media::of_public(caller, app.clock.now()) {
+    if !domain::flows::media::is_of_public(caller, app.clock.now()) {
         return Ok(false);
     }
-    Ok(crate::access::wechat::checker(app, &world, caller.person).await?.is_some())
+    Ok(crate::access::wechat::find_checker(app, &world, caller.person).await?.is_some())
 }
 
 /// What of a report may be shown to others of the public.
@@ -117,17 +117,17 @@ pub struct Passed {
 }
 
 /// What of a report may be shown to others of the public.
-pub async fn passed(app: &App, tenant: TenantId, report: Uuid) -> Reply<Passed> {
-    let review = app.store.look::<Review>(tenant, Review::id_of(report).0).await?;
-    let told = app.store.look::<Report>(tenant, report).await?;
+pub async fn load_passed(app: &App, tenant: TenantId, report: Uuid) -> Reply<Passed> {
+    let review = app.store.load_state::<Review>(tenant, Review::id_of(report).0).await?;
+    let told = app.store.load_state::<Report>(tenant, report).await?;
     let hidden = told.is_none_or(|report| report.state.is_hidden());
     let (words, address) =
-        review.map_or((true, true), |review| (review.state.passed(), review.state.address));
+        review.map_or((true, true), |review| (review.state.has_passed(), review.state.address));
     Ok(Passed { words, place: words && address && !hidden })
 }
 
 /// What a reporter wrote, as the review reads it.
-pub fn words(report: &Report) -> String {
+pub fn compose_words(report: &Report) -> String {
     let matter = &report.matter;
     let words = format!("{}\n\n{}", matter.title.as_str(), matter.text.as_str());
     match &report.place.address {
@@ -219,7 +219,7 @@ impl From<&Decided> for DecidedView {
 }
 
 impl ReviewView {
-    fn new(stored: &Stored<Review>, text: Option<String>, links: Option<LinksView>) -> Self {
+    fn new(stored: &Versioned<Review>, text: Option<String>, links: Option<LinksView>) -> Self {
         let review = &stored.state;
         let status = review.status.name();
         let (cause, decided) = match &review.status {
@@ -253,16 +253,20 @@ impl ReviewView {
 }
 
 /// A review with what it is about.
-async fn told(app: &App, world: &World, stored: &Stored<Review>) -> Reply<ReviewView> {
+async fn load_view(
+    app: &App,
+    world: &TenantSnapshot,
+    stored: &Versioned<Review>,
+) -> Reply<ReviewView> {
     let (tenant, about) = (world.tenant.id, stored.state.about);
     Ok(match stored.state.subject {
         Subject::Text => {
-            let report = app.store.look::<Report>(tenant, about).await?;
-            let text = report.map(|report| words(&report.state));
+            let report = app.store.load_state::<Report>(tenant, about).await?;
+            let text = report.map(|report| compose_words(&report.state));
             ReviewView::new(stored, text, None)
         }
         Subject::Media => {
-            let media = app.store.look::<Media>(tenant, about).await?;
+            let media = app.store.load_state::<Media>(tenant, about).await?;
             let there = media.filter(|media| media.state.gone.is_none());
             let links = there.map(|media| LinksView::new(app, world, &media.state));
             ReviewView::new(stored, None, links)
@@ -283,15 +287,15 @@ async fn list_content_reviews(
     let ListReviews { limit, cursor, status } = params.0;
     let limit = limit.unwrap_or_default();
     let world = app.world(caller.tenant)?;
-    let scope = caller.scope(Permission::ReviewContent, app.clock.now());
+    let scope = caller.scope_for(Permission::ReviewContent, app.clock.now());
     let keyset = Keyset { after: cursor.map(|cursor| cursor.0), limit: limit.probe() };
     let found = app.store.read(move |db| reviews::list(db, &scope, status, keyset)).await?;
     let mut shown = Vec::with_capacity(found.len());
     for stored in found {
-        let view = told(&app, &world, &stored).await?;
+        let view = load_view(&app, &world, &stored).await?;
         shown.push(((stored.state.opened_at, stored.state.id.0), view));
     }
-    Ok(Page::cut(shown, limit, |(place, _)| *place, |(_, view)| view))
+    Ok(Page::from_rows(shown, limit, |(place, _)| *place, |(_, view)| view))
 }
 
 /// A decision on a content review.

@@ -13,7 +13,7 @@ use domain::{
     flows::{household::Household, person::Person},
     people::{
         actor::Permission,
-        audit::Act,
+        audit::AuditAction,
         personal::{DataSubject, SubjectKind},
     },
     rules::refusal::Refusal,
@@ -51,15 +51,15 @@ pub fn under_person(config: &mut ServiceConfig<'_>) {
 
 /// The members of households that are this person by the account that staff linked. An
 /// identification number or phone is only what someone typed: it links no one to anything.
-async fn memberships(app: &App, caller: &Caller, person: PersonId) -> Reply<Vec<DataSubject>> {
+async fn load_memberships(app: &App, caller: &Caller, person: PersonId) -> Reply<Vec<DataSubject>> {
     const MOST: i64 = 200;
     let tenant = caller.tenant;
     let look = move |db: &mut persistence::Db| {
-        households::of_member(db, tenant, person, Uuid::nil(), MOST)
+        households::list_for_member(db, tenant, person, Uuid::nil(), MOST)
     };
     let mut found = Vec::new();
     for id in app.store.read(look).await? {
-        let stored = app.store.look::<Household>(tenant, id.0).await?;
+        let stored = app.store.load_state::<Household>(tenant, id.0).await?;
         let members = stored.iter().flat_map(|stored| &stored.state.members);
         let linked = members.filter(|one| one.person == Some(person));
         found.extend(linked.map(|one| DataSubject::new(SubjectKind::Member, one.id)));
@@ -77,9 +77,14 @@ async fn destroy_contacts(app: &App, tenant: TenantId, person: PersonId) -> Repl
     loop {
         let destroy = move |db: &mut persistence::Db| {
             feed::await_commands(db, tenant)?;
-            let page = vault::contacts_of(db, tenant, person, PAGE)?;
+            let page = vault::load_contact_reports(db, tenant, person, PAGE)?;
             for report in &page {
-                vault::destroy(db, tenant, DataSubject::new(SubjectKind::Report, *report), now)?;
+                vault::destroy_key(
+                    db,
+                    tenant,
+                    DataSubject::new(SubjectKind::Report, *report),
+                    now,
+                )?;
             }
             Ok(i64::try_from(page.len()).unwrap_or(PAGE))
         };
@@ -125,8 +130,8 @@ async fn erase_me(
     _key: Key,
     body: Json<EraseBody>,
 ) -> Reply<HttpResponse> {
-    let stored = step::look::<Person>(&app, &caller, caller.person.0).await?;
-    erase(&app, &request, &caller, &stored.state, &body.0).await
+    let stored = step::load_visible::<Person>(&app, &caller, caller.person.0).await?;
+    erase_data(&app, &request, &caller, &stored.state, &body.0).await
 }
 
 /// Erases a person's data on request.
@@ -142,23 +147,23 @@ async fn erase_person(
     _key: Key,
     body: Json<EraseBody>,
 ) -> Reply<HttpResponse> {
-    let stored = step::look::<Person>(&app, &caller, id.0).await?;
+    let stored = step::load_visible::<Person>(&app, &caller, id.0).await?;
     let person = &stored.state;
     let world = app.world(caller.tenant)?;
-    let context = world.context(&caller, app.clock.now());
+    let context = world.build_context(&caller, app.clock.now());
     let root = world.areas.root().ok_or(Refusal::OutsideTenant)?;
     if person.id != caller.person {
         // It takes away everything: all of the person must be the administrator's to manage.
         let paths = person.grants.iter().map(|grant| (&grant.over.path, &grant.over.name));
         let all = paths.clone().next().is_none().then_some((&root.path, &root.name));
         for (path, name) in paths.chain(all) {
-            context.require(Permission::ManagePeople, path, name)?;
+            context.require_permission(Permission::ManagePeople, path, name)?;
         }
     }
-    erase(&app, &request, &caller, person, &body.0).await
+    erase_data(&app, &request, &caller, person, &body.0).await
 }
 
-async fn erase(
+async fn erase_data(
     app: &App,
     request: &HttpRequest,
     caller: &Caller,
@@ -169,31 +174,32 @@ async fn erase(
     if person.holds_office(now) {
         return Err(Refusal::InOffice.into());
     }
-    let files = media::removal::erase(app, &*app.world(tenant)?, id).await?;
-    let members = memberships(app, caller, id).await?;
+    let files = media::removal::erase_files(app, &*app.world(tenant)?, id).await?;
+    let members = load_memberships(app, caller, id).await?;
     // Before the account is closed, so that a caller who is interrupted can ask again.
     let before = destroy_contacts(app, tenant, id).await?;
     let whole = DataSubject::new(SubjectKind::Person, id.0);
     let detail = serde_json::json!({ "members": members.len(), "reports": before, "files": files, "reason": body.reason.as_str() });
-    let note = Noting::of(app, caller, request).note(Act::Erase, Some(id.0), &detail);
+    let note =
+        Noting::of_caller(app, caller, request).note(AuditAction::Erase, Some(id.0), &detail);
     let erased_at = app
         .store
         .run(move |db| {
             for member in &members {
-                vault::destroy(db, tenant, *member, now)?;
+                vault::destroy_key(db, tenant, *member, now)?;
             }
             let destroyed = vault::destroy_for_good(db, tenant, whole, now)?;
             retention::lock_out(db, tenant, id, now)?;
-            message::forget(db, tenant, id, now)?;
+            message::forget_person(db, tenant, id, now)?;
             // Last, as in every commit: writers wait here for each other.
             if destroyed {
                 audit::append(db, tenant, note)?;
             }
-            let key = vault::key_of(db, tenant, KeyOwner::Subject(whole))?;
+            let key = vault::load_key(db, tenant, KeyOwner::Subject(whole))?;
             Ok(key.and_then(|key| key.destroyed_at).unwrap_or(now))
         })
         .await?;
-    forget(app, caller, id);
+    forget_person(app, caller, id);
     // And after it: what was reported meanwhile. The key of what comes later is destroyed by the
     // commit itself.
     let reports = before + destroy_contacts(app, tenant, id).await?;
@@ -201,8 +207,8 @@ async fn erase(
     Ok(HttpResponse::Ok().json(ErasedView { person_id: id.0, erased_at, reports, files }))
 }
 
-fn forget(app: &App, caller: &Caller, person: PersonId) {
+fn forget_person(app: &App, caller: &Caller, person: PersonId) {
     app.actors.forget_person(person);
-    app.memory.of::<Names>().forget(caller.tenant, person);
-    app.memory.of::<Walkers>().keys.forget(caller.tenant, person);
+    app.memory.get_or_default::<Names>().forget(caller.tenant, person);
+    app.memory.get_or_default::<Walkers>().keys.forget(caller.tenant, person);
 }

@@ -5,12 +5,12 @@ use domain::{
     Instant,
     core::id::HouseholdId,
     flows::{
-        change::Stored, household::Household, media::Media, patrol::Patrol, person::Person,
+        change::Versioned, household::Household, media::Media, patrol::Patrol, person::Person,
         report::Report,
     },
     people::{
         actor::Scope,
-        audit::Act,
+        audit::AuditAction,
         personal::{Field, SubjectKind},
     },
 };
@@ -44,7 +44,7 @@ use crate::{
         names,
     },
     resources::{
-        household::kept::Shown,
+        household::sealed::Shown,
         me::messages::{MessageView, PreferencesBody},
         patrol::view::PatrolView,
     },
@@ -153,25 +153,28 @@ async fn get_my_export(
     let own = Scope { tenant, person, paths: Vec::new(), units: Vec::new() };
     Ok(match section {
         Section::Profile => {
-            let allowance = app.rationed.take(&caller, Good::Exports, app.clock.now())?;
+            let allowance = app.rationed.take_one(&caller, Good::Exports, app.clock.now())?;
             request.extensions_mut().insert(allowance);
-            let note = Noting::of(&app, &caller, &request);
-            let note = note.note(Act::Export, Some(person.0), &json!({}));
+            let note = Noting::of_caller(&app, &caller, &request);
+            let note = note.note(AuditAction::Export, Some(person.0), &json!({}));
             app.store.run(move |db| audit::append(db, tenant, note)).await?;
-            let items = vec![ExportItem::new("profile", profile(&app, &caller).await?)];
+            let items = vec![ExportItem::new("profile", load_profile(&app, &caller).await?)];
             Page::new(items, onward(None))
         }
         Section::Consents => {
-            let mut found =
-                app.store.read(move |db| privacy::consents(db, tenant, person, keyset)).await?;
-            let next = onward(cut(&mut found, most, |one| (one.at, one.id)));
+            let mut found = app
+                .store
+                .read(move |db| privacy::list_consents(db, tenant, person, keyset))
+                .await?;
+            let next = onward(cut_page(&mut found, most, |one| (one.at, one.id)));
             let item = |one| ExportItem::new("consent", ConsentView::from(one));
             Page::new(found.into_iter().map(item).collect(), next)
         }
         Section::Disclosures => {
-            let find = move |db: &mut Db| privacy::disclosures(db, tenant, Some(person), keyset);
+            let find =
+                move |db: &mut Db| privacy::list_disclosures(db, tenant, Some(person), keyset);
             let mut found = app.store.read(find).await?;
-            let next = onward(cut(&mut found, most, |one| (one.at, one.id)));
+            let next = onward(cut_page(&mut found, most, |one| (one.at, one.id)));
             let item = |one| ExportItem::new("disclosure", DisclosureView::from(one));
             Page::new(found.into_iter().map(item).collect(), next)
         }
@@ -180,29 +183,29 @@ async fn get_my_export(
             let filter = reports::Filter { mine: true, ..reports::Filter::default() };
             let mut found =
                 app.store.read(move |db| reports::list(db, &own, &filter, keyset)).await?;
-            let place = |one: &Stored<Report>| (one.state.received_at, one.state.id.0);
-            let next = onward(cut(&mut found, most, place));
+            let place = |one: &Versioned<Report>| (one.state.received_at, one.state.id.0);
+            let next = onward(cut_page(&mut found, most, place));
             Page::new(export_reports(&app, &caller, found).await?, next)
         }
         Section::Files => {
             let look = move |db: &mut Db| {
-                let found = files::of_person(db, tenant, person, keyset)?;
+                let found = files::list_for_person(db, tenant, person, keyset)?;
                 let ids: Vec<Uuid> = found.iter().map(|one| one.state.id.0).collect();
-                Ok((found, files::marks(db, tenant, &ids)?))
+                Ok((found, files::load_marks(db, tenant, &ids)?))
             };
             let (mut found, marks) = app.store.read(look).await?;
-            let next = onward(cut(&mut found, most, |one| (one.state.at, one.state.id.0)));
-            Page::new(found.iter().map(|one| file(&one.state, &marks)).collect(), next)
+            let next = onward(cut_page(&mut found, most, |one| (one.state.at, one.state.id.0)));
+            Page::new(found.iter().map(|one| export_file(&one.state, &marks)).collect(), next)
         }
         Section::Patrols => {
             let filter = patrols::Filter { mine: true, ..patrols::Filter::default() };
             let own = own.clone();
             let mut found =
                 app.store.read(move |db| patrols::list(db, &own, &filter, keyset)).await?;
-            let place = |one: &Stored<Patrol>| (one.state.window.from, one.state.id.0);
-            let next = onward(cut(&mut found, most, place));
+            let place = |one: &Versioned<Patrol>| (one.state.window.from, one.state.id.0);
+            let next = onward(cut_page(&mut found, most, place));
             let now = app.clock.now();
-            let item = |one: &Stored<Patrol>| {
+            let item = |one: &Versioned<Patrol>| {
                 let track = format!("/api/v1/patrols/{}/track", one.state.id);
                 ExportItem::new(
                     "patrol",
@@ -215,16 +218,17 @@ async fn get_my_export(
             let look =
                 move |db: &mut Db| message::list(db, tenant, person, false, after, limit.probe());
             let mut found = app.store.read(look).await?;
-            let next = onward(cut(&mut found, most, |one| (one.at, one.id)));
+            let next = onward(cut_page(&mut found, most, |one| (one.at, one.id)));
             let item = |one| ExportItem::new("message", MessageView::from(one));
             Page::new(found.into_iter().map(item).collect(), next)
         }
         Section::Households => {
             let from = after.map_or(Uuid::nil(), |(_, id)| id);
-            let look =
-                move |db: &mut Db| households::of_member(db, tenant, person, from, limit.probe());
+            let look = move |db: &mut Db| {
+                households::list_for_member(db, tenant, person, from, limit.probe())
+            };
             let mut found = app.store.read(look).await?;
-            let next = onward(cut(&mut found, most, |id| (app.clock.now(), id.0)));
+            let next = onward(cut_page(&mut found, most, |id| (app.clock.now(), id.0)));
             Page::new(export_households(&app, &caller, found).await?, next)
         }
         Section::Audit => {
@@ -232,7 +236,7 @@ async fn get_my_export(
             let find =
                 move |db: &mut Db| audit::list(db, tenant, &filter, Some(place), limit.probe());
             let mut found = app.store.read(find).await?;
-            let next = cut(&mut found, most, |one| one.seq);
+            let next = cut_page(&mut found, most, |one| one.seq);
             let item = |one| ExportItem::new("audit", AuditView::from(one));
             let items = found.into_iter().map(item).collect();
             Page::new(items, next.map(|seq| (section, None::<(Instant, Uuid)>, seq)))
@@ -241,7 +245,7 @@ async fn get_my_export(
 }
 
 /// Cuts what was probed to a page; where the next begins, if there is one.
-fn cut<T, P>(found: &mut Vec<T>, most: usize, place: impl FnOnce(&T) -> P) -> Option<P> {
+fn cut_page<T, P>(found: &mut Vec<T>, most: usize, place: impl FnOnce(&T) -> P) -> Option<P> {
     let more = found.len() > most;
     found.truncate(most);
     found.last().filter(|_| more).map(place)
@@ -262,7 +266,7 @@ struct Profile {
 }
 
 /// A file that was sent; its bytes are at its path.
-fn file(media: &Media, marks: &[files::Marks]) -> ExportItem {
+fn export_file(media: &Media, marks: &[files::Marks]) -> ExportItem {
     let marks = marks.iter().find(|marks| marks.media == media.id);
     let place = marks
         .and_then(|marks| marks.place)
@@ -278,16 +282,21 @@ fn file(media: &Media, marks: &[files::Marks]) -> ExportItem {
     )
 }
 
-async fn profile(app: &App, caller: &Caller) -> Reply<Profile> {
-    let stored = step::look::<Person>(app, caller, caller.person.0).await?;
+async fn load_profile(app: &App, caller: &Caller) -> Reply<Profile> {
+    let stored = step::load_visible::<Person>(app, caller, caller.person.0).await?;
     let person = &stored.state;
     let kept = app
         .vault
-        .read(&app.store, caller.tenant, (SubjectKind::Person, vec![person.id.0]), Field::ALL)
+        .load_values(
+            &app.store,
+            caller.tenant,
+            (SubjectKind::Person, vec![person.id.0]),
+            Field::ALL,
+        )
         .await?;
     let (tenant, own) = (caller.tenant, person.id);
     let look = move |db: &mut Db| {
-        Ok((message::preferences(db, tenant, own)?, message::quotas(db, tenant, own)?))
+        Ok((message::load_preferences(db, tenant, own)?, message::load_quotas(db, tenant, own)?))
     };
     let (wants, subscriptions) = app.store.read(look).await?;
     Ok(Profile {
@@ -295,8 +304,8 @@ async fn profile(app: &App, caller: &Caller) -> Reply<Profile> {
         subscriptions,
         id: person.id.0,
         account: person.account.as_str().to_owned(),
-        name: names::own(app, caller.tenant, person).await?,
-        contact: ContactView::whole(Some(
+        name: names::load_own(app, caller.tenant, person).await?,
+        contact: ContactView::new_whole(Some(
             kept.get(&person.id.0).unwrap_or(&crate::app::vault::Values::new()),
         )),
         grants: person.grants.iter().map(GrantView::from).collect(),
@@ -306,21 +315,21 @@ async fn profile(app: &App, caller: &Caller) -> Reply<Profile> {
 async fn export_reports(
     app: &App,
     caller: &Caller,
-    found: Vec<Stored<Report>>,
+    found: Vec<Versioned<Report>>,
 ) -> Reply<Vec<ExportItem>> {
     let named = found.iter().filter(|one| one.state.contact).map(|one| one.state.id.0);
     let contacts = app
         .vault
-        .read(&app.store, caller.tenant, (SubjectKind::Report, named.collect()), Field::ALL)
+        .load_values(&app.store, caller.tenant, (SubjectKind::Report, named.collect()), Field::ALL)
         .await?;
     // When staff report for another person, the contact is that person's.
     let own = caller.grants.iter().all(|grant| !grant.role.is_office());
-    let item = |stored: Stored<Report>| {
+    let item = |stored: Versioned<Report>| {
         let report = stored.state;
         let kept = contacts.get(&report.id.0);
-        let contact = report
-            .contact
-            .then(|| if own { ContactView::whole(kept) } else { ContactView::masked(kept) });
+        let contact = report.contact.then(|| {
+            if own { ContactView::new_whole(kept) } else { ContactView::new_masked(kept) }
+        });
         ExportItem::new(
             "report",
             json!({
@@ -346,13 +355,13 @@ async fn export_households(
 ) -> Reply<Vec<ExportItem>> {
     let mut items = Vec::with_capacity(found.len());
     for id in found {
-        let Some(stored) = app.store.look::<Household>(caller.tenant, id.0).await? else {
+        let Some(stored) = app.store.load_state::<Household>(caller.tenant, id.0).await? else {
             continue;
         };
         let household = &stored.state;
-        let shown = Shown::of(app, caller.tenant, household).await?;
+        let shown = Shown::load(app, caller.tenant, household).await?;
         let own = household.members.iter().filter(|one| one.person == Some(caller.person));
-        let own: Vec<Value> = own.map(|one| exported(shown.member(one.id))).collect();
+        let own: Vec<Value> = own.map(|one| export_values(shown.find_member(one.id))).collect();
         items.push(ExportItem::new(
             "household",
             json!({
@@ -367,7 +376,7 @@ async fn export_households(
 }
 
 /// What is kept of a member, whole; documents as what they are.
-fn exported(values: Option<&crate::app::vault::Values>) -> Value {
+fn export_values(values: Option<&crate::app::vault::Values>) -> Value {
     let text = |value: &String| {
         serde_json::from_str(value).unwrap_or_else(|_| Value::from(value.as_str()))
     };

@@ -12,8 +12,8 @@ use domain::{
     Instant,
     core::text::{Code as Word, Prose},
     flows::{
-        change::Stored,
-        form::{Form, Known},
+        change::Versioned,
+        form::{Form, KnownValue},
         household::Household,
     },
     people::actor::Actor,
@@ -38,7 +38,7 @@ use crate::{
         params::{IdPath, Query},
         problem::{Code, Problem, Reply},
         register::ServiceConfig,
-        view::{self, tag, tagged},
+        view::{self, render_with_etag, state_tag},
     },
 };
 
@@ -109,10 +109,10 @@ pub struct FormView {
     note: String,
 }
 
-impl From<&Stored<Form>> for FormView {
-    fn from(stored: &Stored<Form>) -> Self {
+impl From<&Versioned<Form>> for FormView {
+    fn from(stored: &Versioned<Form>) -> Self {
         let form = &stored.state;
-        let asked = form.asked();
+        let asked = form.parse_schema();
         Self {
             id: form.id.0,
             code: form.code.as_str().to_owned(),
@@ -174,8 +174,8 @@ async fn list_forms(
         forms::list(db, tenant, withdrawn, after.as_deref(), limit.probe())
     };
     let found = app.store.read(look).await?;
-    let position = |stored: &Stored<Form>| stored.state.code.as_str().to_owned();
-    Ok(Page::cut(found, limit, position, |stored| FormView::from(&stored)))
+    let position = |stored: &Versioned<Form>| stored.state.code.as_str().to_owned();
+    Ok(Page::from_rows(found, limit, position, |stored| FormView::from(&stored)))
 }
 
 /// Shows a form.
@@ -189,8 +189,13 @@ async fn get_form(
     caller: Caller,
     id: IdPath<Uuid>,
 ) -> Reply<HttpResponse> {
-    let stored = step::look::<Form>(&app, &caller, id.0).await?;
-    Ok(tagged(&request, HttpResponse::Ok(), &tag(stored.seq), &FormView::from(&*stored)))
+    let stored = step::load_visible::<Form>(&app, &caller, id.0).await?;
+    Ok(render_with_etag(
+        &request,
+        HttpResponse::Ok(),
+        &state_tag(stored.seq),
+        &FormView::from(&*stored),
+    ))
 }
 
 /// Why it is asked no more.
@@ -235,8 +240,11 @@ pub type FilledViews = BTreeMap<String, FilledView>;
 
 /// What is shown of values: what is personal by the form, or by the form that asked for it, is
 /// masked.
-pub fn filled(values: &BTreeMap<String, Known>, masked: impl Fn(&str) -> bool) -> FilledViews {
-    let view = |(name, known): (&String, &Known)| {
+pub fn render_values(
+    values: &BTreeMap<String, KnownValue>,
+    masked: impl Fn(&str) -> bool,
+) -> FilledViews {
+    let view = |(name, known): (&String, &KnownValue)| {
         let masked = known.personal || masked(name);
         let value = if masked { Value::from("****") } else { known.value.clone() };
         let shown = FilledView {
@@ -284,12 +292,12 @@ async fn get_household_form(
     ids: IdPath<(Uuid, Uuid)>,
 ) -> Reply<HttpResponse> {
     let (id, form_id) = ids.0;
-    let household = step::look::<Household>(&app, &caller, id).await?;
-    let form = step::look::<Form>(&app, &caller, form_id).await?;
-    let schema = form.state.asked();
-    let facts = fill::facts(&app, &caller, &household.state).await?;
+    let household = step::load_visible::<Household>(&app, &caller, id).await?;
+    let form = step::load_visible::<Form>(&app, &caller, form_id).await?;
+    let schema = form.state.parse_schema();
+    let facts = fill::load_facts(&app, &caller, &household.state).await?;
     let known = schema.prefill(&facts);
-    let personal = |name: &str| schema.field(name).is_none_or(|field| field.personal);
+    let personal = |name: &str| schema.find_field(name).is_none_or(|field| field.personal);
     let missing = schema.fields.iter().filter(|field| field.required);
     let missing = missing.filter(|field| !known.contains_key(&field.name));
     Ok(HttpResponse::Ok().json(HouseholdFormView {
@@ -297,7 +305,7 @@ async fn get_household_form(
         code: form.state.code.as_str().to_owned(),
         edition: form.seq,
         schema: form.state.schema.clone(),
-        values: filled(&known, personal),
+        values: render_values(&known, personal),
         missing: missing.map(|field| field.name.clone()).collect(),
         title: schema.title,
     }))
@@ -308,7 +316,7 @@ async fn get_household_form(
 #[serde(deny_unknown_fields)]
 pub struct AnswerBody {
     /// Only what changed, by field; null takes a value away (RFC 7396). 只填变化。
-    #[serde(default, serialize_with = "crate::privacy::contact::hidden")]
+    #[serde(default, serialize_with = "crate::privacy::contact::hide_value")]
     #[schema(value_type = Object)]
     changes: Map<String, Value>,
 }
@@ -388,25 +396,25 @@ async fn list_household_answers(
     id: IdPath<Uuid>,
     params: Query<ListAnswers>,
 ) -> Reply<Page<AnsweredView>> {
-    let household = step::look::<Household>(&app, &caller, id.0).await?;
+    let household = step::load_visible::<Household>(&app, &caller, id.0).await?;
     let limit = params.0.limit.unwrap_or_default();
     let (tenant, of) = (caller.tenant, household.state.id);
     let before = params.0.cursor.map(|cursor| cursor.0);
     let look =
-        move |db: &mut persistence::Db| forms::answers(db, tenant, of, before, limit.probe());
+        move |db: &mut persistence::Db| forms::list_answers(db, tenant, of, before, limit.probe());
     let found = app.store.read(look).await?;
-    let kept = fill::kept(&app, tenant, &found).await?;
+    let kept = fill::load_answers(&app, tenant, &found).await?;
     let mut schemas = BTreeMap::new();
     for one in &found {
-        if let Some(form) = app.store.look::<Form>(tenant, one.form.0).await? {
-            schemas.insert(one.form, form.state.asked());
+        if let Some(form) = app.store.load_state::<Form>(tenant, one.form.0).await? {
+            schemas.insert(one.form, form.state.parse_schema());
         }
     }
     let view = |one: forms::Answered| {
         let schema = schemas.get(&one.form);
         let personal =
-            |name: &str| schema.and_then(|s| s.field(name)).is_none_or(|field| field.personal);
-        let values = kept.get(&one.id).map(|document| filled(&document.values, personal));
+            |name: &str| schema.and_then(|s| s.find_field(name)).is_none_or(|field| field.personal);
+        let values = kept.get(&one.id).map(|document| render_values(&document.values, personal));
         AnsweredView {
             id: one.id,
             form_id: one.form.0,
@@ -417,7 +425,7 @@ async fn list_household_answers(
             counts: None,
         }
     };
-    Ok(Page::cut(found, limit, |one| (one.at, one.id), view))
+    Ok(Page::from_rows(found, limit, |one| (one.at, one.id), view))
 }
 
 /// Refuses a form that is asked no more, or is none.

@@ -4,7 +4,7 @@
 pub mod commands;
 pub mod disclose;
 pub mod import;
-pub mod kept;
+pub mod sealed;
 
 use std::collections::HashMap;
 
@@ -18,8 +18,8 @@ use domain::{
         text::{Code as Word, Line, Prose},
     },
     flows::{
-        change::Stored,
-        household::{Group, Household, NewPairing, PairingKind, Standing, possible},
+        change::Versioned,
+        household::{Group, Household, NewPairing, PairingKind, Standing, possible_commands},
         person::Person,
     },
     people::actor::{Actor, Permission},
@@ -30,10 +30,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use self::kept::{MemberBody, MemberChange, MemberView, RoomBody, Shown};
+use self::sealed::{MemberBody, MemberChange, MemberView, RoomBody, Shown};
 use crate::{
     app::{
-        caller::{Caller, in_office},
+        caller::{Caller, is_in_office},
         state::App,
     },
     engine::{
@@ -47,11 +47,11 @@ use crate::{
         params::{IdPath, Query},
         problem::Reply,
         register::ServiceConfig,
-        view::{self, UnitView, tag, tagged},
+        view::{self, UnitView, render_with_etag, state_tag},
     },
     privacy::{audit::Noting, names},
     resources::{
-        place::known,
+        place::require_area,
         timeline::{self, TimelineParams, TimelineView},
     },
 };
@@ -136,7 +136,7 @@ pub struct HouseholdBody {
     #[schema(value_type = Option<String>, max_length = 120, example = "3栋")]
     pub building: Option<Line>,
     /// Unit, floor and room; kept encrypted. 单元、楼层、房号。
-    #[serde(serialize_with = "crate::privacy::contact::hidden")]
+    #[serde(serialize_with = "crate::privacy::contact::hide_value")]
     pub room: Option<RoomBody>,
     /// The group of ten. 十联户。
     pub group: Option<GroupBody>,
@@ -144,7 +144,7 @@ pub struct HouseholdBody {
     #[schema(minimum = 0, maximum = 200)]
     pub size: Option<u16>,
     /// Those who are known by name; kept encrypted. 家庭成员。
-    #[serde(default, serialize_with = "crate::privacy::contact::hidden")]
+    #[serde(default, serialize_with = "crate::privacy::contact::hide_value")]
     #[schema(max_items = 30)]
     pub members: Vec<MemberBody>,
     /// Who is responsible for it. 结对责任人。
@@ -187,7 +187,7 @@ pub struct HouseholdBrief {
 
 impl HouseholdBrief {
     /// What is shown of a household.
-    pub fn new(stored: &Stored<Household>) -> Self {
+    pub fn new(stored: &Versioned<Household>) -> Self {
         let household = &stored.state;
         let group = household.group.as_ref();
         Self {
@@ -245,10 +245,14 @@ pub struct HouseholdView {
 }
 
 /// What is shown of a household to those who may know of it.
-pub async fn view(app: &App, caller: &Caller, stored: &Stored<Household>) -> Reply<HouseholdView> {
-    let shown = Shown::of(app, caller.tenant, &stored.state).await?;
+pub async fn render_view(
+    app: &App,
+    caller: &Caller,
+    stored: &Versioned<Household>,
+) -> Reply<HouseholdView> {
+    let shown = Shown::load(app, caller.tenant, &stored.state).await?;
     let people = stored.state.pairings.iter().map(|one| one.person);
-    let names = names::shown(app, caller.tenant, people).await?;
+    let names = names::load_display(app, caller.tenant, people).await?;
     Ok(HouseholdView::new(stored, &shown, &names, app.clock.now()))
 }
 
@@ -256,14 +260,14 @@ pub async fn view(app: &App, caller: &Caller, stored: &Stored<Household>) -> Rep
 pub async fn render_all(
     app: &App,
     caller: &Caller,
-    all: &[&Stored<Household>],
+    all: &[&Versioned<Household>],
 ) -> Reply<Vec<HouseholdView>> {
     let states: Vec<&Household> = all.iter().map(|stored| &stored.state).collect();
     let shown = Shown::of_all(app, caller.tenant, &states).await?;
     let people = states.iter().flat_map(|household| &household.pairings).map(|one| one.person);
-    let names = names::shown(app, caller.tenant, people).await?;
+    let names = names::load_display(app, caller.tenant, people).await?;
     let now = app.clock.now();
-    let view = |(stored, shown): (&&Stored<Household>, &Shown)| {
+    let view = |(stored, shown): (&&Versioned<Household>, &Shown)| {
         HouseholdView::new(stored, shown, &names, now)
     };
     Ok(all.iter().zip(&shown).map(view).collect())
@@ -271,7 +275,7 @@ pub async fn render_all(
 
 impl HouseholdView {
     fn new(
-        stored: &Stored<Household>,
+        stored: &Versioned<Household>,
         shown: &Shown,
         names: &HashMap<PersonId, String>,
         now: Instant,
@@ -284,14 +288,14 @@ impl HouseholdView {
             kind_label: one.kind.label(),
             from: one.from,
             until: one.until,
-            holds: one.holds(now),
+            holds: one.is_active_at(now),
         };
         Self {
             brief: HouseholdBrief::new(stored),
-            room: shown.room_masked(),
-            members: household.members.iter().map(|member| shown.member_masked(*member)).collect(),
+            room: shown.mask_room(),
+            members: household.members.iter().map(|member| shown.mask_member(*member)).collect(),
             pairings: household.pairings.iter().map(pairing).collect(),
-            possible: possible(household.standing),
+            possible: possible_commands(household.standing),
         }
     }
 }
@@ -303,7 +307,7 @@ pub async fn require_people(
     people: impl IntoIterator<Item = Uuid>,
 ) -> Reply<()> {
     for id in people {
-        if app.store.look::<Person>(caller.tenant, id).await?.is_none() {
+        if app.store.load_state::<Person>(caller.tenant, id).await?.is_none() {
             return Err(Refusal::UnknownPerson { id: PersonId(id) }.into());
         }
     }
@@ -363,7 +367,7 @@ async fn list_households(
     let params = params.0;
     let (limit, now) = (params.limit.unwrap_or_default(), app.clock.now());
     let world = app.world(caller.tenant)?;
-    let within = params.within.map(|id| known(&world, id)).transpose()?;
+    let within = params.within.map(|id| require_area(&world, id)).transpose()?;
     let filter = households::Filter {
         mine: params.mine.unwrap_or_default(),
         within: within.map(|area| area.path.clone()),
@@ -373,13 +377,13 @@ async fn list_households(
         standing: params.standing,
         ..households::Filter::default()
     };
-    let scope = caller.scope(Permission::ReadHouseholds, now);
-    let office = in_office(&caller, now);
+    let scope = caller.scope_for(Permission::ReadHouseholds, now);
+    let office = is_in_office(&caller, now);
     let keyset = Keyset { after: params.cursor.map(|cursor| cursor.0), limit: limit.probe() };
     let look = move |db: &mut Db| households::list(db, (&scope, office), &filter, now, keyset);
     let found = app.store.read(look).await?;
-    let position = |stored: &Stored<Household>| (stored.state.registered_at, stored.state.id.0);
-    Ok(Page::cut(found, limit, position, |stored| HouseholdBrief::new(&stored)))
+    let position = |stored: &Versioned<Household>| (stored.state.registered_at, stored.state.id.0);
+    Ok(Page::from_rows(found, limit, position, |stored| HouseholdBrief::new(&stored)))
 }
 
 /// Shows a household.
@@ -394,13 +398,13 @@ async fn get_household(
     id: IdPath<Uuid>,
 ) -> Reply<HttpResponse> {
     let (tag, view) = load_view(&app, &caller, id.0).await?;
-    Ok(tagged(&request, HttpResponse::Ok(), &tag, &view))
+    Ok(render_with_etag(&request, HttpResponse::Ok(), &tag, &view))
 }
 
 /// A household, masked, and its tag.
 pub async fn load_view(app: &App, caller: &Caller, id: Uuid) -> Reply<(String, HouseholdView)> {
-    let stored = step::look::<Household>(app, caller, id).await?;
-    Ok((tag(stored.seq), view(app, caller, &stored).await?))
+    let stored = step::load_visible::<Household>(app, caller, id).await?;
+    Ok((state_tag(stored.seq), render_view(app, caller, &stored).await?))
 }
 
 /// Shows the timeline of a household.
@@ -414,8 +418,8 @@ async fn get_household_timeline(
     id: IdPath<Uuid>,
     params: Query<TimelineParams>,
 ) -> Reply<HttpResponse> {
-    step::look::<Household>(&app, &caller, id.0).await?;
-    timeline::show(&app, &caller, (FlowKind::Household, id.0), &params.0).await
+    step::load_visible::<Household>(&app, &caller, id.0).await?;
+    timeline::render(&app, &caller, (FlowKind::Household, id.0), &params.0).await
 }
 
 /// What changed; what is left out stays.
@@ -428,7 +432,7 @@ pub struct UpdateBody {
     #[schema(value_type = Option<String>, max_length = 120)]
     building: Option<Line>,
     /// Unit, floor and room; kept encrypted. 房号。
-    #[serde(serialize_with = "crate::privacy::contact::hidden")]
+    #[serde(serialize_with = "crate::privacy::contact::hide_value")]
     room: Option<RoomBody>,
     /// The group of ten. 十联户。
     group: Option<GroupBody>,
@@ -436,11 +440,11 @@ pub struct UpdateBody {
     #[schema(minimum = 0, maximum = 200)]
     size: Option<u16>,
     /// Members who came to be known. 新增成员。
-    #[serde(default, serialize_with = "crate::privacy::contact::hidden")]
+    #[serde(default, serialize_with = "crate::privacy::contact::hide_value")]
     #[schema(max_items = 30)]
     add_members: Vec<MemberBody>,
     /// What is known otherwise of members: only that. 变更成员，只填变化。
-    #[serde(default, serialize_with = "crate::privacy::contact::hidden")]
+    #[serde(default, serialize_with = "crate::privacy::contact::hide_value")]
     #[schema(max_items = 30)]
     change_members: Vec<MemberChange>,
     /// Members who are no more; what is kept of them is erased. 移除成员。
@@ -524,6 +528,6 @@ async fn erase_household(
     request: HttpRequest,
     body: Json<EraseHouseholdBody>,
 ) -> Reply<Answer<HouseholdView>> {
-    let noting = Noting::of(&step.app, &step.caller, &request);
+    let noting = Noting::of_caller(&step.app, &step.caller, &request);
     commands::erase_household(step, noting, body.0).await
 }

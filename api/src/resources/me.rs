@@ -1,6 +1,6 @@
 //! The one to-do list: what the caller's units owe, the earliest deadline first.
 
-pub mod looks;
+pub mod inspections;
 pub mod messages;
 
 use std::collections::HashMap;
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use self::looks::LookView;
+use self::inspections::LookView;
 use crate::{
     app::{caller::Caller, state::App},
     http::{
@@ -95,13 +95,13 @@ impl TodoView {
 }
 
 /// The units an actor acts for, and what the actor may do for them.
-fn desk(actor: &Actor, now: DateTime<Utc>, only: Option<Duty>) -> (Vec<AreaId>, Vec<Duty>) {
+fn find_desk(actor: &Actor, now: DateTime<Utc>, only: Option<Duty>) -> (Vec<AreaId>, Vec<Duty>) {
     let (mut units, mut duties) = (Vec::new(), Vec::new());
-    for grant in actor.grants.iter().filter(|grant| grant.holds(now)) {
+    for grant in actor.grants.iter().filter(|grant| grant.holds_at(now)) {
         let due: Vec<Duty> = Duty::ALL
             .iter()
             .copied()
-            .filter(|duty| actor.allows(grant, duty.permission()))
+            .filter(|duty| actor.grant_allows(grant, duty.permission()))
             .filter(|duty| only.is_none_or(|only| only == *duty))
             .collect();
         if !due.is_empty() && !units.contains(&grant.over.id) {
@@ -127,10 +127,10 @@ async fn list_todos(
     let ListTodos { limit, cursor, duty } = params.0;
     let limit = limit.unwrap_or_default();
     let now = app.clock.now();
-    let (units, duties) = desk(&caller, now, duty);
+    let (units, duties) = find_desk(&caller, now, duty);
     let inbox = Inbox { units, duties, after: cursor.map(|cursor| cursor.0), limit: limit.probe() };
     let tenant = caller.tenant;
-    let owed = app.store.read(move |db| obligation::open(db, tenant, &inbox)).await?;
+    let owed = app.store.read(move |db| obligation::load_open(db, tenant, &inbox)).await?;
     let position = |owed: &Owed| Position {
         due_at: owed.term.due_at,
         flow: owed.flow_id,
@@ -138,6 +138,6 @@ async fn list_todos(
         no: owed.term.no,
         unit: owed.unit.0,
     };
-    let mut looks = looks::of(&app, &caller, &owed).await?;
-    Ok(Page::cut(owed, limit, position, |owed| TodoView::new(owed, now, &mut looks)))
+    let mut looks = inspections::load_views(&app, &caller, &owed).await?;
+    Ok(Page::from_rows(owed, limit, position, |owed| TodoView::new(owed, now, &mut looks)))
 }

@@ -22,7 +22,7 @@ use domain::{
     core::{id::MediaId, journal::FlowKind},
     flows::{
         case::state::Case,
-        change::Stored,
+        change::Versioned,
         content_review::{Review, StatusName as Verdict},
         media::{Kind, Media, Reader},
         report::Report,
@@ -40,22 +40,23 @@ use uuid::Uuid;
 
 use crate::{
     access::auth,
-    app::{caller::Caller, state::App, world::World},
+    app::{caller::Caller, state::App, world::TenantSnapshot},
     engine::flows::ServedFlow,
     http::{
         headers::Key,
         params::{IdPath, Query},
         problem::{Code, Problem, Reply},
         register::ServiceConfig,
-        view::{self, PointView, tagged},
+        view::{self, PointView, render_with_etag},
     },
 };
 
 pub use keep::Variant;
-pub use link::{LinksView, expiry, signed};
+pub use link::{LinksView, next_expiry, sign_path};
 pub use photo::Darkroom;
 pub use shown::{
-    AttachedView, Files, attachments, list_of_cases, list_of_reports, of_case, of_report,
+    AttachedView, Files, build_attachments, list_of_cases, list_of_reports, load_case_files,
+    load_report_files,
 };
 
 impl ServedFlow for Media {
@@ -72,12 +73,12 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 }
 
 /// The tag of something with its files: their links change with the time, too.
-pub fn version(seq: i64, other: i64, files: Option<&[AttachedView]>) -> String {
+pub fn build_tag(seq: i64, other: i64, files: Option<&[AttachedView]>) -> String {
     let Some(files) = files.filter(|files| !files.is_empty()) else {
         return if other == 0 { format!("\"{seq}\"") } else { format!("\"{seq}.{other}\"") };
     };
     let text = serde_json::to_string(files).unwrap_or_default();
-    let digest = domain::core::journal::Hash::of(text.as_bytes()).hex();
+    let digest = domain::core::journal::Hash::digest(text.as_bytes()).to_hex();
     format!("\"{seq}.{other}.{}\"", digest.get(..12).unwrap_or_default())
 }
 
@@ -158,33 +159,33 @@ struct Naming {
 }
 
 /// Whether the caller may see what names a file, and as whom: a report, or the case it led to.
-async fn naming(app: &App, caller: &Actor, link: &Link) -> Reply<Option<Naming>> {
+async fn load_naming(app: &App, caller: &Actor, link: &Link) -> Reply<Option<Naming>> {
     let at = app.clock.now();
     if link.kind != FlowKind::Report {
-        return of_the_case(app, caller, link.flow).await;
+        return load_case_naming(app, caller, link.flow).await;
     }
-    let report = app.store.look::<Report>(caller.tenant, link.flow).await?;
+    let report = app.store.load_state::<Report>(caller.tenant, link.flow).await?;
     let Some(report) = report.as_ref().map(|stored| &stored.state) else { return Ok(None) };
     if report.visible_to(caller, at) {
-        let staff = report.read_in_office(caller, at);
+        let staff = report.may_read_in_office(caller, at);
         return Ok(Some(Naming { kind: link.kind, id: link.flow, staff }));
     }
     match report.status.case() {
-        Some(case) => of_the_case(app, caller, case.0).await,
+        Some(case) => load_case_naming(app, caller, case.0).await,
         None => Ok(None),
     }
 }
 
-async fn of_the_case(app: &App, caller: &Actor, id: Uuid) -> Reply<Option<Naming>> {
+async fn load_case_naming(app: &App, caller: &Actor, id: Uuid) -> Reply<Option<Naming>> {
     let at = app.clock.now();
-    let case = app.store.look::<Case>(caller.tenant, id).await?;
+    let case = app.store.load_state::<Case>(caller.tenant, id).await?;
     let case = case.filter(|case| case.state.visible_to(caller, at));
     let naming = |staff| Naming { kind: FlowKind::Case, id, staff };
-    Ok(case.map(|case| naming(case.state.read_in_office(caller, at))))
+    Ok(case.map(|case| naming(case.state.may_read_in_office(caller, at))))
 }
 
 /// A file the caller may know of.
-struct Known {
+struct VisibleFile {
     reader: Reader,
     naming: Vec<NamedByView>,
 }
@@ -194,11 +195,16 @@ const MOST_LINKS: usize = 20;
 
 /// As whom the caller may know of a file: its sender, or a reader of what its sender named it in;
 /// none for a caller for whom the file does not exist.
-async fn reader(app: &App, caller: &Actor, media: &Media, links: &[Link]) -> Reply<Option<Known>> {
+async fn load_reader(
+    app: &App,
+    caller: &Actor,
+    media: &Media,
+    links: &[Link],
+) -> Reply<Option<VisibleFile>> {
     let mut found = Vec::new();
     let own = |link: &&Link| link.media == media.id && link.by == media.by;
     for link in links.iter().filter(own).take(MOST_LINKS) {
-        found.extend(naming(app, caller, link).await?);
+        found.extend(load_naming(app, caller, link).await?);
     }
     let staff = found.iter().any(|one| one.staff);
     let reader = match (media.by == caller.person, staff, found.is_empty()) {
@@ -208,40 +214,40 @@ async fn reader(app: &App, caller: &Actor, media: &Media, links: &[Link]) -> Rep
         (false, false, true) => return Ok(None),
     };
     let view = |one: Naming| NamedByView { kind: one.kind.name(), id: one.id };
-    Ok(Some(Known { reader, naming: found.into_iter().map(view).collect() }))
+    Ok(Some(VisibleFile { reader, naming: found.into_iter().map(view).collect() }))
 }
 
 /// Everything that is shown about a file, for a caller who may know of it.
-async fn looked(app: &App, caller: &Caller, id: MediaId) -> Reply<MediaView> {
+async fn load_view(app: &App, caller: &Caller, id: MediaId) -> Reply<MediaView> {
     let not_found = || Problem::new(Code::NotFound);
     let tenant = caller.tenant;
-    let stored = app.store.look::<Media>(tenant, id.0).await?.ok_or_else(not_found)?;
+    let stored = app.store.load_state::<Media>(tenant, id.0).await?.ok_or_else(not_found)?;
     let media = &stored.state;
     let look = move |db: &mut persistence::Db| {
-        let links = kept::links(db, tenant, &[id.0])?;
-        let marks = kept::marks(db, tenant, &[id.0])?.pop();
-        let review = reviews::about(db, tenant, &[id.0])?.pop();
-        let alike =
-            marks.map_or(Ok(Vec::new()), |marks| kept::alike(db, tenant, marks.look, 200))?;
+        let links = kept::load_links(db, tenant, &[id.0])?;
+        let marks = kept::load_marks(db, tenant, &[id.0])?.pop();
+        let review = reviews::load_about(db, tenant, &[id.0])?.pop();
+        let alike = marks
+            .map_or(Ok(Vec::new()), |marks| kept::load_similar(db, tenant, marks.look, 200))?;
         Ok((links, marks, review, alike))
     };
     let (links, marks, review, alike) = app.store.read(look).await?;
-    let known = reader(app, caller, media, &links).await?.ok_or_else(not_found)?;
-    let similar = similar(app, caller, marks, alike).await?;
+    let known = load_reader(app, caller, media, &links).await?.ok_or_else(not_found)?;
+    let similar = load_similar(app, caller, marks, alike).await?;
     let world = app.world(tenant)?;
-    Ok(shown_as(app, &world, (media, known), (marks, review), similar))
+    Ok(build_view(app, &world, (media, known), (marks, review), similar))
 }
 
-fn shown_as(
+fn build_view(
     app: &App,
-    world: &World,
-    (media, known): (&Media, Known),
-    (marks, review): (Option<Marks>, Option<Stored<Review>>),
+    world: &TenantSnapshot,
+    (media, known): (&Media, VisibleFile),
+    (marks, review): (Option<Marks>, Option<Versioned<Review>>),
     similar: Vec<AlikeView>,
 ) -> MediaView {
     let (kind, status) = (media.format.kind(), media.status());
     let verdict = review.as_ref().map(|review| review.state.status.name());
-    let may = media.shown_to(known.reader, verdict == Some(Verdict::Passed));
+    let may = media.is_viewable_by(known.reader, verdict == Some(Verdict::Passed));
     let facts = marks.filter(|_| known.reader != Reader::Public);
     MediaView {
         id: media.id.0,
@@ -268,7 +274,7 @@ fn shown_as(
 }
 
 /// Photos that look like one, of those the caller may know; the likest first.
-async fn similar(
+async fn load_similar(
     app: &App,
     caller: &Caller,
     marks: Option<Marks>,
@@ -289,14 +295,14 @@ async fn similar(
     }
     let (tenant, ids) = (caller.tenant, near.iter().map(|(_, id)| *id).collect::<Vec<_>>());
     let look = move |db: &mut persistence::Db| {
-        Ok((kept::among(db, tenant, &ids)?, kept::links(db, tenant, &ids)?))
+        Ok((kept::load_existing(db, tenant, &ids)?, kept::load_links(db, tenant, &ids)?))
     };
     let (found, links) = app.store.read(look).await?;
     let mut similar = Vec::new();
     for (difference, id) in near {
         let Some(other) = found.iter().find(|other| other.state.id.0 == id) else { continue };
         if similar.len() < MOST
-            && let Some(known) = reader(app, caller, &other.state, &links).await?
+            && let Some(known) = load_reader(app, caller, &other.state, &links).await?
         {
             similar.push(AlikeView {
                 id,
@@ -323,15 +329,15 @@ async fn upload_media(
     said: Query<Said>,
     payload: actix_web::web::Payload,
 ) -> Reply<HttpResponse> {
-    keep::permitted(&app, &caller)?;
-    let key = match Key::of(request.headers()) {
+    keep::require_permission(&app, &caller)?;
+    let key = match Key::from_headers(request.headers()) {
         Ok(key) => Some(key.0),
         // A form names the file itself: that is enough to send it again.
         Err(problem) if problem.code() == Code::IdempotencyKeyRequired => None,
         Err(problem) => return Err(problem),
     };
     let way = receive::Way::open(&app, &caller, &request, Kind::AT_ONCE)?;
-    let (received, said) = receive::receive(&way, &request, payload, said.0).await?;
+    let (received, said) = receive::receive_file(&way, &request, payload, said.0).await?;
     auth::require_unchanged(&request).await?;
     let missing = || Problem::new(Code::IdempotencyKeyRequired);
     let command = key.or(said.id.map(domain::core::id::CommandId)).ok_or_else(missing)?;
@@ -339,14 +345,14 @@ async fn upload_media(
     if id.0.is_nil() {
         return Err(Problem::new(Code::IdempotencyKeyInvalid));
     }
-    let arrival = keep::Arrival { id, command, received, said };
-    keep::keep(&app, &caller, arrival).await?;
-    created(&app, &caller, id).await
+    let arrival = keep::IncomingFile { id, command, received, said };
+    keep::keep_file(&app, &caller, arrival).await?;
+    render_created(&app, &caller, id).await
 }
 
 /// The answer to a file that was sent.
-async fn created(app: &App, caller: &Caller, id: MediaId) -> Reply<HttpResponse> {
-    let view = looked(app, caller, id).await?;
+async fn render_created(app: &App, caller: &Caller, id: MediaId) -> Reply<HttpResponse> {
+    let view = load_view(app, caller, id).await?;
     let location = format!("/api/v1/media/{id}");
     Ok(HttpResponse::Created().insert_header(("Location", location)).json(view))
 }
@@ -362,9 +368,9 @@ async fn get_media(
     caller: Caller,
     id: IdPath<Uuid>,
 ) -> Reply<HttpResponse> {
-    let view = looked(&app, &caller, MediaId(id.0)).await?;
+    let view = load_view(&app, &caller, MediaId(id.0)).await?;
     let text = serde_json::to_string(&view).unwrap_or_default();
-    let digest = domain::core::journal::Hash::of(text.as_bytes()).hex();
+    let digest = domain::core::journal::Hash::digest(text.as_bytes()).to_hex();
     let tag = format!("\"{}\"", digest.get(..16).unwrap_or_default());
-    Ok(tagged(&request, HttpResponse::Ok(), &tag, &view))
+    Ok(render_with_etag(&request, HttpResponse::Ok(), &tag, &view))
 }

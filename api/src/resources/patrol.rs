@@ -23,7 +23,7 @@ use domain::{
         text::Prose,
     },
     flows::{
-        change::Stored,
+        change::Versioned,
         patrol::{self, Patrol, StatusName},
         visit::{self, Visit},
     },
@@ -33,7 +33,7 @@ use domain::{
 use persistence::{
     Db,
     flows::{
-        patrol::{self as patrols, reports_of},
+        patrol::{self as patrols, load_reports},
         visit as visits,
     },
     kernel::journal::Keyset,
@@ -48,7 +48,7 @@ use self::{
 };
 use crate::{
     app::{
-        caller::{Caller, in_office},
+        caller::{Caller, is_in_office},
         state::App,
     },
     engine::{
@@ -63,16 +63,16 @@ use crate::{
         params::{IdPath, Query},
         problem::Reply,
         register::ServiceConfig,
-        view::{self as views, tagged},
+        view::{self as views, render_with_etag},
     },
     resources::{
-        place::known,
+        place::require_area,
         timeline::{self, TimelineParams, TimelineView},
     },
 };
 
 pub use points::Walkers;
-pub use sealed::stored_fixes;
+pub use sealed::load_fixes;
 
 impl ServedFlow for Patrol {
     const PUBLISHED: bool = true;
@@ -81,11 +81,11 @@ impl ServedFlow for Patrol {
         self.visible_to(actor, at)
     }
 
-    fn lapse(_: Duty, _: AreaId, term: i64) -> Option<patrol::Command> {
+    fn measure_command(_: Duty, _: AreaId, term: i64) -> Option<patrol::Command> {
         Some(patrol::Command::Lapse { term })
     }
 
-    fn subject(stored: Arc<Stored<Self>>) -> Option<Arc<dyn Subject>> {
+    fn event_subject(stored: Arc<Versioned<Self>>) -> Option<Arc<dyn Subject>> {
         Some(stored)
     }
 }
@@ -168,7 +168,7 @@ async fn list_patrols(
     let ListPatrols { limit, cursor, status, mine, within, worker, plan } = params.0;
     let (limit, now) = (limit.unwrap_or_default(), app.clock.now());
     let world = app.world(caller.tenant)?;
-    let within = within.map(|id| known(&world, id)).transpose()?;
+    let within = within.map(|id| require_area(&world, id)).transpose()?;
     let filter = patrols::Filter {
         status,
         mine: mine.unwrap_or(false),
@@ -177,11 +177,11 @@ async fn list_patrols(
         plan: plan.map(PlanId),
         ..patrols::Filter::default()
     };
-    let scope = caller.scope(Permission::ReadCases, now);
+    let scope = caller.scope_for(Permission::ReadCases, now);
     let keyset = Keyset { after: cursor.map(|cursor| cursor.0), limit: limit.probe() };
     let found = app.store.read(move |db| patrols::list(db, &scope, &filter, keyset)).await?;
-    let position = |stored: &Stored<Patrol>| (stored.state.window.from, stored.state.id.0);
-    Ok(Page::cut(found, limit, position, |stored| PatrolView::new(&stored, now)))
+    let position = |stored: &Versioned<Patrol>| (stored.state.window.from, stored.state.id.0);
+    Ok(Page::from_rows(found, limit, position, |stored| PatrolView::new(&stored, now)))
 }
 
 /// Shows a patrol, and the reports that were made on it.
@@ -196,22 +196,22 @@ async fn get_patrol(
     id: IdPath<Uuid>,
 ) -> Reply<HttpResponse> {
     let (tag, view) = load_view(&app, &caller, id.0).await?;
-    Ok(tagged(&request, HttpResponse::Ok(), &tag, &view))
+    Ok(render_with_etag(&request, HttpResponse::Ok(), &tag, &view))
 }
 
 /// A patrol with what hangs on it, and the tag of all that.
 pub async fn load_view(app: &App, caller: &Caller, id: Uuid) -> Reply<(String, PatrolView)> {
-    let stored = step::look::<Patrol>(app, caller, id).await?;
+    let stored = step::load_visible::<Patrol>(app, caller, id).await?;
     let (tenant, patrol, now) = (caller.tenant, stored.state.id, app.clock.now());
-    let found = app.store.read(move |db| reports_of(db, tenant, patrol, view::MOST_REPORTS));
+    let found = app.store.read(move |db| load_reports(db, tenant, patrol, view::MOST_REPORTS));
     let reports = found.await?;
-    let seen = |report: &&Stored<domain::flows::report::Report>| {
+    let seen = |report: &&Versioned<domain::flows::report::Report>| {
         let report = &report.state;
         report.visible_to(caller, now) && report.patrol_visible_to(caller, now)
     };
     let seen: Vec<_> = reports.iter().filter(seen).collect();
-    let visits = visits_during(app, caller, &stored.state).await?;
-    let view = PatrolView::new(&stored, now).with(&seen, &visits);
+    let visits = load_visits(app, caller, &stored.state).await?;
+    let view = PatrolView::new(&stored, now).with_activity(&seen, &visits);
     // What hangs on it changes without it: the tag says all three.
     let newest = seen.first().map_or(0, |report| report.seq);
     let gone: i64 = visits.iter().map(|visit| visit.seq).sum();
@@ -220,11 +220,11 @@ pub async fn load_view(app: &App, caller: &Caller, id: Uuid) -> Reply<(String, P
 
 /// The worker's visits while the patrol was under way, as far as the caller may know of them. No
 /// one has to link them: the visit's worker and time tell.
-async fn visits_during(app: &App, caller: &Caller, patrol: &Patrol) -> Reply<Vec<Stored<Visit>>> {
+async fn load_visits(app: &App, caller: &Caller, patrol: &Patrol) -> Reply<Vec<Versioned<Visit>>> {
     const DAYS: i64 = 90;
     const AT_ONCE: i64 = 500;
     const MOST: usize = 20_000;
-    let (now, times) = (app.clock.now(), patrol.under_way());
+    let (now, times) = (app.clock.now(), patrol.active_periods());
     let (Some(worker), Some((begun, _))) = (patrol.worker(), times.first()) else {
         return Ok(Vec::new());
     };
@@ -234,13 +234,13 @@ async fn visits_during(app: &App, caller: &Caller, patrol: &Patrol) -> Reply<Vec
         since: Some(*begun - Duration::days(DAYS)),
         ..visits::Filter::default()
     };
-    let scope = caller.scope(Permission::ReadHouseholds, now);
-    let office = in_office(caller, now);
+    let scope = caller.scope_for(Permission::ReadHouseholds, now);
+    let office = is_in_office(caller, now);
     // Each was corrected by what was measured when it arrived; a slow transmission is not told from
     // a wrong clock.
     let slack = Duration::seconds(if patrol.skew().is_none() { 0 } else { 60 });
     let meanwhile = move |visit: &Visit| {
-        let at = visit.status.done().map(|done| done.visited_at);
+        let at = visit.status.completion().map(|done| done.visited_at);
         let during = |(from, until): &(Instant, Instant)| *from - slack..=*until + slack;
         at.is_some_and(|at| times.iter().any(|stretch| during(stretch).contains(&at)))
     };
@@ -259,7 +259,7 @@ async fn visits_during(app: &App, caller: &Caller, patrol: &Patrol) -> Reply<Vec
             }
         }
     };
-    let mut found: Vec<Stored<Visit>> = app.store.read(look).await?;
+    let mut found: Vec<Versioned<Visit>> = app.store.read(look).await?;
     found.retain(|stored| stored.state.visible_to(caller, now));
     found.truncate(usize::try_from(view::MOST_REPORTS).unwrap_or_default());
     Ok(found)
@@ -276,8 +276,8 @@ async fn get_patrol_timeline(
     id: IdPath<Uuid>,
     params: Query<TimelineParams>,
 ) -> Reply<HttpResponse> {
-    step::look::<Patrol>(&app, &caller, id.0).await?;
-    timeline::show(&app, &caller, (FlowKind::Patrol, id.0), &params.0).await
+    step::load_visible::<Patrol>(&app, &caller, id.0).await?;
+    timeline::render(&app, &caller, (FlowKind::Patrol, id.0), &params.0).await
 }
 
 /// Shows what a phone is to do on a patrol.
@@ -416,11 +416,11 @@ async fn note_patrol(step: Step, body: Json<PatrolNoteBody>) -> Reply<Answer<Pat
 }
 
 /// The patrol a report was made on, as it is known.
-pub async fn named(
+pub async fn load_named(
     app: &App,
     caller: &Caller,
     id: Option<PatrolId>,
-) -> Reply<Option<Arc<Stored<Patrol>>>> {
+) -> Reply<Option<Arc<Versioned<Patrol>>>> {
     let Some(id) = id else { return Ok(None) };
-    Ok(app.store.look::<Patrol>(caller.tenant, id.0).await?)
+    Ok(app.store.load_state::<Patrol>(caller.tenant, id.0).await?)
 }

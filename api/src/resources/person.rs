@@ -12,7 +12,7 @@ use domain::{
         text::{Code as Word, Line},
     },
     flows::{
-        change::{Request, Stored, act},
+        change::{Request, Versioned, execute},
         person::{Command, NewGrant, Person, Shift, Standing},
     },
     people::{
@@ -23,7 +23,7 @@ use domain::{
 };
 use persistence::{
     Db, Write,
-    people::{identity as identities, person::Origin, post},
+    people::{appointment, identity as identities, person::Origin},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -37,7 +37,7 @@ use crate::{
     },
     app::{
         caller::{Caller, Incomplete},
-        clock::derived_id,
+        clock::derive_id,
         password::Owner,
         state::App,
     },
@@ -53,7 +53,7 @@ use crate::{
         params::{IdPath, Query},
         problem::{Code, Problem, Reply},
         register::ServiceConfig,
-        view::{self, GrantView, UnitView, tag, tagged},
+        view::{self, GrantView, UnitView, render_with_etag, state_tag},
     },
     privacy::{
         contact,
@@ -121,7 +121,7 @@ impl From<&Shift> for ShiftView {
 }
 
 impl PersonView {
-    fn new(stored: &Stored<Person>, names: &HashMap<PersonId, String>) -> Self {
+    fn new(stored: &Versioned<Person>, names: &HashMap<PersonId, String>) -> Self {
         let person = &stored.state;
         Self {
             id: person.id.0,
@@ -177,7 +177,7 @@ pub struct RegisterBody {
     account: Word,
     /// The name. 姓名。
     #[schema(value_type = String, min_length = 1, max_length = 120, example = "李网格")]
-    #[serde(serialize_with = "contact::hidden")]
+    #[serde(serialize_with = "contact::hide_value")]
     name: Line,
     /// The first password, to be handed over in person. 初始密码。
     #[schema(min_length = 10, max_length = 128, format = Password)]
@@ -208,27 +208,28 @@ async fn register_person(
 ) -> Reply<HttpResponse> {
     require_manager(&caller, &app)?;
     let body = body.0;
-    let id = body.id.unwrap_or_else(|| derived_id(caller.person, key.0, "person"));
+    let id = body.id.unwrap_or_else(|| derive_id(caller.person, key.0, "person"));
     contact::check_account(body.account.as_str())?;
     let known = Contact { name: Some(body.name.clone()), ..Contact::default() };
     let sealed =
-        contact::seal_new(&app, &caller, DataSubject::new(SubjectKind::Person, id), &known).await?;
+        contact::seal_new_subject(&app, &caller, DataSubject::new(SubjectKind::Person, id), &known)
+            .await?;
     let asked = Request::new(key.0, "register_person", id, &(&body, &sealed.fingerprint));
     let RegisterBody { account, name, password, grants, .. } = body;
     let owner = Owner {
         account: account.as_str().to_owned(),
         name: name.as_str().to_owned(),
-        administers: grants.iter().any(|grant| grant.role.administers()),
+        administers: grants.iter().any(|grant| grant.role.is_administrative()),
     };
-    let hash = app.passwords.accept(password, owner).await?;
+    let hash = app.passwords.check_and_hash(password, owner).await?;
     let command = Command::Register {
         id: PersonId(id),
         account,
         name,
         grants: grants.iter().map(NewGrant::from).collect(),
     };
-    let (stored, _) = step::begin(&app, &caller, asked, |context| {
-        let change = act::<Person>(None, &command, asked, context)?;
+    let (stored, _) = step::begin_flow(&app, &caller, asked, |context| {
+        let change = execute::<Person>(None, &command, asked, context)?;
         // Its owner chooses another at the first login.
         change.state.require_password()?;
         let origin = Origin::Other;
@@ -240,10 +241,15 @@ async fn register_person(
         Ok((change, writes))
     })
     .await?;
-    let names = names::shown(&app, caller.tenant, [stored.state.id]).await?;
+    let names = names::load_display(&app, caller.tenant, [stored.state.id]).await?;
     let mut answer = HttpResponse::Created();
     answer.insert_header(("Location", format!("/api/v1/people/{id}")));
-    Ok(tagged(&request, answer, &tag(stored.seq), &PersonView::new(&stored, &names)))
+    Ok(render_with_etag(
+        &request,
+        answer,
+        &state_tag(stored.seq),
+        &PersonView::new(&stored, &names),
+    ))
 }
 
 /// Hashing a password is expensive: only for callers who may set one.
@@ -251,7 +257,7 @@ fn require_manager(actor: &Actor, app: &App) -> Reply<()> {
     if actor.may_somewhere(Permission::ManagePeople, app.clock.now()) {
         return Ok(());
     }
-    Err(missing(actor, app, Permission::ManagePeople))
+    Err(not_permitted(actor, app, Permission::ManagePeople))
 }
 
 /// Which people to list.
@@ -291,7 +297,7 @@ async fn list_people(
     let limit = params.limit.unwrap_or_default();
     let after = params.cursor.map(|cursor| cursor.0);
     let (tenant, most, now) = (caller.tenant, limit.probe(), app.clock.now());
-    let mut filter = directory(&caller, &app)?;
+    let mut filter = build_directory_filter(&caller, &app)?;
     filter.standing = params.standing;
     filter.on_duty = params.on_duty.filter(|only| *only).map(|_| now);
     if let Some(role) = params.role {
@@ -302,7 +308,7 @@ async fn list_people(
         let world = app.world(tenant)?;
         let area = world.areas.get(AreaId(id)).ok_or(Refusal::UnknownArea { id: AreaId(id) })?;
         // A grant is kept where the area was when it was given.
-        let reached = world.areas.reach(&area.unit()).into_iter().map(|unit| unit.path);
+        let reached = world.areas.expand_unit(&area.unit()).into_iter().map(|unit| unit.path);
         let reached: Vec<Path> = reached.collect();
         let known = |path: &Path, own: &[Path]| {
             if own.iter().any(|own| own.contains(path)) {
@@ -315,32 +321,32 @@ async fn list_people(
             None => reached,
         });
     }
-    let list = move |db: &mut Db| post::list(db, tenant, &filter, after.as_deref(), most);
+    let list = move |db: &mut Db| appointment::list(db, tenant, &filter, after.as_deref(), most);
     let found = app.store.read(list).await?;
     let ids: Vec<PersonId> =
         found.iter().filter(|one| one.state.is_nameless()).map(|one| one.state.id).collect();
-    let names = names::shown(&app, tenant, ids).await?;
-    let position = |person: &Stored<Person>| person.state.account.as_str().to_owned();
-    Ok(Page::cut(found, limit, position, |person| PersonView::new(&person, &names)))
+    let names = names::load_display(&app, tenant, ids).await?;
+    let position = |person: &Versioned<Person>| person.state.account.as_str().to_owned();
+    Ok(Page::from_rows(found, limit, position, |person| PersonView::new(&person, &names)))
 }
 
 /// Whom the caller may look up: everybody, for a caller who manages people; for others who may know
 /// of people, the staff of their own areas. Residents are no staff.
-fn directory(actor: &Actor, app: &App) -> Reply<post::Filter> {
+fn build_directory_filter(actor: &Actor, app: &App) -> Reply<appointment::Filter> {
     let now = app.clock.now();
     if actor.may_somewhere(Permission::ManagePeople, now) {
-        return Ok(post::Filter::default());
+        return Ok(appointment::Filter::default());
     }
-    let paths = actor.scope(Permission::ReadPeople, now).paths;
+    let paths = actor.scope_for(Permission::ReadPeople, now).paths;
     if paths.is_empty() {
-        return Err(missing(actor, app, Permission::ReadPeople));
+        return Err(not_permitted(actor, app, Permission::ReadPeople));
     }
     let staff = Role::ALL.iter().copied().filter(|role| !role.is_outsider());
     let (within, roles) = (Some(paths), Some(staff.collect()));
-    Ok(post::Filter { within, roles, ..post::Filter::default() })
+    Ok(appointment::Filter { within, roles, ..appointment::Filter::default() })
 }
 
-fn missing(actor: &Actor, app: &App, permission: Permission) -> Problem {
+fn not_permitted(actor: &Actor, app: &App, permission: Permission) -> Problem {
     let area = app.world(actor.tenant).map(|world| world.tenant.name.clone()).unwrap_or_default();
     Refusal::NotPermitted { permission, area }.into()
 }
@@ -356,35 +362,35 @@ async fn get_person(
     caller: Caller,
     id: IdPath<Uuid>,
 ) -> Reply<HttpResponse> {
-    let stored = step::look::<Person>(&app, &caller, id.0).await?;
-    let view = view(&app, &caller, &stored).await?;
-    Ok(tagged(&request, HttpResponse::Ok(), &tag(stored.seq), &view))
+    let stored = step::load_visible::<Person>(&app, &caller, id.0).await?;
+    let view = load_view(&app, &caller, &stored).await?;
+    Ok(render_with_etag(&request, HttpResponse::Ok(), &state_tag(stored.seq), &view))
 }
 
 /// A person as the caller may see them: the name masked, but not towards the person.
-pub async fn view(app: &App, caller: &Actor, stored: &Stored<Person>) -> Reply<PersonView> {
+pub async fn load_view(app: &App, caller: &Actor, stored: &Versioned<Person>) -> Reply<PersonView> {
     let (tenant, person) = (caller.tenant, &stored.state);
     let names = if person.id == caller.person {
-        HashMap::from([(person.id, names::own(app, tenant, person).await?)])
+        HashMap::from([(person.id, names::load_own(app, tenant, person).await?)])
     } else {
-        names::shown(app, tenant, [person.id]).await?
+        names::load_display(app, tenant, [person.id]).await?
     };
     Ok(PersonView::new(stored, &names))
 }
 
 /// Asks one command of one person.
-pub async fn ask(
+pub async fn run_command(
     step: Step,
     operation: &str,
     body: &impl Serialize,
     command: Command,
 ) -> Reply<Answer<PersonView>> {
-    let asked = step.asked(operation, body);
-    let stored = step::command::<Person>(&step.app, &step.caller, asked, command).await?;
+    let asked = step.build_asked(operation, body);
+    let stored = step::run_command::<Person>(&step.app, &step.caller, asked, command).await?;
     // What was granted or revoked counts from the next request on.
     step.app.actors.forget_person(stored.state.id);
-    let view = view(&step.app, &step.caller, &stored).await?;
-    Ok(Answer::changed(stored.seq, view))
+    let view = load_view(&step.app, &step.caller, &stored).await?;
+    Ok(Answer::of_change(stored.seq, view))
 }
 
 /// Grants a role.
@@ -394,7 +400,7 @@ pub async fn ask(
 #[post("/grant")]
 async fn grant_role(step: Step, body: Json<GrantBody>) -> Reply<Answer<PersonView>> {
     let grant = NewGrant::from(&body.0);
-    ask(step, "grant_role", &body.0, Command::Grant { grant }).await
+    run_command(step, "grant_role", &body.0, Command::Grant { grant }).await
 }
 
 /// The right name.
@@ -403,7 +409,7 @@ async fn grant_role(step: Step, body: Json<GrantBody>) -> Reply<Answer<PersonVie
 pub struct RenameBody {
     /// The name. 姓名。
     #[schema(value_type = String, min_length = 1, max_length = 120, example = "李网格")]
-    #[serde(serialize_with = "contact::hidden")]
+    #[serde(serialize_with = "contact::hide_value")]
     name: Line,
 }
 
@@ -421,17 +427,17 @@ async fn rename_person(
     let name = body.0.name;
     let contact = Contact { name: Some(name.clone()), ..Contact::default() };
     let print = contact::fingerprint(&app, &caller, &contact).await?;
-    let asked = step.asked("rename_person", &print);
+    let asked = step.build_asked("rename_person", &print);
     let command = Command::Rename { name };
-    let stored = step::command::<Person>(&app, &caller, asked, command).await?;
+    let stored = step::run_command::<Person>(&app, &caller, asked, command).await?;
     if stored.state.is_nameless() {
         let name = (PersonId(id), contact::Extent::One(Field::Name));
-        contact::keep(&app, &request, &caller, name, contact).await?;
+        contact::save(&app, &request, &caller, name, contact).await?;
     }
     app.actors.forget_person(stored.state.id);
-    app.memory.of::<Names>().forget(caller.tenant, stored.state.id);
-    let view = view(&app, &caller, &stored).await?;
-    Ok(Answer::changed(stored.seq, view))
+    app.memory.get_or_default::<Names>().forget(caller.tenant, stored.state.id);
+    let view = load_view(&app, &caller, &stored).await?;
+    Ok(Answer::of_change(stored.seq, view))
 }
 
 /// A new password.
@@ -461,17 +467,23 @@ pub struct OwnPasswordBody {
     end_identities: bool,
 }
 
-async fn owner(app: &App, caller: &Caller, person: &Person) -> Reply<Owner> {
+async fn load_owner(app: &App, caller: &Caller, person: &Person) -> Reply<Owner> {
     Ok(Owner {
         account: person.account.as_str().to_owned(),
-        name: names::own(app, caller.tenant, person).await?,
-        administers: person.grants.iter().any(|grant| grant.role.administers()),
+        name: names::load_own(app, caller.tenant, person).await?,
+        administers: person.grants.iter().any(|grant| grant.role.is_administrative()),
     })
 }
 
-async fn reset(app: &App, caller: &Caller, asked: Asked, hash: String) -> Reply<Stored<Person>> {
-    let stored = step::step::<Person>(app, caller, asked, |person, context| {
-        let change = act::<Person>(Some(person), &Command::ResetPassword, asked.request, context)?;
+async fn reset_password(
+    app: &App,
+    caller: &Caller,
+    asked: Asked,
+    hash: String,
+) -> Reply<Versioned<Person>> {
+    let stored = step::run_step::<Person>(app, caller, asked, |person, context| {
+        let change =
+            execute::<Person>(Some(person), &Command::ResetPassword, asked.request, context)?;
         let whose = person.state.id;
         let origin = if whose == caller.person { Origin::Owner } else { Origin::Other };
         let write = Write::Password { person: whose, hash: hash.clone(), origin };
@@ -504,27 +516,27 @@ async fn set_password(step: Step, body: Json<PasswordBody>) -> Reply<Answer<Pass
     if step.id == step.caller.person.0 {
         return Err(Problem::new(Code::OldPasswordWrong));
     }
-    let asked = step.asked("set_password", &body.0);
+    let asked = step.build_asked("set_password", &body.0);
     let (app, tenant) = (&step.app, step.caller.tenant);
-    let person = step::look::<Person>(app, &step.caller, step.id).await?;
+    let person = step::load_visible::<Person>(app, &step.caller, step.id).await?;
     if auth::is_program(app, tenant, &person.state).await? {
         return Err(Refusal::ProgramPassword.into());
     }
     if contact::is_erased(app, tenant, person.state.id).await? {
         return Err(Refusal::Erased.into());
     }
-    let owner = owner(app, &step.caller, &person.state).await?;
-    let hash = app.passwords.accept(body.0.password, owner).await?;
+    let owner = load_owner(app, &step.caller, &person.state).await?;
+    let hash = app.passwords.check_and_hash(body.0.password, owner).await?;
     let id = person.state.id;
-    let ended = app.store.read(move |db| identities::linked(db, tenant, id)).await?;
-    let stored = reset(app, &step.caller, asked, hash).await?;
-    identity::tell_ended(app, tenant, id, &ended).await?;
+    let ended = app.store.read(move |db| identities::load_linked(db, tenant, id)).await?;
+    let stored = reset_password(app, &step.caller, asked, hash).await?;
+    identity::tell_ended_identities(app, tenant, id, &ended).await?;
     let view = PasswordView {
-        person: view(app, &step.caller, &stored).await?,
-        ended_identities: IdentityView::of(id, &ended),
+        person: load_view(app, &step.caller, &stored).await?,
+        ended_identities: IdentityView::from_linked(id, &ended),
         identities: Vec::new(),
     };
-    Ok(Answer::changed(stored.seq, view))
+    Ok(Answer::of_change(stored.seq, view))
 }
 
 /// Changes the own password and ends every login, this one too.
@@ -543,29 +555,29 @@ async fn change_password(
     let asked = Request::new(key.0, "change_password", id, &body.0);
     let OwnPasswordBody { old_password, password, end_identities } = body.0;
     let tenant = caller.tenant;
-    let person = step::look::<Person>(&app, &caller, id).await?;
+    let person = step::load_visible::<Person>(&app, &caller, id).await?;
     if !is_password(&app, &caller, &person.state, old_password.clone()).await? {
         return Err(Problem::new(Code::OldPasswordWrong));
     }
-    let mut owner = owner(&app, &caller, &person.state).await?;
+    let mut owner = load_owner(&app, &caller, &person.state).await?;
     if old_password == password {
         // The old one again is no new one.
         owner.account.clone_from(&password);
     }
-    let hash = app.passwords.accept(password, owner).await?;
+    let hash = app.passwords.check_and_hash(password, owner).await?;
     let asked = Asked { id, request: asked, if_match: IfMatch(None) };
-    let stored = reset(&app, &caller, asked, hash).await?;
+    let stored = reset_password(&app, &caller, asked, hash).await?;
     let person = stored.state.id;
-    let linked = app.store.read(move |db| identities::linked(db, tenant, person)).await?;
+    let linked = app.store.read(move |db| identities::load_linked(db, tenant, person)).await?;
     let (ended, left) = if end_identities { (linked, Vec::new()) } else { (Vec::new(), linked) };
     if end_identities {
         app.store.run(move |db| identities::unlink(db, tenant, person)).await?;
-        identity::tell_ended(&app, tenant, person, &ended).await?;
+        identity::tell_ended_identities(&app, tenant, person, &ended).await?;
     }
     let view = PasswordView {
-        person: view(&app, &caller, &stored).await?,
-        ended_identities: IdentityView::of(person, &ended),
-        identities: IdentityView::of(person, &left),
+        person: load_view(&app, &caller, &stored).await?,
+        ended_identities: IdentityView::from_linked(person, &ended),
+        identities: IdentityView::from_linked(person, &left),
     };
-    Ok(tagged(&request, HttpResponse::Ok(), &tag(stored.seq), &view))
+    Ok(render_with_etag(&request, HttpResponse::Ok(), &state_tag(stored.seq), &view))
 }

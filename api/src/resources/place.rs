@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    app::world::World,
+    app::world::TenantSnapshot,
     http::{
         problem::{Code, Problem, Reply},
         view::{PointBody, PointView},
@@ -33,15 +33,15 @@ pub struct PlaceBody {
 }
 
 /// Finds the area of a place: the one named, or the deepest the point lies in.
-pub(crate) fn locate<'a>(
+pub(crate) fn locate_place<'a>(
     place: &PlaceBody,
-    world: &'a World,
+    world: &'a TenantSnapshot,
 ) -> Reply<(Option<&'a Area>, Option<RawPoint>)> {
     let raw = place.point.map(RawPoint::from);
     let point = raw
         .map(RawPoint::normalise)
         .transpose()
-        .map_err(|error| at_point("/place/point", &error))?;
+        .map_err(|error| coordinate_problem("/place/point", &error))?;
     let named = place.area_id.map(AreaId);
     let area = match (named, point) {
         (Some(id), _) => world.areas.get(id),
@@ -55,7 +55,7 @@ pub(crate) fn locate<'a>(
 }
 
 /// The problem of a coordinate that cannot be.
-pub fn at_point(under: &str, error: &CoordinateError) -> Problem {
+pub fn coordinate_problem(under: &str, error: &CoordinateError) -> Problem {
     let field = error.axis().field();
     let pointer = format!("{under}/{field}");
     let zh = format!("坐标 {field} 不正确，取值范围 ±{}", error.axis().limit());
@@ -63,7 +63,7 @@ pub fn at_point(under: &str, error: &CoordinateError) -> Problem {
 }
 
 /// The area a parameter names.
-pub fn known(world: &World, id: Uuid) -> Reply<&Area> {
+pub fn require_area(world: &TenantSnapshot, id: Uuid) -> Reply<&Area> {
     world
         .areas
         .get(AreaId(id))
@@ -71,9 +71,9 @@ pub fn known(world: &World, id: Uuid) -> Reply<&Area> {
 }
 
 /// A point of a body, normalised; the pointer of a wrong one is `/point/…`.
-pub fn normalised(point: Option<PointBody>) -> Reply<Option<domain::area::coordinate::Point>> {
+pub fn normalise_point(point: Option<PointBody>) -> Reply<Option<domain::area::coordinate::Point>> {
     let raw = point.map(RawPoint::from);
-    raw.map(RawPoint::normalise).transpose().map_err(|error| at_point("/point", &error))
+    raw.map(RawPoint::normalise).transpose().map_err(|error| coordinate_problem("/point", &error))
 }
 
 /// The point of a view.

@@ -16,12 +16,12 @@ use domain::{
         time::local_day,
     },
     flows::{
-        change::act,
+        change::execute,
         policy::{Command, Document, Policy, PolicyKind},
     },
     people::actor::Actor,
     rules::{
-        dispatching::{self, Lists},
+        dispatch_preview::{self, Lists},
         refusal::Refusal,
         sla::PRESETS,
     },
@@ -43,7 +43,7 @@ use crate::{
         headers::{IfMatch, Key},
         problem::{Code, Problem, Reply},
         register::ServiceConfig,
-        view::{self, UnitView, tag, tagged},
+        view::{self, UnitView, render_with_etag, state_tag},
     },
 };
 
@@ -122,7 +122,7 @@ impl PolicyBrief {
 #[get("/policies")]
 async fn list_policies(app: Data<App>, caller: Caller) -> Reply<HttpResponse> {
     let tenant = caller.tenant;
-    let stored = app.store.read(move |db| persistence::flows::policy::all(db, tenant)).await?;
+    let stored = app.store.read(move |db| persistence::flows::policy::load_all(db, tenant)).await?;
     let of = |kind: PolicyKind| {
         let found = stored.iter().find(|stored| stored.state.document.kind() == kind);
         PolicyBrief::new(kind, found.map(|stored| (&stored.state, stored.seq)))
@@ -137,26 +137,26 @@ async fn list_policies(app: Data<App>, caller: Caller) -> Reply<HttpResponse> {
 #[utoipa::path(tag = "policies", responses((status = 200, body = PolicyView)))]
 #[get("/policies/{kind}")]
 async fn get_policy(app: Data<App>, caller: Caller, request: HttpRequest) -> Reply<HttpResponse> {
-    let kind = kind_of(&request)?;
+    let kind = parse_kind(&request)?;
     let id = Policy::id_of(caller.tenant, kind);
-    let stored = app.store.look::<Policy>(caller.tenant, id).await?;
+    let stored = app.store.load_state::<Policy>(caller.tenant, id).await?;
     let seq = stored.as_ref().map_or(0, |stored| stored.seq);
     let document = match &stored {
         Some(stored) => stored.state.document.clone(),
-        None => Document::shipped(kind),
+        None => Document::standard(kind),
     };
     let brief = PolicyBrief::new(kind, stored.as_ref().map(|stored| (&stored.state, stored.seq)));
-    let view = PolicyView { brief, document: content(&document) };
-    Ok(tagged(&request, HttpResponse::Ok(), &tag(seq), &view))
+    let view = PolicyView { brief, document: render_content(&document) };
+    Ok(render_with_etag(&request, HttpResponse::Ok(), &state_tag(seq), &view))
 }
 
 /// The document itself, without what kind it is.
-fn content(document: &Document) -> Value {
+fn render_content(document: &Document) -> Value {
     let mut value = serde_json::to_value(document).unwrap_or_default();
     value.get_mut("document").map(Value::take).unwrap_or_default()
 }
 
-fn kind_of(request: &HttpRequest) -> Reply<PolicyKind> {
+fn parse_kind(request: &HttpRequest) -> Reply<PolicyKind> {
     let text = request.match_info().get("kind").unwrap_or_default();
     PolicyKind::parse(text).ok_or_else(|| Problem::new(Code::NotFound))
 }
@@ -184,31 +184,31 @@ async fn publish_policy(
     request: HttpRequest,
     body: Json<PublishBody>,
 ) -> Reply<HttpResponse> {
-    let kind = kind_of(&request)?;
-    let document = document(kind, body.0.document.clone())?;
+    let kind = parse_kind(&request)?;
+    let document = parse_document(kind, body.0.document.clone())?;
     let publishing = Publishing::new(&request, "publish_policy", &body.0)?;
     publishing.publish(&app, &caller, document, body.0.note).await
 }
 
 /// Reads a document of a kind.
-fn document(kind: PolicyKind, value: Value) -> Reply<Document> {
+fn parse_document(kind: PolicyKind, value: Value) -> Reply<Document> {
     Ok(match kind {
-        PolicyKind::Conduct => Document::Conduct(read(value)?),
-        PolicyKind::Calendar => Document::Calendar(read(value)?),
-        PolicyKind::Deadlines => Document::Deadlines(read(value)?),
-        PolicyKind::Responsibilities => Document::Responsibilities(read(value)?),
-        PolicyKind::Admissions => Document::Admissions(read(value)?),
-        PolicyKind::Whistling => Document::Whistling(read(value)?),
-        PolicyKind::Roles => Document::Roles(read(value)?),
-        PolicyKind::Privacy => Document::Privacy(read(value)?),
-        PolicyKind::Notices => Document::Notices(read(value)?),
+        PolicyKind::Conduct => Document::Conduct(parse_content(value)?),
+        PolicyKind::Calendar => Document::Calendar(parse_content(value)?),
+        PolicyKind::Deadlines => Document::Deadlines(parse_content(value)?),
+        PolicyKind::Responsibilities => Document::Responsibilities(parse_content(value)?),
+        PolicyKind::Admissions => Document::Admissions(parse_content(value)?),
+        PolicyKind::Whistling => Document::Whistling(parse_content(value)?),
+        PolicyKind::Roles => Document::Roles(parse_content(value)?),
+        PolicyKind::Privacy => Document::Privacy(parse_content(value)?),
+        PolicyKind::Notices => Document::Notices(parse_content(value)?),
     })
 }
 
-fn read<T: DeserializeOwned>(value: Value) -> Reply<T> {
+fn parse_content<T: DeserializeOwned>(value: Value) -> Reply<T> {
     serde_path_to_error::deserialize(value).map_err(|error| {
-        let pointer = crate::http::body::pointer(error.path());
-        let wording = crate::http::wording::wording(
+        let pointer = crate::http::body::json_pointer(error.path());
+        let wording = crate::http::wording::translate_message(
             &error.inner().to_string(),
             crate::http::wording::Noun::Field,
         );
@@ -230,8 +230,8 @@ impl Publishing {
     fn new(request: &HttpRequest, operation: &'static str, body: &impl Serialize) -> Reply<Self> {
         Ok(Self {
             request: request.clone(),
-            key: Key::of(request.headers())?,
-            if_match: IfMatch::of(request.headers())?,
+            key: Key::from_headers(request.headers())?,
+            if_match: IfMatch::from_headers(request.headers())?,
             digest: serde_json::to_string(body).unwrap_or_default(),
             operation,
         })
@@ -250,22 +250,22 @@ impl Publishing {
             domain::flows::change::Request::new(self.key.0, self.operation, id, &self.digest);
         let command =
             Command::Publish { tenant: caller.tenant, document: Box::new(document), note };
-        let known = app.store.look::<Policy>(caller.tenant, id).await?;
+        let known = app.store.load_state::<Policy>(caller.tenant, id).await?;
         let stored = if known.is_some() {
             let asked = Asked { id, request, if_match: self.if_match };
-            step::command::<Policy>(app, caller, asked, command).await?
+            step::run_command::<Policy>(app, caller, asked, command).await?
         } else {
-            self.if_match.check(0)?;
+            self.if_match.check_seq(0)?;
             let first = |context: domain::flows::flow::Context<'_>| {
-                let change = act::<Policy>(None, &command, request, context)?;
+                let change = execute::<Policy>(None, &command, request, context)?;
                 Ok((change, Vec::<Write>::new()))
             };
-            step::begin::<Policy>(app, caller, request, first).await?.0
+            step::begin_flow::<Policy>(app, caller, request, first).await?.0
         };
         app.worlds.refresh(&app.store).await?;
         let brief = PolicyBrief::new(kind, Some((&stored.state, stored.seq)));
-        let view = PolicyView { brief, document: content(&stored.state.document) };
-        Ok(tagged(&self.request, HttpResponse::Ok(), &tag(stored.seq), &view))
+        let view = PolicyView { brief, document: render_content(&stored.state.document) };
+        Ok(render_with_etag(&self.request, HttpResponse::Ok(), &state_tag(stored.seq), &view))
     }
 }
 
@@ -294,9 +294,9 @@ async fn import_holidays(
 ) -> Reply<HttpResponse> {
     let publishing = Publishing::new(&request, "import_holidays", &body.0)?;
     let id = Policy::id_of(caller.tenant, PolicyKind::Calendar);
-    let known = app.store.look::<Policy>(caller.tenant, id).await?;
+    let known = app.store.load_state::<Policy>(caller.tenant, id).await?;
     let known = known.as_deref().map(|stored| &stored.state.document);
-    let document = import::holidays(known, &body.0.years)?;
+    let document = import::merge_holidays(known, &body.0.years)?;
     // The clockwork computes anew what was provisional.
     publishing.publish(&app, &caller, document, body.0.note).await
 }
@@ -329,13 +329,13 @@ async fn import_policy(
     request: HttpRequest,
     body: Json<ImportBody>,
 ) -> Reply<HttpResponse> {
-    let kind = kind_of(&request)?;
+    let kind = parse_kind(&request)?;
     let publishing = Publishing::new(&request, "import_policy", &body.0)?;
     let world = app.world(caller.tenant)?;
     let ImportBody { csv, preset, enforced, .. } = &body.0;
     let document = match (kind, preset) {
-        (PolicyKind::Deadlines, Some(name)) => import::preset(name, &world)?,
-        _ => import::list(kind, csv.as_deref(), enforced.unwrap_or(true), &world)?,
+        (PolicyKind::Deadlines, Some(name)) => import::read_preset(name, &world)?,
+        _ => import::read_table(kind, csv.as_deref(), enforced.unwrap_or(true), &world)?,
     };
     publishing.publish(&app, &caller, document, body.0.note).await
 }
@@ -435,7 +435,7 @@ async fn preview_dispatch(
     let area = AreaId(body.0.area_id);
     let category = body.0.category.as_ref().map(Word::as_str);
     if let Some(code) = category {
-        world.catalogue.require(code)?;
+        world.catalogue.require_category(code)?;
     }
     let lists = Lists {
         catalogue: &world.catalogue,
@@ -444,7 +444,7 @@ async fn preview_dispatch(
         admissions: &world.rules.admissions.value,
     };
     let on = local_day(app.clock.now());
-    let preview = dispatching::preview(category, area, &lists, on);
+    let preview = dispatch_preview::preview_dispatch(category, area, &lists, on);
     let preview = preview.ok_or_else(|| Problem::from(Refusal::UnknownArea { id: area }))?;
     let steps = preview.steps.into_iter().map(|step| DispatchStep {
         name: step.name.name(),

@@ -17,7 +17,7 @@ use domain::{
     },
     flows::{
         case::state::Case,
-        change::Stored,
+        change::Versioned,
         notice::{self, Notice},
         report::{self, Redirect, Report, StatusName},
     },
@@ -51,16 +51,16 @@ use crate::{
         params::{IdPath, Query},
         problem::Reply,
         register::ServiceConfig,
-        view::{self, PlaceView, tagged},
+        view::{self, PlaceView, render_with_etag},
     },
     privacy::{
         contact::{ContactView, ReporterContact},
-        names::Known,
+        names::ContactNames,
     },
     resources::{
         case::{CaseBrief, CaseView},
         media::{self, AttachedView},
-        place::{PlaceBody, known},
+        place::{PlaceBody, require_area},
         timeline::{self, TimelineParams, TimelineView},
     },
 };
@@ -73,19 +73,19 @@ impl ServedFlow for Report {
         self.visible_to(actor, at)
     }
 
-    fn lapse(_: Duty, _: AreaId, term: i64) -> Option<report::Command> {
+    fn measure_command(_: Duty, _: AreaId, term: i64) -> Option<report::Command> {
         Some(report::Command::Lapse { term })
     }
 
-    fn recompute() -> Option<report::Command> {
+    fn recompute_command() -> Option<report::Command> {
         Some(report::Command::Recompute)
     }
 
-    fn notices(&self, event: &report::Event) -> Vec<Notice> {
-        notice::of_report(self, event)
+    fn event_notices(&self, event: &report::Event) -> Vec<Notice> {
+        notice::from_report_event(self, event)
     }
 
-    fn subject(stored: Arc<Stored<Self>>) -> Option<Arc<dyn Subject>> {
+    fn event_subject(stored: Arc<Versioned<Self>>) -> Option<Arc<dyn Subject>> {
         Some(stored)
     }
 }
@@ -110,7 +110,7 @@ impl Published for Report {
     }
 
     fn reporters(&self) -> Reporters {
-        Reporters::now([(self.id, self.reporter)])
+        Reporters::from_reports([(self.id, self.reporter)])
     }
 }
 
@@ -172,7 +172,7 @@ pub struct SubmitBody {
     anonymous: bool,
     /// Whom to reach: of somebody a report is made for by the hotline or a grid worker, or the
     /// resident's own phone. Kept encrypted. 联系人。
-    #[serde(serialize_with = "crate::privacy::contact::hidden")]
+    #[serde(serialize_with = "crate::privacy::contact::hide_value")]
     contact: Option<ReporterContact>,
     /// What was done, when it was handled there and then. 自行处置。
     handled: Option<HandledBody>,
@@ -278,7 +278,12 @@ pub struct ReporterView {
 }
 
 impl ReportView {
-    pub(crate) fn new(stored: &Stored<Report>, by: &Actor, app: &App, known: &Known) -> Self {
+    pub(crate) fn new(
+        stored: &Versioned<Report>,
+        by: &Actor,
+        app: &App,
+        known: &ContactNames,
+    ) -> Self {
         use domain::flows::flow::Flow;
         let report = &stored.state;
         let now = app.clock.now();
@@ -309,9 +314,9 @@ impl ReportView {
             place: PlaceView::from(&report.place),
             reporter: told.then(|| ReporterView {
                 id: report.reporter.0,
-                name: known.name(by, report.reporter),
+                name: known.reporter_name(by, report.reporter),
             }),
-            contact: told.then(|| known.contact(report)).flatten(),
+            contact: told.then(|| known.contact_view(report)).flatten(),
             confidential: report.confidential,
             anonymous: report.anonymous,
             received_at: report.received_at,
@@ -326,7 +331,7 @@ impl ReportView {
             patrol_id: report.patrol.map(|patrol| patrol.0).filter(|_| walked),
             case_id: report.status.case().map(|case| case.0),
             case: None,
-            possible: report::possible(status),
+            possible: report::possible_commands(status),
             media: None,
         }
     }
@@ -381,21 +386,23 @@ async fn list_reports(
     let limit = params.limit.unwrap_or_default();
     let after = params.cursor.map(|cursor| cursor.0);
     let world = app.world(caller.tenant)?;
-    let within = params.within.map(|id| known(&world, id)).transpose()?;
+    let within = params.within.map(|id| require_area(&world, id)).transpose()?;
     let filter = reports::Filter {
         status: params.status,
         mine: params.mine.unwrap_or(false),
         within: within.map(|area| area.path.clone()),
         ..reports::Filter::default()
     };
-    let scope = caller.scope(Permission::ReadCases, app.clock.now());
+    let scope = caller.scope_for(Permission::ReadCases, app.clock.now());
     let keyset = Keyset { after, limit: limit.probe() };
     let found = app.store.read(move |db| reports::list(db, &scope, &filter, keyset)).await?;
     let shown: Vec<&Report> =
         found.iter().take(limit.get().into()).map(|stored| &stored.state).collect();
-    let known = Known::of(&app, &caller, &shown).await?;
-    let position = |stored: &Stored<Report>| (stored.state.received_at, stored.state.id.0);
-    Ok(Page::cut(found, limit, position, |stored| ReportView::new(&stored, &caller, &app, &known)))
+    let known = ContactNames::load(&app, &caller, &shown).await?;
+    let position = |stored: &Versioned<Report>| (stored.state.received_at, stored.state.id.0);
+    Ok(Page::from_rows(found, limit, position, |stored| {
+        ReportView::new(&stored, &caller, &app, &known)
+    }))
 }
 
 /// Shows a report and how its case stands.
@@ -410,24 +417,24 @@ async fn get_report(
     id: IdPath<Uuid>,
 ) -> Reply<HttpResponse> {
     let (version, view) = load_view(&app, &caller, id.0).await?;
-    Ok(tagged(&request, HttpResponse::Ok(), &version, &view))
+    Ok(render_with_etag(&request, HttpResponse::Ok(), &version, &view))
 }
 
 /// A report with its files and how its case stands, and the tag of all that.
 pub async fn load_view(app: &App, caller: &Caller, id: Uuid) -> Reply<(String, ReportView)> {
-    let stored = step::look::<Report>(app, caller, id).await?;
-    let known = Known::of(app, caller, &[&stored.state]).await?;
+    let stored = step::load_visible::<Report>(app, caller, id).await?;
+    let known = ContactNames::load(app, caller, &[&stored.state]).await?;
     let mut shown = ReportView::new(&stored, caller, app, &known);
-    shown.media = media::of_report(app, caller, &stored.state).await?;
+    shown.media = media::load_report_files(app, caller, &stored.state).await?;
     let mut case_seq = 0;
     if let Some(case) = stored.state.status.case() {
         let tenant = caller.tenant;
-        let case = app.store.look::<Case>(tenant, case.0).await?;
+        let case = app.store.load_state::<Case>(tenant, case.0).await?;
         case_seq = case.as_ref().map_or(0, |case| case.seq);
         shown.case = case.as_ref().map(|case| CaseBrief::from(&**case));
     }
     // All that changes what is shown is in the tag.
-    Ok((media::version(stored.seq, case_seq, shown.media.as_deref()), shown))
+    Ok((media::build_tag(stored.seq, case_seq, shown.media.as_deref()), shown))
 }
 
 /// Cases near a report.
@@ -456,14 +463,14 @@ async fn list_similar_cases(
     caller: Caller,
     id: IdPath<Uuid>,
 ) -> Reply<HttpResponse> {
-    let stored = step::look::<Report>(&app, &caller, id.0).await?;
+    let stored = step::load_visible::<Report>(&app, &caller, id.0).await?;
     let report = &stored.state;
     let world = app.world(caller.tenant)?;
     let now = app.clock.now();
-    let receiver = report.receiver(&world.context(&caller, now));
+    let receiver = report.find_receiver(&world.build_context(&caller, now));
     let filter =
         cases::Filter { open: true, within: Some(receiver.path), ..cases::Filter::default() };
-    let scope = caller.scope(Permission::ReadCases, now);
+    let scope = caller.scope_for(Permission::ReadCases, now);
     let keyset = Keyset { after: None, limit: 100 };
     let found = app.store.read(move |db| cases::list(db, &scope, &filter, keyset)).await?;
     let seen = found.iter().map(|case| {
@@ -475,7 +482,7 @@ async fn list_similar_cases(
         .rules
         .conduct
         .duplicates
-        .candidates(&new, seen)
+        .find_candidates(&new, seen)
         .into_iter()
         .filter_map(|candidate| {
             let case = found.iter().find(|case| case.state.id == candidate.case)?;
@@ -497,6 +504,6 @@ async fn get_report_timeline(
     id: IdPath<Uuid>,
     params: Query<TimelineParams>,
 ) -> Reply<HttpResponse> {
-    step::look::<Report>(&app, &caller, id.0).await?;
-    timeline::show(&app, &caller, (FlowKind::Report, id.0), &params.0).await
+    step::load_visible::<Report>(&app, &caller, id.0).await?;
+    timeline::render(&app, &caller, (FlowKind::Report, id.0), &params.0).await
 }

@@ -10,7 +10,7 @@ use chrono::{DateTime, Duration, Utc};
 use domain::{
     people::{
         actor::Permission,
-        audit::{Act, Note, Verdict},
+        audit::{AuditAction, Note, Verdict},
         evidence::Tallies,
         privacy::DataClass,
     },
@@ -25,7 +25,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    app::{caller::Caller, state::App, world::World},
+    app::{caller::Caller, state::App, world::TenantSnapshot},
     http::{problem::Reply, register::ServiceConfig, view},
     resources::{media, patrol},
 };
@@ -36,7 +36,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 }
 
 /// How often a class is looked at.
-fn often() -> Duration {
+fn class_interval() -> Duration {
     Duration::days(1)
 }
 
@@ -53,7 +53,7 @@ impl Sweep {
     const EVERY_MS: i64 = 10 * 60 * 1000;
 
     /// Whether it is time; the next time is later then.
-    fn due(&self, now: DateTime<Utc>) -> bool {
+    fn start_if_due(&self, now: DateTime<Utc>) -> bool {
         let (now, next) = (now.timestamp_millis(), self.0.load(Ordering::Relaxed));
         if now < next {
             return false;
@@ -64,8 +64,8 @@ impl Sweep {
 }
 
 /// Removes what is over, in every tenant; answers how many rows went.
-pub async fn pass(app: &App) -> Result<i64, StoreError> {
-    if !app.memory.of::<Sweep>().due(app.clock.now()) {
+pub async fn run_pass(app: &App) -> Result<i64, StoreError> {
+    if !app.memory.get_or_default::<Sweep>().start_if_due(app.clock.now()) {
         return Ok(0);
     }
     let mut sum = 0;
@@ -80,12 +80,12 @@ pub async fn pass(app: &App) -> Result<i64, StoreError> {
 
 /// Removes what is over of a tenant, class by class; what is wrong with one class keeps none of
 /// the others.
-async fn remove_expired(app: &App, world: &World) -> Result<i64, StoreError> {
+async fn remove_expired(app: &App, world: &TenantSnapshot) -> Result<i64, StoreError> {
     let (tenant, now) = (world.tenant.id, app.clock.now());
-    let runs = app.store.read(move |db| retention::runs(db, tenant)).await?;
+    let runs = app.store.read(move |db| retention::load_runs(db, tenant)).await?;
     let mut sum = 0;
     for _ in 0..PAGES {
-        let page = patrol::sealed::seal_open(app, tenant, PAGE).await?;
+        let page = patrol::sealed::seal_open_batches(app, tenant, PAGE).await?;
         sum += page;
         if page < PAGE {
             break;
@@ -93,12 +93,12 @@ async fn remove_expired(app: &App, world: &World) -> Result<i64, StoreError> {
     }
     for class in DataClass::ALL.iter().copied() {
         let last = runs.iter().find(|run| run.class == class);
-        if last.is_some_and(|run| now < run.at + often()) {
+        if last.is_some_and(|run| now < run.at + class_interval()) {
             continue;
         }
         match remove_class(app, world, class, now).await {
             Ok(removed) => sum += removed,
-            Err(error) if error.is_passing() => return Err(error),
+            Err(error) if error.is_transient() => return Err(error),
             Err(error) => {
                 let (class, tenant) = (class.name(), &world.tenant.code);
                 tracing::error!(%error, class, tenant, "what is over cannot be removed");
@@ -110,16 +110,16 @@ async fn remove_expired(app: &App, world: &World) -> Result<i64, StoreError> {
 
 async fn remove_class(
     app: &App,
-    world: &World,
+    world: &TenantSnapshot,
     class: DataClass,
     now: DateTime<Utc>,
 ) -> Result<i64, StoreError> {
     let tenant = world.tenant.id;
-    let cutoff = world.rules.privacy.value.retention.cutoff(class, now);
+    let cutoff = world.rules.privacy.value.retention.cutoff_for(class, now);
     let (mut removed, mut done) = (0, false);
     for _ in 0..PAGES {
         let page = if class == DataClass::Uploads {
-            media::removal::expire(app, world, cutoff, PAGE).await?
+            media::removal::expire_files(app, world, cutoff, PAGE).await?
         } else {
             let purge = move |db: &mut persistence::Db| {
                 retention::purge(db, tenant, class, cutoff, now, PAGE)
@@ -133,15 +133,15 @@ async fn remove_class(
         }
     }
     // A class that is not done is looked at again at the next pass.
-    let at = if done { now } else { now - often() };
+    let at = if done { now } else { now - class_interval() };
     let run = Run { class, at, cutoff, removed, total: removed };
     app.store
         .run(move |db| {
-            retention::ran(db, tenant, &run)?;
+            retention::record_run(db, tenant, &run)?;
             // Of these every removal says by itself what is left.
             let said = class == DataClass::Audit || Tallies::CLASSES.contains(&class);
             if run.removed > 0 && !said {
-                audit::append(db, tenant, note(&run, now))?;
+                audit::append(db, tenant, new_note(&run, now))?;
             }
             Ok(())
         })
@@ -149,10 +149,10 @@ async fn remove_class(
     Ok(removed)
 }
 
-fn note(run: &Run, at: DateTime<Utc>) -> Note {
+fn new_note(run: &Run, at: DateTime<Utc>) -> Note {
     Note {
         at,
-        act: Act::Retention,
+        act: AuditAction::Retention,
         verdict: Verdict::Done,
         actor: None,
         actor_name: "系统".to_owned(),
@@ -211,7 +211,7 @@ async fn get_retention(app: Data<App>, caller: Caller) -> Reply<HttpResponse> {
         let (permission, area) = (Permission::ReadAudit, root.name.clone());
         return Err(Refusal::NotPermitted { permission, area }.into());
     }
-    let runs = app.store.read(move |db| retention::runs(db, tenant)).await?;
+    let runs = app.store.read(move |db| retention::load_runs(db, tenant)).await?;
     let rules = &world.rules.privacy;
     let class = |class: &DataClass| {
         let run = runs.iter().find(|run| run.class == *class);

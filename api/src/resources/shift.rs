@@ -5,7 +5,7 @@ pub mod commands;
 use actix_web::{HttpResponse, get, post, web::Data};
 use chrono::{DateTime, FixedOffset};
 use domain::{core::id::AreaId, flows::person::Person, people::actor::Permission};
-use persistence::people::post as posts;
+use persistence::people::appointment as posts;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -97,13 +97,17 @@ async fn list_on_duty(app: Data<App>, caller: Caller, id: IdPath<Uuid>) -> Reply
     let world = app.world(caller.tenant)?;
     let area = world.areas.get(AreaId(id.0)).ok_or_else(|| Problem::new(Code::NotFound))?;
     let (tenant, path, now) = (caller.tenant, area.path.clone(), app.clock.now());
-    world.context(&caller, now).require(Permission::ReadPeople, &area.path, &area.name)?;
-    let look = move |db: &mut persistence::Db| posts::on_duty(db, tenant, &path, now, MOST);
+    world.build_context(&caller, now).require_permission(
+        Permission::ReadPeople,
+        &area.path,
+        &area.name,
+    )?;
+    let look = move |db: &mut persistence::Db| posts::load_on_duty(db, tenant, &path, now, MOST);
     let found = app.store.read(look).await?;
     let nameless = found.iter().filter(|stored| stored.state.is_nameless());
-    let names = names::shown(&app, tenant, nameless.map(|stored| stored.state.id)).await?;
+    let names = names::load_display(&app, tenant, nameless.map(|stored| stored.state.id)).await?;
     let on_duty = |person: &Person| {
-        let shift = ShiftView::from(person.on_duty(now)?);
+        let shift = ShiftView::from(person.current_shift(now)?);
         let name = names.get(&person.id).map_or(person.name.as_str(), String::as_str).to_owned();
         Some(OnDuty { person_id: person.id.0, name, shift })
     };

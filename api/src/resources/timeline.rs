@@ -19,7 +19,7 @@ use domain::{
 use persistence::{
     Db, StoreError,
     kernel::{
-        arrival::{self, Kept},
+        arrival::{self, OfflineCommand},
         journal,
     },
 };
@@ -89,13 +89,13 @@ const MOST: usize = 500;
 
 /// Reads the timeline of a flow, without telling who reported to a caller who must not know, nor
 /// what street and departments think of each other to a caller who works for neither.
-pub async fn show(
+pub async fn render(
     app: &App,
     caller: &Caller,
     flow: (FlowKind, Uuid),
     params: &TimelineParams,
 ) -> Reply<HttpResponse> {
-    show_to(app, caller, flow, params, &Hidden::default()).await
+    render_without(app, caller, flow, params, &Hidden::default()).await
 }
 
 /// What others of the public wrote and no review passed yet.
@@ -114,15 +114,15 @@ pub struct Hidden {
 impl Hidden {
     /// What is hidden of a case: nothing from staff; from a reporter what the other reporters
     /// wrote.
-    pub async fn of_case(app: &App, caller: &Caller, case: &Case) -> Reply<Self> {
-        if case.read_in_office(caller, app.clock.now()) {
+    pub async fn load(app: &App, caller: &Caller, case: &Case) -> Reply<Self> {
+        if case.may_read_in_office(caller, app.clock.now()) {
             return Ok(Self::default());
         }
         let others = case.reports.iter().filter(|one| one.person != caller.person);
         let of: Vec<PersonId> = others.map(|one| one.person).collect();
         let first = case.reports.first().filter(|first| first.person != caller.person);
         let passed = match first {
-            Some(first) => content_review::passed(app, caller.tenant, first.report.0).await?,
+            Some(first) => content_review::load_passed(app, caller.tenant, first.report.0).await?,
             None => Passed { words: true, place: true },
         };
         let reader = (!of.is_empty()).then_some(caller.person);
@@ -143,7 +143,7 @@ impl Hidden {
 }
 
 /// The same, without what is hidden from the reader.
-pub async fn show_to(
+pub async fn render_without(
     app: &App,
     caller: &Caller,
     flow: (FlowKind, Uuid),
@@ -152,16 +152,16 @@ pub async fn show_to(
 ) -> Reply<HttpResponse> {
     let tenant = caller.tenant;
     let look = move |db: &mut Db| {
-        let entries = journal::chain(db, tenant, flow, None)?;
+        let entries = journal::load_chain(db, tenant, flow, None)?;
         let commands: Vec<CommandId> = entries.iter().map(|entry| entry.command).collect();
-        let arrivals = arrival::of(db, tenant, &commands)?;
+        let arrivals = arrival::load_for_commands(db, tenant, &commands)?;
         Ok((entries, arrivals))
     };
     let (entries, arrivals) = app.store.read(look).await?;
-    let reporters = Reporters::of(&entries);
-    let unknown = unknown_reports(app, caller, reporters.reports()).await?;
-    let unknown = reporters.of_reports(&unknown);
-    let head = chain::verify(&entries);
+    let reporters = Reporters::from_entries(&entries);
+    let unknown = load_unknown_reports(app, caller, reporters.reports()).await?;
+    let unknown = reporters.filter_reports(&unknown);
+    let head = chain::verify_chain(&entries);
     let after = params.after.unwrap_or(0);
     let world = app.world(tenant)?;
     let now = app.clock.now();
@@ -174,24 +174,24 @@ pub async fn show_to(
     };
     let mut items = Vec::new();
     for entry in &entries {
-        let events = events_of(entry)?;
+        let events = parse_events(entry)?;
         let told = opinions.check_entry(entry);
         if entry.seq > after && items.len() < MOST {
             let kept = arrivals
                 .iter()
                 .find(|arrival| arrival.command == entry.command && arrival.actor == entry.actor);
             let hidden = hidden.list_hidden(entry.actor);
-            items.push(view(entry, events, kept, &unknown, (&hidden, &told)));
+            items.push(entry_view(entry, events, kept, &unknown, (&hidden, &told)));
         }
     }
     Ok(HttpResponse::Ok().json(TimelineView {
         items,
         intact: head.is_ok(),
-        head: head.map(|hash| hash.hex()).unwrap_or_default(),
+        head: head.map(|hash| hash.to_hex()).unwrap_or_default(),
     }))
 }
 
-fn events_of(entry: &Entry) -> Result<Vec<Value>, StoreError> {
+fn parse_events(entry: &Entry) -> Result<Vec<Value>, StoreError> {
     (labels_of(entry.flow).read_events)(&entry.events)
         .map_err(|error| StoreError::unreadable(entry, &error))
 }
@@ -225,15 +225,16 @@ impl<W: Fn(AreaId) -> bool> Opinions<W> {
     }
 }
 
-fn view(
+fn entry_view(
     entry: &Entry,
     mut events: Vec<Value>,
-    kept: Option<&Kept>,
+    kept: Option<&OfflineCommand>,
     unknown: &Reporters,
     (hidden, opinions): (&[Disclosure], &[bool]),
 ) -> EntryView {
-    let known = !unknown.said(entry);
-    let mut redaction = Redaction { hidden: hidden.to_vec(), strangers: strangers(unknown, entry) };
+    let known = !unknown.has_said(entry);
+    let mut redaction =
+        Redaction { hidden: hidden.to_vec(), strangers: find_strangers(unknown, entry) };
     if !known && is_in_confidence(entry) {
         redaction.hidden.push(Disclosure::Trace);
     }
@@ -260,15 +261,15 @@ fn view(
             .map(|one| one.name())
             .collect(),
         events,
-        hash: entry.hash.hex(),
+        hash: entry.hash.to_hex(),
     }
 }
 
 /// The reporters of whom an entry tells nothing: all who must not be known, except the actor of an
 /// entry made in office, whose identity would be missed where it always stands.
-pub fn strangers(unknown: &Reporters, entry: &Entry) -> Vec<PersonId> {
+pub fn find_strangers(unknown: &Reporters, entry: &Entry) -> Vec<PersonId> {
     let people = unknown.people().into_iter();
-    people.filter(|person| *person != entry.actor || unknown.said(entry)).collect()
+    people.filter(|person| *person != entry.actor || unknown.has_said(entry)).collect()
 }
 
 /// Whether an entry made a report whose reporter must not be known: on which patrol and by which
@@ -282,7 +283,7 @@ pub fn is_in_confidence(entry: &Entry) -> bool {
 }
 
 /// Those of some reports whose reporters the caller must not know.
-pub async fn unknown_reports(
+pub async fn load_unknown_reports(
     app: &App,
     caller: &Caller,
     ids: Vec<ReportId>,
@@ -290,7 +291,7 @@ pub async fn unknown_reports(
     let (tenant, now) = (caller.tenant, app.clock.now());
     let look = ids.iter().map(|id| id.0).collect::<Vec<_>>();
     let mut unknown = Vec::new();
-    for (id, found) in ids.into_iter().zip(app.store.look_all::<Report>(tenant, &look).await) {
+    for (id, found) in ids.into_iter().zip(app.store.load_states::<Report>(tenant, &look).await) {
         if !found?.is_some_and(|report| report.state.reporter_visible_to(caller, now)) {
             unknown.push(id);
         }

@@ -14,7 +14,7 @@ use domain::{
         text::Prose,
     },
     flows::{
-        change::Stored,
+        change::Versioned,
         flow::Flow as _,
         lifecycle::Lifecycle as _,
         visit::{Outcome, Purpose, Status, StatusName, Visit},
@@ -28,7 +28,7 @@ use uuid::Uuid;
 
 use crate::{
     app::{
-        caller::{Caller, in_office},
+        caller::{Caller, is_in_office},
         state::App,
     },
     engine::{
@@ -42,11 +42,11 @@ use crate::{
         params::{IdPath, Query},
         problem::Reply,
         register::ServiceConfig,
-        view::{self, OwedView, UnitView, tag, tagged},
+        view::{self, OwedView, UnitView, render_with_etag, state_tag},
     },
     resources::{
         form::CountsView,
-        place::known,
+        place::require_area,
         timeline::{self, TimelineParams, TimelineView},
     },
 };
@@ -150,10 +150,10 @@ pub struct VisitView {
     possible: Vec<&'static str>,
 }
 
-impl From<&Stored<Visit>> for VisitView {
-    fn from(stored: &Stored<Visit>) -> Self {
+impl From<&Versioned<Visit>> for VisitView {
+    fn from(stored: &Versioned<Visit>) -> Self {
         let visit = &stored.state;
-        let done = visit.status.done();
+        let done = visit.status.completion();
         let status = visit.status.name();
         let reason = match &visit.status {
             Status::Cancelled { reason } => Some(reason.as_str().to_owned()),
@@ -259,7 +259,7 @@ async fn list_visits(
     let params = params.0;
     let (limit, now) = (params.limit.unwrap_or_default(), app.clock.now());
     let world = app.world(caller.tenant)?;
-    let within = params.within.map(|id| known(&world, id)).transpose()?;
+    let within = params.within.map(|id| require_area(&world, id)).transpose()?;
     let filter = visits::Filter {
         status: params.status,
         household: params.household.map(HouseholdId),
@@ -268,13 +268,13 @@ async fn list_visits(
         within: within.map(|area| area.path.clone()),
         ..visits::Filter::default()
     };
-    let scope = caller.scope(Permission::ReadHouseholds, now);
-    let office = in_office(&caller, now);
+    let scope = caller.scope_for(Permission::ReadHouseholds, now);
+    let office = is_in_office(&caller, now);
     let keyset = Keyset { after: params.cursor.map(|cursor| cursor.0), limit: limit.probe() };
     let look = move |db: &mut Db| visits::list(db, (&scope, office), &filter, keyset);
     let found = app.store.read(look).await?;
-    let position = |stored: &Stored<Visit>| (stored.state.made_at, stored.state.id.0);
-    Ok(Page::cut(found, limit, position, |stored| VisitView::from(&stored)))
+    let position = |stored: &Versioned<Visit>| (stored.state.made_at, stored.state.id.0);
+    Ok(Page::from_rows(found, limit, position, |stored| VisitView::from(&stored)))
 }
 
 /// Shows a visit.
@@ -289,13 +289,13 @@ async fn get_visit(
     id: IdPath<Uuid>,
 ) -> Reply<HttpResponse> {
     let (tag, view) = load_view(&app, &caller, id.0).await?;
-    Ok(tagged(&request, HttpResponse::Ok(), &tag, &view))
+    Ok(render_with_etag(&request, HttpResponse::Ok(), &tag, &view))
 }
 
 /// A visit, and its tag.
 pub async fn load_view(app: &App, caller: &Caller, id: Uuid) -> Reply<(String, VisitView)> {
-    let stored = step::look::<Visit>(app, caller, id).await?;
-    Ok((tag(stored.seq), VisitView::from(&*stored)))
+    let stored = step::load_visible::<Visit>(app, caller, id).await?;
+    Ok((state_tag(stored.seq), VisitView::from(&*stored)))
 }
 
 /// Shows the timeline of a visit.
@@ -309,8 +309,8 @@ async fn get_visit_timeline(
     id: IdPath<Uuid>,
     params: Query<TimelineParams>,
 ) -> Reply<HttpResponse> {
-    step::look::<Visit>(&app, &caller, id.0).await?;
-    timeline::show(&app, &caller, (FlowKind::Visit, id.0), &params.0).await
+    step::load_visible::<Visit>(&app, &caller, id.0).await?;
+    timeline::render(&app, &caller, (FlowKind::Visit, id.0), &params.0).await
 }
 
 /// What was otherwise.

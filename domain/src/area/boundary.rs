@@ -60,7 +60,7 @@ pub fn read(rings: &Rings) -> Result<MultiPolygon<f64>, Vec<Fault>> {
     if corners > MAX_CORNERS {
         return Err(vec![whole(FaultCode::TooManyCorners)]);
     }
-    if swapped(rings) {
+    if is_swapped(rings) {
         let first = rings.iter().flatten().flatten().next();
         let at = first.map(|[lng, lat]| Point { lng: *lng, lat: *lat });
         return Err(vec![Fault { at, ..whole(FaultCode::Swapped) }]);
@@ -70,7 +70,7 @@ pub fn read(rings: &Rings) -> Result<MultiPolygon<f64>, Vec<Fault>> {
             faults.push(Fault { polygon, ..whole(FaultCode::Empty) });
         }
         for (ring, corners) in parts.iter().enumerate() {
-            if let Some((code, at)) = ring_fault(corners) {
+            if let Some((code, at)) = find_ring_fault(corners) {
                 faults.push(Fault { code, polygon, ring, at });
             }
         }
@@ -84,13 +84,13 @@ pub fn read(rings: &Rings) -> Result<MultiPolygon<f64>, Vec<Fault>> {
 
 /// Reads rings and looks whether their edges cross. Only when `repair` is asked are crossings
 /// resolved; then the answer says whether there were any.
-pub fn sound(rings: &Rings, repair: bool) -> Result<(MultiPolygon<f64>, bool), Vec<Fault>> {
+pub fn read_sound(rings: &Rings, repair: bool) -> Result<(MultiPolygon<f64>, bool), Vec<Fault>> {
     let boundary = read(rings)?;
-    let faults = crossings(&boundary);
+    let faults = find_crossings(&boundary);
     let (boundary, mended) = match (faults.is_empty(), repair) {
         (true, _) => (boundary, false),
         (false, false) => return Err(faults),
-        (false, true) => (repaired(&boundary).ok_or(faults)?, true),
+        (false, true) => (resolve_crossings(&boundary).ok_or(faults)?, true),
     };
     if square_metres(&boundary) < 1.0 {
         return Err(vec![Fault { code: FaultCode::NoExtent, polygon: 0, ring: 0, at: None }]);
@@ -99,7 +99,7 @@ pub fn sound(rings: &Rings, repair: bool) -> Result<(MultiPolygon<f64>, bool), V
 }
 
 /// What is wrong with one ring, and at which corner.
-fn ring_fault(corners: &[[f64; 2]]) -> Option<(FaultCode, Option<Point>)> {
+fn find_ring_fault(corners: &[[f64; 2]]) -> Option<(FaultCode, Option<Point>)> {
     let point = |[lng, lat]: &[f64; 2]| Point { lng: *lng, lat: *lat };
     // A comparison that NaN fails.
     let placed = |[lng, lat]: &[f64; 2]| lng.abs() <= 180.0 && lat.abs() <= 90.0;
@@ -119,7 +119,7 @@ fn ring_fault(corners: &[[f64; 2]]) -> Option<(FaultCode, Option<Point>)> {
 }
 
 /// Whether every corner would lie in China if its numbers changed places, and none does as it is.
-fn swapped(rings: &Rings) -> bool {
+fn is_swapped(rings: &Rings) -> bool {
     let china = |lng: f64, lat: f64| (73.0..=136.0).contains(&lng) && (3.0..=54.0).contains(&lat);
     let mut corners = rings.iter().flatten().flatten().peekable();
     corners.peek().is_some()
@@ -128,7 +128,7 @@ fn swapped(rings: &Rings) -> bool {
 
 /// Where edges of a boundary cross, up to a bound. That it touches itself is no fault: every
 /// point still has one answer.
-pub fn crossings(boundary: &MultiPolygon<f64>) -> Vec<Fault> {
+pub fn find_crossings(boundary: &MultiPolygon<f64>) -> Vec<Fault> {
     type Edge = GeomWithData<Rectangle<[f64; 2]>, (usize, usize, usize, Line<f64>)>;
     let mut edges: Vec<Edge> = Vec::new();
     for (polygon, parts) in boundary.iter().enumerate() {
@@ -155,7 +155,7 @@ pub fn crossings(boundary: &MultiPolygon<f64>) -> Vec<Fault> {
                 return vec![Fault { code, polygon, ring, at: None }];
             }
             if later > number
-                && let Some(at) = crossing(line, against)
+                && let Some(at) = find_crossing(line, against)
             {
                 faults.push(Fault {
                     code: FaultCode::SelfIntersection,
@@ -173,7 +173,7 @@ pub fn crossings(boundary: &MultiPolygon<f64>) -> Vec<Fault> {
 }
 
 /// Where two edges cross or run along each other.
-fn crossing(one: Line<f64>, other: Line<f64>) -> Option<Point> {
+fn find_crossing(one: Line<f64>, other: Line<f64>) -> Option<Point> {
     let point = |at: Coord<f64>| Point { lng: at.x, lat: at.y };
     match line_intersection(one, other)? {
         LineIntersection::SinglePoint { intersection, is_proper } => {
@@ -187,15 +187,15 @@ fn crossing(one: Line<f64>, other: Line<f64>) -> Option<Point> {
 
 /// The same ground with its crossings resolved: what an odd number of rings goes around. None
 /// when nothing is left.
-pub fn repaired(boundary: &MultiPolygon<f64>) -> Option<MultiPolygon<f64>> {
+pub fn resolve_crossings(boundary: &MultiPolygon<f64>) -> Option<MultiPolygon<f64>> {
     let nothing = MultiPolygon(Vec::new());
     let even = FillRule::EvenOdd;
     let sound = boundary.boolean_op_with_fill_rule(&nothing, OpType::Union, even);
-    (!sound.0.is_empty() && crossings(&sound).is_empty()).then_some(sound)
+    (!sound.0.is_empty() && find_crossings(&sound).is_empty()).then_some(sound)
 }
 
 /// Several boundaries as one; what they share is gone.
-pub fn united(boundaries: &[&MultiPolygon<f64>]) -> MultiPolygon<f64> {
+pub fn unite_all(boundaries: &[&MultiPolygon<f64>]) -> MultiPolygon<f64> {
     unary_union(boundaries.iter().copied())
 }
 
@@ -205,12 +205,12 @@ pub fn square_metres(boundary: &MultiPolygon<f64>) -> f64 {
 }
 
 /// How many corners it has.
-pub fn corners(boundary: &MultiPolygon<f64>) -> usize {
+pub fn count_corners(boundary: &MultiPolygon<f64>) -> usize {
     boundary.coords_count()
 }
 
 /// The box around it: west, south, east, north.
-pub fn around(boundary: &MultiPolygon<f64>) -> Option<[f64; 4]> {
+pub fn bounding_box(boundary: &MultiPolygon<f64>) -> Option<[f64; 4]> {
     let extent = boundary.bounding_rect()?;
     Some([extent.min().x, extent.min().y, extent.max().x, extent.max().y])
 }
@@ -220,19 +220,19 @@ pub fn distance_m(boundary: &MultiPolygon<f64>, from: Point) -> f64 {
     if crate::area::locate::covers(boundary, from) {
         return 0.0;
     }
-    let edges = boundary.lines_iter().map(|edge| to_edge(edge, from));
+    let edges = boundary.lines_iter().map(|edge| distance_to_edge(edge, from));
     edges.fold(f64::INFINITY, f64::min)
 }
 
 /// No more than how far a point is from whatever lies in a box, in metres.
 pub fn box_distance_m([west, south, east, north]: [f64; 4], from: Point) -> f64 {
     let at = Coord { x: from.lng.clamp(west, east), y: from.lat.clamp(south, north) };
-    let flat = flat(at, from);
+    let flat = project_flat(at, from);
     flat.x.hypot(flat.y)
 }
 
 /// A place as metres east and north of `from`.
-fn flat(at: Coord<f64>, from: Point) -> Coord<f64> {
+fn project_flat(at: Coord<f64>, from: Point) -> Coord<f64> {
     const DEGREE: f64 = 111_195.0;
     Coord {
         x: (at.x - from.lng) * DEGREE * from.lat.to_radians().cos(),
@@ -240,9 +240,10 @@ fn flat(at: Coord<f64>, from: Point) -> Coord<f64> {
     }
 }
 
-fn to_edge(edge: Line<f64>, from: Point) -> f64 {
+fn distance_to_edge(edge: Line<f64>, from: Point) -> f64 {
     let here = geo::Point::new(0.0, 0.0);
-    Euclidean.distance(&here, &Line::new(flat(edge.start, from), flat(edge.end, from)))
+    Euclidean
+        .distance(&here, &Line::new(project_flat(edge.start, from), project_flat(edge.end, from)))
 }
 
 /// A piece of ground that belongs to two, or to none.
@@ -255,7 +256,7 @@ pub struct Piece {
 }
 
 /// The pieces of at least `least` square metres, the largest first, up to `most`.
-fn pieces(ground: &MultiPolygon<f64>, least: f64, most: usize) -> Vec<Piece> {
+fn find_pieces(ground: &MultiPolygon<f64>, least: f64, most: usize) -> Vec<Piece> {
     let piece = |polygon: &Polygon<f64>| {
         let square_metres = polygon.chamberlain_duquette_unsigned_area();
         let inside = polygon.interior_point()?;
@@ -269,13 +270,14 @@ fn pieces(ground: &MultiPolygon<f64>, least: f64, most: usize) -> Vec<Piece> {
 }
 
 /// Where neighbours overlap by at least `least` square metres: each pair with its largest piece.
-pub fn overlaps<K: Copy>(
+pub fn find_overlaps<K: Copy>(
     shapes: &[(K, &MultiPolygon<f64>)],
     least: f64,
     may: impl Fn(K, K) -> bool,
 ) -> Vec<(K, K, Piece)> {
     type Leaf = GeomWithData<Rectangle<[f64; 2]>, usize>;
-    let boxes: Vec<Option<[f64; 4]>> = shapes.iter().map(|(_, shape)| around(shape)).collect();
+    let boxes: Vec<Option<[f64; 4]>> =
+        shapes.iter().map(|(_, shape)| bounding_box(shape)).collect();
     let leaf = |(index, extent): (usize, &Option<[f64; 4]>)| {
         let [west, south, east, north] = (*extent)?;
         Some(Leaf::new(Rectangle::from_corners([west, south], [east, north]), index))
@@ -294,7 +296,7 @@ pub fn overlaps<K: Copy>(
             if pairs > MAX_PAIRS {
                 return found;
             }
-            let shared = pieces(&shape.intersection(*theirs), least, 1);
+            let shared = find_pieces(&shape.intersection(*theirs), least, 1);
             found.extend(shared.into_iter().map(|piece| (*key, *against, piece)));
         }
     }
@@ -303,7 +305,7 @@ pub fn overlaps<K: Copy>(
 
 /// What belongs to none of the parts: of the whole, where that has a boundary, else what they go
 /// around. At least `least` square metres each, the largest first, up to `most`.
-pub fn gaps(
+pub fn find_gaps(
     whole: Option<&MultiPolygon<f64>>,
     parts: &[&MultiPolygon<f64>],
     least: f64,
@@ -312,7 +314,7 @@ pub fn gaps(
     if parts.is_empty() {
         return Vec::new();
     }
-    let together = united(parts);
+    let together = unite_all(parts);
     let ground = whole.map_or_else(
         || {
             let holes = together.iter().flat_map(|polygon| polygon.interiors().to_vec());
@@ -320,7 +322,7 @@ pub fn gaps(
         },
         |whole| whole.difference(&together),
     );
-    pieces(&ground, least, most)
+    find_pieces(&ground, least, most)
 }
 
 /// A boundary as it is kept: the GeoJSON of a `MultiPolygon`.

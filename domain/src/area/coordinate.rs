@@ -120,8 +120,8 @@ impl std::error::Error for CoordinateError {}
 impl RawPoint {
     /// The same place in WGS-84, or what is wrong with the numbers.
     pub fn normalise(self) -> Result<Point, CoordinateError> {
-        check(Axis::Longitude, self.lng)?;
-        check(Axis::Latitude, self.lat)?;
+        check_axis(Axis::Longitude, self.lng)?;
+        check_axis(Axis::Latitude, self.lat)?;
         let given = Point { lng: self.lng, lat: self.lat };
         Ok(match self.coord_type {
             CoordType::Wgs84 => given,
@@ -134,7 +134,7 @@ impl RawPoint {
 impl Point {
     /// The same place in another dialect, for a client whose map needs it.
     #[must_use]
-    pub fn to(self, coord_type: CoordType) -> RawPoint {
+    pub fn convert_to(self, coord_type: CoordType) -> RawPoint {
         let point = match coord_type {
             CoordType::Wgs84 => self,
             CoordType::Gcj02 => wgs84_to_gcj02(self),
@@ -144,7 +144,7 @@ impl Point {
     }
 }
 
-fn check(axis: Axis, value: f64) -> Result<(), CoordinateError> {
+fn check_axis(axis: Axis, value: f64) -> Result<(), CoordinateError> {
     if !value.is_finite() {
         return Err(CoordinateError::NotFinite(axis));
     }
@@ -166,7 +166,7 @@ pub fn distance_m(a: Point, b: Point) -> f64 {
 }
 
 /// The rectangle in which the offsets are applied; map services agree on it, coarse as it is.
-fn in_china(p: Point) -> bool {
+fn is_in_china(p: Point) -> bool {
     (72.004..=137.8347).contains(&p.lng) && (0.8293..=55.8271).contains(&p.lat)
 }
 
@@ -183,7 +183,7 @@ fn wgs84_to_gcj02(p: Point) -> Point {
     /// Krasovsky 1940: half axis and squared eccentricity.
     const AXIS: f64 = 6_378_245.0;
     const ECCENTRICITY_SQUARED: f64 = 0.006_693_421_622_965_943;
-    if !in_china(p) {
+    if !is_in_china(p) {
         return p;
     }
     let (more_east, more_north) = SERVICES_ADD;
@@ -232,7 +232,7 @@ fn shift_east(x: f64, y: f64) -> f64 {
 fn gcj02_to_wgs84(p: Point) -> Point {
     /// About 0.1 mm.
     const CLOSE_ENOUGH: f64 = 1e-9;
-    if !in_china(p) {
+    if !is_in_china(p) {
         return p;
     }
     let mut guess = p;
@@ -252,7 +252,7 @@ const BAIDU_EAST: f64 = 0.0065;
 const BAIDU_NORTH: f64 = 0.006;
 
 fn gcj02_to_bd09(p: Point) -> Point {
-    if !in_china(p) {
+    if !is_in_china(p) {
         return p;
     }
     let radius = p.lng.hypot(p.lat) + 0.000_02 * (p.lat * BAIDU_WAVE).sin();
@@ -261,7 +261,7 @@ fn gcj02_to_bd09(p: Point) -> Point {
 }
 
 fn bd09_to_gcj02(p: Point) -> Point {
-    if !in_china(p) {
+    if !is_in_china(p) {
         return p;
     }
     let (x, y) = (p.lng - BAIDU_EAST, p.lat - BAIDU_NORTH);
@@ -301,15 +301,15 @@ mod tests {
         use CoordType::{Bd09, Gcj02, Wgs84};
         for (row, [wgs, gcj, bd]) in VECTORS.into_iter().enumerate() {
             let point = raw(wgs, Wgs84).normalise().unwrap();
-            assert!(metres(point.to(Gcj02), raw(gcj, Gcj02)) < 2.0, "row {row}");
+            assert!(metres(point.convert_to(Gcj02), raw(gcj, Gcj02)) < 2.0, "row {row}");
             let back = raw(gcj, Gcj02).normalise().unwrap();
             assert!(distance_m(point, back) < 2.0, "row {row}");
-            assert!(metres(point.to(Bd09), raw(bd, Bd09)) < 2.0, "row {row}");
+            assert!(metres(point.convert_to(Bd09), raw(bd, Bd09)) < 2.0, "row {row}");
             assert!(distance_m(point, raw(bd, Bd09).normalise().unwrap()) < 2.0, "row {row}");
         }
         let [wgs, gcj] = BEIJING;
         let point = raw(wgs, Wgs84).normalise().unwrap();
-        assert!(metres(point.to(Gcj02), raw(gcj, Gcj02)) < 0.5);
+        assert!(metres(point.convert_to(Gcj02), raw(gcj, Gcj02)) < 0.5);
     }
 
     /// Every row of the file, with where it comes from in `tests/data/README.md`. The three rows of
@@ -327,11 +327,11 @@ mod tests {
             };
             let point = raw(pair(1).unwrap(), Wgs84).normalise().unwrap();
             let gcj = raw(pair(3).unwrap(), Gcj02);
-            assert!(metres(point.to(Gcj02), gcj) < 0.4, "{line}");
+            assert!(metres(point.convert_to(Gcj02), gcj) < 0.4, "{line}");
             assert!(distance_m(point, gcj.normalise().unwrap()) < 0.4, "{line}");
             // What is left is the same everywhere: half of what services add, or of what the
             // formula lacks.
-            let ours = point.to(Gcj02);
+            let ours = point.convert_to(Gcj02);
             let east = (gcj.lng - ours.lng) * 111_320.0 * point.lat.to_radians().cos();
             let north = (gcj.lat - ours.lat) * 110_950.0;
             if cells[0].starts_with("eviltransform") {
@@ -342,7 +342,7 @@ mod tests {
             }
             if let Some(bd) = pair(5) {
                 let bd = raw(bd, Bd09);
-                assert!(metres(point.to(Bd09), bd) < 0.5, "{line}");
+                assert!(metres(point.convert_to(Bd09), bd) < 0.5, "{line}");
                 assert!(distance_m(point, bd.normalise().unwrap()) < 0.5, "{line}");
             }
         }
@@ -359,7 +359,7 @@ mod tests {
             for (coord_type, allowed) in
                 [(CoordType::Wgs84, 0.0), (CoordType::Gcj02, 0.01), (CoordType::Bd09, 0.5)]
             {
-                let back = point.to(coord_type).normalise().unwrap();
+                let back = point.convert_to(coord_type).normalise().unwrap();
                 assert!(distance_m(point, back) <= allowed, "{point:?} {coord_type:?}");
             }
         }
@@ -371,7 +371,7 @@ mod tests {
         for coord_type in [CoordType::Wgs84, CoordType::Gcj02, CoordType::Bd09] {
             let point = raw(london, coord_type).normalise().unwrap();
             assert_eq!((point.lng, point.lat), london);
-            assert_eq!(point.to(coord_type), raw(london, coord_type));
+            assert_eq!(point.convert_to(coord_type), raw(london, coord_type));
         }
     }
 

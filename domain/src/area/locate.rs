@@ -62,7 +62,7 @@ impl<K: Copy + Ord> Locator<K> {
         for Shape { key, rank, boundary } in shapes {
             by_rank.entry(Reverse(rank)).or_default().push((key, boundary));
         }
-        Self { layers: by_rank.into_values().map(layer).collect() }
+        Self { layers: by_rank.into_values().map(build_layer).collect() }
     }
 
     /// The area a point belongs to.
@@ -72,25 +72,25 @@ impl<K: Copy + Ord> Locator<K> {
     ///   a larger one wins); still equal, the smallest key.
     /// - A boundary belongs to its shape, so a point on the edge of two siblings is in one of them.
     pub fn locate(&self, point: Point) -> Option<K> {
-        self.layers.iter().find_map(|layer| best(layer, point))
+        self.layers.iter().find_map(|layer| find_best(layer, point))
     }
 
     /// The answer of every rank that has one, deepest first: grid, community, street, …
-    pub fn chain(&self, point: Point) -> Vec<K> {
-        self.layers.iter().filter_map(|layer| best(layer, point)).collect()
+    pub fn locate_all(&self, point: Point) -> Vec<K> {
+        self.layers.iter().filter_map(|layer| find_best(layer, point)).collect()
     }
 }
 
-fn layer<K: Copy + Ord>(mut shapes: Vec<(K, MultiPolygon<f64>)>) -> RTree<Leaf<K>> {
+fn build_layer<K: Copy + Ord>(mut shapes: Vec<(K, MultiPolygon<f64>)>) -> RTree<Leaf<K>> {
     // The bits of numbers that are not negative sort as the numbers do.
     shapes.sort_by_cached_key(|(key, shape)| (shape.unsigned_area().to_bits(), *key));
     let leaves = shapes.iter().enumerate().flat_map(|(precedence, (key, shape))| {
-        shape.iter().filter_map(move |polygon| leaf(precedence, *key, polygon))
+        shape.iter().filter_map(move |polygon| build_leaf(precedence, *key, polygon))
     });
     RTree::bulk_load(leaves.collect())
 }
 
-fn leaf<K>(precedence: usize, key: K, polygon: &Polygon<f64>) -> Option<Leaf<K>> {
+fn build_leaf<K>(precedence: usize, key: K, polygon: &Polygon<f64>) -> Option<Leaf<K>> {
     let finite = polygon.coords_iter().all(|c| c.x.is_finite() && c.y.is_finite());
     let extent = polygon.bounding_rect().filter(|_| finite)?;
     let (low, high) = (extent.min(), extent.max());
@@ -98,7 +98,7 @@ fn leaf<K>(precedence: usize, key: K, polygon: &Polygon<f64>) -> Option<Leaf<K>>
     Some(Leaf::new(around, Candidate { precedence, key, outline: Outline::new(polygon) }))
 }
 
-fn best<K: Copy>(layer: &RTree<Leaf<K>>, point: Point) -> Option<K> {
+fn find_best<K: Copy>(layer: &RTree<Leaf<K>>, point: Point) -> Option<K> {
     let here = AABB::from_point([point.lng, point.lat]);
     let mut best: Option<&Candidate<K>> = None;
     for Leaf { data, .. } in layer.locate_in_envelope_intersecting(&here) {
@@ -211,13 +211,13 @@ pub fn from_rings(rings: &Rings) -> Result<MultiPolygon<f64>, BoundaryError> {
     }
     let polygons = rings.iter().map(|polygon| {
         let (shell, holes) = polygon.split_first().ok_or(BoundaryError::Empty)?;
-        let holes = holes.iter().map(|ring| line(ring)).collect::<Result<_, _>>()?;
-        Ok(Polygon::new(line(shell)?, holes))
+        let holes = holes.iter().map(|ring| build_ring(ring)).collect::<Result<_, _>>()?;
+        Ok(Polygon::new(build_ring(shell)?, holes))
     });
     Ok(MultiPolygon(polygons.collect::<Result<_, _>>()?))
 }
 
-fn line(ring: &[[f64; 2]]) -> Result<LineString<f64>, BoundaryError> {
+fn build_ring(ring: &[[f64; 2]]) -> Result<LineString<f64>, BoundaryError> {
     // A comparison that NaN fails.
     let placed = |[lng, lat]: &[f64; 2]| lng.abs() <= 180.0 && lat.abs() <= 90.0;
     if ring.len() < 4 {
@@ -282,8 +282,8 @@ mod tests {
             square(3, 1, 1.0, 1.0, 1.0),
         ]);
         assert_eq!(locator.locate(at(1.5, 1.5)), Some(2));
-        assert_eq!(locator.chain(at(1.5, 1.5)), [2, 1, 3]);
-        assert_eq!(locator.chain(at(7.0, 7.0)), [2]);
+        assert_eq!(locator.locate_all(at(1.5, 1.5)), [2, 1, 3]);
+        assert_eq!(locator.locate_all(at(7.0, 7.0)), [2]);
     }
 
     #[test]

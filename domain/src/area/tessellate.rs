@@ -24,24 +24,24 @@ pub fn split(shape: &MultiPolygon<f64>, weights: &[f64]) -> Vec<MultiPolygon<f64
         weights.fill(1.0);
     }
     let mut parts = Vec::with_capacity(weights.len());
-    divide(shape.orient(Direction::Default), &weights, &mut parts);
+    divide_shape(shape.orient(Direction::Default), &weights, &mut parts);
     parts
 }
 
-fn divide(shape: MultiPolygon<f64>, weights: &[f64], parts: &mut Vec<MultiPolygon<f64>>) {
+fn divide_shape(shape: MultiPolygon<f64>, weights: &[f64], parts: &mut Vec<MultiPolygon<f64>>) {
     if weights.len() < 2 {
         parts.extend(weights.iter().map(|_| shape.clone()));
         return;
     }
-    let (first, second) = weights.split_at(middle(weights));
+    let (first, second) = weights.split_at(find_middle(weights));
     let (one, both) = (first.iter().sum::<f64>(), weights.iter().sum::<f64>());
-    let (left, right) = cut(shape, one / both);
-    divide(left, first, parts);
-    divide(right, second, parts);
+    let (left, right) = cut_shape(shape, one / both);
+    divide_shape(left, first, parts);
+    divide_shape(right, second, parts);
 }
 
 /// How many weights to take for the first half to come closest to half of the sum.
-fn middle(weights: &[f64]) -> usize {
+fn find_middle(weights: &[f64]) -> usize {
     let half = weights.iter().sum::<f64>() / 2.0;
     let mut sum = 0.0;
     let mut best = (f64::INFINITY, 1);
@@ -56,7 +56,7 @@ fn middle(weights: &[f64]) -> usize {
 }
 
 /// Cuts off a fraction of the area across the longer side: its west, or its north.
-fn cut(shape: MultiPolygon<f64>, fraction: f64) -> (MultiPolygon<f64>, MultiPolygon<f64>) {
+fn cut_shape(shape: MultiPolygon<f64>, fraction: f64) -> (MultiPolygon<f64>, MultiPolygon<f64>) {
     let nothing = MultiPolygon(vec![]);
     // The fraction is NaN when all weights of this branch are zero; then the shape is empty.
     let Some(extent) = shape.bounding_rect().filter(|_| fraction > 0.0) else {
@@ -68,13 +68,13 @@ fn cut(shape: MultiPolygon<f64>, fraction: f64) -> (MultiPolygon<f64>, MultiPoly
     // A degree of longitude is shorter than one of latitude.
     let squeeze = extent.center().y.to_radians().cos().abs();
     if extent.width() * squeeze >= extent.height() {
-        let x = line_west_of(&shape, fraction);
-        (west(&shape, x), half_turn(&west(&half_turn(&shape), -x)))
+        let x = find_cut_line(&shape, fraction);
+        (clip_west(&shape, x), half_turn(&clip_west(&half_turn(&shape), -x)))
     } else {
         let turned = shape.map_coords(|c| Coord { x: -c.y, y: c.x });
-        let x = line_west_of(&turned, fraction);
+        let x = find_cut_line(&turned, fraction);
         let back = |part: MultiPolygon<f64>| part.map_coords(|c| Coord { x: c.y, y: -c.x });
-        (back(west(&turned, x)), back(half_turn(&west(&half_turn(&turned), -x))))
+        (back(clip_west(&turned, x)), back(half_turn(&clip_west(&half_turn(&turned), -x))))
     }
 }
 
@@ -84,7 +84,7 @@ fn half_turn(shape: &MultiPolygon<f64>) -> MultiPolygon<f64> {
 }
 
 /// The `x` that has the given fraction of the area to its west, by bisection.
-fn line_west_of(shape: &MultiPolygon<f64>, fraction: f64) -> f64 {
+fn find_cut_line(shape: &MultiPolygon<f64>, fraction: f64) -> f64 {
     let Some(extent) = shape.bounding_rect() else { return 0.0 };
     let (mut low, mut high) = (extent.min().x, extent.max().x);
     let edges: Vec<_> = shape.lines_iter().collect();
@@ -125,20 +125,20 @@ fn line_west_of(shape: &MultiPolygon<f64>, fraction: f64) -> f64 {
 }
 
 /// What lies west of the line `x`. Rings must run with the inside on their left.
-fn west(shape: &MultiPolygon<f64>, x: f64) -> MultiPolygon<f64> {
+fn clip_west(shape: &MultiPolygon<f64>, x: f64) -> MultiPolygon<f64> {
     let mut parts = Vec::new();
     for polygon in shape {
         let shell = polygon.exterior();
         if shell.coords().all(|c| c.x <= x) {
             parts.push(polygon.clone());
         } else if shell.coords().any(|c| c.x < x) {
-            parts.extend(west_of_polygon(polygon, x));
+            parts.extend(clip_polygon_west(polygon, x));
         }
     }
     MultiPolygon(parts)
 }
 
-fn west_of_polygon(polygon: &Polygon<f64>, x: f64) -> Vec<Polygon<f64>> {
+fn clip_polygon_west(polygon: &Polygon<f64>, x: f64) -> Vec<Polygon<f64>> {
     let mut rings = Vec::new();
     let mut chains = Vec::new();
     for ring in std::iter::once(polygon.exterior()).chain(polygon.interiors()) {
@@ -148,8 +148,8 @@ fn west_of_polygon(polygon: &Polygon<f64>, x: f64) -> Vec<Polygon<f64>> {
             chains.extend(chains_west_of(ring, x));
         }
     }
-    rings.extend(join(chains));
-    assemble(rings)
+    rings.extend(join_chains(chains));
+    assemble_polygons(rings)
 }
 
 /// A stretch of a ring that lies west of the line and begins and ends on it.
@@ -166,16 +166,16 @@ fn chains_west_of(ring: &LineString<f64>, x: f64) -> Vec<Chain> {
     }
     for edge in from_entry.skip_while(|edge| !enters(edge)).take(edges) {
         if enters(&edge) {
-            chains.push(vec![crossing(edge, x), edge.end]);
+            chains.push(vec![find_crossing(edge, x), edge.end]);
         } else if let Some(chain) = chains.last_mut().filter(|_| edge.start.x < x) {
-            chain.push(if edge.end.x < x { edge.end } else { crossing(edge, x) });
+            chain.push(if edge.end.x < x { edge.end } else { find_crossing(edge, x) });
         }
     }
     chains
 }
 
 #[expect(clippy::float_cmp, reason = "a corner exactly on the line stays that corner")]
-fn crossing(edge: geo::Line<f64>, x: f64) -> Coord<f64> {
+fn find_crossing(edge: geo::Line<f64>, x: f64) -> Coord<f64> {
     for corner in [edge.start, edge.end] {
         if corner.x == x {
             return corner;
@@ -187,7 +187,7 @@ fn crossing(edge: geo::Line<f64>, x: f64) -> Coord<f64> {
 
 /// Closes chains along the line. Walking it northwards, the inside of the shape lies between one
 /// chain's end and another's beginning, in turn; so the n-th end joins the n-th beginning.
-fn join(chains: Vec<Chain>) -> Vec<LineString<f64>> {
+fn join_chains(chains: Vec<Chain>) -> Vec<LineString<f64>> {
     let height = |at: Option<&Coord<f64>>| at.map_or(0.0, |c| c.y);
     let mut ends: Vec<usize> = (0..chains.len()).collect();
     let mut starts = ends.clone();
@@ -226,7 +226,7 @@ fn join(chains: Vec<Chain>) -> Vec<LineString<f64>> {
 }
 
 /// Puts every hole into the shell around it.
-fn assemble(rings: Vec<LineString<f64>>) -> Vec<Polygon<f64>> {
+fn assemble_polygons(rings: Vec<LineString<f64>>) -> Vec<Polygon<f64>> {
     let rings = rings.into_iter().map(|ring| Polygon::new(ring, vec![]));
     let (mut shells, holes): (Vec<_>, Vec<_>) =
         rings.filter(|ring| ring.signed_area() != 0.0).partition(|ring| ring.signed_area() > 0.0);
@@ -346,7 +346,7 @@ mod tests {
         ]]);
         for x in [0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0] {
             let oriented = wall.orient(Direction::Default);
-            let parts = [west(&oriented, x), half_turn(&west(&half_turn(&oriented), -x))];
+            let parts = [clip_west(&oriented, x), half_turn(&clip_west(&half_turn(&oriented), -x))];
             assert!(area_error(&wall, &parts) < 1e-12, "{x}");
             assert_partition(&wall, &parts);
         }

@@ -17,10 +17,10 @@ pub use self::{code::Scheme, heritage::Legacy, history::GridKind};
 use crate::core::{
     disclosure::{Disclosed, Shape, disclosed},
     id::AreaId,
-    named::named,
+    labelled_enum::labelled_enum,
 };
 
-named! {
+labelled_enum! {
     /// What kind of node an area is, from the root downwards.
     AreaKind {
         /// A city, the root (市).
@@ -56,7 +56,7 @@ impl AreaKind {
 ///
 /// An area contains another when its path is a prefix of the other's. A path stored on a case
 /// never changes: when the area is moved, the area gets another path, cases stay where they were,
-/// and who answers for the area reaches its old path too ([`AreaTree::reach`]).
+/// and who answers for the area reaches its old path too ([`AreaTree::expand_unit`]).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Path(pub String);
@@ -148,13 +148,13 @@ impl AreaTree {
     pub fn new(areas: impl IntoIterator<Item = Area>) -> Self {
         let mut tree = Self::default();
         for area in areas {
-            tree.add(area, false);
+            tree.add_area(area, false);
         }
-        tree.sort();
+        tree.sort_children();
         tree
     }
 
-    fn add(&mut self, area: Area, retired: bool) {
+    fn add_area(&mut self, area: Area, retired: bool) {
         self.by_code.insert(area.code.clone(), area.id);
         match area.parent {
             // It is found, but is no area's child.
@@ -165,7 +165,7 @@ impl AreaTree {
         self.areas.insert(area.id, area);
     }
 
-    fn sort(&mut self) {
+    fn sort_children(&mut self) {
         let areas = &self.areas;
         for children in self.children.values_mut() {
             children.sort_by_key(|id| areas.get(id).map(|area| area.code.clone()));
@@ -178,7 +178,7 @@ impl AreaTree {
     }
 
     /// The area with this code.
-    pub fn by_code(&self, code: &str) -> Option<&Area> {
+    pub fn find_by_code(&self, code: &str) -> Option<&Area> {
         self.by_code.get(code).and_then(|id| self.areas.get(id))
     }
 
@@ -189,11 +189,14 @@ impl AreaTree {
 
     /// The area above; where that is no more, what became of it.
     pub fn parent(&self, id: AreaId) -> Option<&Area> {
-        self.get(id)?.parent.map(|parent| self.heir(parent)).and_then(|parent| self.get(parent))
+        self.get(id)?
+            .parent
+            .map(|parent| self.find_heir(parent))
+            .and_then(|parent| self.get(parent))
     }
 
     /// The nearest area at or above `id` of this kind.
-    pub fn above(&self, id: AreaId, kind: AreaKind) -> Option<&Area> {
+    pub fn nearest_of_kind(&self, id: AreaId, kind: AreaKind) -> Option<&Area> {
         let mut area = self.get(id)?;
         while area.kind != kind {
             area = self.parent(area.id)?;

@@ -20,7 +20,7 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use crate::{
     Instant,
-    core::{disclosure::disclosed, id::AreaId, sheet::Fault},
+    core::{disclosure::disclosed, id::AreaId, tabular_import::Fault},
 };
 
 mod check;
@@ -94,20 +94,20 @@ impl CalendarBook {
 
     /// Reads files in the holiday-cn format, all or none of them. They replace years the book
     /// has; pointers of faults begin with the index of the file, as `/0/days/3/date`.
-    pub fn import(&mut self, files: &[&str]) -> Result<(), Vec<Fault>> {
+    pub fn import_years(&mut self, files: &[&str]) -> Result<(), Vec<Fault>> {
         let (mut years, mut faults) = (BTreeMap::new(), Vec::new());
         for (index, text) in files.iter().enumerate() {
             match HolidayYear::parse(text) {
                 Ok(year) => match years.entry(year.year) {
                     Entry::Vacant(place) => _ = place.insert((index, year)),
                     Entry::Occupied(place) => {
-                        let fault = FaultCode::YearTwice.at(format!("/{index}/year"));
-                        let fault = fault.with("year", year.year);
-                        faults.push(fault.with("first", format!("/{}/year", place.get().0)));
+                        let fault = FaultCode::YearTwice.fault_at(format!("/{index}/year"));
+                        let fault = fault.with_fact("year", year.year);
+                        faults.push(fault.with_fact("first", format!("/{}/year", place.get().0)));
                     }
                 },
                 Err(found) => {
-                    faults.extend(found.into_iter().map(|f| f.under(&format!("/{index}"))));
+                    faults.extend(found.into_iter().map(|f| f.under_prefix(&format!("/{index}"))));
                 }
             }
         }
@@ -151,7 +151,7 @@ impl Calendars {
     /// The calendar of an area: its own or the nearest above. `chain` are the area and all above
     /// it, the deepest first; an area under no schedule keeps the tenant's, or else the default
     /// hours.
-    pub fn nearest(&self, chain: &[AreaId]) -> &Arc<Calendar> {
+    pub fn find_nearest(&self, chain: &[AreaId]) -> &Arc<Calendar> {
         chain.iter().find_map(|area| self.by_area.get(&Some(*area))).unwrap_or(&self.whole)
     }
 }

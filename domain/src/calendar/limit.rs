@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::{disclosure::disclosed, named::named};
+use crate::core::{disclosure::disclosed, labelled_enum::labelled_enum};
 
 /// How long a duty may take.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
@@ -18,7 +18,7 @@ pub struct Limit {
     pub unit: LimitUnit,
 }
 
-named! {
+labelled_enum! {
     /// The unit of a [`Limit`].
     LimitUnit {
         /// 60 seconds, nights and holidays included.

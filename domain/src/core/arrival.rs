@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Instant,
-    core::{id::CommandId, named::named},
+    core::{id::CommandId, labelled_enum::labelled_enum},
 };
 
-named! {
+labelled_enum! {
     /// What is odd about a time.
     Oddity {
         /// The phone's clock is off by more than a transmission takes.
@@ -27,7 +27,7 @@ named! {
     }
 }
 
-named! {
+labelled_enum! {
     /// What became of a command that a phone had kept.
     Fate {
         /// It was done now.
@@ -61,7 +61,7 @@ impl Skew {
     const MOST_MS: i64 = 100 * 366 * 86_400_000;
 
     /// What a phone's clock showed when it sent what arrived at `received`.
-    pub fn measured(sent: Instant, received: Instant) -> Self {
+    pub fn measure(sent: Instant, received: Instant) -> Self {
         let ms = received.signed_duration_since(sent).num_milliseconds();
         let ms = ms.clamp(-Self::MOST_MS, Self::MOST_MS);
         if ms.abs() <= Self::TOLERANCE_MS { Self(0) } else { Self(ms) }
@@ -78,24 +78,24 @@ impl Skew {
     }
 
     /// A time of the phone by our clock.
-    pub fn correct(self, at: Instant) -> Instant {
+    pub fn correct_time(self, at: Instant) -> Instant {
         at.checked_add_signed(Duration::milliseconds(self.0)).unwrap_or(at)
     }
 }
 
 /// When a command was typed that a phone had kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Typed {
+pub struct OfflineTime {
     /// By the phone's clock.
     pub client_at: Instant,
     /// By how much that clock differs.
     pub skew: Skew,
 }
 
-impl Typed {
+impl OfflineTime {
     /// By our clock.
     pub fn happened_at(self) -> Instant {
-        self.skew.correct(self.client_at)
+        self.skew.correct_time(self.client_at)
     }
 }
 
@@ -118,8 +118,8 @@ pub struct Arrival {
 
 impl Arrival {
     /// When it was typed.
-    pub const fn typed(&self) -> Typed {
-        Typed { client_at: self.client_at, skew: self.skew }
+    pub const fn offline_time(&self) -> OfflineTime {
+        OfflineTime { client_at: self.client_at, skew: self.skew }
     }
 
     /// Days after which a time is long ago.
@@ -133,7 +133,7 @@ impl Arrival {
         login: Option<Instant>,
         received_at: Instant,
     ) -> Self {
-        let happened_at = skew.correct(client_at);
+        let happened_at = skew.correct_time(client_at);
         let tolerance = Duration::milliseconds(Skew::TOLERANCE_MS);
         let age = received_at.signed_duration_since(happened_at);
         let odd = [
@@ -158,7 +158,7 @@ mod tests {
     }
 
     fn arrival(typed: i64, sent: i64, login: i64, received: i64) -> Arrival {
-        let skew = Skew::measured(at(sent), at(received));
+        let skew = Skew::measure(at(sent), at(received));
         Arrival::new(CommandId(uuid::Uuid::nil()), at(typed), skew, Some(at(login)), at(received))
     }
 

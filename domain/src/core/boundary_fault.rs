@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::named::named;
+use crate::core::labelled_enum::labelled_enum;
 
-named! {
+labelled_enum! {
     /// What is wrong with a boundary.
     FaultCode {
         /// No polygon, or a polygon without a shell.

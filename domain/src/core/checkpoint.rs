@@ -10,8 +10,8 @@ use crate::{
 };
 
 /// The digest over a feed, entry by entry in its order.
-pub fn step(before: Hash, position: i64, hash: &[u8]) -> Hash {
-    Hash::of(&[&before.0[..], &position.to_be_bytes(), hash].concat())
+pub fn extend_digest(before: Hash, position: i64, hash: &[u8]) -> Hash {
+    Hash::digest(&[&before.0[..], &position.to_be_bytes(), hash].concat())
 }
 
 /// What a tenant's records were at a time.

@@ -7,9 +7,9 @@
 use chrono::Duration;
 use serde::{Deserialize, Serialize};
 
-use crate::core::named::named;
+use crate::core::labelled_enum::labelled_enum;
 
-named! {
+labelled_enum! {
     /// By which way something is told.
     Channel {
         /// To a server of another party, signed.
@@ -23,7 +23,7 @@ named! {
     }
 }
 
-named! {
+labelled_enum! {
     /// How far a delivery is.
     State {
         /// It is tried, or tried again when its time comes.
@@ -37,7 +37,7 @@ named! {
     }
 }
 
-named! {
+labelled_enum! {
     /// What an attempt came to.
     Outcome {
         /// It was taken.
@@ -51,7 +51,7 @@ named! {
     }
 }
 
-named! {
+labelled_enum! {
     /// How an event is wrapped for a webhook.
     Envelope {
         /// As Standard Webhooks recommends: type, timestamp and data.
@@ -72,7 +72,11 @@ pub const PATIENCE: Duration = Duration::hours(24);
 
 /// How long to wait after the attempt of this number, from 1; none after the last. `chance` from 0
 /// to 1 adds up to a fifth. A longer wait that the receiver asks for is kept, up to a day.
-pub fn wait(attempts: u32, chance: f64, asked: Option<Duration>) -> Option<Duration> {
+pub fn compute_retry_delay(
+    attempts: u32,
+    chance: f64,
+    asked: Option<Duration>,
+) -> Option<Duration> {
     let at = usize::try_from(attempts).ok()?.checked_sub(1)?;
     let seconds = WAITS.get(at).copied()?;
     #[expect(clippy::cast_possible_truncation, reason = "at most a fifth of a day in milliseconds")]
@@ -86,7 +90,7 @@ pub fn wait(attempts: u32, chance: f64, asked: Option<Duration>) -> Option<Durat
 }
 
 /// What the status of an HTTP answer says; none stands for no answer.
-pub const fn verdict(status: Option<u16>) -> Outcome {
+pub const fn classify_status(status: Option<u16>) -> Outcome {
     match status {
         Some(200..=299) => Outcome::Taken,
         Some(410) => Outcome::Gone,
@@ -113,30 +117,33 @@ mod tests {
             (Some(500), Outcome::Again),
             (None, Outcome::Again),
         ] {
-            assert_eq!(verdict(status), outcome, "{status:?}");
+            assert_eq!(classify_status(status), outcome, "{status:?}");
         }
     }
 
     #[test]
     fn it_is_tried_for_days_and_then_given_up() {
-        let all: i64 = (1..=9).filter_map(|no| wait(no, 0.0, None)).map(|w| w.num_seconds()).sum();
+        let all: i64 = (1..=9)
+            .filter_map(|no| compute_retry_delay(no, 0.0, None))
+            .map(|w| w.num_seconds())
+            .sum();
         assert!((3 * 86_400..4 * 86_400).contains(&all), "{all}");
-        assert_eq!(wait(10, 0.5, None), None);
-        assert_eq!(wait(0, 0.5, None), None);
+        assert_eq!(compute_retry_delay(10, 0.5, None), None);
+        assert_eq!(compute_retry_delay(0, 0.5, None), None);
     }
 
     proptest! {
         #[test]
         fn waiting_grows_and_stays_within_a_fifth(no in 1_u32..9, chance in 0.0_f64..1.0) {
-            let (now, next) = (wait(no, chance, None).unwrap(), wait(no + 1, 0.0, None).unwrap());
+            let (now, next) = (compute_retry_delay(no, chance, None).unwrap(), compute_retry_delay(no + 1, 0.0, None).unwrap());
             prop_assert!(now < next);
-            let least = wait(no, 0.0, None).unwrap();
+            let least = compute_retry_delay(no, 0.0, None).unwrap();
             prop_assert!(now >= least && now <= least + least / 5);
         }
 
         #[test]
         fn whoever_asks_for_time_is_given_it_within_a_day(no in 1_u32..=9, asked in 0_i64..1_000_000) {
-            let given = wait(no, 0.0, Some(Duration::seconds(asked))).unwrap();
+            let given = compute_retry_delay(no, 0.0, Some(Duration::seconds(asked))).unwrap();
             prop_assert!(given >= Duration::seconds(asked.min(86_400)));
             prop_assert!(given <= Duration::hours(24));
         }

@@ -62,7 +62,7 @@ pub fn is_client_made(id: Uuid) -> bool {
 /// eight characters of its identifier (Crockford base 32: no I, L, O, U).
 ///
 /// It is derived, so it needs no counter that callers would queue for.
-pub fn number(prefix: char, id: Uuid, at: crate::Instant) -> String {
+pub fn format_number(prefix: char, id: Uuid, at: crate::Instant) -> String {
     const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
     let (_, low) = id.as_u64_pair();
     let mut digits = String::with_capacity(8);

@@ -18,7 +18,7 @@ pub struct Hash(pub [u8; 32]);
 
 impl Hash {
     /// The digest of some bytes.
-    pub fn of(bytes: &[u8]) -> Self {
+    pub fn digest(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
 
@@ -28,7 +28,7 @@ impl Hash {
     }
 
     /// An identity made of it: version 8 of RFC 9562, by a rule of one's own.
-    pub fn id(&self) -> Uuid {
+    pub fn to_uuid(&self) -> Uuid {
         let bytes = self.0.first_chunk::<16>().copied().unwrap_or_default();
         uuid::Builder::from_custom_bytes(bytes).into_uuid()
     }
@@ -46,7 +46,7 @@ impl Hash {
     }
 
     /// The digest as 64 lower-case hexadecimal digits.
-    pub fn hex(&self) -> String {
+    pub fn to_hex(&self) -> String {
         use std::fmt::Write;
         self.0.iter().fold(String::with_capacity(64), |mut text, byte| {
             // Writing to a String cannot fail.
@@ -167,7 +167,7 @@ pub struct Entry {
 
 impl Entry {
     /// The hash this entry ought to have.
-    pub fn computed(&self) -> Hash {
+    pub fn compute_hash(&self) -> Hash {
         let mut digest = Sha256::new();
         digest.update(self.before.0);
         digest.update(self.tenant.0.as_bytes());
@@ -190,14 +190,14 @@ impl Entry {
     pub fn take_part(&mut self, part: i16) {
         if self.part != part {
             self.part = part;
-            self.hash = self.computed();
+            self.hash = self.compute_hash();
         }
     }
 
     /// The entry with its hash set.
     #[must_use]
-    pub fn sealed(mut self) -> Self {
-        self.hash = self.computed();
+    pub fn with_computed_hash(mut self) -> Self {
+        self.hash = self.compute_hash();
         self
     }
 }
@@ -225,7 +225,7 @@ pub enum Break {
 }
 
 /// Checks a whole chain, in order; answers the hash at its end.
-pub fn verify<'a, I: IntoIterator<Item = &'a Entry>>(entries: I) -> Result<Hash, Break> {
+pub fn verify_chain<'a, I: IntoIterator<Item = &'a Entry>>(entries: I) -> Result<Hash, Break> {
     let (mut head, mut expected) = (Hash::default(), 1);
     for entry in entries {
         if entry.seq != expected {
@@ -234,7 +234,7 @@ pub fn verify<'a, I: IntoIterator<Item = &'a Entry>>(entries: I) -> Result<Hash,
         if entry.before != head {
             return Err(Break::Link { seq: entry.seq });
         }
-        if entry.computed() != entry.hash {
+        if entry.compute_hash() != entry.hash {
             return Err(Break::Content { seq: entry.seq });
         }
         (head, expected) = (entry.hash, expected + 1);

@@ -18,25 +18,25 @@ pub struct Tally {
 impl Tally {
     /// With one record more.
     #[must_use]
-    pub fn with(self, digest: Hash) -> Self {
-        Self { count: self.count + 1, sum: add(self.sum, digest) }
+    pub fn with_record(self, digest: Hash) -> Self {
+        Self { count: self.count + 1, sum: add_hashes(self.sum, digest) }
     }
 
     /// With one record fewer.
     #[must_use]
-    pub fn without(self, digest: Hash) -> Self {
+    pub fn without_record(self, digest: Hash) -> Self {
         // Minus a number is its complement and one.
         let mut one = [0; 32];
         if let Some(last) = one.last_mut() {
             *last = 1;
         }
-        let minus = add(Hash(digest.0.map(|byte| !byte)), Hash(one));
-        Self { count: self.count - 1, sum: add(self.sum, minus) }
+        let minus = add_hashes(Hash(digest.0.map(|byte| !byte)), Hash(one));
+        Self { count: self.count - 1, sum: add_hashes(self.sum, minus) }
     }
 }
 
 /// The sum, cut to 256 bits.
-fn add(one: Hash, other: Hash) -> Hash {
+fn add_hashes(one: Hash, other: Hash) -> Hash {
     let mut sum = [0; 32];
     let mut carry = false;
     for (to, (a, b)) in sum.iter_mut().zip(one.0.iter().zip(&other.0)).rev() {
@@ -55,7 +55,7 @@ pub mod hexadecimal {
 
     /// Writes it as 64 digits.
     pub fn serialize<S: Serializer>(hash: &Hash, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(&hash.hex())
+        to.serialize_str(&hash.to_hex())
     }
 
     /// Reads 64 digits.
@@ -70,23 +70,29 @@ mod tests {
     use super::*;
 
     fn digest(text: &str) -> Hash {
-        Hash::of(text.as_bytes())
+        Hash::digest(text.as_bytes())
     }
 
     #[test]
     fn what_is_added_and_taken_away_leaves_what_was() {
-        let before = Tally::default().with(digest("a")).with(digest("b"));
-        assert_eq!(before, Tally::default().with(digest("b")).with(digest("a")));
-        assert_eq!(before.with(digest("c")).without(digest("c")), before);
-        assert_eq!(before.without(digest("a")).without(digest("b")), Tally::default());
-        assert_ne!(before.with(digest("c")), before.with(digest("d")));
-        assert_ne!(before.with(digest("a")).sum, before.sum);
-        assert_eq!(Tally::default().with(Hash([255; 32])).with(Hash([255; 32])).sum.0[31], 254);
+        let before = Tally::default().with_record(digest("a")).with_record(digest("b"));
+        assert_eq!(before, Tally::default().with_record(digest("b")).with_record(digest("a")));
+        assert_eq!(before.with_record(digest("c")).without_record(digest("c")), before);
+        assert_eq!(
+            before.without_record(digest("a")).without_record(digest("b")),
+            Tally::default()
+        );
+        assert_ne!(before.with_record(digest("c")), before.with_record(digest("d")));
+        assert_ne!(before.with_record(digest("a")).sum, before.sum);
+        assert_eq!(
+            Tally::default().with_record(Hash([255; 32])).with_record(Hash([255; 32])).sum.0[31],
+            254
+        );
     }
 
     #[test]
     fn a_tally_is_written_and_read() {
-        let tally = Tally::default().with(digest("a"));
+        let tally = Tally::default().with_record(digest("a"));
         let text = serde_json::to_string(&tally).unwrap();
         assert_eq!(serde_json::from_str::<Tally>(&text).unwrap(), tally);
         assert!(serde_json::from_str::<Tally>(r#"{"count":1,"sum":"zz"}"#).is_err());

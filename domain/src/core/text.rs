@@ -54,7 +54,7 @@ impl std::fmt::Display for Fault {
 /// so they are read, as something that is seen to be nothing.
 const UNSEEN: &str = "□";
 
-fn check(text: &str, max: usize, breaks: bool) -> Result<String, Fault> {
+fn check_text(text: &str, max: usize, breaks: bool) -> Result<String, Fault> {
     let text = text.trim();
     if text.is_empty() {
         return Err(Fault::Empty);
@@ -71,8 +71,8 @@ fn check(text: &str, max: usize, breaks: bool) -> Result<String, Fault> {
     if text.chars().all(plain) {
         return Ok(text.to_owned());
     }
-    let seen = if breaks { seen_in_prose(text) } else { seen_in_line(text) };
-    let blank = |c: char| c.is_whitespace() || c == '\u{2800}' || is_unseen(c) || is_joiner(c);
+    let seen = if breaks { clean_prose(text) } else { clean_line(text) };
+    let blank = |c: char| c.is_whitespace() || c == '\u{2800}' || is_invisible(c) || is_joiner(c);
     if seen.chars().all(blank) {
         return Ok(UNSEEN.to_owned());
     }
@@ -80,20 +80,20 @@ fn check(text: &str, max: usize, breaks: bool) -> Result<String, Fault> {
 }
 
 /// A text without overrides of direction.
-fn seen_in_prose(text: &str) -> String {
+fn clean_prose(text: &str) -> String {
     let turned = |c: &char| matches!(*c, '\u{202d}' | '\u{202e}');
     let broken = |c| if is_separator(c) { '\n' } else { c };
     text.chars().filter(|c| !turned(c)).map(broken).collect()
 }
 
 /// A line without what cannot be seen.
-fn seen_in_line(text: &str) -> String {
+fn clean_line(text: &str) -> String {
     let seen: Vec<char> = text
         .chars()
-        .filter(|c| !is_unseen(*c))
+        .filter(|c| !is_invisible(*c))
         .map(|c| if is_separator(c) { ' ' } else { c })
         .collect();
-    let joins = |at: Option<usize>| at.and_then(|at| seen.get(at)).is_some_and(|c| is_joined(*c));
+    let joins = |at: Option<usize>| at.and_then(|at| seen.get(at)).is_some_and(|c| is_joinable(*c));
     let stays = |(at, c): &(usize, char)| {
         !is_joiner(*c) || (joins(at.checked_sub(1)) && joins(at.checked_add(1)))
     };
@@ -112,7 +112,7 @@ const fn is_joiner(c: char) -> bool {
 
 /// What takes no room and joins nothing: marks, embeddings, overrides and isolates of direction, soft
 /// hyphens, spaces and fillers without width, byte order marks, annotations, tags.
-const fn is_unseen(c: char) -> bool {
+const fn is_invisible(c: char) -> bool {
     matches!(
         c,
         '\u{ad}'
@@ -134,7 +134,7 @@ const fn is_unseen(c: char) -> bool {
 
 /// What a joiner can stand beside: letters of scripts that join, pictures, and what chooses the form
 /// or colour of a picture. Latin and Chinese characters never join.
-const fn is_joined(c: char) -> bool {
+const fn is_joinable(c: char) -> bool {
     matches!(
         c,
         // Arabic (Uyghur, Kazakh), Syriac, N'Ko, the scripts of India, Tibetan, Burmese (Dai).
@@ -172,7 +172,7 @@ macro_rules! texts {
             }
 
             /// A text this program comes with, well formed because it was written so.
-            pub(crate) fn fixed(text: &'static str) -> Self {
+            pub(crate) fn from_static(text: &'static str) -> Self {
                 Self(text.to_owned())
             }
         }
@@ -180,14 +180,14 @@ macro_rules! texts {
         impl TryFrom<String> for $name {
             type Error = Fault;
             fn try_from(text: String) -> Result<Self, Fault> {
-                check(&text, $max, $breaks).map(Self)
+                check_text(&text, $max, $breaks).map(Self)
             }
         }
 
         impl TryFrom<&str> for $name {
             type Error = Fault;
             fn try_from(text: &str) -> Result<Self, Fault> {
-                check(text, $max, $breaks).map(Self)
+                check_text(text, $max, $breaks).map(Self)
             }
         }
 

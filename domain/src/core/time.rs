@@ -6,22 +6,22 @@ use chrono::{DateTime, Duration, FixedOffset, NaiveDate, Utc};
 pub type Instant = DateTime<Utc>;
 
 /// `start` and so much more; the end of time where that is beyond it.
-pub fn later(start: Instant, length: Duration) -> Instant {
+pub fn saturating_add(start: Instant, length: Duration) -> Instant {
     start.checked_add_signed(length).unwrap_or(Instant::MAX_UTC)
 }
 
 /// `start` and so much less; the beginning of time where that is before it.
-pub fn earlier(start: Instant, length: Duration) -> Instant {
+pub fn saturating_sub(start: Instant, length: Duration) -> Instant {
     start.checked_sub_signed(length).unwrap_or(Instant::MIN_UTC)
 }
 
 /// The calendar day of an instant in China, which has one time zone and no summer time.
 pub fn local_day(at: Instant) -> NaiveDate {
-    local(at).date_naive()
+    to_local(at).date_naive()
 }
 
 /// An instant on the clocks of China.
-pub fn local(at: Instant) -> DateTime<FixedOffset> {
+pub fn to_local(at: Instant) -> DateTime<FixedOffset> {
     const EAST: i32 = 8 * 3600;
     match FixedOffset::east_opt(EAST) {
         Some(offset) => at.with_timezone(&offset),

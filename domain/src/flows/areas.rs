@@ -249,28 +249,28 @@ pub fn decide(
     let decided = Decided::default();
     let mut draft = Draft { cx, registry: registry.clone(), from, touched: Vec::new(), decided };
     match command {
-        Command::Create { area, parent } => draft.create(*area, parent)?,
+        Command::Create { area, parent } => draft.create_area(*area, parent)?,
         Command::Rename { id, name } => {
-            draft.changeable(id)?;
+            draft.require_changeable(id)?;
             let name: String = name.into();
-            draft.event(Event::Renamed { id, name, from });
+            draft.apply_event(Event::Renamed { id, name, from });
         }
-        Command::Describe { id, grid, households } => draft.describe(id, grid, households)?,
+        Command::Describe { id, grid, households } => draft.describe_area(id, grid, households)?,
         Command::Redraw { id, boundary } => {
-            draft.changeable(id)?;
-            draft.redraw(id, &boundary)?;
+            draft.require_changeable(id)?;
+            draft.redraw_boundary(id, &boundary)?;
         }
-        Command::Split { id, parts } => draft.split(id, parts)?,
-        Command::Merge { ids, into } => draft.merge(&ids, into)?,
-        Command::Retire { id, successors, owes } => draft.retire(id, &successors, owes)?,
-        Command::Transfer { id, parent } => draft.transfer(id, parent)?,
+        Command::Split { id, parts } => draft.split_area(id, parts)?,
+        Command::Merge { ids, into } => draft.merge_areas(&ids, into)?,
+        Command::Retire { id, successors, owes } => draft.retire_area(id, &successors, owes)?,
+        Command::Transfer { id, parent } => draft.transfer_area(id, parent)?,
     }
     Ok(draft.finish())
 }
 
 impl Draft<'_> {
     /// Applies an event and remembers it.
-    fn event(&mut self, event: Event) {
+    fn apply_event(&mut self, event: Event) {
         let touched = self.registry.apply(&event, self.cx.seq);
         for id in touched {
             if !self.touched.contains(&id) {
@@ -284,25 +284,25 @@ impl Draft<'_> {
         let known = |id: &AreaId| self.registry.get(*id).cloned();
         self.decided.changed = self.touched.iter().filter_map(known).collect();
         // A parent has the shorter path, and is written first.
-        let depth = |record: &Record| record.newest().map_or(0, |v| v.path.as_str().len());
+        let depth = |record: &Record| record.newest_version().map_or(0, |v| v.path.as_str().len());
         self.decided.changed.sort_by_key(depth);
         self.decided
     }
 
     /// An area that stands on the day and that the actor may change.
-    fn changeable(&self, id: AreaId) -> Result<Record, Refusal> {
-        let record = self.standing(id)?;
-        let version = record.newest().ok_or(Refusal::UnknownArea { id })?;
-        self.cx.require(Permission::ManageAreas, &version.path, &version.name)?;
+    fn require_changeable(&self, id: AreaId) -> Result<Record, Refusal> {
+        let record = self.require_in_force(id)?;
+        let version = record.newest_version().ok_or(Refusal::UnknownArea { id })?;
+        self.cx.require_permission(Permission::ManageAreas, &version.path, &version.name)?;
         Ok(record)
     }
 
     /// An area that stands on the day, with nothing decided for later.
-    fn standing(&self, id: AreaId) -> Result<Record, Refusal> {
+    fn require_in_force(&self, id: AreaId) -> Result<Record, Refusal> {
         let record = self.registry.get(id).ok_or(Refusal::UnknownArea { id })?;
-        let version = record.newest().ok_or(Refusal::UnknownArea { id })?;
+        let version = record.newest_version().ok_or(Refusal::UnknownArea { id })?;
         if record.until.is_some() {
-            return Err(self.retired(record, version));
+            return Err(self.refuse_retired_area(record, version));
         }
         if version.from > self.from {
             let latest = local_day(self.cx.at).checked_add_days(Days::new(AHEAD_DAYS));
@@ -312,9 +312,9 @@ impl Draft<'_> {
         Ok(record.clone())
     }
 
-    fn retired(&self, record: &Record, version: &Version) -> Refusal {
+    fn refuse_retired_area(&self, record: &Record, version: &Version) -> Refusal {
         let name = |id: &AreaId| {
-            let version = self.registry.get(*id).and_then(Record::newest);
+            let version = self.registry.get(*id).and_then(Record::newest_version);
             version.map(|version| version.name.clone())
         };
         let successors = record.successors.iter().filter_map(name).collect();
@@ -322,13 +322,13 @@ impl Draft<'_> {
     }
 
     /// Checks that one kind may lie in another area; answers that area's path.
-    fn fits(
+    fn check_parent(
         &self,
         (kind, grid, name): (AreaKind, Option<GridKind>, &str),
         parent: AreaId,
     ) -> Result<Path, Refusal> {
-        let above = self.standing(parent)?;
-        let version = above.newest().ok_or(Refusal::UnknownArea { id: parent })?;
+        let above = self.require_in_force(parent)?;
+        let version = above.newest_version().ok_or(Refusal::UnknownArea { id: parent })?;
         let micro = kind == AreaKind::Grid
             && above.kind == AreaKind::Grid
             && grid == Some(GridKind::Micro)
@@ -341,33 +341,33 @@ impl Draft<'_> {
         Ok(version.path.clone())
     }
 
-    fn create(&mut self, area: NewArea, parent: AreaId) -> Result<(), Refusal> {
-        let above = self.standing(parent)?;
-        let version = above.newest().ok_or(Refusal::UnknownArea { id: parent })?;
-        self.cx.require(Permission::ManageAreas, &version.path, &version.name)?;
-        self.make(area, Some(parent), Vec::new())
+    fn create_area(&mut self, area: NewArea, parent: AreaId) -> Result<(), Refusal> {
+        let above = self.require_in_force(parent)?;
+        let version = above.newest_version().ok_or(Refusal::UnknownArea { id: parent })?;
+        self.cx.require_permission(Permission::ManageAreas, &version.path, &version.name)?;
+        self.add_area(area, Some(parent), Vec::new())
     }
 
-    fn make(
+    fn add_area(
         &mut self,
         area: NewArea,
         parent: Option<AreaId>,
         predecessors: Vec<AreaId>,
     ) -> Result<(), Refusal> {
         let NewArea { id, kind, code, name, grid, households, boundary } = area;
-        let Some(scheme) = Scheme::of(kind, &code) else {
-            return Err(Refusal::BadAreaCode { code, expected: Scheme::expected(kind) });
+        let Some(scheme) = Scheme::detect(kind, &code) else {
+            return Err(Refusal::BadAreaCode { code, expected: Scheme::expected_form(kind) });
         };
-        if self.registry.by_code(&code).is_some() || self.registry.get(id).is_some() {
+        if self.registry.find_by_code(&code).is_some() || self.registry.get(id).is_some() {
             return Err(Refusal::AlreadyExists { what: "area code" });
         }
         let name: String = name.into();
         let above = match parent {
-            Some(parent) => Some(self.fits((kind, grid, &name), parent)?),
+            Some(parent) => Some(self.check_parent((kind, grid, &name), parent)?),
             None => None,
         };
         let drawn = match &boundary {
-            Some(boundary) => Some(self.draw(id, boundary)?),
+            Some(boundary) => Some(self.draw_boundary(id, boundary)?),
             None => None,
         };
         let version = Version {
@@ -386,181 +386,185 @@ impl Draft<'_> {
         let record =
             Record { id, kind, code, scheme, versions, until, predecessors, successors, seq };
         let repaired = drawn.is_some_and(|(_, repaired)| repaired);
-        self.event(Event::Created { area: Box::new(record), repaired });
+        self.apply_event(Event::Created { area: Box::new(record), repaired });
         Ok(())
     }
 
-    fn redraw(&mut self, id: AreaId, drawing: &Drawing) -> Result<(), Refusal> {
-        let (boundary, repaired) = self.draw(id, drawing)?;
+    fn redraw_boundary(&mut self, id: AreaId, drawing: &Drawing) -> Result<(), Refusal> {
+        let (boundary, repaired) = self.draw_boundary(id, drawing)?;
         let from = self.from;
-        self.event(Event::Redrawn { id, boundary, repaired, from });
+        self.apply_event(Event::Redrawn { id, boundary, repaired, from });
         Ok(())
     }
 
     /// Checks a boundary and remembers it; answers its digest and whether it was repaired.
-    fn draw(&mut self, id: AreaId, drawing: &Drawing) -> Result<(String, bool), Refusal> {
-        let (boundary, repaired) = boundary::sound(&drawing.rings, drawing.repair)
+    fn draw_boundary(&mut self, id: AreaId, drawing: &Drawing) -> Result<(String, bool), Refusal> {
+        let (boundary, repaired) = boundary::read_sound(&drawing.rings, drawing.repair)
             .map_err(|faults| Refusal::BadBoundary { faults })?;
-        Ok((self.keep(id, &boundary), repaired))
+        Ok((self.push_boundary(id, &boundary), repaired))
     }
 
-    fn keep(&mut self, id: AreaId, boundary: &MultiPolygon) -> String {
+    fn push_boundary(&mut self, id: AreaId, boundary: &MultiPolygon) -> String {
         let text = Drawn::new(boundary).text();
-        let digest = Hash::of(text.as_bytes()).hex();
+        let digest = Hash::digest(text.as_bytes()).to_hex();
         self.decided.drawn.push((id, text));
         digest
     }
 
-    fn describe(
+    fn describe_area(
         &mut self,
         id: AreaId,
         grid: Option<GridKind>,
         households: Option<u32>,
     ) -> Result<(), Refusal> {
-        let record = self.changeable(id)?;
-        let known = record.newest().ok_or(Refusal::UnknownArea { id })?;
+        let record = self.require_changeable(id)?;
+        let known = record.newest_version().ok_or(Refusal::UnknownArea { id })?;
         if grid.is_some() && record.kind != AreaKind::Grid {
             return Err(Refusal::NotAGrid { area: known.name.clone() });
         }
         let (grid, households) = (grid.or(known.grid), households.or(known.households));
         let from = self.from;
-        self.event(Event::Described { id, grid, households, from });
+        self.apply_event(Event::Described { id, grid, households, from });
         Ok(())
     }
 
-    fn split(&mut self, id: AreaId, parts: Vec<(NewArea, Vec<AreaId>)>) -> Result<(), Refusal> {
-        let record = self.changeable(id)?;
-        let (parent, kind) = (record.newest().and_then(|v| v.parent), record.kind);
-        let Some(parent) = parent else { return Err(self.no_level(&record)) };
+    fn split_area(
+        &mut self,
+        id: AreaId,
+        parts: Vec<(NewArea, Vec<AreaId>)>,
+    ) -> Result<(), Refusal> {
+        let record = self.require_changeable(id)?;
+        let (parent, kind) = (record.newest_version().and_then(|v| v.parent), record.kind);
+        let Some(parent) = parent else { return Err(self.refuse_wrong_level(&record)) };
         let from = self.from;
         let mut successors = Vec::with_capacity(parts.len());
         for (part, children) in parts {
             let into = part.id;
-            self.make(NewArea { kind, ..part }, Some(parent), vec![id])?;
+            self.add_area(NewArea { kind, ..part }, Some(parent), vec![id])?;
             for child in children {
-                let moved = self.standing(child)?;
-                let version = moved.newest().ok_or(Refusal::UnknownArea { id: child })?;
+                let moved = self.require_in_force(child)?;
+                let version = moved.newest_version().ok_or(Refusal::UnknownArea { id: child })?;
                 if version.parent != Some(id) {
-                    let (area, parent) = (version.name.clone(), self.name(id));
+                    let (area, parent) = (version.name.clone(), self.find_name(id));
                     return Err(Refusal::WrongLevel { area, parent });
                 }
-                self.movable(child)?;
-                self.event(Event::Transferred { id: child, parent: into, from });
+                self.require_movable(child)?;
+                self.apply_event(Event::Transferred { id: child, parent: into, from });
             }
             successors.push(into);
         }
-        self.end(id, successors)
+        self.end_area(id, successors)
     }
 
-    fn merge(&mut self, ids: &[AreaId], into: Into) -> Result<(), Refusal> {
+    fn merge_areas(&mut self, ids: &[AreaId], into: Into) -> Result<(), Refusal> {
         let records: Vec<Record> =
-            ids.iter().map(|id| self.changeable(*id)).collect::<Result<_, _>>()?;
+            ids.iter().map(|id| self.require_changeable(*id)).collect::<Result<_, _>>()?;
         let Some(first) = records.first() else { return Ok(()) };
         for other in &records {
-            if other.kind != first.kind || other.newest().and_then(|v| v.parent).is_none() {
-                return Err(self.no_level(other));
+            if other.kind != first.kind || other.newest_version().and_then(|v| v.parent).is_none() {
+                return Err(self.refuse_wrong_level(other));
             }
         }
         let from = self.from;
         // Only when all were counted is the sum one.
         let households = records
             .iter()
-            .map(|record| record.newest().and_then(|version| version.households))
+            .map(|record| record.newest_version().and_then(|version| version.households))
             .try_fold(0_u32, |sum, one| one.and_then(|one| sum.checked_add(one)));
         let (successor, ending) = match into {
             Into::First { boundary } => {
                 if let Some(boundary) = boundary {
-                    self.redraw(first.id, &boundary)?;
+                    self.redraw_boundary(first.id, &boundary)?;
                 }
                 if households.is_some() {
-                    self.describe(first.id, None, households)?;
+                    self.describe_area(first.id, None, households)?;
                 }
                 (first.id, ids.get(1..).unwrap_or_default())
             }
             Into::New(area) => {
-                let parent = first.newest().and_then(|version| version.parent);
+                let parent = first.newest_version().and_then(|version| version.parent);
                 let (id, households) = (area.id, area.households.or(households));
                 let area = NewArea { kind: first.kind, households, ..*area };
-                self.make(area, parent, ids.to_vec())?;
+                self.add_area(area, parent, ids.to_vec())?;
                 (id, ids)
             }
         };
         for id in ending {
             let children: Vec<AreaId> =
-                self.registry.children(*id, from).map(|child| child.id).collect();
+                self.registry.children_on(*id, from).map(|child| child.id).collect();
             for child in children {
-                self.movable(child)?;
-                self.event(Event::Transferred { id: child, parent: successor, from });
+                self.require_movable(child)?;
+                self.apply_event(Event::Transferred { id: child, parent: successor, from });
             }
-            self.end(*id, vec![successor])?;
+            self.end_area(*id, vec![successor])?;
         }
         Ok(())
     }
 
-    fn retire(&mut self, id: AreaId, successors: &[AreaId], owes: i64) -> Result<(), Refusal> {
-        let record = self.changeable(id)?;
-        if record.newest().and_then(|version| version.parent).is_none() {
-            return Err(self.no_level(&record));
+    fn retire_area(&mut self, id: AreaId, successors: &[AreaId], owes: i64) -> Result<(), Refusal> {
+        let record = self.require_changeable(id)?;
+        if record.newest_version().and_then(|version| version.parent).is_none() {
+            return Err(self.refuse_wrong_level(&record));
         }
         for successor in successors {
-            let heir = self.standing(*successor)?;
+            let heir = self.require_in_force(*successor)?;
             if heir.id == id || heir.kind != record.kind {
-                return Err(self.no_level(&heir));
+                return Err(self.refuse_wrong_level(&heir));
             }
         }
         if successors.is_empty() && owes > 0 {
-            return Err(Refusal::DutiesLeft { area: self.name(id), count: owes });
+            return Err(Refusal::DutiesLeft { area: self.find_name(id), count: owes });
         }
-        self.end(id, successors.to_vec())
+        self.end_area(id, successors.to_vec())
     }
 
-    fn end(&mut self, id: AreaId, successors: Vec<AreaId>) -> Result<(), Refusal> {
+    fn end_area(&mut self, id: AreaId, successors: Vec<AreaId>) -> Result<(), Refusal> {
         let from = self.from;
         // A child that comes later would come below an area that is no more.
         let left: Vec<&Record> = self
             .registry
             .iter()
-            .filter(|r| r.until.is_none() && r.newest().and_then(|v| v.parent) == Some(id))
+            .filter(|r| r.until.is_none() && r.newest_version().and_then(|v| v.parent) == Some(id))
             .collect();
-        if let Some(one) = left.first().and_then(|record| record.newest()) {
+        if let Some(one) = left.first().and_then(|record| record.newest_version()) {
             let (count, example) = (left.len(), one.name.clone());
-            return Err(Refusal::ChildrenLeft { area: self.name(id), count, example });
+            return Err(Refusal::ChildrenLeft { area: self.find_name(id), count, example });
         }
-        self.event(Event::Retired { id, successors, from });
+        self.apply_event(Event::Retired { id, successors, from });
         Ok(())
     }
 
-    fn transfer(&mut self, id: AreaId, parent: AreaId) -> Result<(), Refusal> {
-        let record = self.changeable(id)?;
-        let version = record.newest().ok_or(Refusal::UnknownArea { id })?;
+    fn transfer_area(&mut self, id: AreaId, parent: AreaId) -> Result<(), Refusal> {
+        let record = self.require_changeable(id)?;
+        let version = record.newest_version().ok_or(Refusal::UnknownArea { id })?;
         if version.parent.is_none() {
-            return Err(self.no_level(&record));
+            return Err(self.refuse_wrong_level(&record));
         }
-        let above = self.fits((record.kind, version.grid, &version.name), parent)?;
-        self.cx.require(Permission::ManageAreas, &above, &self.name(parent))?;
-        self.movable(id)?;
+        let above = self.check_parent((record.kind, version.grid, &version.name), parent)?;
+        self.cx.require_permission(Permission::ManageAreas, &above, &self.find_name(parent))?;
+        self.require_movable(id)?;
         let from = self.from;
-        self.event(Event::Transferred { id, parent, from });
+        self.apply_event(Event::Transferred { id, parent, from });
         Ok(())
     }
 
     /// Whether it and all below can be moved: nothing about them is decided for later.
-    fn movable(&self, id: AreaId) -> Result<(), Refusal> {
+    fn require_movable(&self, id: AreaId) -> Result<(), Refusal> {
         self.registry
-            .below(id, self.from)
+            .descendants_on(id, self.from)
             .into_iter()
-            .try_for_each(|one| self.standing(one).map(|_| ()))
+            .try_for_each(|one| self.require_in_force(one).map(|_| ()))
     }
 
-    fn name(&self, id: AreaId) -> String {
-        let version = self.registry.get(id).and_then(Record::newest);
+    fn find_name(&self, id: AreaId) -> String {
+        let version = self.registry.get(id).and_then(Record::newest_version);
         version.map(|version| version.name.clone()).unwrap_or_default()
     }
 
-    fn no_level(&self, record: &Record) -> Refusal {
-        let parent = record.newest().and_then(|version| version.parent);
-        let parent = parent.map(|parent| self.name(parent)).unwrap_or_default();
-        Refusal::WrongLevel { area: self.name(record.id), parent }
+    fn refuse_wrong_level(&self, record: &Record) -> Refusal {
+        let parent = record.newest_version().and_then(|version| version.parent);
+        let parent = parent.map(|parent| self.find_name(parent)).unwrap_or_default();
+        Refusal::WrongLevel { area: self.find_name(record.id), parent }
     }
 }
 
@@ -573,19 +577,19 @@ impl Registry {
                 vec![area.id]
             }
             Event::Renamed { id, name, from } => {
-                self.change(*id, *from, seq, |version| version.name.clone_from(name))
+                self.add_version(*id, *from, seq, |version| version.name.clone_from(name))
             }
             Event::Described { id, grid, households, from } => {
-                self.change(*id, *from, seq, |version| {
+                self.add_version(*id, *from, seq, |version| {
                     (version.grid, version.households) = (*grid, *households);
                 })
             }
             Event::Redrawn { id, boundary, from, .. } => {
                 let digest = boundary.clone();
                 let outline = Outline { no: seq, digest };
-                self.change(*id, *from, seq, |version| version.boundary = Some(outline))
+                self.add_version(*id, *from, seq, |version| version.boundary = Some(outline))
             }
-            Event::Transferred { id, parent, from } => self.moved(*id, *parent, *from, seq),
+            Event::Transferred { id, parent, from } => self.move_area(*id, *parent, *from, seq),
             Event::Retired { id, successors, from } => {
                 let Some(mut record) = self.get(*id).cloned() else { return Vec::new() };
                 (record.until, record.seq) = (Some(*from), seq);
@@ -608,7 +612,7 @@ impl Registry {
     }
 
     /// Whether the records show what an event says; of a file no one can tell.
-    pub fn shows(&self, event: &Event) -> bool {
+    pub fn reflects_event(&self, event: &Event) -> bool {
         let version = |id: &AreaId, from: &NaiveDate, is: &dyn Fn(&Version) -> bool| {
             let record = self.get(*id);
             record.is_some_and(|r| r.versions.iter().any(|v| v.from == *from && is(v)))
@@ -636,7 +640,7 @@ impl Registry {
     }
 
     /// Adds a version from a day on that differs from the last one.
-    fn change(
+    fn add_version(
         &mut self,
         id: AreaId,
         from: NaiveDate,
@@ -644,7 +648,7 @@ impl Registry {
         change: impl FnOnce(&mut Version),
     ) -> Vec<AreaId> {
         let Some(mut record) = self.get(id).cloned() else { return Vec::new() };
-        let Some(mut version) = record.newest().cloned() else { return Vec::new() };
+        let Some(mut version) = record.newest_version().cloned() else { return Vec::new() };
         version.from = from;
         change(&mut version);
         record.versions.push(version);
@@ -654,16 +658,16 @@ impl Registry {
     }
 
     /// Moves an area, and with it the paths of everything below.
-    fn moved(&mut self, id: AreaId, parent: AreaId, from: NaiveDate, seq: i64) -> Vec<AreaId> {
-        let below = self.below(id, from);
-        let mut touched = self.change(id, from, seq, |version| version.parent = Some(parent));
+    fn move_area(&mut self, id: AreaId, parent: AreaId, from: NaiveDate, seq: i64) -> Vec<AreaId> {
+        let below = self.descendants_on(id, from);
+        let mut touched = self.add_version(id, from, seq, |version| version.parent = Some(parent));
         touched.extend(below);
         for one in &touched {
             let Some(mut record) = self.get(*one).cloned() else { continue };
-            let above = record.newest().and_then(|v| v.parent).and_then(|p| self.get(p));
-            let above = above.and_then(Record::newest).map(|version| version.path.clone());
+            let above = record.newest_version().and_then(|v| v.parent).and_then(|p| self.get(p));
+            let above = above.and_then(Record::newest_version).map(|version| version.path.clone());
             let path = Path::child(above.as_ref(), &record.code);
-            let Some(mut version) = record.newest().cloned() else { continue };
+            let Some(mut version) = record.newest_version().cloned() else { continue };
             (version.path, version.from) = (path, from);
             if *one == id {
                 record.versions.pop();

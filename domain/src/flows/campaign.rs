@@ -11,9 +11,9 @@ use crate::{
     area::tree::Unit,
     core::{
         disclosure::disclosed,
-        id::{AreaId, CampaignId, FormId, HouseholdId, PersonId, number},
+        id::{AreaId, CampaignId, FormId, HouseholdId, PersonId, format_number},
         journal::FlowKind,
-        named::named,
+        labelled_enum::labelled_enum,
         text::{Line, Prose},
     },
     flows::{
@@ -29,7 +29,7 @@ use crate::{
     },
 };
 
-named! {
+labelled_enum! {
     /// The state of a campaign.
     StatusName {
         /// The list is being made.
@@ -41,7 +41,7 @@ named! {
     }
 }
 
-named! {
+labelled_enum! {
     /// What may be asked of a campaign that exists.
     Verb {
         /// Put households on the list.
@@ -50,7 +50,7 @@ named! {
         Publish = "publish", "启动";
         /// A grid is done.
         Complete = "complete", "网格完成";
-        /// End it.
+        /// End the campaign for good.
         Close = "close", "结束";
     }
 }
@@ -262,8 +262,8 @@ impl Campaign {
         }
         let below = |permission| {
             actor.grants.iter().any(|grant| {
-                grant.holds(at)
-                    && actor.allows(grant, permission)
+                grant.holds_at(at)
+                    && actor.grant_allows(grant, permission)
                     && (grant.over.path.contains(&self.area.path)
                         || self.area.path.contains(&grant.over.path))
             })
@@ -277,7 +277,7 @@ impl Campaign {
     }
 
     /// The task of a household; refused when it is not on the list, or the campaign does not run.
-    pub fn visitable(
+    pub fn require_task(
         &self,
         household: HouseholdId,
         command: &'static str,
@@ -288,7 +288,7 @@ impl Campaign {
         self.tasks.get(&household).copied().ok_or(Refusal::NotOnList)
     }
 
-    fn assign(&mut self, listed: &[Listed], due: Option<&Term>) {
+    fn apply_assignment(&mut self, listed: &[Listed], due: Option<&Term>) {
         for one in listed {
             let task = Task { grid: one.grid.id, worker: one.worker };
             self.tasks.insert(one.household, task);
@@ -303,20 +303,21 @@ impl Campaign {
     }
 }
 
-fn begin(new: &NewCampaign, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
-    let area = cx.area(new.area)?.unit();
-    cx.require(Permission::ManageCampaigns, &area.path, &area.name)?;
+fn begin_campaign(new: &NewCampaign, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    let area = cx.require_area(new.area)?.unit();
+    cx.require_permission(Permission::ManageCampaigns, &area.path, &area.name)?;
     let from = new.from.unwrap_or(cx.at);
     if new.until <= from || new.until <= cx.at {
         return Err(Refusal::EmptyPeriod);
     }
-    let latest = crate::core::time::later(from, chrono::Duration::days(Campaign::MAX_DAYS));
+    let latest =
+        crate::core::time::saturating_add(from, chrono::Duration::days(Campaign::MAX_DAYS));
     if new.until > latest {
         return Err(Refusal::OutsideWindow { earliest: from, latest });
     }
     let campaign = Campaign {
         id: new.id,
-        number: number('A', new.id.0, cx.at),
+        number: format_number('A', new.id.0, cx.at),
         name: new.name.clone(),
         purpose: new.purpose,
         text: new.text.clone(),
@@ -335,7 +336,11 @@ fn begin(new: &NewCampaign, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
 }
 
 impl Campaign {
-    fn assigned(&self, listed: &[Listed], cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    fn decide_assignment(
+        &self,
+        listed: &[Listed],
+        cx: &Context<'_>,
+    ) -> Result<Vec<Event>, Refusal> {
         if listed.is_empty() {
             return Err(Refusal::EmptyList);
         }
@@ -352,7 +357,7 @@ impl Campaign {
             return Err(Refusal::TooMany { what: "households", max: Self::MAX_HOUSEHOLDS });
         }
         let running = self.status == StatusName::Running && cx.at < self.until;
-        let due = running.then(|| Term::fixed(cx.seq, cx.at, self.until));
+        let due = running.then(|| Term::with_due_at(cx.seq, cx.at, self.until));
         Ok(vec![Event::Assigned { listed: listed.to_vec(), due }])
     }
 }
@@ -394,7 +399,7 @@ impl Flow for Campaign {
 
     fn decide_beginning(command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         let Command::Begin(new) = command else { return Err(refuse_unasked::<Self>(command)) };
-        begin(new, cx)
+        begin_campaign(new, cx)
     }
 
     fn decide_next(&self, command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
@@ -407,14 +412,14 @@ impl Flow for Campaign {
                 Err(Refusal::NothingDue)
             };
         }
-        cx.require(Permission::ManageCampaigns, &self.area.path, &self.area.name)?;
+        cx.require_permission(Permission::ManageCampaigns, &self.area.path, &self.area.name)?;
         match command {
             Command::Begin(_) | Command::Complete { .. } => Err(refuse_unasked::<Self>(command)),
-            Command::Assign { listed } => self.assigned(listed, cx),
+            Command::Assign { listed } => self.decide_assignment(listed, cx),
             Command::Publish if self.tasks.is_empty() => Err(Refusal::EmptyList),
             Command::Publish if self.until <= cx.at => Err(Refusal::EmptyPeriod),
             Command::Publish => {
-                let due = Term::fixed(cx.seq, cx.at, self.until);
+                let due = Term::with_due_at(cx.seq, cx.at, self.until);
                 Ok(vec![Event::Published { at: cx.at, due }])
             }
             Command::Close { note, open } => {
@@ -430,7 +435,7 @@ impl Flow for Campaign {
         };
         match event {
             Event::Begun { .. } => return None,
-            Event::Assigned { listed, due } => campaign.assign(listed, due.as_ref()),
+            Event::Assigned { listed, due } => campaign.apply_assignment(listed, due.as_ref()),
             Event::Published { at, due } => {
                 campaign.status = StatusName::Running;
                 campaign.published_at = Some(*at);

@@ -3,11 +3,11 @@
 //! A case never moves by itself: deadlines only make it late, a person moves it. What is
 //! possible when stands in [`lifecycle`]; what a command does stands in `decide`, what an event
 //! does to the state in `evolve`; this file holds the state and what is owed. Beside the stage
-//! stand small machines of their own: what is [asked](ask) of those above, a
+//! stand small machines of their own: what is [asked](approval_request) of those above, a
 //! [standstill], [supervision] and breaches.
 
 mod answers;
-pub mod ask;
+pub mod approval_request;
 mod decide;
 mod disclosure;
 mod event;
@@ -21,7 +21,7 @@ pub mod whistle;
 
 use uuid::Uuid;
 
-use crate::flows::case::state::Ask;
+use crate::flows::case::state::ApprovalRequest;
 pub use crate::flows::case::state::ReporterAnswer;
 use crate::flows::case::state::Supervision;
 use crate::{
@@ -58,18 +58,18 @@ impl Case {
     /// Whether this actor may know that the case exists: over its place, over a unit that was
     /// given it, or as one of its reporters.
     pub fn visible_to(&self, actor: &Actor, at: Instant) -> bool {
-        self.read_in_office(actor, at)
+        self.may_read_in_office(actor, at)
             || self.reports.iter().any(|reporter| reporter.person == actor.person)
     }
 
     /// Whether this actor reads it over an area or a unit, not as a reporter.
-    pub fn read_in_office(&self, actor: &Actor, at: Instant) -> bool {
+    pub fn may_read_in_office(&self, actor: &Actor, at: Instant) -> bool {
         actor.may(Permission::ReadCases, &self.place.area.path, at)
             || self.units.iter().any(|unit| actor.may(Permission::ReadCases, &unit.path, at))
     }
 
     /// The commands possible now, by name; which of them an actor may give is another question.
-    pub fn possible(&self) -> Vec<&'static str> {
+    pub fn possible_commands(&self) -> Vec<&'static str> {
         self.list_possible()
     }
 
@@ -132,12 +132,12 @@ impl Case {
     }
 
     /// What is owed of the work itself: the clocks that can be extended and stopped.
-    pub fn work_owed(&self) -> Vec<Obligation> {
-        self.stage_owed().into_iter().filter(|owed| owed.duty.work()).collect()
+    pub fn work_obligations(&self) -> Vec<Obligation> {
+        self.stage_obligations().into_iter().filter(|owed| owed.duty.is_work()).collect()
     }
 
     /// What is owed because of the stage alone.
-    fn stage_owed(&self) -> Vec<Obligation> {
+    fn stage_obligations(&self) -> Vec<Obligation> {
         let owe = |duty, owed_by: &Unit, term: &Term| Obligation {
             duty,
             owed_by: owed_by.clone(),
@@ -208,9 +208,9 @@ impl Flow for Case {
     const NAMES: (&'static str, &'static str) = ("这个案卷", "case");
     type Event = Event;
 
-    fn name(command: &Command) -> &'static str {
+    fn command_name(command: &Command) -> &'static str {
         if let Command::With { asked, .. } = command {
-            return Self::name(asked);
+            return Self::command_name(asked);
         }
         if let Command::Summons { act, .. } = command {
             return act.name();
@@ -243,33 +243,33 @@ impl Flow for Case {
 
     fn decide_beginning(command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         let Command::Open(opening) = command else { return Err(refuse_unasked::<Self>(command)) };
-        decide::open(opening, cx)
+        decide::open_case(opening, cx)
     }
 
     fn decide_next(&self, command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         let mut events = if let Command::With { media, asked } = command {
-            self.decide_with(asked, media, cx)?
+            self.decide_with_media(asked, media, cx)?
         } else {
-            self.decide_with(command, &[], cx)?
+            self.decide_with_media(command, &[], cx)?
         };
-        events.extend(self.late_by(&events, cx));
-        events.extend(self.raised_by(&events, cx));
+        events.extend(self.find_breaches(&events, cx));
+        events.extend(self.raise_supervision(&events, cx));
         Ok(events)
     }
 
     fn evolve(state: Option<Self>, event: &Event) -> Option<Self> {
         match (state, event) {
             (None, Event::Opened { opening, number, at, dispatch }) => {
-                Some(Self::open(opening, number, *at, dispatch))
+                Some(Self::from_opening(opening, number, *at, dispatch))
             }
             (None, _) => None,
-            (Some(case), event) => case.after(event),
+            (Some(case), event) => case.with_event(event),
         }
     }
 
     fn obligations(&self) -> Vec<Obligation> {
-        let mut owed = self.stage_owed();
-        owed.extend(self.asks.iter().filter_map(Ask::obligation));
+        let mut owed = self.stage_obligations();
+        owed.extend(self.asks.iter().filter_map(ApprovalRequest::obligation));
         owed.extend(self.supervisions.iter().filter_map(Supervision::obligation));
         owed.extend(self.standstill.as_ref().map(|still| still.obligation(&self.holder)));
         owed

@@ -21,7 +21,7 @@ use crate::{
 
 /// A flow's state with its place in the journal.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Stored<F> {
+pub struct Versioned<F> {
     /// The flow after its last entry.
     pub state: F,
     /// The sequence of the last entry; the `ETag`.
@@ -47,12 +47,13 @@ pub struct Change<F> {
 }
 
 impl<F> Change<F> {
-    /// What will be stored once it is committed.
-    pub fn stored(&self) -> Stored<F>
+    /// What will be stored once it is committed as the first change of its command; of the others the
+    /// commit makes the hash.
+    pub fn to_stored(&self) -> Versioned<F>
     where
         F: Clone,
     {
-        Stored { state: self.state.clone(), seq: self.entry.seq, head: self.entry.hash }
+        Versioned { state: self.state.clone(), seq: self.entry.seq, head: self.entry.hash }
     }
 }
 
@@ -72,15 +73,15 @@ impl Request {
     /// The request `command` asking `operation` on `target` with `body`.
     pub fn new(command: CommandId, operation: &str, target: Uuid, body: &impl Serialize) -> Self {
         let body = serde_json::to_string(body).unwrap_or_default();
-        let digest = Hash::of(format!("{operation}\n{target}\n{body}").as_bytes());
+        let digest = Hash::digest(format!("{operation}\n{target}\n{body}").as_bytes());
         Self { command, digest }
     }
 
     /// A request of the system itself, made of what it asks: when the same is asked again, by
     /// another replica or by this one after a crash, it is found done.
-    pub fn of_system(what: &str) -> Self {
-        let digest = Hash::of(what.as_bytes());
-        Self { command: CommandId(digest.id()), digest }
+    pub fn for_system(what: &str) -> Self {
+        let digest = Hash::digest(what.as_bytes());
+        Self { command: CommandId(digest.to_uuid()), digest }
     }
 
     /// The entry that the journal of a flow gains when this is accepted, not sealed yet: `happened`
@@ -114,14 +115,14 @@ impl Request {
 
 /// Decides `command` on a flow and makes the change of it, as the first of those that the request
 /// makes.
-pub fn act<F: Flow>(
-    stored: Option<&Stored<F>>,
+pub fn execute<F: Flow>(
+    stored: Option<&Versioned<F>>,
     command: &F::Command,
     request: Request,
     context: Context<'_>,
 ) -> Result<Change<F>, Refusal> {
     let (seq, before) = stored.map_or((1, Hash::default()), |s| (s.seq + 1, s.head));
-    let context = context.for_seq(seq);
+    let context = context.with_seq(seq);
     let state = stored.map(|stored| &stored.state);
     let events = F::decide(state, command, &context)?;
     let owed = state.map(F::obligations).unwrap_or_default();
@@ -132,43 +133,48 @@ pub fn act<F: Flow>(
     let wrong = || Refusal::WrongState {
         flow: F::KIND.name(),
         state: "unknown",
-        command: F::name(command),
+        command: F::command_name(command),
         possible: Vec::new(),
     };
     let state = after.ok_or_else(wrong)?;
     let flow = (F::KIND, state.id());
     let mut entry =
-        request.entry(flow, (F::name(command), write_events(&events)), before, &context);
+        request.entry(flow, (F::command_name(command), write_events(&events)), before, &context);
     if F::hides_actor(command) {
         HIDDEN.clone_into(&mut entry.actor_name);
     }
-    let entry = entry.sealed();
-    Ok(made(entry, state, &events, &owed))
+    let entry = entry.with_computed_hash();
+    Ok(new_change(entry, state, &events, &owed))
 }
 
 /// The change that an entry of the journal once was, from the state before it and what was owed
 /// then; none when its events do not follow that state.
-pub fn again<F: Flow>(
+pub fn rebuild_change<F: Flow>(
     before: Option<F>,
     owed: &[Obligation],
     (entry, events): (Entry, &[F::Event]),
 ) -> Option<Change<F>> {
     let after = events.iter().fold(before, F::evolve);
-    Some(made(entry, after?, events, owed))
+    Some(new_change(entry, after?, events, owed))
 }
 
-fn made<F: Flow>(entry: Entry, state: F, events: &[F::Event], owed: &[Obligation]) -> Change<F> {
+fn new_change<F: Flow>(
+    entry: Entry,
+    state: F,
+    events: &[F::Event],
+    owed: &[Obligation],
+) -> Change<F> {
     let owing = state.obligations();
     Change {
-        opened: without(&owing, owed),
+        opened: subtract_obligations(&owing, owed),
         moved: owing
             .iter()
-            .filter(|now| owed.iter().any(|before| before.same(now) && before != *now))
+            .filter(|now| owed.iter().any(|before| before.is_same_debt(now) && before != *now))
             .cloned()
             .collect(),
-        settled: without(owed, &owing)
+        settled: subtract_obligations(owed, &owing)
             .into_iter()
-            .map(|obligation| settle::<F>(events, obligation, entry.at))
+            .map(|obligation| settle_obligation::<F>(events, obligation, entry.at))
             .collect(),
         entry,
         state,
@@ -176,11 +182,11 @@ fn made<F: Flow>(entry: Entry, state: F, events: &[F::Event], owed: &[Obligation
 }
 
 /// Those of `some` that are not among `others`.
-fn without(some: &[Obligation], others: &[Obligation]) -> Vec<Obligation> {
-    some.iter().filter(|one| !others.iter().any(|other| one.same(other))).cloned().collect()
+fn subtract_obligations(some: &[Obligation], others: &[Obligation]) -> Vec<Obligation> {
+    some.iter().filter(|one| !others.iter().any(|other| one.is_same_debt(other))).cloned().collect()
 }
 
-fn settle<F: Flow>(events: &[F::Event], obligation: Obligation, at: Instant) -> Settled {
+fn settle_obligation<F: Flow>(events: &[F::Event], obligation: Obligation, at: Instant) -> Settled {
     let done = events.iter().any(|event| F::fulfils(event, &obligation));
     let outcome = match (done, at < obligation.term.due_at) {
         (false, _) => Outcome::Lifted,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Instant,
-    core::{disclosure::disclosed, id::PersonId, time::later},
+    core::{disclosure::disclosed, id::PersonId, time::saturating_add},
     flows::flow::Context,
     rules::refusal::Refusal,
 };
@@ -34,7 +34,7 @@ impl Claim {
         Self::require_free(before, cx)?;
         let kept = Duration::minutes(i64::from(cx.rules.conduct.claim_minutes));
         let (by, by_name) = (cx.by.person, cx.by.name.clone());
-        Ok(Self { by, by_name, until: later(cx.at, kept) })
+        Ok(Self { by, by_name, until: saturating_add(cx.at, kept) })
     }
 
     /// Refuses while another worker's claim stands.

@@ -17,7 +17,7 @@ use crate::{
     core::{
         id::{PersonId, ReviewId},
         journal::{FlowKind, Hash},
-        named::named,
+        labelled_enum::labelled_enum,
         text::Prose,
     },
     flows::{
@@ -29,7 +29,7 @@ use crate::{
 };
 pub use event::{Command, Event, Opening};
 
-named! {
+labelled_enum! {
     /// What is reviewed.
     Subject {
         /// The text of a report.
@@ -39,7 +39,7 @@ named! {
     }
 }
 
-named! {
+labelled_enum! {
     /// How a review stands.
     StatusName {
         /// A program is to be asked, or was and has not answered.
@@ -53,7 +53,7 @@ named! {
     }
 }
 
-named! {
+labelled_enum! {
     /// What a program says.
     Suggestion {
         /// Nothing wrong with it.
@@ -65,7 +65,7 @@ named! {
     }
 }
 
-named! {
+labelled_enum! {
     /// Why a person has to decide.
     Cause {
         /// No program is configured, or the person is not known to it.
@@ -159,7 +159,7 @@ pub struct Decided {
     pub note: Option<Prose>,
 }
 
-named! {
+labelled_enum! {
     /// What may be asked of a review that began.
     Verb {
         /// Ask a program.
@@ -208,11 +208,11 @@ impl Status {
 impl Review {
     /// The identity of the review of something: there is one.
     pub fn id_of(about: Uuid) -> ReviewId {
-        ReviewId(Hash::of(format!("content review\n{about}").as_bytes()).id())
+        ReviewId(Hash::digest(format!("content review\n{about}").as_bytes()).to_uuid())
     }
 
     /// Whether others of the public may see what it is about.
-    pub fn passed(&self) -> bool {
+    pub fn has_passed(&self) -> bool {
         self.status.name() == StatusName::Passed
     }
 
@@ -263,13 +263,13 @@ impl Flow for Review {
 
     fn decide_beginning(command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         let Command::Open(opening) = command else { return Err(refuse_unasked::<Self>(command)) };
-        Ok(vec![opening.opened(cx)])
+        Ok(vec![opening.open_review(cx)])
     }
 
     fn decide_next(&self, command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         if let Command::Decide { pass, note } = command {
             let Unit { path, name, .. } = &self.over;
-            cx.require(Permission::ReviewContent, path, name)?;
+            cx.require_permission(Permission::ReviewContent, path, name)?;
             let (by, by_name) = (cx.by.person, cx.by.name.clone());
             let decided = Decided { by, by_name, at: cx.at, note: note.clone() };
             return Ok(vec![Event::Decided { pass: *pass, decided }]);

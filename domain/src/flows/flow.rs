@@ -11,11 +11,11 @@ use crate::{
     area::tree::{Area, AreaKind, AreaTree, Path, Unit},
     calendar::{book::Calendar, limit::Limit},
     core::{
-        arrival::{Skew, Typed},
+        arrival::{OfflineTime, Skew},
         disclosure::Disclosed,
         id::AreaId,
         journal::{Entry, FlowKind},
-        named::Named as _,
+        labelled_enum::Named as _,
         text::Code,
         time::local_day,
     },
@@ -49,7 +49,7 @@ pub struct Context<'a> {
     /// The tenant's catalogue.
     pub catalogue: &'a Catalogue,
     /// What is known of a command that a phone had kept; none when it is asked as it is typed.
-    pub kept: Option<Typed>,
+    pub kept: Option<OfflineTime>,
 }
 
 impl Context<'_> {
@@ -65,12 +65,17 @@ impl Context<'_> {
 
     /// A time in the command, or when it was typed, by the clock on which it was typed; none when
     /// neither is known.
-    pub fn told(&self, given: Option<Instant>) -> Option<Instant> {
+    pub fn find_client_time(&self, given: Option<Instant>) -> Option<Instant> {
         given.or(self.kept.map(|kept| kept.client_at))
     }
 
     /// Refuses unless the actor has `permission` over the area at `path`.
-    pub fn require(&self, permission: Permission, path: &Path, name: &str) -> Result<(), Refusal> {
+    pub fn require_permission(
+        &self,
+        permission: Permission,
+        path: &Path,
+        name: &str,
+    ) -> Result<(), Refusal> {
         if self.by.may(permission, path, self.at) {
             Ok(())
         } else {
@@ -79,7 +84,7 @@ impl Context<'_> {
     }
 
     /// The area a command names, for something new: one that is no more takes nothing.
-    pub fn area(&self, id: AreaId) -> Result<&Area, Refusal> {
+    pub fn require_area(&self, id: AreaId) -> Result<&Area, Refusal> {
         let area = self.areas.get(id).ok_or(Refusal::UnknownArea { id })?;
         if self.areas.is_retired(id) {
             let successors = self.areas.successors(id).map(|area| area.name.clone()).collect();
@@ -89,23 +94,25 @@ impl Context<'_> {
     }
 
     /// Starts the clock of a duty now.
-    pub fn term(&self, duty: Duty, subject: &Subject<'_>) -> Term {
-        self.rules.start(duty, subject, self)
+    pub fn start_term(&self, duty: Duty, subject: &Subject<'_>) -> Term {
+        self.rules.start_term(duty, subject, self)
     }
 
     /// Who decides whose a matter is: the district above, or the holder itself where none is.
-    pub fn arbiter(&self, holder: &Unit) -> Unit {
-        self.areas.above(holder.id, AreaKind::District).map_or_else(|| holder.clone(), Area::unit)
+    pub fn find_arbiter(&self, holder: &Unit) -> Unit {
+        self.areas
+            .nearest_of_kind(holder.id, AreaKind::District)
+            .map_or_else(|| holder.clone(), Area::unit)
     }
 
     /// The calendar by which clocks run in an area.
-    pub fn calendar(&self, area: AreaId) -> &Calendar {
-        self.rules.calendars.value.nearest(&ancestry(self.areas, area))
+    pub fn find_calendar(&self, area: AreaId) -> &Calendar {
+        self.rules.calendars.value.find_nearest(&ancestry(self.areas, area))
     }
 
     /// The same context for another flow, whose next place in the journal is `seq`.
     #[must_use]
-    pub fn for_seq(self, seq: i64) -> Self {
+    pub fn with_seq(self, seq: i64) -> Self {
         Self { seq, ..self }
     }
 }
@@ -122,7 +129,7 @@ pub trait Flow: Lifecycle<Command: Serialize> + Clone + Serialize + DeserializeO
     type Event: JournalEvent + Disclosed;
 
     /// The name of a command, as in the URL and the journal.
-    fn name(command: &Self::Command) -> &'static str {
+    fn command_name(command: &Self::Command) -> &'static str {
         Self::classify_command(command).name()
     }
 
@@ -195,7 +202,9 @@ pub trait Flow: Lifecycle<Command: Serialize> + Clone + Serialize + DeserializeO
 }
 
 /// The state after a whole history; none when it is empty or contradicts itself.
-pub fn replay<'a, F: Flow + 'a>(events: impl IntoIterator<Item = &'a F::Event>) -> Option<F> {
+pub fn replay_events<'a, F: Flow + 'a>(
+    events: impl IntoIterator<Item = &'a F::Event>,
+) -> Option<F> {
     let mut state = None;
     for event in events {
         state = Some(F::evolve(state, event)?);
@@ -205,7 +214,7 @@ pub fn replay<'a, F: Flow + 'a>(events: impl IntoIterator<Item = &'a F::Event>) 
 
 impl Rules {
     /// The row of the matrix that says how long `duty` may take, and the calendar it runs by.
-    pub fn find(
+    pub fn find_deadline(
         &self,
         duty: Duty,
         subject: &Subject<'_>,
@@ -226,16 +235,16 @@ impl Rules {
             redo: subject.redo,
             on: local_day(context.at),
         };
-        (self.deadlines.value.find(&query), self.calendars.value.nearest(&area))
+        (self.deadlines.value.find(&query), self.calendars.value.find_nearest(&area))
     }
 
     /// Starts the clock of a duty.
-    pub fn start(&self, duty: Duty, subject: &Subject<'_>, context: &Context<'_>) -> Term {
-        let (row, calendar) = self.find(duty, subject, context);
+    pub fn start_term(&self, duty: Duty, subject: &Subject<'_>, context: &Context<'_>) -> Term {
+        let (row, calendar) = self.find_deadline(duty, subject, context);
         // A matrix without a row for everything is not published; a day is what is left should
         // one be.
         let (rule, limit) = row.map_or(("none", Limit::days(1)), |row| (&row.id, row.limit));
-        let due = calendar.due(context.at, limit);
+        let due = calendar.compute_due(context.at, limit);
         let mut term = Term {
             no: context.seq,
             started_at: context.at,
@@ -256,7 +265,7 @@ impl Rules {
 
 impl Catalogue {
     /// Refuses a code that is not in the catalogue.
-    pub fn require(&self, code: &str) -> Result<(), Refusal> {
+    pub fn require_category(&self, code: &str) -> Result<(), Refusal> {
         match self.get(code) {
             Some(_) => Ok(()),
             None => Err(Refusal::UnknownCategory { code: code.to_owned() }),

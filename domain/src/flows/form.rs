@@ -14,7 +14,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 pub use self::{
-    answer::{Answered, How, Known, Origin},
+    answer::{Answered, How, KnownValue, Origin},
     schema::{Field, Kind, Schema, Source},
 };
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
         disclosure::disclosed,
         id::{FormId, PersonId, TenantId},
         journal::{FlowKind, Hash},
-        named::named,
+        labelled_enum::labelled_enum,
         text::{Code, Prose},
     },
     flows::{
@@ -35,7 +35,7 @@ use crate::{
     rules::{obligation::Obligation, refusal::Refusal},
 };
 
-named! {
+labelled_enum! {
     /// How a form stands.
     StatusName {
         /// It is asked.
@@ -45,7 +45,7 @@ named! {
     }
 }
 
-named! {
+labelled_enum! {
     /// What may be asked of a form.
     Verb {
         /// Bring an edition into force.
@@ -136,11 +136,11 @@ impl JournalEvent for Event {}
 impl Form {
     /// The identity of the form with this code.
     pub fn id_of(tenant: TenantId, code: &str) -> FormId {
-        FormId(Hash::of(format!("form\n{tenant}\n{code}").as_bytes()).id())
+        FormId(Hash::digest(format!("form\n{tenant}\n{code}").as_bytes()).to_uuid())
     }
 
     /// The schema as it is asked; it was checked when it was published.
-    pub fn asked(&self) -> Schema {
+    pub fn parse_schema(&self) -> Schema {
         Schema::read(&self.schema).unwrap_or_default()
     }
 }
@@ -173,7 +173,7 @@ impl Flow for Form {
 
     fn authorize(_: Option<&Self>, _: &Command, cx: &Context<'_>) -> Result<(), Refusal> {
         let root = cx.areas.root().ok_or(Refusal::OutsideTenant)?;
-        cx.require(Permission::ManageRules, &root.path, &root.name)
+        cx.require_permission(Permission::ManageRules, &root.path, &root.name)
     }
 
     fn decide_beginning(command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {

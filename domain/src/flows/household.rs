@@ -19,7 +19,7 @@ use crate::{
     core::{
         id::{HouseholdId, PersonId},
         journal::FlowKind,
-        named::named,
+        labelled_enum::labelled_enum,
         text::{Code, Line},
     },
     flows::{
@@ -31,7 +31,7 @@ use crate::{
 };
 pub use event::{Command, Event, NewHousehold, NewPairing, Update};
 
-named! {
+labelled_enum! {
     /// The groups, cared for in particular, to which a member of a household may belong. Which of
     /// them is personal: it is sealed.
     SpecialGroup {
@@ -74,7 +74,7 @@ named! {
     }
 }
 
-named! {
+labelled_enum! {
     /// How a person is responsible for a household.
     PairingKind {
         /// The grid worker of exactly this household.
@@ -90,7 +90,7 @@ named! {
     }
 }
 
-named! {
+labelled_enum! {
     /// Whether it is there.
     Standing {
         /// It lives there.
@@ -102,14 +102,14 @@ named! {
     }
 }
 
-named! {
+labelled_enum! {
     /// What may be asked of a household that exists.
     Verb {
         /// Change what is known of it.
         Update = "update", "更新";
         /// Make a person responsible for it.
         Pair = "pair", "结对";
-        /// End that.
+        /// End the pairing with a person.
         Unpair = "unpair", "解除结对";
         /// Fill in a form about it.
         Answer = "answer", "填表";
@@ -137,7 +137,7 @@ pub const MOVES: &[(Standing, Verb, Standing)] = &[
 ];
 
 /// What is possible in a state.
-pub fn possible(standing: Standing) -> Vec<&'static str> {
+pub fn possible_commands(standing: Standing) -> Vec<&'static str> {
     MoveTable::of(MOVES).verbs_in(standing).map(Verb::name).collect()
 }
 
@@ -178,7 +178,7 @@ pub struct Pairing {
 
 impl Pairing {
     /// Whether it holds at this moment.
-    pub fn holds(&self, at: Instant) -> bool {
+    pub fn is_active_at(&self, at: Instant) -> bool {
         self.from <= at && self.until.is_none_or(|until| at < until)
     }
 }
@@ -224,33 +224,38 @@ impl Household {
     /// Whether this actor may know of it: over its grid, or as one in office who is paired with it.
     /// Who is outside the administration knows of none.
     pub fn visible_to(&self, actor: &Actor, at: Instant) -> bool {
-        actor.may(Permission::ReadHouseholds, &self.area.path, at) || self.paired(actor, at)
+        actor.may(Permission::ReadHouseholds, &self.area.path, at) || self.is_paired_with(actor, at)
     }
 
     /// Whether this actor is paired with it now and holds an office.
-    pub fn paired(&self, actor: &Actor, at: Instant) -> bool {
-        let office = || actor.grants.iter().any(|g| g.holds(at) && !g.role.is_outsider());
-        self.pairings.iter().any(|one| one.person == actor.person && one.holds(at)) && office()
+    pub fn is_paired_with(&self, actor: &Actor, at: Instant) -> bool {
+        let office = || actor.grants.iter().any(|g| g.holds_at(at) && !g.role.is_outsider());
+        self.pairings.iter().any(|one| one.person == actor.person && one.is_active_at(at))
+            && office()
     }
 
     /// Refuses unless this actor may do something to it: over its grid, or paired with it.
-    pub fn require(&self, permission: Permission, cx: &Context<'_>) -> Result<(), Refusal> {
-        if self.paired(cx.by, cx.at) {
+    pub fn require_permission(
+        &self,
+        permission: Permission,
+        cx: &Context<'_>,
+    ) -> Result<(), Refusal> {
+        if self.is_paired_with(cx.by, cx.at) {
             return Ok(());
         }
-        cx.require(permission, &self.area.path, &self.area.name)
+        cx.require_permission(permission, &self.area.path, &self.area.name)
     }
 
     /// Refuses unless this actor may see whole what is kept of it.
-    pub fn disclosable(&self, cx: &Context<'_>) -> Result<(), Refusal> {
-        self.require(Permission::DiscloseHouseholds, cx)
+    pub fn require_disclosure(&self, cx: &Context<'_>) -> Result<(), Refusal> {
+        self.require_permission(Permission::DiscloseHouseholds, cx)
     }
 
     /// Who is asked first to visit it.
-    pub fn visitor(&self, at: Instant) -> Option<PersonId> {
+    pub fn find_visitor(&self, at: Instant) -> Option<PersonId> {
         let order = [PairingKind::Worker, PairingKind::Cadre, PairingKind::PartyMember];
         order.into_iter().find_map(|kind| {
-            let mut holding = self.pairings.iter().filter(|one| one.holds(at));
+            let mut holding = self.pairings.iter().filter(|one| one.is_active_at(at));
             holding.find(|one| one.kind == kind).map(|one| one.person)
         })
     }
@@ -311,11 +316,11 @@ impl Flow for Household {
 
     fn decide_beginning(command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         let Command::Register(new) = command else { return Err(refuse_unasked::<Self>(command)) };
-        decide::register(new, cx)
+        decide::register_household(new, cx)
     }
 
     fn decide_next(&self, command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
-        decide::about(self, command, cx)
+        decide::decide_existing(self, command, cx)
     }
 
     fn evolve(state: Option<Self>, event: &Event) -> Option<Self> {

@@ -11,7 +11,7 @@ use crate::{
             self, Opening,
             state::{Case, Reporter},
         },
-        change::{Change, Request, Stored, act},
+        change::{Change, Request, Versioned, execute},
         flow::Context,
         report::{self, Draft, Report},
     },
@@ -23,22 +23,22 @@ use crate::{
 };
 
 /// Takes a report down. When its reporter handled it on the spot, a closed case documents that.
-pub fn submit(
+pub fn submit_report(
     draft: Draft,
     request: Request,
     context: Context<'_>,
 ) -> Result<(Change<Report>, Option<Change<Case>>), Refusal> {
     let handled = draft.handled.clone();
     let submit = report::Command::Submit(Box::new(draft));
-    let change = act::<Report>(None, &submit, request, context)?;
+    let change = execute::<Report>(None, &submit, request, context)?;
     let Some(handled) = handled else { return Ok((change, None)) };
     let report = &change.state;
     let opening = Opening {
         handled: Some(handled.result),
-        ..opening(report, handled.case, report.receiver(&context))
+        ..new_opening(report, handled.case, report.find_receiver(&context))
     };
     let open = case::Command::Open(Box::new(opening));
-    let case = act::<Case>(None, &open, request, context)?;
+    let case = execute::<Case>(None, &open, request, context)?;
     Ok((change, Some(case)))
 }
 
@@ -59,8 +59,8 @@ pub struct Correction {
 
 /// Files a report: a case is opened for it, held by the community (or larger area) that
 /// received it.
-pub fn file(
-    report: &Stored<Report>,
+pub fn file_report(
+    report: &Versioned<Report>,
     case: CaseId,
     correction: Correction,
     request: Request,
@@ -69,32 +69,32 @@ pub fn file(
     let Correction { category, title, urgency, demand, complexity } = correction;
     let command =
         report::Command::File { case, category: category.clone(), title: title.clone(), urgency };
-    let change = act(Some(report), &command, request, context)?;
-    let mut opening = opening(&report.state, case, report.state.receiver(&context));
+    let change = execute(Some(report), &command, request, context)?;
+    let mut opening = new_opening(&report.state, case, report.state.find_receiver(&context));
     opening.matter.category = category.or(opening.matter.category);
     opening.matter.title = title.unwrap_or(opening.matter.title);
     opening.matter.urgency = urgency.unwrap_or(opening.matter.urgency);
     opening.matter.demand = demand.or(opening.matter.demand);
     opening.matter.complexity = complexity.or(opening.matter.complexity);
     let open = case::Command::Open(Box::new(opening));
-    Ok((change, act::<Case>(None, &open, request, context)?))
+    Ok((change, execute::<Case>(None, &open, request, context)?))
 }
 
 /// Joins a report to a case that is open already: both reporters hear the end.
-pub fn join(
-    report: &Stored<Report>,
-    case: &Stored<Case>,
+pub fn join_report(
+    report: &Versioned<Report>,
+    case: &Versioned<Case>,
     request: Request,
     context: Context<'_>,
 ) -> Result<(Change<Report>, Change<Case>), Refusal> {
     let command = report::Command::Join { case: case.state.id };
-    let change = act(Some(report), &command, request, context)?;
+    let change = execute(Some(report), &command, request, context)?;
     // One who joins decides for both: the report's community and the place of the case.
     let place = &case.state.place.area;
-    context.require(Permission::AcceptReport, &place.path, &place.name)?;
-    let reporter = Reporter::of(&report.state);
+    context.require_permission(Permission::AcceptReport, &place.path, &place.name)?;
+    let reporter = Reporter::from_report(&report.state);
     let join = case::Command::Join { reporter };
-    let joined = act(Some(case), &join, request, context).map_err(|refusal| {
+    let joined = execute(Some(case), &join, request, context).map_err(|refusal| {
         if let Refusal::WrongState { state, .. } = refusal {
             return Refusal::NotJoinable { state };
         }
@@ -105,25 +105,25 @@ pub fn join(
 
 /// Takes a report out of the case it was joined to: its reporter is heard again, and both still
 /// learn how their matter ends.
-pub fn unjoin(
-    report: &Stored<Report>,
-    case: &Stored<Case>,
+pub fn unjoin_report(
+    report: &Versioned<Report>,
+    case: &Versioned<Case>,
     request: Request,
     context: Context<'_>,
 ) -> Result<(Change<Report>, Change<Case>), Refusal> {
-    let change = act(Some(report), &report::Command::Unjoin, request, context)?;
+    let change = execute(Some(report), &report::Command::Unjoin, request, context)?;
     let unjoin = case::Command::Unjoin { report: report.state.id };
-    Ok((change, act(Some(case), &unjoin, request, context)?))
+    Ok((change, execute(Some(case), &unjoin, request, context)?))
 }
 
-fn opening(report: &Report, case: CaseId, holder: Unit) -> Opening {
+fn new_opening(report: &Report, case: CaseId, holder: Unit) -> Opening {
     Opening {
         id: case,
         matter: report.matter.clone(),
         place: report.place.clone(),
         channel: report.channel,
         holder,
-        reporter: Reporter::of(report),
+        reporter: Reporter::from_report(report),
         handled: None,
     }
 }

@@ -44,7 +44,7 @@ pub struct Labels {
     pub read_events: fn(&str) -> Result<Vec<Value>, Unreadable>,
 }
 
-const fn labels<F: Flow>() -> Labels {
+const fn flow_labels<F: Flow>() -> Labels {
     Labels {
         names: F::NAMES,
         state: F::state_label,
@@ -58,9 +58,9 @@ const fn labels<F: Flow>() -> Labels {
 /// The labels of a kind of flow.
 pub const fn labels_of(kind: FlowKind) -> Labels {
     match kind {
-        FlowKind::Report => labels::<Report>(),
-        FlowKind::Case => labels::<Case>(),
-        FlowKind::Person => labels::<Person>(),
+        FlowKind::Report => flow_labels::<Report>(),
+        FlowKind::Case => flow_labels::<Case>(),
+        FlowKind::Person => flow_labels::<Person>(),
         FlowKind::Areas => Labels {
             names: ("区划", "areas"),
             state: |_| None,
@@ -69,14 +69,14 @@ pub const fn labels_of(kind: FlowKind) -> Labels {
             is_said_by_reporters: |_| false,
             read_events: read_members::<areas::Event>,
         },
-        FlowKind::Policy => labels::<Policy>(),
-        FlowKind::Patrol => labels::<Patrol>(),
-        FlowKind::PatrolPlan => labels::<PatrolPlan>(),
-        FlowKind::Household => labels::<Household>(),
-        FlowKind::Visit => labels::<Visit>(),
-        FlowKind::Campaign => labels::<Campaign>(),
-        FlowKind::Form => labels::<Form>(),
-        FlowKind::Media => labels::<Media>(),
-        FlowKind::ContentReview => labels::<Review>(),
+        FlowKind::Policy => flow_labels::<Policy>(),
+        FlowKind::Patrol => flow_labels::<Patrol>(),
+        FlowKind::PatrolPlan => flow_labels::<PatrolPlan>(),
+        FlowKind::Household => flow_labels::<Household>(),
+        FlowKind::Visit => flow_labels::<Visit>(),
+        FlowKind::Campaign => flow_labels::<Campaign>(),
+        FlowKind::Form => flow_labels::<Form>(),
+        FlowKind::Media => flow_labels::<Media>(),
+        FlowKind::ContentReview => flow_labels::<Review>(),
     }
 }

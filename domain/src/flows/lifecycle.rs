@@ -1,7 +1,7 @@
 //! Life cycles: which command is possible in which stage, as one table for each flow; and what is
 //! refused when a command does not fit the stage, written once for all of them.
 
-use crate::{core::named::Named, rules::refusal::Refusal};
+use crate::{core::labelled_enum::Named, rules::refusal::Refusal};
 
 /// What moves through stages by commands: a flow, or a part of one.
 pub trait Lifecycle: Sized {

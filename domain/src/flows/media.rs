@@ -17,7 +17,7 @@ use crate::{
         disclosure::disclosed,
         id::{MediaId, PersonId},
         journal::FlowKind,
-        named::named,
+        labelled_enum::labelled_enum,
     },
     flows::{
         flow::{Context, Flow},
@@ -27,10 +27,10 @@ use crate::{
     people::actor::{Actor, Permission},
     rules::{obligation::Obligation, refusal::Refusal},
 };
-pub use attach::{Attached, AttachedState, Attachment, MediaRole, evident};
-pub use format::{Format, Kind, Passes, Unfit, sniff};
+pub use attach::{Attached, AttachedState, Attachment, MediaRole, find_evidence_category};
+pub use format::{Format, Kind, Passes, Unfit, sniff_format};
 
-named! {
+labelled_enum! {
     /// How a file stands.
     StatusName {
         /// It is there.
@@ -40,10 +40,10 @@ named! {
     }
 }
 
-named! {
+labelled_enum! {
     /// What may be asked of a file that arrived.
     Verb {
-        /// Remove it.
+        /// Remove the bytes for good.
         Drop = "drop", "删除文件";
     }
 }
@@ -52,7 +52,7 @@ named! {
 pub const MOVES: &[(StatusName, Verb, StatusName)] =
     &[(StatusName::Present, Verb::Drop, StatusName::Gone)];
 
-named! {
+labelled_enum! {
     /// Why a file was removed.
     Cause {
         /// Nothing named it in time.
@@ -180,7 +180,7 @@ impl Media {
 
     /// Whether `reader` may look at the bytes; `passed` says whether a review found them fit to be
     /// shown (nothing of the public is shown to others before).
-    pub const fn shown_to(&self, reader: Reader, passed: bool) -> bool {
+    pub const fn is_viewable_by(&self, reader: Reader, passed: bool) -> bool {
         match reader {
             Reader::Sender | Reader::Staff => true,
             Reader::Public => !self.public || passed,
@@ -195,12 +195,12 @@ pub fn belongs_to(named_first: Option<PersonId>, person: PersonId) -> bool {
 }
 
 /// Whether an actor acts for no office: a resident, a volunteer.
-pub fn of_public(actor: &Actor, at: Instant) -> bool {
-    !actor.is_system() && !actor.grants.iter().any(|g| g.holds(at) && g.role.is_office())
+pub fn is_of_public(actor: &Actor, at: Instant) -> bool {
+    !actor.is_system() && !actor.grants.iter().any(|g| g.holds_at(at) && g.role.is_office())
 }
 
 /// Refuses an actor who may not say anything that a file could show.
-pub fn may_send(cx: &Context<'_>) -> Result<(), Refusal> {
+pub fn require_sender(cx: &Context<'_>) -> Result<(), Refusal> {
     use Permission as P;
     let any = [P::ReportProblem, P::HandleCase, P::AnswerWhistle, P::VerifyOnSite, P::Comment];
     if any.into_iter().any(|permission| cx.by.may_somewhere(permission, cx.at)) {
@@ -210,10 +210,10 @@ pub fn may_send(cx: &Context<'_>) -> Result<(), Refusal> {
     Err(Refusal::NotPermitted { permission: P::ReportProblem, area })
 }
 
-fn upload(upload: &Upload, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
-    may_send(cx)?;
+fn decide_upload(upload: &Upload, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    require_sender(cx)?;
     let Upload { id, format, bytes, sha256, size, original } = upload.clone();
-    let (by, public) = (cx.by.person, of_public(cx.by, cx.at));
+    let (by, public) = (cx.by.person, is_of_public(cx.by, cx.at));
     let media =
         Media { id, by, format, bytes, sha256, size, original, public, at: cx.at, gone: None };
     Ok(vec![Event::Uploaded { media: Box::new(media) }])
@@ -257,7 +257,7 @@ impl Flow for Media {
 
     fn decide_beginning(command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         let Command::Upload(one) = command else { return Err(refuse_unasked::<Self>(command)) };
-        upload(one, cx)
+        decide_upload(one, cx)
     }
 
     fn decide_next(&self, command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {

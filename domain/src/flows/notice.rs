@@ -37,7 +37,7 @@ pub struct Notice {
     pub reports: Vec<ReportId>,
 }
 
-fn notice(
+fn new_notice(
     to: To,
     kind: NoticeKind,
     (number, title): (&str, &str),
@@ -62,7 +62,7 @@ pub struct Said {
 
 impl Said {
     /// That there is news, and no more.
-    fn news(label: &str, number: &str) -> Self {
+    fn without_details(label: &str, number: &str) -> Self {
         let text = "有新进展，请登录查看。".to_owned();
         Self { label: label.to_owned(), number: number.to_owned(), title: String::new(), text }
     }
@@ -83,7 +83,7 @@ impl Notice {
     /// A reporter is told in the own words: what others wrote may not have passed. About a report
     /// whose reporter must not be known there is news and no more, and no one outside is told what
     /// it says.
-    pub fn words(&self, reports: &[&Report]) -> Words {
+    pub fn render_words(&self, reports: &[&Report]) -> Words {
         let hidden =
             reports.len() < self.reports.len() || reports.iter().any(|report| report.is_hidden());
         let mut said = Said {
@@ -94,7 +94,7 @@ impl Notice {
         };
         match self.to {
             To::Person(_) if hidden => {
-                let news = Said::news("您的上报", "");
+                let news = Said::without_details("您的上报", "");
                 Words { inside: news.clone(), outside: news }
             }
             To::Person(_) => {
@@ -104,7 +104,7 @@ impl Notice {
                 Words { inside: said.clone(), outside: said }
             }
             To::Unit(..) if hidden => {
-                let outside = Said::news(self.kind.label(), &self.number);
+                let outside = Said::without_details(self.kind.label(), &self.number);
                 Words { inside: said, outside }
             }
             To::Unit(..) => Words { inside: said.clone(), outside: said },
@@ -113,7 +113,7 @@ impl Notice {
 }
 
 /// The notices about an event of a report; `after` is how it is now.
-pub fn of_report(after: &Report, event: &report::Event) -> Vec<Notice> {
+pub fn from_report_event(after: &Report, event: &report::Event) -> Vec<Notice> {
     let about = (after.number.as_str(), after.matter.title.as_str());
     let to = || To::Person(after.reporter);
     let (kind, text) = match event {
@@ -134,11 +134,11 @@ pub fn of_report(after: &Report, event: &report::Event) -> Vec<Notice> {
         | report::Event::Recomputed { .. }
         | report::Event::Measured { .. } => return Vec::new(),
     };
-    vec![notice(to(), kind, about, text, vec![after.id])]
+    vec![new_notice(to(), kind, about, text, vec![after.id])]
 }
 
 /// The notices about an event of a case; `after` is how it is now.
-pub fn of_case(after: &Case, event: &case::Event) -> Vec<Notice> {
+pub fn from_case_event(after: &Case, event: &case::Event) -> Vec<Notice> {
     use case::Event as E;
     let about = (after.number.as_str(), after.matter.title.as_str());
     let reporters = |kind, text: &str| {
@@ -148,13 +148,13 @@ pub fn of_case(after: &Case, event: &case::Event) -> Vec<Notice> {
         let one = |person| {
             let own = after.reports.iter().filter(|one| one.person == person);
             let own = own.map(|one| one.report).collect();
-            notice(To::Person(person), kind, about, text.to_owned(), own)
+            new_notice(To::Person(person), kind, about, text.to_owned(), own)
         };
         people.into_iter().map(one).collect()
     };
     let first: Vec<ReportId> = after.reports.first().map(|one| one.report).into_iter().collect();
     let unit = |unit: &Unit, permission, kind, text: String| {
-        vec![notice(To::Unit(unit.id, permission), kind, about, text, first.clone())]
+        vec![new_notice(To::Unit(unit.id, permission), kind, about, text, first.clone())]
     };
     match event {
         E::VerificationPassed { .. } => {
@@ -175,7 +175,7 @@ pub fn of_case(after: &Case, event: &case::Event) -> Vec<Notice> {
                 let part = if summons.lead { "主办" } else { "协办" };
                 let text = format!("{}吹哨，请报到（{part}）。", whistle.street.name);
                 let to = To::Unit(summons.unit.id, Permission::AnswerWhistle);
-                notice(to, NoticeKind::Summoned, about, text, first.clone())
+                new_notice(to, NoticeKind::Summoned, about, text, first.clone())
             };
             whistle.summonses.iter().map(one).collect()
         }
@@ -188,7 +188,7 @@ pub fn of_case(after: &Case, event: &case::Event) -> Vec<Notice> {
                 | MeasureKind::List => format!("已超时限：{}（{}）。", duty.label(), what.label()),
             };
             let to = To::Unit(*unit, duty.permission());
-            vec![notice(to, NoticeKind::Late, about, text, first.clone())]
+            vec![new_notice(to, NoticeKind::Late, about, text, first.clone())]
         }
         E::Supervised { supervision } => {
             let kind = supervision.kind.label();

@@ -21,7 +21,7 @@ use crate::{
         arrival::Skew,
         id::{PatrolId, PersonId, PlanId},
         journal::FlowKind,
-        named::named,
+        labelled_enum::labelled_enum,
         text::{Line, Prose},
     },
     flows::{
@@ -35,10 +35,10 @@ use crate::{
         refusal::Refusal,
     },
 };
-pub(crate) use decide::place;
+pub(crate) use decide::require_territory;
 pub use event::{Command, Event, New};
 
-named! {
+labelled_enum! {
     /// What a patrol is for; a track is taken for nothing else.
     Purpose {
         /// The usual round.
@@ -56,7 +56,7 @@ named! {
     }
 }
 
-named! {
+labelled_enum! {
     /// How a patrol stands.
     StatusName {
         /// A worker should go.
@@ -72,7 +72,7 @@ named! {
     }
 }
 
-named! {
+labelled_enum! {
     /// What may be asked of a patrol.
     Verb {
         /// Begin to walk.
@@ -105,7 +105,7 @@ pub const MOVES: &[(StatusName, Verb, StatusName)] = &[
 ];
 
 /// What is possible in a state.
-pub fn possible(status: StatusName) -> Vec<&'static str> {
+pub fn possible_commands(status: StatusName) -> Vec<&'static str> {
     MoveTable::of(MOVES).verbs_in(status).map(Verb::name).collect()
 }
 
@@ -134,7 +134,7 @@ impl Window {
     }
 
     /// Whether it lasts at this moment; its end belongs to it.
-    pub fn holds(self, at: Instant) -> bool {
+    pub fn contains(self, at: Instant) -> bool {
         (self.from..=self.until).contains(&at)
     }
 }
@@ -248,7 +248,7 @@ impl Run {
     pub const MOST_PAUSES: usize = 50;
 
     /// The last moment that is known of it.
-    fn last(&self) -> Instant {
+    fn last_moment(&self) -> Instant {
         let rest = self.pauses.last().map(|rest| rest.until.unwrap_or(rest.from));
         rest.unwrap_or(self.started.at)
     }
@@ -398,7 +398,7 @@ impl Patrol {
     }
 
     /// When it was under way, in order: not before its start, not after its end, not in rests.
-    pub fn under_way(&self) -> Vec<(Instant, Instant)> {
+    pub fn active_periods(&self) -> Vec<(Instant, Instant)> {
         let Some(run) = self.status.run() else { return Vec::new() };
         let end = run.finished.map_or(self.window.until, |end| end.at.min(self.window.until));
         let (mut times, mut from) = (Vec::new(), run.started.at.max(self.window.from));
@@ -414,16 +414,20 @@ impl Patrol {
     /// How long it was under way, in seconds; until now where it still is.
     pub fn active_s(&self, now: Instant) -> i64 {
         let length = |(from, until): (Instant, Instant)| (until.min(now) - from).num_seconds();
-        self.under_way().into_iter().map(|stretch| length(stretch).max(0)).sum()
+        self.active_periods().into_iter().map(|stretch| length(stretch).max(0)).sum()
     }
 
     /// Whether a point of this moment is part of it.
-    pub fn takes_point(&self, at: Instant) -> Result<(), Outside> {
-        self.takes(&self.under_way(), at)
+    pub fn check_point(&self, at: Instant) -> Result<(), Outside> {
+        self.check_point_within(&self.active_periods(), at)
     }
 
     /// The same, of a patrol that was under way at these times.
-    pub(crate) fn takes(&self, times: &[(Instant, Instant)], at: Instant) -> Result<(), Outside> {
+    pub(crate) fn check_point_within(
+        &self,
+        times: &[(Instant, Instant)],
+        at: Instant,
+    ) -> Result<(), Outside> {
         if times.iter().any(|(from, until)| (*from..=*until).contains(&at)) {
             return Ok(());
         }
@@ -431,8 +435,8 @@ impl Patrol {
         match within {
             Some(((from, _), (_, until))) if (*from..=*until).contains(&at) => Err(Outside::Paused),
             _ if self.status.name() == StatusName::Paused
-                && self.window.holds(at)
-                && self.status.run().is_some_and(|run| run.last() <= at) =>
+                && self.window.contains(at)
+                && self.status.run().is_some_and(|run| run.last_moment() <= at) =>
             {
                 Err(Outside::Resting)
             }
@@ -441,7 +445,7 @@ impl Patrol {
     }
 
     /// Refuses a report that was not made on it: by its worker, while it was under way.
-    pub fn takes_report(&self, by: PersonId, at: Instant) -> Result<(), Refusal> {
+    pub fn check_report(&self, by: PersonId, at: Instant) -> Result<(), Refusal> {
         let Some(run) = self.status.run().filter(|run| run.worker == by) else {
             return Err(Refusal::NoSuchPatrol { id: self.id });
         };
@@ -496,8 +500,10 @@ impl Flow for Patrol {
 
     fn decide_beginning(command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         match command {
-            Command::Plan { new, occasion } => decide::plan(new, *occasion, cx),
-            Command::Begin { new, time, late } => decide::begin(new, *time, late.as_ref(), cx),
+            Command::Plan { new, occasion } => decide::plan_patrol(new, *occasion, cx),
+            Command::Begin { new, time, late } => {
+                decide::begin_patrol(new, *time, late.as_ref(), cx)
+            }
             Command::Start { .. }
             | Command::Pause { .. }
             | Command::Resume { .. }
@@ -509,7 +515,7 @@ impl Flow for Patrol {
     }
 
     fn decide_next(&self, command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
-        self.act(command, cx)
+        self.decide_existing(command, cx)
     }
 
     fn evolve(state: Option<Self>, event: &Event) -> Option<Self> {
@@ -524,7 +530,7 @@ impl Flow for Patrol {
         if let Event::Started { window, .. } = event {
             patrol.window = *window;
         }
-        patrol.status = patrol.status.after(event)?;
+        patrol.status = patrol.status.with_event(event)?;
         Some(patrol)
     }
 
@@ -548,7 +554,7 @@ impl Flow for Patrol {
 
 impl Status {
     /// The state after an event; none when the event cannot follow it.
-    fn after(self, event: &Event) -> Option<Self> {
+    fn with_event(self, event: &Event) -> Option<Self> {
         match (self, event) {
             (Self::Planned { term }, Event::Started { run, .. }) => {
                 Some(Self::Started { run: run.clone(), term: Some(term) })

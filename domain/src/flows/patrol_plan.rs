@@ -16,7 +16,7 @@ use crate::{
         disclosure::disclosed,
         id::{AreaId, PatrolId, PlanId},
         journal::{FlowKind, Hash},
-        named::named,
+        labelled_enum::labelled_enum,
         text::{Line, Prose},
         time::local_day,
     },
@@ -57,7 +57,7 @@ impl Recurrence {
     pub const MOST_DAYS: u32 = 92;
 
     /// What is wrong with it, if anything is.
-    pub fn fault(&self) -> Option<&'static str> {
+    pub fn find_fault(&self) -> Option<&'static str> {
         match self {
             Self::Weekly { days } => {
                 let mut distinct = days.clone();
@@ -75,12 +75,12 @@ impl Recurrence {
         }
     }
 
-    fn holds(&self, day: NaiveDate, first: NaiveDate, calendar: &Calendar) -> bool {
+    fn falls_on(&self, day: NaiveDate, first: NaiveDate, calendar: &Calendar) -> bool {
         let weekday = day.weekday();
         match self {
             Self::Daily {} => true,
             Self::Weekdays {} => !matches!(weekday, Weekday::Sat | Weekday::Sun),
-            Self::WorkingDays {} => calendar.is_working(day),
+            Self::WorkingDays {} => calendar.is_working_day(day),
             Self::Weekly { days } => {
                 days.iter().any(|one| u32::from(*one) == weekday.number_from_monday())
             }
@@ -112,7 +112,7 @@ pub struct Content {
     pub itinerary: Itinerary,
 }
 
-named! {
+labelled_enum! {
     /// How a plan stands.
     Standing {
         /// Patrols are made by it.
@@ -122,7 +122,7 @@ named! {
     }
 }
 
-named! {
+labelled_enum! {
     /// What may be asked of a plan that exists.
     Verb {
         /// Change what it says.
@@ -250,12 +250,12 @@ impl PatrolPlan {
     /// When the next patrol is to be made: at the beginning of the day before it, in China.
     pub fn next_at(&self) -> Option<Instant> {
         let next = self.next.filter(|_| self.standing == Standing::Active)?;
-        next.checked_sub_days(Days::new(1)).and_then(|day| local(day, NaiveTime::MIN))
+        next.checked_sub_days(Days::new(1)).and_then(|day| to_instant(day, NaiveTime::MIN))
     }
 
     /// The patrol of a day.
-    pub fn patrol(&self, day: NaiveDate) -> Option<New> {
-        let from = local(day, self.content.at)?;
+    pub fn new_patrol(&self, day: NaiveDate) -> Option<New> {
+        let from = to_instant(day, self.content.at)?;
         let minutes = Duration::minutes(i64::from(self.content.window_minutes));
         let until = from.checked_add_signed(minutes)?;
         Some(New {
@@ -269,37 +269,37 @@ impl PatrolPlan {
 
     /// The identity of the patrol of a day: the same, no matter which replica makes it.
     pub fn patrol_id(&self, day: NaiveDate) -> PatrolId {
-        PatrolId(Hash::of(format!("patrol\n{}\n{day}", self.id).as_bytes()).id())
+        PatrolId(Hash::digest(format!("patrol\n{}\n{day}", self.id).as_bytes()).to_uuid())
     }
 
     /// The occasion of a day.
-    pub const fn occasion(&self, day: NaiveDate) -> Occasion {
+    pub const fn new_occasion(&self, day: NaiveDate) -> Occasion {
         Occasion { plan: self.id, day }
     }
 
     /// Makes what is due: the first day from today on that was not made, when that is today or
     /// tomorrow. Days that went by unseen are not made up.
-    fn make(&self, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    fn make_patrol(&self, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         let due = self.next_at().is_some_and(|at| at <= cx.at);
         if !cx.by.is_system() || self.standing != Standing::Active || !due {
             return Err(Refusal::NothingDue);
         }
         let today = local_day(cx.at);
-        let calendar = cx.calendar(self.area.id);
-        let day = next(&self.content, self.made, cx.at, calendar);
+        let calendar = cx.find_calendar(self.area.id);
+        let day = find_next_day(&self.content, self.made, cx.at, calendar);
         let tomorrow = today.checked_add_days(Days::new(1)).unwrap_or(today);
         let day = match day {
             Some(day) if day <= tomorrow => day,
             later => return Ok(vec![Event::Made { day: None, next: later }]),
         };
-        let next = next(&self.content, Some(day), cx.at, calendar);
+        let next = find_next_day(&self.content, Some(day), cx.at, calendar);
         Ok(vec![Event::Made { day: Some(day), next }])
     }
 }
 
 /// The first day after the last that was made on which the plan holds and can still be walked;
 /// none when the plan is over, or no such day comes within a year.
-fn next(
+fn find_next_day(
     content: &Content,
     made: Option<NaiveDate>,
     now: Instant,
@@ -309,7 +309,7 @@ fn next(
     let after = made.and_then(|day| day.succ_opt());
     let today = local_day(now);
     let minutes = Duration::minutes(i64::from(content.window_minutes));
-    let end = local(today, content.at).and_then(|from| from.checked_add_signed(minutes));
+    let end = to_instant(today, content.at).and_then(|from| from.checked_add_signed(minutes));
     // A window that is over cannot be walked.
     let over = end.is_some_and(|end| end <= now);
     let soonest = if over { today.succ_opt().unwrap_or(today) } else { today };
@@ -318,18 +318,18 @@ fn next(
         .iter_days()
         .take(MOST)
         .take_while(|day| content.until.is_none_or(|until| *day <= until))
-        .find(|day| content.recurrence.holds(*day, content.from, calendar))
+        .find(|day| content.recurrence.falls_on(*day, content.from, calendar))
 }
 
 /// A time of a day on the clocks of China.
-fn local(day: NaiveDate, time: NaiveTime) -> Option<Instant> {
+fn to_instant(day: NaiveDate, time: NaiveTime) -> Option<Instant> {
     const EAST_H: i64 = 8;
     let utc = day.and_time(time).checked_sub_signed(Duration::hours(EAST_H))?;
     Some(DateTime::from_naive_utc_and_offset(utc, chrono::Utc))
 }
 
 /// Refuses a plan that can never be walked.
-fn sound(content: &Content, cx: &Context<'_>) -> Result<(), Refusal> {
+fn check_content(content: &Content, cx: &Context<'_>) -> Result<(), Refusal> {
     const MOST_MINUTES: u32 = 16 * 60;
     if content.window_minutes == 0 {
         return Err(Refusal::EmptyPeriod);
@@ -375,19 +375,19 @@ impl Flow for PatrolPlan {
         let Command::Create { id, area, content } = command else {
             return Err(refuse_unasked::<Self>(command));
         };
-        create(*id, *area, content, cx)
+        create_plan(*id, *area, content, cx)
     }
 
     fn decide_next(&self, command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         if matches!(command, Command::Make) {
-            return self.make(cx);
+            return self.make_patrol(cx);
         }
-        cx.require(Permission::ManagePatrols, &self.area.path, &self.area.name)?;
+        cx.require_permission(Permission::ManagePatrols, &self.area.path, &self.area.name)?;
         Ok(vec![match command {
             Command::Amend { content } => {
-                sound(content, cx)?;
-                let calendar = cx.calendar(self.area.id);
-                let next = next(content, self.made, cx.at, calendar);
+                check_content(content, cx)?;
+                let calendar = cx.find_calendar(self.area.id);
+                let next = find_next_day(content, self.made, cx.at, calendar);
                 Event::Amended { content: content.clone(), next }
             }
             Command::Retire { reason } => Event::Retired { reason: reason.clone() },
@@ -431,16 +431,16 @@ impl Flow for PatrolPlan {
     }
 }
 
-fn create(
+fn create_plan(
     id: PlanId,
     area: AreaId,
     content: &Content,
     cx: &Context<'_>,
 ) -> Result<Vec<Event>, Refusal> {
-    let area = crate::flows::patrol::place(area, cx)?;
-    cx.require(Permission::ManagePatrols, &area.path, &area.name)?;
-    sound(content, cx)?;
-    let next = next(content, None, cx.at, cx.calendar(area.id));
+    let area = crate::flows::patrol::require_territory(area, cx)?;
+    cx.require_permission(Permission::ManagePatrols, &area.path, &area.name)?;
+    check_content(content, cx)?;
+    let next = find_next_day(content, None, cx.at, cx.find_calendar(area.id));
     let plan = PatrolPlan {
         id,
         area: area.unit(),

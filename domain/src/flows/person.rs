@@ -21,7 +21,7 @@ use crate::{
         disclosure::disclosed,
         id::{AreaId, PersonId, TenantId},
         journal::FlowKind,
-        named::named,
+        labelled_enum::labelled_enum,
         text::{Code, Line, Prose},
     },
     flows::{
@@ -33,7 +33,7 @@ use crate::{
     rules::{obligation::Obligation, refusal::Refusal},
 };
 
-named! {
+labelled_enum! {
     /// Whether a person works here.
     Standing {
         /// The person works here and can log in.
@@ -45,7 +45,7 @@ named! {
     }
 }
 
-named! {
+labelled_enum! {
     /// What may be asked about a person only while they stand in some way.
     Verb {
         /// Grant a role.
@@ -58,7 +58,7 @@ named! {
         Reinstate = "reinstate", "恢复";
         /// Take a role back.
         Revoke = "revoke", "收回授权";
-        /// End everything.
+        /// End every role at once.
         Leave = "leave", "离岗";
     }
 }
@@ -88,7 +88,7 @@ pub struct Person {
     /// where it can be erased.
     pub name: Line,
     /// Whether the person works here.
-    #[serde(default = "active")]
+    #[serde(default = "default_standing")]
     pub standing: Standing,
     /// What was granted and not revoked.
     pub grants: Vec<Grant>,
@@ -100,7 +100,7 @@ pub struct Person {
     pub shift: Option<Shift>,
 }
 
-const fn active() -> Standing {
+const fn default_standing() -> Standing {
     Standing::Active
 }
 
@@ -120,7 +120,7 @@ impl Shift {
     pub const MAX_HOURS: i64 = 16;
 
     /// Whether it lasts at this moment.
-    pub fn holds(&self, at: Instant) -> bool {
+    pub fn is_active_at(&self, at: Instant) -> bool {
         self.since <= at && at < self.until
     }
 }
@@ -343,7 +343,7 @@ impl Person {
 
     /// Whether the person is of the staff: the names of those who act in office are part of the
     /// record.
-    pub fn in_office(&self) -> bool {
+    pub fn is_staff(&self) -> bool {
         self.grants.iter().any(|grant| grant.role.is_office())
     }
 
@@ -366,22 +366,22 @@ impl Person {
     }
 
     /// Whether `by` manages this person: one of the areas the person works in.
-    pub fn managed_by(&self, by: &Actor, at: Instant) -> bool {
+    pub fn is_managed_by(&self, by: &Actor, at: Instant) -> bool {
         let manages = Permission::ManagePeople;
         (self.grants.is_empty() && by.may_somewhere(manages, at))
             || self.grants.iter().any(|grant| by.may(manages, &grant.over.path, at))
     }
 
     /// Whether all power this person has, or will have, is `by`'s to give.
-    pub fn wholly_managed_by(&self, by: &Actor, at: Instant) -> bool {
+    pub fn is_wholly_managed_by(&self, by: &Actor, at: Instant) -> bool {
         let mut kept = self.grants.iter().filter(|g| g.until.is_none_or(|until| at < until));
-        self.managed_by(by, at)
+        self.is_managed_by(by, at)
             && kept.all(|grant| by.may(Permission::ManagePeople, &grant.over.path, at))
     }
 
     /// This person as an actor. Only authentication calls it. An account that is not active gives
     /// none.
-    pub fn actor(&self, tenant: TenantId, powers: &Arc<Powers>) -> Option<Actor> {
+    pub fn to_actor(&self, tenant: TenantId, powers: &Arc<Powers>) -> Option<Actor> {
         // Whatever a program was given before it was refused, it acts as a program.
         let program = self.is_program();
         let held = |grant: &&Grant| !program || grant.role == Role::Integrator;
@@ -395,25 +395,25 @@ impl Person {
     }
 
     /// Whether the person holds a role at this moment.
-    pub fn works(&self, at: Instant) -> bool {
-        self.standing == Standing::Active && self.grants.iter().any(|grant| grant.holds(at))
+    pub fn is_working(&self, at: Instant) -> bool {
+        self.standing == Standing::Active && self.grants.iter().any(|grant| grant.holds_at(at))
     }
 
     /// The shift that lasts at this moment.
-    pub fn on_duty(&self, at: Instant) -> Option<&Shift> {
-        self.shift.as_ref().filter(|shift| shift.holds(at))
+    pub fn current_shift(&self, at: Instant) -> Option<&Shift> {
+        self.shift.as_ref().filter(|shift| shift.is_active_at(at))
     }
 
     /// Gives a role in place of those of the same kind it overlaps.
-    fn give(&mut self, grant: &Grant) {
-        let same = |held: &Grant| held.is(grant.role, grant.over.id) && held.overlaps(grant);
+    fn add_grant(&mut self, grant: &Grant) {
+        let same = |held: &Grant| held.is_for(grant.role, grant.over.id) && held.overlaps(grant);
         self.grants.retain(|held| !same(held));
         self.grants.push(grant.clone());
     }
 
     /// Takes a role, and ends a shift that rested on it.
-    fn take(&mut self, role: Role, area: AreaId) {
-        self.grants.retain(|grant| !grant.is(role, area));
+    fn remove_grant(&mut self, role: Role, area: AreaId) {
+        self.grants.retain(|grant| !grant.is_for(role, area));
         let covers = |shift: &Shift| {
             self.grants.iter().any(|grant| grant.over.path.contains(&shift.over.path))
         };
@@ -476,11 +476,11 @@ impl Flow for Person {
         let Command::Register { id, account, name, grants } = command else {
             return Err(refuse_unasked::<Self>(command));
         };
-        decide::register(Self::new(*id, account.clone(), name.clone()), grants, cx)
+        decide::register_person(Self::new(*id, account.clone(), name.clone()), grants, cx)
     }
 
     fn decide_next(&self, command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
-        decide::about(self, command, cx)
+        decide::decide_existing(self, command, cx)
     }
 
     fn evolve(state: Option<Self>, event: &Event) -> Option<Self> {
@@ -491,9 +491,9 @@ impl Flow for Person {
         match event {
             Event::Registered { .. } => return None,
             Event::Renamed { name } => person.name = name.clone(),
-            Event::Granted { grant } | Event::TookOver { grant, .. } => person.give(grant),
+            Event::Granted { grant } | Event::TookOver { grant, .. } => person.add_grant(grant),
             Event::Revoked { role, area } | Event::HandedOver { role, area, .. } => {
-                person.take(*role, *area);
+                person.remove_grant(*role, *area);
             }
             Event::Suspended { .. } => {
                 person.standing = Standing::Suspended;

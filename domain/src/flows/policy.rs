@@ -14,8 +14,8 @@ use crate::{
         disclosure::{Disclosed, Shape, disclosed},
         id::{PersonId, TenantId},
         journal::{FlowKind, Hash},
-        named::named,
-        sheet::Fault,
+        labelled_enum::labelled_enum,
+        tabular_import::Fault,
         text::Prose,
     },
     flows::{
@@ -34,13 +34,13 @@ use crate::{
         obligation::Obligation,
         refusal::Refusal,
         responsibility::Responsibilities,
-        rulebook::{Conduct, Edition, Rules},
+        rulebook::{Edition, HandlingRules, Rules},
         sla::{self, Matrix},
-        whistling::Whistling,
+        whistle_policy::Whistling,
     },
 };
 
-named! {
+labelled_enum! {
     /// What a document is about.
     PolicyKind {
         /// Windows, counts, measures, extensions.
@@ -69,7 +69,7 @@ named! {
 #[serde(tag = "kind", content = "document", rename_all = "snake_case")]
 pub enum Document {
     /// See [`PolicyKind::Conduct`].
-    Conduct(Conduct),
+    Conduct(HandlingRules),
     /// See [`PolicyKind::Calendar`].
     Calendar(CalendarBook),
     /// See [`PolicyKind::Deadlines`].
@@ -105,9 +105,9 @@ impl Document {
     }
 
     /// What a tenant has that published none.
-    pub fn shipped(kind: PolicyKind) -> Self {
+    pub fn standard(kind: PolicyKind) -> Self {
         match kind {
-            PolicyKind::Conduct => Self::Conduct(Conduct::default()),
+            PolicyKind::Conduct => Self::Conduct(HandlingRules::default()),
             PolicyKind::Calendar => Self::Calendar(CalendarBook::standard()),
             PolicyKind::Deadlines => Self::Deadlines(Matrix::standard()),
             PolicyKind::Responsibilities => Self::Responsibilities(Responsibilities::default()),
@@ -129,7 +129,7 @@ impl Document {
                 let ranks: Vec<&str> =
                     context.rules.whistling.ranks.iter().map(|rank| rank.code.as_str()).collect();
                 let known =
-                    sla::Known { areas: &areas, catalogue: context.catalogue, ranks: &ranks };
+                    sla::References { areas: &areas, catalogue: context.catalogue, ranks: &ranks };
                 matrix.check(&known)
             }
             Self::Responsibilities(list) => list.check(context.catalogue, context.areas),
@@ -202,19 +202,19 @@ impl JournalEvent for Event {}
 impl Policy {
     /// The identity of a kind of document of a tenant.
     pub fn id_of(tenant: TenantId, kind: PolicyKind) -> Uuid {
-        Hash::of(format!("policy\n{tenant}\n{}", kind.name()).as_bytes()).id()
+        Hash::digest(format!("policy\n{tenant}\n{}", kind.name()).as_bytes()).to_uuid()
     }
 }
 
-named! {
+labelled_enum! {
     /// Whether a document of a tenant is in force: always, once it was published.
     StatusName {
-        /// It is.
+        /// It is in force, as every edition.
         InForce = "in_force", "生效";
     }
 }
 
-named! {
+labelled_enum! {
     /// What may be asked of a document.
     Verb {
         /// Bring an edition into force.
@@ -252,7 +252,7 @@ impl Flow for Policy {
     fn decide_beginning(command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         let Command::Publish { tenant, document, note } = command;
         let root = cx.areas.root().ok_or(Refusal::OutsideTenant)?;
-        cx.require(Permission::ManageRules, &root.path, &root.name)?;
+        cx.require_permission(Permission::ManageRules, &root.path, &root.name)?;
         let faults = document.check(cx);
         if !faults.is_empty() {
             return Err(Refusal::Unsound { faults });
@@ -293,34 +293,35 @@ impl Flow for Policy {
 
 impl Rules {
     /// The rules this program comes with.
-    pub fn shipped() -> Self {
-        let deadlines = sla::Compiled::of_checked(Matrix::standard(), &sla::Known::nothing());
+    pub fn standard() -> Self {
+        let deadlines =
+            sla::Compiled::from_checked(Matrix::standard(), &sla::References::new_empty());
         Self {
-            conduct: Conduct::default(),
-            deadlines: Edition::shipped(deadlines),
-            calendars: Edition::shipped(CalendarBook::standard().compile()),
-            responsibilities: Edition::shipped(Responsibilities::default()),
-            admissions: Edition::shipped(Admissions::standard()),
+            conduct: HandlingRules::default(),
+            deadlines: Edition::built_in(deadlines),
+            calendars: Edition::built_in(CalendarBook::standard().compile()),
+            responsibilities: Edition::built_in(Responsibilities::default()),
+            admissions: Edition::built_in(Admissions::standard()),
             whistling: Whistling::standard(),
-            powers: Powers::shipped(),
-            privacy: Edition::shipped(Privacy::default()),
-            notices: Edition::shipped(Notices::default()),
+            powers: Powers::built_in(),
+            privacy: Edition::built_in(Privacy::default()),
+            notices: Edition::built_in(Notices::default()),
         }
     }
 
     /// Puts an edition into force. It was checked when it was published; what has changed around
     /// it since (an area retired, a category renamed) makes rows that match nothing any more.
-    pub fn enact(&mut self, document: Document, no: i64, known: &sla::Known<'_>) {
+    pub fn enact_document(&mut self, document: Document, no: i64, known: &sla::References<'_>) {
         match document {
             Document::Conduct(conduct) => self.conduct = conduct,
             Document::Calendar(book) => self.calendars = Edition { no, value: book.compile() },
             Document::Deadlines(matrix) => {
-                self.deadlines = Edition { no, value: sla::Compiled::of_checked(matrix, known) };
+                self.deadlines = Edition { no, value: sla::Compiled::from_checked(matrix, known) };
             }
             Document::Responsibilities(value) => self.responsibilities = Edition { no, value },
             Document::Admissions(value) => self.admissions = Edition { no, value },
             Document::Whistling(whistling) => self.whistling = whistling,
-            Document::Roles(roles) => self.powers = Arc::new(Powers::of(&roles)),
+            Document::Roles(roles) => self.powers = Arc::new(Powers::from_roles(&roles)),
             Document::Privacy(value) => self.privacy = Edition { no, value },
             Document::Notices(value) => self.notices = Edition { no, value },
         }

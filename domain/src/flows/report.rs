@@ -20,7 +20,7 @@ use crate::{
     core::{
         id::{CaseId, PatrolId, PersonId, ReportId},
         journal::{Entry, FlowKind},
-        named::named,
+        labelled_enum::labelled_enum,
         text::Prose,
     },
     flows::{
@@ -32,16 +32,16 @@ use crate::{
     people::actor::{Actor, Permission},
     rules::{
         obligation::{Duty, Obligation, Term},
-        place::{Matter, Place},
+        place::{Place, ReportDetails},
         refusal::Refusal,
         vocabulary::Channel,
     },
 };
 pub use event::{Command, Draft, Event, Handled};
-pub(crate) use submit::clock;
-use submit::submit;
+pub(crate) use submit::check_client_time;
+use submit::submit_report;
 
-named! {
+labelled_enum! {
     /// Where a matter belongs that must not become a case (北京接诉即办条例 Art. 11).
     Redirect {
         /// The police, by 110.
@@ -65,7 +65,7 @@ named! {
     }
 }
 
-named! {
+labelled_enum! {
     /// The state of a report.
     StatusName {
         /// A worker has to look on the spot whether it is so (核实).
@@ -83,7 +83,7 @@ named! {
     }
 }
 
-named! {
+labelled_enum! {
     /// What may be asked of a report.
     Verb {
         /// Open a case for it.
@@ -113,7 +113,7 @@ pub const MOVES: &[(StatusName, Verb, StatusName)] = &[
 ];
 
 /// What is possible in a state.
-pub fn possible(status: StatusName) -> Vec<&'static str> {
+pub fn possible_commands(status: StatusName) -> Vec<&'static str> {
     MoveTable::of(MOVES).verbs_in(status).map(Verb::name).collect()
 }
 
@@ -138,7 +138,7 @@ pub struct Report {
     /// By which way.
     pub channel: Channel,
     /// What it is about.
-    pub matter: Matter,
+    pub matter: ReportDetails,
     /// The place, with the grid it lies in.
     pub place: Place,
     /// When it reached us.
@@ -257,7 +257,7 @@ impl Report {
     }
 
     /// Whether this actor reads it over an area, not as its reporter.
-    pub fn read_in_office(&self, actor: &Actor, at: Instant) -> bool {
+    pub fn may_read_in_office(&self, actor: &Actor, at: Instant) -> bool {
         actor.may(Permission::ReadCases, &self.place.area.path, at)
     }
 
@@ -282,20 +282,20 @@ impl Report {
     }
 
     /// Refuses unless this actor may see whole who reported.
-    pub fn disclosable(&self, context: &Context<'_>) -> Result<(), Refusal> {
+    pub fn require_disclosure(&self, context: &Context<'_>) -> Result<(), Refusal> {
         if self.anonymous {
             return Err(Refusal::Anonymous);
         }
         let (path, name) = (&self.place.area.path, &self.place.area.name);
-        context.require(Permission::DisclosePersonal, path, name)?;
+        context.require_permission(Permission::DisclosePersonal, path, name)?;
         let needed =
             if self.confidential { Permission::ReadConfidential } else { Permission::ReadReporter };
-        context.require(needed, path, name)
+        context.require_permission(needed, path, name)
     }
 
     /// The unit that has to decide on it. Once received, it stays with the unit that received it:
     /// boundaries may change meanwhile.
-    pub fn receiver(&self, context: &Context<'_>) -> Unit {
+    pub fn find_receiver(&self, context: &Context<'_>) -> Unit {
         match &self.status {
             Status::Confirming { receiver, .. } | Status::Received { receiver, .. } => {
                 receiver.clone()
@@ -303,14 +303,14 @@ impl Report {
             Status::Filed { .. }
             | Status::Joined { .. }
             | Status::Refused { .. }
-            | Status::HandledOnTheSpot { .. } => receiving(&self.place.area, context),
+            | Status::HandledOnTheSpot { .. } => find_receiving_unit(&self.place.area, context),
         }
     }
 }
 
 impl Status {
     /// The same with its clock as it is now.
-    fn rewound(&self, term: &Term) -> Option<Self> {
+    fn with_term(&self, term: &Term) -> Option<Self> {
         let term = term.clone();
         match self {
             Self::Confirming { receiver, claim, .. } => {
@@ -329,8 +329,11 @@ impl Status {
 }
 
 /// The community a place lies in, or the place itself when that is larger.
-fn receiving(area: &Unit, context: &Context<'_>) -> Unit {
-    context.areas.above(area.id, AreaKind::Community).map_or_else(|| area.clone(), Area::unit)
+fn find_receiving_unit(area: &Unit, context: &Context<'_>) -> Unit {
+    context
+        .areas
+        .nearest_of_kind(area.id, AreaKind::Community)
+        .map_or_else(|| area.clone(), Area::unit)
 }
 
 impl Lifecycle for Report {
@@ -388,15 +391,17 @@ impl Flow for Report {
 
     fn decide_beginning(command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         let Command::Submit(draft) = command else { return Err(refuse_unasked::<Self>(command)) };
-        submit(draft, cx)
+        submit_report(draft, cx)
     }
 
     fn decide_next(&self, command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         match command {
-            Command::Lapse { term } => return self.lapse(*term, cx),
-            Command::Recompute => return self.recompute(cx),
+            Command::Lapse { term } => return self.take_measure(*term, cx),
+            Command::Recompute => return self.recompute_deadline(cx),
             Command::Claim => {
-                return Ok(vec![Event::Claimed { claim: Claim::take(self.may_look(cx)?, cx)? }]);
+                return Ok(vec![Event::Claimed {
+                    claim: Claim::take(self.require_verifier(cx)?, cx)?,
+                }]);
             }
             Command::Confirm { real, note, point } => {
                 return self.confirm(*real, note.as_ref(), *point, cx);
@@ -408,8 +413,8 @@ impl Flow for Report {
             | Command::Refuse { .. } => {}
         }
         // An actor who may accept for the receiving community may accept; so may the levels above.
-        let over = self.receiver(cx);
-        cx.require(Permission::AcceptReport, &over.path, &over.name)?;
+        let over = self.find_receiver(cx);
+        cx.require_permission(Permission::AcceptReport, &over.path, &over.name)?;
         Ok(vec![match command {
             // These were answered above.
             Command::Submit(_)
@@ -417,12 +422,13 @@ impl Flow for Report {
             | Command::Confirm { .. }
             | Command::Lapse { .. }
             | Command::Recompute => return Err(refuse_unasked::<Self>(command)),
-            Command::Unjoin => {
-                Event::Unjoined { receiver: over, accept: cx.term(Duty::Accept, &self.subject()) }
-            }
+            Command::Unjoin => Event::Unjoined {
+                receiver: over,
+                accept: cx.start_term(Duty::Accept, &self.subject()),
+            },
             Command::File { case, category, .. } => {
                 if let Some(category) = category {
-                    cx.catalogue.require(category.as_str())?;
+                    cx.catalogue.require_category(category.as_str())?;
                 }
                 Event::Filed { case: *case }
             }
@@ -458,7 +464,7 @@ impl Flow for Report {
                 Status::Confirming { receiver, confirm, claim: Some(claim.clone()) }
             }
             Event::Recomputed { term } | Event::Measured { term, .. } => {
-                state.as_ref()?.status.rewound(term)?
+                state.as_ref()?.status.with_term(term)?
             }
         };
         state.map(|report| Self { status, ..report })

@@ -21,12 +21,12 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Instant,
     area::coordinate::{CoordType, CoordinateError, Point, RawPoint},
-    core::{arrival::Skew, named::named},
+    core::{arrival::Skew, labelled_enum::labelled_enum},
 };
 
 pub use self::{
-    mark::{Frame, Mark, Seen, marked},
-    measure::{Gap, Measures, Stop, measured},
+    mark::{Frame, Mark, Seen, mark_track},
+    measure::{Gap, Measures, Stop, measure_track},
 };
 
 /// The most points of one upload, and of one stored batch.
@@ -35,7 +35,7 @@ pub const MOST_AT_ONCE: usize = 2000;
 /// The most points of one patrol: sixteen hours at one a second, and half as many again.
 pub const MOST: i64 = 86_400;
 
-named! {
+labelled_enum! {
     /// What a position came from.
     Source {
         /// Satellite positioning of the phone.
@@ -106,7 +106,7 @@ pub enum NotAFix {
 const FINE: f64 = 1e7;
 
 /// The nearest whole number, bounded.
-fn whole(value: f64, most: u32) -> u32 {
+fn round_bounded(value: f64, most: u32) -> u32 {
     let bounded = value.round().clamp(0.0, f64::from(most));
     #[expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "it is bounded")]
     #[expect(clippy::cast_sign_loss, reason = "it is not negative")]
@@ -115,7 +115,7 @@ fn whole(value: f64, most: u32) -> u32 {
 }
 
 /// Degrees in fixed point; they are in range.
-fn fixed(degrees: f64) -> i32 {
+fn encode_degrees(degrees: f64) -> i32 {
     #[expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "180e7 fits")]
     let fixed = (degrees * FINE).round() as i32;
     fixed
@@ -123,7 +123,7 @@ fn fixed(degrees: f64) -> i32 {
 
 /// A place in fixed point: longitude and latitude in ten millionths of a degree.
 pub fn fixed_point(point: Point) -> (i32, i32) {
-    (fixed(point.lng), fixed(point.lat))
+    (encode_degrees(point.lng), encode_degrees(point.lat))
 }
 
 impl Fix {
@@ -143,15 +143,15 @@ impl Fix {
         let measure = |value: Option<f64>, scale: f64, name| match value {
             None => Ok(None),
             Some(value) if value.is_finite() && value >= 0.0 => {
-                Ok(Some(whole(value * scale, Self::WORST)))
+                Ok(Some(round_bounded(value * scale, Self::WORST)))
             }
             Some(_) => Err(NotAFix::Measure(name)),
         };
         Ok(Self {
             seq: sent.seq,
             at_ms,
-            lng: fixed(sent.raw.lng),
-            lat: fixed(sent.raw.lat),
+            lng: encode_degrees(sent.raw.lng),
+            lat: encode_degrees(sent.raw.lat),
             coord_type: sent.raw.coord_type,
             accuracy: measure(sent.accuracy_m, 10.0, "accuracy")?,
             speed: measure(sent.speed_mps, 100.0, "speed")?,
@@ -162,7 +162,7 @@ impl Fix {
 
     /// The same by a clock that was right.
     #[must_use]
-    pub fn corrected(mut self, skew: Skew) -> Self {
+    pub fn correct_skew(mut self, skew: Skew) -> Self {
         self.at_ms = self.at_ms.saturating_add(skew.ms());
         self
     }

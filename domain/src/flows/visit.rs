@@ -14,7 +14,7 @@ use crate::{
     core::{
         id::{CampaignId, FormId, HouseholdId, PersonId, ReportId, VisitId},
         journal::{FlowKind, Hash},
-        named::named,
+        labelled_enum::labelled_enum,
         text::Prose,
     },
     flows::{
@@ -30,7 +30,7 @@ use crate::{
 };
 pub use event::{Command, Correction, Event, Plan, Record};
 
-named! {
+labelled_enum! {
     /// What a visit is for: the four of 四到户 (AD17), what was heard (HS13), and looking from door
     /// to door (AS6).
     Purpose {
@@ -49,7 +49,7 @@ named! {
     }
 }
 
-named! {
+labelled_enum! {
     /// How it went.
     Outcome {
         /// The worker met the household.
@@ -63,7 +63,7 @@ named! {
     }
 }
 
-named! {
+labelled_enum! {
     /// The state of a visit.
     StatusName {
         /// A worker is to go.
@@ -75,7 +75,7 @@ named! {
     }
 }
 
-named! {
+labelled_enum! {
     /// What may be asked of a visit that exists.
     Verb {
         /// Say what came of it.
@@ -200,7 +200,7 @@ impl Status {
     }
 
     /// What came of it, when a worker went.
-    pub fn done(&self) -> Option<&Done> {
+    pub fn completion(&self) -> Option<&Done> {
         match self {
             Self::Done { done } => Some(done),
             Self::Planned { .. } | Self::Cancelled { .. } => None,
@@ -218,14 +218,14 @@ impl Visit {
 
     /// The identity of the visit to a household in a campaign: there is one.
     pub fn id_of(campaign: CampaignId, household: HouseholdId) -> VisitId {
-        VisitId(Hash::of(format!("visit\n{campaign}\n{household}").as_bytes()).id())
+        VisitId(Hash::digest(format!("visit\n{campaign}\n{household}").as_bytes()).to_uuid())
     }
 
     /// Whether this actor may know of it: over its grid, or as who goes.
     pub fn visible_to(&self, actor: &Actor, at: Instant) -> bool {
         actor.may(Permission::ReadHouseholds, &self.area.path, at)
             || (self.worker == Some(actor.person)
-                && actor.grants.iter().any(|g| g.holds(at) && !g.role.is_outsider()))
+                && actor.grants.iter().any(|g| g.holds_at(at) && !g.role.is_outsider()))
     }
 }
 
@@ -265,14 +265,14 @@ impl Flow for Visit {
 
     fn decide_beginning(command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         match command {
-            Command::Plan(plan) => decide::plan(plan, cx),
-            Command::Record(record) => decide::spontaneous(record, cx),
+            Command::Plan(plan) => decide::plan_visit(plan, cx),
+            Command::Record(record) => decide::record_unplanned(record, cx),
             Command::Correct(_) | Command::Cancel { .. } => Err(refuse_unasked::<Self>(command)),
         }
     }
 
     fn decide_next(&self, command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
-        decide::about(self, command, cx)
+        decide::decide_existing(self, command, cx)
     }
 
     fn evolve(state: Option<Self>, event: &Event) -> Option<Self> {

@@ -42,7 +42,7 @@ disclosed! {
 
 impl Grant {
     /// Whether it holds at this moment.
-    pub fn holds(&self, at: Instant) -> bool {
+    pub fn holds_at(&self, at: Instant) -> bool {
         self.from <= at && self.until.is_none_or(|until| at < until)
     }
 
@@ -53,7 +53,7 @@ impl Grant {
     }
 
     /// Whether it is this role over this area.
-    pub fn is(&self, role: Role, area: AreaId) -> bool {
+    pub fn is_for(&self, role: Role, area: AreaId) -> bool {
         self.role == role && self.over.id == area
     }
 }
@@ -81,7 +81,7 @@ impl Actor {
     pub const SYSTEM_NAME: &str = "系统";
 
     /// The system itself: installs a tenant and its first administrator.
-    pub fn system(tenant: TenantId, root: Unit) -> Self {
+    pub fn new_system(tenant: TenantId, root: Unit) -> Self {
         let (from, until, post) = (Instant::MIN_UTC, None, None);
         let grant = |role| Grant { role, over: root.clone(), from, until, post };
         Self {
@@ -89,19 +89,21 @@ impl Actor {
             person: Self::SYSTEM,
             name: Self::SYSTEM_NAME.to_owned(),
             grants: vec![grant(Role::Administrator)],
-            powers: Powers::shipped(),
+            powers: Powers::built_in(),
         }
     }
 
     /// Whether a grant that holds now allows `permission` over the area at `path`.
     pub fn may(&self, permission: Permission, path: &Path, at: Instant) -> bool {
         self.grants.iter().any(|grant| {
-            grant.holds(at) && self.allows(grant, permission) && grant.over.path.contains(path)
+            grant.holds_at(at)
+                && self.grant_allows(grant, permission)
+                && grant.over.path.contains(path)
         })
     }
 
     /// Whether the role of a grant allows `permission`.
-    pub fn allows(&self, grant: &Grant, permission: Permission) -> bool {
+    pub fn grant_allows(&self, grant: &Grant, permission: Permission) -> bool {
         self.powers.allows(grant.role, permission)
     }
 
@@ -111,22 +113,24 @@ impl Actor {
     }
 
     /// Whether one of these roles is held now over the area at `path`.
-    pub fn is_any(&self, roles: &[Role], path: &Path, at: Instant) -> bool {
+    pub fn has_any_role(&self, roles: &[Role], path: &Path, at: Instant) -> bool {
         self.grants.iter().any(|grant| {
-            grant.holds(at) && roles.contains(&grant.role) && grant.over.path.contains(path)
+            grant.holds_at(at) && roles.contains(&grant.role) && grant.over.path.contains(path)
         })
     }
 
     /// Whether a grant that holds now allows `permission` anywhere.
     pub fn may_somewhere(&self, permission: Permission, at: Instant) -> bool {
-        self.grants.iter().any(|grant| grant.holds(at) && self.allows(grant, permission))
+        self.grants.iter().any(|grant| grant.holds_at(at) && self.grant_allows(grant, permission))
     }
 
     /// What `permission` lets this actor see in lists.
-    pub fn scope(&self, permission: Permission, at: Instant) -> Scope {
+    pub fn scope_for(&self, permission: Permission, at: Instant) -> Scope {
         let mut paths: Vec<Path> = Vec::new();
         let mut units: Vec<AreaId> = Vec::new();
-        for grant in self.grants.iter().filter(|g| g.holds(at) && self.allows(g, permission)) {
+        for grant in
+            self.grants.iter().filter(|g| g.holds_at(at) && self.grant_allows(g, permission))
+        {
             if !paths.contains(&grant.over.path) {
                 paths.push(grant.over.path.clone());
             }
@@ -153,10 +157,10 @@ pub struct Scope {
 
 impl AreaTree {
     /// Grants with all they reach.
-    pub fn reaching(&self, grants: &[Grant]) -> Vec<Grant> {
+    pub fn expand_grants(&self, grants: &[Grant]) -> Vec<Grant> {
         let reach = |grant: &Grant| {
             let grant = grant.clone();
-            let units = self.reach(&grant.over).into_iter();
+            let units = self.expand_unit(&grant.over).into_iter();
             units.map(move |over| Grant { over, ..grant.clone() }).collect::<Vec<_>>()
         };
         if self.legacies.is_empty() {

@@ -13,13 +13,13 @@ use crate::{
     core::{
         id::{PersonId, TenantId},
         journal::{Break, Hash},
-        named::named,
+        labelled_enum::labelled_enum,
     },
 };
 
-named! {
+labelled_enum! {
     /// What was done.
-    Act {
+    AuditAction {
         /// A person logged in, or tried to.
         Login = "login", "登录";
         /// A person logged out.
@@ -73,7 +73,7 @@ named! {
     }
 }
 
-named! {
+labelled_enum! {
     /// How it ended.
     Verdict {
         /// It was done.
@@ -89,7 +89,7 @@ pub struct Note {
     /// When it was done.
     pub at: Instant,
     /// What was done.
-    pub act: Act,
+    pub act: AuditAction,
     /// How it ended.
     pub verdict: Verdict,
     /// Who did it; none when no one was recognised.
@@ -121,12 +121,12 @@ impl Record {
     /// The record that follows the hash `before`.
     pub fn new(tenant: TenantId, seq: i64, note: Note, before: Hash) -> Self {
         let mut record = Self { tenant, seq, note, hash: Hash::default() };
-        record.hash = record.computed(before);
+        record.hash = record.compute_hash(before);
         record
     }
 
     /// The hash this record ought to have.
-    pub fn computed(&self, before: Hash) -> Hash {
+    pub fn compute_hash(&self, before: Hash) -> Hash {
         let Note { at, act, verdict, actor, actor_name, subject, address, detail } = &self.note;
         let mut digest = Sha256::new();
         digest.update(before.0);
@@ -157,7 +157,7 @@ pub struct Mark {
 }
 
 /// Checks that `records` follow `from`, in order; answers where they end.
-pub fn verify<'a, I: IntoIterator<Item = &'a Record>>(
+pub fn verify_chain<'a, I: IntoIterator<Item = &'a Record>>(
     from: Mark,
     records: I,
 ) -> Result<Mark, Break> {
@@ -167,7 +167,7 @@ pub fn verify<'a, I: IntoIterator<Item = &'a Record>>(
         if record.seq != expected {
             return Err(Break::Order { expected, found: record.seq });
         }
-        if record.computed(mark.hash) != record.hash {
+        if record.compute_hash(mark.hash) != record.hash {
             return Err(Break::Content { seq: record.seq });
         }
         mark = Mark { seq: record.seq, hash: record.hash };
@@ -185,7 +185,7 @@ mod tests {
         let make = |seq| {
             let note = Note {
                 at: chrono::DateTime::from_timestamp(1_800_000_000 + seq, 0).unwrap(),
-                act: Act::Login,
+                act: AuditAction::Login,
                 verdict: Verdict::Done,
                 actor: Some(PersonId(Uuid::from_u128(2))),
                 actor_name: "网格员".to_owned(),
@@ -203,17 +203,17 @@ mod tests {
     #[test]
     fn a_log_is_whole_and_so_is_the_rest_of_it() {
         let log = log();
-        let end = verify(Mark::default(), &log).unwrap();
+        let end = verify_chain(Mark::default(), &log).unwrap();
         assert_eq!(end, Mark { seq: 4, hash: log[3].hash });
         let from = Mark { seq: 2, hash: log[1].hash };
-        assert_eq!(verify(from, &log[2..]), Ok(end));
+        assert_eq!(verify_chain(from, &log[2..]), Ok(end));
     }
 
     #[test]
     fn every_change_is_found_where_it_is() {
         let changes: [fn(&mut Note); 8] = [
             |note| note.at += chrono::Duration::milliseconds(1),
-            |note| note.act = Act::Logout,
+            |note| note.act = AuditAction::Logout,
             |note| note.verdict = Verdict::Refused,
             |note| note.actor = None,
             |note| note.actor_name.push('甲'),
@@ -224,10 +224,13 @@ mod tests {
         for change in changes {
             let mut log = log();
             change(&mut log[1].note);
-            assert_eq!(verify(Mark::default(), &log), Err(Break::Content { seq: 2 }));
+            assert_eq!(verify_chain(Mark::default(), &log), Err(Break::Content { seq: 2 }));
         }
         let mut gap = log();
         gap.remove(1);
-        assert_eq!(verify(Mark::default(), &gap), Err(Break::Order { expected: 2, found: 3 }));
+        assert_eq!(
+            verify_chain(Mark::default(), &gap),
+            Err(Break::Order { expected: 2, found: 3 })
+        );
     }
 }

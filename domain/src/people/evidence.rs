@@ -11,7 +11,7 @@ use crate::{
     Instant,
     core::{journal::Hash, tally::Tally},
     people::{
-        audit::{Act, Mark, Note, Record, Verdict},
+        audit::{AuditAction, Mark, Note, Record, Verdict},
         privacy::DataClass,
     },
 };
@@ -32,7 +32,7 @@ impl Tallies {
     pub const CLASSES: &[DataClass] = &[DataClass::Disclosures, DataClass::Consents];
 
     /// The tally of a class.
-    pub fn of(&self, class: DataClass) -> Option<Tally> {
+    pub fn get(&self, class: DataClass) -> Option<Tally> {
         match class {
             DataClass::Disclosures => self.disclosures,
             DataClass::Consents => self.consents,
@@ -50,7 +50,7 @@ impl Tallies {
 
     /// The same with the tally of a class.
     #[must_use]
-    pub fn with(mut self, class: DataClass, tally: Option<Tally>) -> Self {
+    pub fn with_tally(mut self, class: DataClass, tally: Option<Tally>) -> Self {
         if class == DataClass::Disclosures {
             self.disclosures = tally;
         } else if class == DataClass::Consents {
@@ -104,7 +104,7 @@ pub struct Said {
 
 impl Said {
     /// What a note says; nothing where it says nothing of the kind.
-    pub fn of(note: &Note) -> Self {
+    pub fn from_note(note: &Note) -> Self {
         serde_json::from_str(&note.detail).unwrap_or_default()
     }
 
@@ -114,10 +114,10 @@ impl Said {
     }
 
     /// The note about a removal, or about what was counted first, by the system.
-    pub fn note(&self, at: Instant) -> Note {
+    pub fn to_note(&self, at: Instant) -> Note {
         Note {
             at,
-            act: Act::Retention,
+            act: AuditAction::Retention,
             verdict: Verdict::Done,
             actor: None,
             actor_name: "系统".to_owned(),
@@ -129,11 +129,11 @@ impl Said {
 }
 
 /// Which class an act writes a record of.
-fn class_of(act: Act) -> Option<DataClass> {
-    if act == Act::Disclose {
+fn class_of(act: AuditAction) -> Option<DataClass> {
+    if act == AuditAction::Disclose {
         Some(DataClass::Disclosures)
     } else {
-        matches!(act, Act::Consent | Act::Withdraw).then_some(DataClass::Consents)
+        matches!(act, AuditAction::Consent | AuditAction::Withdraw).then_some(DataClass::Consents)
     }
 }
 
@@ -166,25 +166,25 @@ impl Watch {
     }
 
     /// Reads the next record; answers which record it tells of, if any.
-    pub fn see(&mut self, record: &Record) -> Option<(DataClass, Written)> {
+    pub fn read_record(&mut self, record: &Record) -> Option<(DataClass, Written)> {
         let note = &record.note;
         if note.verdict != Verdict::Done {
             return None;
         }
         if let Some(class) = class_of(note.act) {
-            let written = Said::of(note).written;
-            let with = |tally: Tally| Some(tally.with(written?.digest));
-            self.known = self.known.with(class, self.known.of(class).and_then(with));
+            let written = Said::from_note(note).written;
+            let with = |tally: Tally| Some(tally.with_record(written?.digest));
+            self.known = self.known.with_tally(class, self.known.get(class).and_then(with));
             return written.map(|written| (class, written));
         }
-        if note.act == Act::Retention {
-            self.removal(record.seq, note);
+        if note.act == AuditAction::Retention {
+            self.note_removal(record.seq, note);
         }
         None
     }
 
-    fn removal(&mut self, seq: i64, note: &Note) {
-        let said = Said::of(note);
+    fn note_removal(&mut self, seq: i64, note: &Note) {
+        let said = Said::from_note(note);
         if let (Some(class), Some(before)) = (said.class, said.before) {
             let (least, ..) = class.bounds();
             if before > note.at - Duration::days(i64::from(least)) {
@@ -195,13 +195,13 @@ impl Watch {
             *known = (*known).max(before);
         }
         for class in Tallies::CLASSES.iter().copied() {
-            let Some(tally) = said.tallies.unwrap_or_default().of(class) else { continue };
-            let counted = self.known.of(class);
+            let Some(tally) = said.tallies.unwrap_or_default().get(class) else { continue };
+            let counted = self.known.get(class);
             if said.class != Some(class) && counted.is_some_and(|counted| counted != tally) {
                 let name = class.name();
                 self.faults.push(format!("entry {seq}: {name} were not what the log says"));
             }
-            self.known = self.known.with(class, Some(tally));
+            self.known = self.known.with_tally(class, Some(tally));
         }
         if let Some(Rebased { from, to }) = said.base {
             if self.said.is_some_and(|said| said != from) || to.seq <= from.seq {
@@ -213,12 +213,12 @@ impl Watch {
     }
 
     /// What was older than this is known to have been removed.
-    pub fn removed_before(&self, class: DataClass) -> Option<Instant> {
+    pub fn removal_cutoff(&self, class: DataClass) -> Option<Instant> {
         self.removed_before.get(&class).copied()
     }
 
     /// What there ought to be of each class, and everything that is wrong; once all was read.
-    pub fn end(mut self) -> (Tallies, Vec<String>) {
+    pub fn finish(mut self) -> (Tallies, Vec<String>) {
         let attested = match self.said {
             Some(said) => said == self.base,
             None => self.base.seq == self.unsaid,
@@ -240,29 +240,34 @@ mod tests {
         chrono::DateTime::from_timestamp(1_800_000_000, 0).unwrap() + Duration::days(day)
     }
 
-    fn record(seq: i64, act: Act, detail: String) -> Record {
-        let note = Note { act, detail, ..Said::default().note(at(seq)) };
+    fn record(seq: i64, act: AuditAction, detail: String) -> Record {
+        let note = Note { act, detail, ..Said::default().to_note(at(seq)) };
         Record::new(TenantId(Uuid::nil()), seq, note, Hash::default())
     }
 
     fn disclosed(seq: i64, text: &str) -> Record {
-        let written = Written { record: Uuid::from_u128(1), digest: Hash::of(text.as_bytes()) };
-        record(seq, Act::Disclose, Said { written: Some(written), ..Said::default() }.detail())
+        let written = Written { record: Uuid::from_u128(1), digest: Hash::digest(text.as_bytes()) };
+        record(
+            seq,
+            AuditAction::Disclose,
+            Said { written: Some(written), ..Said::default() }.detail(),
+        )
     }
 
     fn mark(seq: i64) -> Mark {
-        Mark { seq, hash: Hash::of(&seq.to_be_bytes()) }
+        Mark { seq, hash: Hash::digest(&seq.to_be_bytes()) }
     }
 
     #[test]
     fn what_was_written_is_counted() {
         let mut watch = Watch::new(Mark::default(), 0);
-        let (class, written) = watch.see(&disclosed(1, "a")).unwrap();
+        let (class, written) = watch.read_record(&disclosed(1, "a")).unwrap();
         assert_eq!((class, written.record), (DataClass::Disclosures, Uuid::from_u128(1)));
-        assert_eq!(watch.see(&record(2, Act::Login, "{}".to_owned())), None);
-        watch.see(&disclosed(3, "b"));
-        let (known, faults) = watch.end();
-        let expected = Tally::default().with(Hash::of(b"a")).with(Hash::of(b"b"));
+        assert_eq!(watch.read_record(&record(2, AuditAction::Login, "{}".to_owned())), None);
+        watch.read_record(&disclosed(3, "b"));
+        let (known, faults) = watch.finish();
+        let expected =
+            Tally::default().with_record(Hash::digest(b"a")).with_record(Hash::digest(b"b"));
         assert_eq!((known.disclosures, known.consents), (Some(expected), Some(Tally::default())));
         assert_eq!(faults, Vec::<String>::new());
     }
@@ -270,8 +275,8 @@ mod tests {
     #[test]
     fn what_older_programs_wrote_is_not_known() {
         let mut watch = Watch::new(Mark::default(), 0);
-        watch.see(&record(1, Act::Disclose, r#"{"fields":["phone"]}"#.to_owned()));
-        assert_eq!(watch.end().0.disclosures, None);
+        watch.read_record(&record(1, AuditAction::Disclose, r#"{"fields":["phone"]}"#.to_owned()));
+        assert_eq!(watch.finish().0.disclosures, None);
     }
 
     #[test]
@@ -283,9 +288,9 @@ mod tests {
                 let before = Some(at(900 - 183));
                 let class = Some(DataClass::Audit);
                 let said = Said { class, before, base, ..Said::default() };
-                watch.see(&record(900, Act::Retention, said.detail()));
+                watch.read_record(&record(900, AuditAction::Retention, said.detail()));
             }
-            watch.end().1
+            watch.finish().1
         };
         assert_eq!(faults(Mark::default(), None), Vec::<String>::new());
         assert_eq!(faults(mark(5), Some((Mark::default(), mark(5)))), Vec::<String>::new());
@@ -299,8 +304,8 @@ mod tests {
         let mut watch = Watch::new(Mark::default(), 0);
         let class = Some(DataClass::Consents);
         let said = Said { class, before: Some(at(900 - 1000)), ..Said::default() };
-        watch.see(&record(900, Act::Retention, said.detail()));
-        assert_eq!(watch.removed_before(DataClass::Consents), Some(at(-100)));
-        assert_eq!(watch.end().1, ["entry 900: consents were removed before their time"]);
+        watch.read_record(&record(900, AuditAction::Retention, said.detail()));
+        assert_eq!(watch.removal_cutoff(DataClass::Consents), Some(at(-100)));
+        assert_eq!(watch.finish().1, ["entry 900: consents were removed before their time"]);
     }
 }

@@ -6,9 +6,9 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::core::{named::named, text::Line};
+use crate::core::{labelled_enum::labelled_enum, text::Line};
 
-named! {
+labelled_enum! {
     /// One kind of personal data.
     Field {
         /// The name of a resident; the names of staff are part of the public record.
@@ -46,7 +46,7 @@ impl Field {
         &[Self::Name, Self::Phone, Self::IdNumber, Self::Room, Self::Groups, Self::Details];
 }
 
-named! {
+labelled_enum! {
     /// Why a person sees personal data whole.
     Purpose {
         /// To ask the reporter: reached, solved, satisfied.
@@ -68,7 +68,7 @@ named! {
     }
 }
 
-named! {
+labelled_enum! {
     /// Whose data it is.
     SubjectKind {
         /// Of a person who can log in.
@@ -284,7 +284,7 @@ pub struct Contact {
 
 impl Contact {
     /// What was kept; it was checked when it came.
-    pub fn from_kept(values: impl IntoIterator<Item = (Field, String)>) -> Self {
+    pub fn from_values(values: impl IntoIterator<Item = (Field, String)>) -> Self {
         let mut contact = Self::default();
         for (field, value) in values {
             match field {
@@ -320,7 +320,7 @@ impl Contact {
 
 impl Field {
     /// Whether a subject can be found by the whole value.
-    pub const fn is_looked_up(self) -> bool {
+    pub const fn is_searchable(self) -> bool {
         match self {
             Self::Phone | Self::IdNumber => true,
             Self::Name
@@ -334,7 +334,7 @@ impl Field {
     }
 
     /// What is shown of a value to those who may know of it.
-    pub fn mask(self, value: &str) -> String {
+    pub fn mask_value(self, value: &str) -> String {
         match self {
             Self::Name => mask_name(value),
             Self::Phone => mask_phone(value),
@@ -359,12 +359,12 @@ fn mask_name(name: &str) -> String {
 
 /// Three digits, asterisks and four digits: `138****5678`.
 fn mask_phone(phone: &str) -> String {
-    keep(phone, 3, 4)
+    mask_middle(phone, 3, 4)
 }
 
 /// Four digits, asterisks and four digits: `3301**********1234`.
 fn mask_id(number: &str) -> String {
-    keep(number, 4, 4)
+    mask_middle(number, 4, 4)
 }
 
 /// The district is shown, what comes after it is not.
@@ -376,7 +376,7 @@ fn mask_address(address: &str) -> String {
 
 /// The first and the last letters, with a star for each one between; nothing of a value that is
 /// too short for that.
-fn keep(value: &str, first: usize, last: usize) -> String {
+fn mask_middle(value: &str, first: usize, last: usize) -> String {
     let count = value.chars().count();
     let hidden =
         |index: usize| count < first + last + 4 || (index >= first && index + last < count);
@@ -454,7 +454,7 @@ mod tests {
             (Field::Address, "黄石港区武汉路1号2单元301", "黄石港区武汉****"),
             (Field::Address, "一号", "一****"),
         ] {
-            assert_eq!(field.mask(value), shown);
+            assert_eq!(field.mask_value(value), shown);
         }
         assert_eq!(format!("{:?}", Phone::try_from("13812345678".to_owned())), "Ok(138****5678)");
     }
@@ -469,7 +469,7 @@ mod tests {
         {
             assert_eq!(dialled(bad), Err(Fault::OfficePhone), "{bad}");
         }
-        assert_eq!(Field::OfficePhone.mask("0714-6512345"), "0714-6512345");
+        assert_eq!(Field::OfficePhone.mask_value("0714-6512345"), "0714-6512345");
     }
 
     #[test]

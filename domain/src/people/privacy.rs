@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Instant,
     core::{
-        named::named,
-        sheet::{At, Fault, Faults},
+        labelled_enum::labelled_enum,
+        tabular_import::{At, Fault, Faults},
         text::{Code, Line, Prose},
-        time::earlier,
+        time::saturating_sub,
     },
 };
 
-named! {
+labelled_enum! {
     /// On which ground personal data is processed (个人信息保护法 Art. 13, 29).
     Basis {
         /// The subject agreed.
@@ -30,7 +30,7 @@ named! {
     }
 }
 
-named! {
+labelled_enum! {
     /// A class of data with a time of its own.
     DataClass {
         /// The audit log.
@@ -182,8 +182,8 @@ impl Retention {
     }
 
     /// What is older than this is no longer kept.
-    pub fn cutoff(&self, class: DataClass, now: Instant) -> Instant {
-        earlier(now, Duration::days(i64::from(self.days(class))))
+    pub fn cutoff_for(&self, class: DataClass, now: Instant) -> Instant {
+        saturating_sub(now, Duration::days(i64::from(self.days(class))))
     }
 }
 
@@ -204,8 +204,8 @@ impl Default for Privacy {
         ]
         .into_iter()
         .map(|(code, label, basis)| Processing {
-            code: Code::fixed(code),
-            label: Line::fixed(label),
+            code: Code::from_static(code),
+            label: Line::from_static(label),
             basis,
         })
         .collect();
@@ -217,9 +217,9 @@ impl Default for Privacy {
 impl Default for Notice {
     fn default() -> Self {
         Self {
-            version: Code::fixed("1"),
-            title: Line::fixed("个人信息处理规则"),
-            text: Prose::fixed(NOTICE),
+            version: Code::from_static("1"),
+            title: Line::from_static("个人信息处理规则"),
+            text: Prose::from_static(NOTICE),
         }
     }
 }
@@ -235,14 +235,14 @@ impl Privacy {
     pub const PHOTO_PLACE: &'static str = "photo_place";
 
     /// What a person may consent to; none when it needs no consent or does not exist.
-    pub fn consentable(&self, code: &str) -> Option<&Processing> {
+    pub fn find_consentable(&self, code: &str) -> Option<&Processing> {
         let asked = |basis| matches!(basis, Basis::Consent | Basis::SeparateConsent);
         self.purposes.iter().find(|one| one.code.as_str() == code && asked(one.basis))
     }
 
     /// Everything that is wrong with it.
     pub fn check(&self) -> Vec<Fault> {
-        let mut faults = Faults::of("purposes");
+        let mut faults = Faults::for_list("purposes");
         for class in DataClass::ALL.iter().copied() {
             let (least, most, why) = class.bounds();
             let days = self.retention.days(class);
@@ -250,19 +250,19 @@ impl Privacy {
                 let column = format!("retention/{}", class.name());
                 let fault = Fault::new(At::Whole, (column, "out_of_range"), &days.to_string());
                 let zh = format!("{least} 到 {most} 天（{why}）");
-                faults.push(fault.expecting(zh, format!("{least} to {most} days ({why})")));
+                faults.push(fault.with_expected(zh, format!("{least} to {most} days ({why})")));
             }
         }
         if self.purposes.len() > Self::MOST {
             let given = self.purposes.len().to_string();
             let fault = Fault::new(At::Whole, ("purposes", "too_many_rows"), &given);
-            faults.push(fault.with("max", Self::MOST));
+            faults.push(fault.with_fact("max", Self::MOST));
         }
         for (index, one) in self.purposes.iter().enumerate().take(Self::MOST) {
             if self.purposes.iter().take(index).any(|other| other.code == one.code) {
                 let fault =
                     Fault::new(At::Row(index), ("code", "duplicate_code"), one.code.as_str());
-                faults.push(fault.expecting("各不相同的编号", "a code of its own"));
+                faults.push(fault.with_expected("各不相同的编号", "a code of its own"));
             }
         }
         faults.into_vec()
@@ -279,8 +279,11 @@ mod tests {
         assert_eq!(privacy.check(), Vec::new());
         assert_eq!(privacy.purposes.len(), 6);
         assert!(privacy.notice.text.as_str().contains("匿名"));
-        assert!(privacy.consentable("notification").is_some());
-        assert!(privacy.consentable("handling").is_none() && privacy.consentable("x").is_none());
+        assert!(privacy.find_consentable("notification").is_some());
+        assert!(
+            privacy.find_consentable("handling").is_none()
+                && privacy.find_consentable("x").is_none()
+        );
     }
 
     #[test]

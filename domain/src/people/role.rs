@@ -12,11 +12,11 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::core::{
-    named::named,
-    sheet::{At, Fault, Faults},
+    labelled_enum::labelled_enum,
+    tabular_import::{At, Fault, Faults},
 };
 
-named! {
+labelled_enum! {
     /// What a person is, over some area.
     Role {
         /// Walks a grid, reports, handles small things, verifies on the spot.
@@ -52,7 +52,7 @@ named! {
     }
 }
 
-named! {
+labelled_enum! {
     /// One thing a role allows over an area.
     Permission {
         /// Report a problem.
@@ -346,7 +346,7 @@ impl Role {
     }
 
     /// Whether this role is one of running the system: more is asked of its logins.
-    pub fn administers(self) -> bool {
+    pub fn is_administrative(self) -> bool {
         RESERVED.iter().any(|(_, holder)| *holder == self)
     }
 
@@ -406,21 +406,21 @@ pub struct Powers {
 
 impl Powers {
     /// What this program comes with.
-    pub fn shipped() -> Arc<Self> {
+    pub fn built_in() -> Arc<Self> {
         static SHIPPED: LazyLock<Arc<Powers>> =
-            LazyLock::new(|| Arc::new(Powers::of(&Roles::default())));
+            LazyLock::new(|| Arc::new(Powers::from_roles(&Roles::default())));
         Arc::clone(&SHIPPED)
     }
 
     /// What a document makes of it.
-    pub fn of(roles: &Roles) -> Self {
+    pub fn from_roles(roles: &Roles) -> Self {
         let shipped =
             POLICY.iter().map(|(role, allowed)| (*role, allowed.iter().copied().collect()));
         let mut allowed: BTreeMap<_, BTreeSet<_>> = shipped.collect();
         for entry in &roles.roles {
             // A bound holds whatever was published, also before it was one.
             let within = entry.permissions.iter().copied();
-            let within = within.filter(|permission| barred(entry.role, *permission).is_none());
+            let within = within.filter(|permission| bar_reason(entry.role, *permission).is_none());
             allowed.insert(entry.role, within.collect());
         }
         Self { allowed }
@@ -432,7 +432,7 @@ impl Powers {
     }
 
     /// What a role allows, in the order of [`Permission`].
-    pub fn of_role(&self, role: Role) -> impl Iterator<Item = Permission> {
+    pub fn permissions_of(&self, role: Role) -> impl Iterator<Item = Permission> {
         self.allowed.get(&role).into_iter().flatten().copied()
     }
 }
@@ -469,18 +469,20 @@ impl Roles {
     /// What is wrong with it: a role named twice, a permission that another role alone may hold,
     /// or a change that would leave a tenant without anybody to manage it.
     pub fn check(&self) -> Vec<Fault> {
-        let mut faults = Faults::of("roles");
+        let mut faults = Faults::for_list("roles");
         for (index, RoleEntry { role, permissions }) in self.roles.iter().enumerate() {
             let fault =
                 |column: String, code| Fault::new(At::Row(index), (column, code), role.name());
             if self.roles.iter().take(index).any(|other| other.role == *role) {
                 let (zh, en) = ("每个角色只写一次", "each role once");
-                faults.push(fault("role".to_owned(), "role_twice").expecting(zh, en));
+                faults.push(fault("role".to_owned(), "role_twice").with_expected(zh, en));
             }
             for (at, permission) in permissions.iter().enumerate() {
-                if let Some((zh, en)) = barred(*role, *permission) {
+                if let Some((zh, en)) = bar_reason(*role, *permission) {
                     let fault = fault(format!("permissions/{at}"), "separated");
-                    faults.push(fault.with("permission", permission.name()).expecting(zh, en));
+                    faults.push(
+                        fault.with_fact("permission", permission.name()).with_expected(zh, en),
+                    );
                 }
             }
             for (permission, _) in RESERVED.iter().filter(|(_, holder)| holder == role) {
@@ -488,7 +490,9 @@ impl Roles {
                     let (zh, en) =
                         ("保留该权限：别的角色都不能有", "keep it: no other role may have it");
                     let fault = fault("permissions".to_owned(), "permission_missing");
-                    faults.push(fault.with("permission", permission.name()).expecting(zh, en));
+                    faults.push(
+                        fault.with_fact("permission", permission.name()).with_expected(zh, en),
+                    );
                 }
             }
         }
@@ -497,7 +501,7 @@ impl Roles {
 }
 
 /// What is right instead, where a role may never allow something.
-fn barred(role: Role, permission: Permission) -> Option<(String, String)> {
+fn bar_reason(role: Role, permission: Permission) -> Option<(String, String)> {
     if let Some((_, holder)) = RESERVED.iter().find(|(reserved, _)| *reserved == permission)
         && *holder != role
     {

@@ -12,19 +12,19 @@ use crate::{
     area::tree::{AreaKind, AreaTree},
     core::{
         id::AreaId,
-        named::named,
-        sheet::{At, Fault, Faults, MAX_FAULTS},
+        labelled_enum::labelled_enum,
+        tabular_import::{At, Fault, Faults, MAX_FAULTS},
     },
     rules::{
         catalogue::Catalogue,
-        condition::{Condition, Distance, Period, Query, most_specific, ties},
+        condition::{Condition, Distance, Period, Query, find_ties, select_most_specific},
     },
 };
 
 /// The machine code with which a dispatch to a community is refused.
 pub const NOT_ADMITTED: &str = "not_admitted";
 
-named! {
+labelled_enum! {
     /// In which way a matter concerns communities.
     EntryKind {
         /// The law gives it to them.
@@ -95,7 +95,7 @@ impl<'a> Verdict<'a> {
     }
 
     /// Whether a dispatch to a community is refused.
-    pub const fn refuses(self) -> bool {
+    pub const fn refuses_dispatch(self) -> bool {
         matches!(self, Self::Negative(_) | Self::NotListed)
     }
 
@@ -109,7 +109,7 @@ impl<'a> Verdict<'a> {
 }
 
 /// Whether the list guards units of this kind: communities and the grids in them.
-pub const fn guards(kind: AreaKind) -> bool {
+pub const fn is_guarded(kind: AreaKind) -> bool {
     matches!(kind, AreaKind::Community | AreaKind::Grid)
 }
 
@@ -132,16 +132,16 @@ impl Admissions {
 
     /// What the list says about a matter in the community's area. The most specific entry
     /// decides; where neither of two is more specific, the negative one.
-    pub fn admits(&self, query: &Query) -> Verdict<'_> {
+    pub fn find_verdict(&self, query: &Query) -> Verdict<'_> {
         if !self.enforced {
             return Verdict::NotEnforced;
         }
         if query.categories.is_empty() {
             return Verdict::NoCategory;
         }
-        let applies = |entry| Some((entry, Entry::condition(entry).applies(query)?));
+        let applies = |entry| Some((entry, Entry::condition(entry).distance_to(query)?));
         let applying: Vec<(&Entry, Distance)> = self.entries.iter().filter_map(applies).collect();
-        let best = most_specific(&applying).into_iter().map(|(entry, _)| entry);
+        let best = select_most_specific(&applying).into_iter().map(|(entry, _)| entry);
         match best.min_by_key(|entry| (!entry.is_negative(), &entry.code)) {
             Some(entry) if entry.is_negative() => Verdict::Negative(entry),
             Some(entry) => Verdict::Listed(entry),
@@ -151,26 +151,26 @@ impl Admissions {
 
     /// Everything that is wrong, up to [`MAX_FAULTS`]; nothing when it may come into force.
     pub fn check(&self, catalogue: &Catalogue, tree: &AreaTree) -> Vec<Fault> {
-        let mut faults = Faults::of("entries");
-        faults.bound(self.entries.len());
+        let mut faults = Faults::for_list("entries");
+        faults.check_row_count(self.entries.len());
         if !faults.is_empty() {
             return faults.into_vec();
         }
         let codes: Vec<&str> = self.entries.iter().map(|entry| entry.code.as_str()).collect();
-        faults.duplicates(&codes);
+        faults.check_unique_codes(&codes);
         for (index, entry) in self.entries.iter().enumerate() {
             entry.check(At::Row(index), (catalogue, tree), &mut faults);
         }
         let conditions = self.entries.iter().map(Entry::condition);
         let negative = |index| self.entries.get(index).is_some_and(Entry::is_negative);
         let decided = |one, two| negative(one) != negative(two);
-        for (first, second) in ties(conditions, (catalogue, tree), decided, MAX_FAULTS) {
+        for (first, second) in find_ties(conditions, (catalogue, tree), decided, MAX_FAULTS) {
             let code =
                 |index| self.entries.get(index).map_or("", |entry: &Entry| entry.code.as_str());
             let fault = Fault::new(At::Row(second), ("category", "tie"), code(second));
             let first = code(first);
             let zh = format!("比“{first}”更具体或更一般的条件");
-            faults.push(fault.expecting(zh, format!("one to be more specific than {first}")));
+            faults.push(fault.with_expected(zh, format!("one to be more specific than {first}")));
         }
         faults.into_vec()
     }
@@ -178,8 +178,8 @@ impl Admissions {
 
 impl Entry {
     fn check(&self, at: At, (catalogue, tree): (&Catalogue, &AreaTree), faults: &mut Faults) {
-        faults.code(at, "code", &self.code);
-        faults.prose(at, "basis", &self.basis);
-        faults.conditions(at, &self.condition(), (catalogue, tree));
+        faults.check_code(at, "code", &self.code);
+        faults.check_prose(at, "basis", &self.basis);
+        faults.check_condition(at, &self.condition(), (catalogue, tree));
     }
 }

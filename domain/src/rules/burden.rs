@@ -14,14 +14,14 @@ use crate::{
     core::{
         disclosure::disclosed,
         id::PersonId,
-        named::named,
-        sheet::{At, Fault},
+        labelled_enum::labelled_enum,
+        tabular_import::{At, Fault},
         text::Prose,
     },
     rules::{refusal::Refusal, vocabulary::Switch},
 };
 
-named! {
+labelled_enum! {
     /// What was entered.
     What {
         /// A visit, with its form if it has one.
@@ -57,7 +57,7 @@ disclosed! {
 impl Counts {
     /// The sums of both, each at most 65 535.
     #[must_use]
-    pub const fn and(self, other: Self) -> Self {
+    pub const fn saturating_add(self, other: Self) -> Self {
         Self {
             required: self.required.saturating_add(other.required),
             typed: self.typed.saturating_add(other.typed),
@@ -116,7 +116,7 @@ impl Performance {
     }
 
     /// Refuses unless a switch is on.
-    pub fn require(&self, switch: Switch) -> Result<(), Refusal> {
+    pub fn require_switch(&self, switch: Switch) -> Result<(), Refusal> {
         self.grounds(switch).map(|_| ()).ok_or(Refusal::SwitchedOff { switch })
     }
 
@@ -131,7 +131,7 @@ impl Performance {
             let column = format!("performance/{}/reason", switch.name());
             let (zh, en) =
                 (format!("至少 {LEAST} 个字的理由"), format!("a reason of {LEAST} characters"));
-            Fault::new(At::Whole, (column, "out_of_range"), "").expecting(zh, en)
+            Fault::new(At::Whole, (column, "out_of_range"), "").with_expected(zh, en)
         };
         Switch::ALL.iter().filter(short).map(fault).collect()
     }
@@ -145,13 +145,13 @@ mod tests {
     fn everything_is_off_until_somebody_says_why() {
         let off = Performance::default();
         for switch in Switch::ALL.iter().copied() {
-            assert_eq!(off.require(switch), Err(Refusal::SwitchedOff { switch }));
+            assert_eq!(off.require_switch(switch), Err(Refusal::SwitchedOff { switch }));
         }
         let reason = Prose::try_from("防汛应急期间的值守安全需要").unwrap();
         let published = NaiveDate::from_ymd_opt(2026, 7, 1).unwrap();
         let on = Performance { rankings: Some(Grounds { reason, published }), ..off };
-        assert_eq!(on.require(Switch::Rankings), Ok(()));
-        assert!(on.require(Switch::CheckIns).is_err() && on.check().is_empty());
+        assert_eq!(on.require_switch(Switch::Rankings), Ok(()));
+        assert!(on.require_switch(Switch::CheckIns).is_err() && on.check().is_empty());
     }
 
     #[test]

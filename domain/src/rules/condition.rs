@@ -1,7 +1,7 @@
 //! When a row of a list applies: to which matters, where, at which level, and for how long.
 //!
 //! The most specific row that applies wins; what that means, and which rows tie, is
-//! [`crate::rules::specific`].
+//! [`crate::rules::rule_precedence`].
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -10,11 +10,11 @@ use crate::{
     area::tree::{AreaKind, AreaTree},
     core::{
         id::AreaId,
-        sheet::{At, Fault, Faults},
+        tabular_import::{At, Fault, Faults},
     },
     rules::{
         catalogue::Catalogue,
-        specific::{self, Entry, Scope, Span},
+        rule_precedence::{self, Entry, Scope, Span},
     },
 };
 
@@ -31,7 +31,7 @@ pub struct Period {
 
 impl Period {
     /// Whether it holds on this day.
-    pub fn holds(self, on: NaiveDate) -> bool {
+    pub fn holds_on(self, on: NaiveDate) -> bool {
         self.from <= on && self.until.is_none_or(|until| on < until)
     }
 
@@ -67,20 +67,20 @@ impl Query {
         (area, tree): (AreaId, &AreaTree),
         on: NaiveDate,
     ) -> Self {
-        let categories = category.map_or_else(Vec::new, |code| classes(code, catalogue));
+        let categories = category.map_or_else(Vec::new, |code| collect_classes(code, catalogue));
         let categories = categories.into_iter().map(str::to_owned).collect();
-        Self { categories, areas: areas(area, tree), level: None, on }
+        Self { categories, areas: collect_areas(area, tree), level: None, on }
     }
 
     /// The same at this level.
     #[must_use]
-    pub fn at(&self, level: AreaKind) -> Self {
+    pub fn at_level(&self, level: AreaKind) -> Self {
         Self { level: Some(level), ..self.clone() }
     }
 }
 
 /// A code and the classes above it; a code the catalogue lacks stands alone.
-fn classes<'a>(code: &'a str, catalogue: &'a Catalogue) -> Vec<&'a str> {
+fn collect_classes<'a>(code: &'a str, catalogue: &'a Catalogue) -> Vec<&'a str> {
     let mut found = vec![code];
     let mut above = catalogue.get(code).and_then(|category| category.parent.as_deref());
     while let Some(parent) = above.filter(|parent| !found.contains(parent)) {
@@ -91,7 +91,7 @@ fn classes<'a>(code: &'a str, catalogue: &'a Catalogue) -> Vec<&'a str> {
 }
 
 /// An area and those above it.
-fn areas(id: AreaId, tree: &AreaTree) -> Vec<AreaId> {
+fn collect_areas(id: AreaId, tree: &AreaTree) -> Vec<AreaId> {
     let mut found = vec![id];
     let mut above = tree.parent(id).map(|area| area.id);
     while let Some(parent) = above.filter(|parent| !found.contains(parent)) {
@@ -120,8 +120,8 @@ pub(crate) struct Distance {
 
 impl Condition<'_> {
     /// How specifically it applies; none when it does not.
-    pub(crate) fn applies(&self, query: &Query) -> Option<Distance> {
-        if !self.period.holds(query.on) {
+    pub(crate) fn distance_to(&self, query: &Query) -> Option<Distance> {
+        if !self.period.holds_on(query.on) {
             return None;
         }
         let category = query.categories.iter().position(|code| code == self.category)?;
@@ -138,7 +138,7 @@ impl Condition<'_> {
 
 impl Faults {
     /// Refuses conditions that name what does not exist, or that never hold.
-    pub(crate) fn conditions(
+    pub(crate) fn check_condition(
         &mut self,
         at: At,
         condition: &Condition<'_>,
@@ -147,20 +147,20 @@ impl Faults {
         if catalogue.get(condition.category).is_none() {
             let fault = Fault::new(at, ("category", "unknown_category"), condition.category);
             self.push(
-                fault.expecting("目录中的大类或小类", "a class or sub-class of the catalogue"),
+                fault.with_expected("目录中的大类或小类", "a class or sub-class of the catalogue"),
             );
         }
         let territory = |id| tree.get(id).is_some_and(|area| area.kind != AreaKind::Department);
         if let Some(area) = condition.area.filter(|id| !territory(*id)) {
             let fault = Fault::new(at, ("area", "unknown_area"), &area.to_string());
-            self.push(fault.expecting("本地的区域", "a territory of this tenant"));
+            self.push(fault.with_expected("本地的区域", "a territory of this tenant"));
         }
         if condition.period.is_empty() {
             let until = condition.period.until.map(|day| day.to_string()).unwrap_or_default();
             let fault = Fault::new(at, ("valid_until", "empty_period"), &until);
             let from = condition.period.from;
             let (zh, en) = (format!("{from} 之后的日期"), format!("a day after {from}"));
-            self.push(fault.expecting(zh, en));
+            self.push(fault.with_expected(zh, en));
         }
     }
 }
@@ -182,13 +182,13 @@ impl Distance {
 }
 
 /// The rows than which none is more specific: one, where the list has no ties.
-pub(crate) fn most_specific<T: Copy>(rows: &[(T, Distance)]) -> Vec<(T, Distance)> {
+pub(crate) fn select_most_specific<T: Copy>(rows: &[(T, Distance)]) -> Vec<(T, Distance)> {
     let beaten = |one: Distance| rows.iter().any(|(_, other)| other.beats(one));
     rows.iter().filter(|(_, distance)| !beaten(*distance)).copied().collect()
 }
 
 /// Pairs of rows of which neither wins where both apply, the earlier row first; at most `most`.
-pub(crate) fn ties<'a>(
+pub(crate) fn find_ties<'a>(
     conditions: impl Iterator<Item = Condition<'a>>,
     (catalogue, tree): (&'a Catalogue, &AreaTree),
     allowed: impl Fn(usize, usize) -> bool,
@@ -196,12 +196,12 @@ pub(crate) fn ties<'a>(
 ) -> Vec<(usize, usize)> {
     let held = conditions.enumerate().filter(|(_, condition)| !condition.period.is_empty());
     let entries = held.map(|(index, condition)| {
-        let categories = classes(condition.category, catalogue);
-        let areas = condition.area.map_or_else(Vec::new, |area| areas(area, tree));
+        let categories = collect_classes(condition.category, catalogue);
+        let areas = condition.area.map_or_else(Vec::new, |area| collect_areas(area, tree));
         let level = condition.level.map(AreaKind::name);
         let scope = Scope::new(categories, areas, [level, None, None, None, None, None]);
         (scope.family(), Entry { index, scope, span: condition.period.span() })
     });
-    let found = specific::ties(entries, allowed, most);
+    let found = rule_precedence::find_ties(entries, allowed, most);
     found.into_iter().map(|meeting| meeting.rows.into()).collect()
 }

@@ -14,10 +14,10 @@ use crate::{
     area::coordinate::{Point, distance_m},
     core::{
         id::{AreaId, CaseId},
-        sheet::{At, Fault},
+        tabular_import::{At, Fault},
         text::{Code, Line},
     },
-    rules::place::{Matter, Place},
+    rules::place::{Place, ReportDetails},
 };
 
 /// The most candidates that are suggested.
@@ -52,7 +52,7 @@ pub struct Sighting<'a> {
 
 impl<'a> Sighting<'a> {
     /// What a report or a case says of it.
-    pub fn new(place: &'a Place, matter: &'a Matter, at: Instant) -> Self {
+    pub fn new(place: &'a Place, matter: &'a ReportDetails, at: Instant) -> Self {
         Self {
             point: place.point,
             area: place.area.id,
@@ -85,7 +85,7 @@ impl Duplicates {
         let bound = |column, value: u32, most: u32| {
             let fault = Fault::new(At::Whole, (column, "out_of_range"), &value.to_string());
             (!(1..=most).contains(&value))
-                .then(|| fault.expecting(format!(" 1 到 {most}"), format!("1 to {most}")))
+                .then(|| fault.with_expected(format!(" 1 到 {most}"), format!("1 to {most}")))
         };
         let faults = [bound("metres", self.metres, 5_000), bound("hours", self.hours, 8_760)];
         faults.into_iter().flatten().collect()
@@ -93,7 +93,7 @@ impl Duplicates {
 
     /// The open cases that may be about the same: nearest first, then those known by address,
     /// then the closest in time; at most [`MAX_CANDIDATES`].
-    pub fn candidates<'a>(
+    pub fn find_candidates<'a>(
         self,
         new: &Sighting<'a>,
         existing: impl IntoIterator<Item = (CaseId, Sighting<'a>, bool)>,
@@ -101,7 +101,7 @@ impl Duplicates {
         let mut found: Vec<Candidate> = existing
             .into_iter()
             .filter(|(_, _, open)| *open)
-            .filter_map(|(case, seen, _)| self.candidate(case, new, &seen))
+            .filter_map(|(case, seen, _)| self.match_candidate(case, new, &seen))
             .collect();
         found.sort_by(|one, two| {
             let far = |candidate: &Candidate| candidate.metres.unwrap_or(f64::INFINITY);
@@ -112,7 +112,12 @@ impl Duplicates {
         found
     }
 
-    fn candidate(self, case: CaseId, new: &Sighting<'_>, old: &Sighting<'_>) -> Option<Candidate> {
+    fn match_candidate(
+        self,
+        case: CaseId,
+        new: &Sighting<'_>,
+        old: &Sighting<'_>,
+    ) -> Option<Candidate> {
         let age = new.at.signed_duration_since(old.at).abs();
         if age > Duration::hours(i64::from(self.hours)) {
             return None;
@@ -123,7 +128,7 @@ impl Duplicates {
                 let near = metres <= f64::from(self.metres) && self.may_be_same(new, old);
                 near.then_some(Some(metres))?
             }
-            None => same_address(new, old).then_some(None)?,
+            None => is_same_address(new, old).then_some(None)?,
         };
         Some(Candidate { case, metres, age })
     }
@@ -133,17 +138,17 @@ impl Duplicates {
     }
 }
 
-fn same_address(new: &Sighting<'_>, old: &Sighting<'_>) -> bool {
-    let address = new.address.map(normalised).filter(|address| !address.is_empty());
+fn is_same_address(new: &Sighting<'_>, old: &Sighting<'_>) -> bool {
+    let address = new.address.map(normalise_address).filter(|address| !address.is_empty());
     new.area == old.area
         && new.category.is_some()
         && new.category == old.category
         && address.is_some()
-        && address == old.address.map(normalised)
+        && address == old.address.map(normalise_address)
 }
 
 /// An address without spaces and punctuation, in half-width lower-case letters and digits.
-pub fn normalised(address: &str) -> String {
+pub fn normalise_address(address: &str) -> String {
     const FULL_WIDTH: std::ops::RangeInclusive<char> = '\u{FF01}'..='\u{FF5E}';
     let narrow = |c: char| {
         let code = u32::from(c).saturating_sub(0xFEE0);

@@ -2,7 +2,7 @@
 
 use crate::{
     area::tree::AreaTree,
-    core::sheet::{Column, Fault, Faults, Resolve, Row, read},
+    core::tabular_import::{Column, Fault, Faults, Resolve, Row, read},
     rules::catalogue::Catalogue,
 };
 
@@ -18,22 +18,22 @@ pub trait Listed: Sized {
     const COLUMNS: &'static [Column];
 
     /// Reads a row; none when its faults leave nothing to be read.
-    fn item(row: &Row<'_>, resolve: Resolve<'_>, faults: &mut Faults) -> Option<Self::Item>;
+    fn parse_row(row: &Row<'_>, resolve: Resolve<'_>, faults: &mut Faults) -> Option<Self::Item>;
 
     /// The list of these rows.
-    fn of(items: Vec<Self::Item>) -> Self;
+    fn from_items(items: Vec<Self::Item>) -> Self;
 
     /// What is wrong with it as a whole: the rows that do not fit together or name what is not.
-    fn wrong(&self, catalogue: &Catalogue, tree: &AreaTree) -> Vec<Fault>;
+    fn find_faults(&self, catalogue: &Catalogue, tree: &AreaTree) -> Vec<Fault>;
 
     /// Reads a table and checks it: a list that may come into force, or all that is wrong by line.
     /// Either every row is read or none.
     fn import_csv(text: &str, catalogue: &Catalogue, tree: &AreaTree) -> Result<Self, Vec<Fault>> {
-        let resolve = |code: &str| tree.by_code(code).map(|area| area.id);
-        let mut faults = Faults::of(Self::ROWS);
+        let resolve = |code: &str| tree.find_by_code(code).map(|area| area.id);
+        let mut faults = Faults::for_list(Self::ROWS);
         let (mut items, mut lines) = (Vec::new(), Vec::new());
         for row in read(text, Self::COLUMNS, &mut faults) {
-            if let Some(item) = Self::item(&row, &resolve, &mut faults) {
+            if let Some(item) = Self::parse_row(&row, &resolve, &mut faults) {
                 items.push(item);
                 lines.push(row.line);
             }
@@ -41,8 +41,8 @@ pub trait Listed: Sized {
         if !faults.is_empty() {
             return Err(faults.into_vec());
         }
-        let list = Self::of(items);
-        let faults = list.wrong(catalogue, tree);
+        let list = Self::from_items(items);
+        let faults = list.find_faults(catalogue, tree);
         if faults.is_empty() {
             return Ok(list);
         }

@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Instant,
     core::{
-        named::named,
-        sheet::{At, Fault, Faults},
+        labelled_enum::labelled_enum,
+        tabular_import::{At, Fault, Faults},
         text::{Code, Line},
     },
 };
 
-named! {
+labelled_enum! {
     /// What a notice is about.
     NoticeKind {
         /// To a reporter: a case was opened for the report, or it was added to one.
@@ -48,7 +48,7 @@ named! {
 
 impl NoticeKind {
     /// Whether it is for people outside the administration.
-    pub const fn for_reporters(self) -> bool {
+    pub const fn is_for_reporters(self) -> bool {
         matches!(
             self,
             Self::ReportAccepted
@@ -85,13 +85,13 @@ pub struct Quiet {
 }
 
 /// The clock on the wall in all of China.
-fn wall(at: Instant) -> Option<DateTime<FixedOffset>> {
+fn to_wall_clock(at: Instant) -> Option<DateTime<FixedOffset>> {
     Some(at.with_timezone(&FixedOffset::east_opt(8 * 3600)?))
 }
 
 /// The next moment at or after `at` at which the clock on the wall shows `time`.
-fn next(at: Instant, time: NaiveTime) -> Option<Instant> {
-    let here = wall(at)?;
+fn next_occurrence(at: Instant, time: NaiveTime) -> Option<Instant> {
+    let here = to_wall_clock(at)?;
     let mut day = here.date_naive();
     if here.time() > time {
         day = day.succ_opt()?;
@@ -102,7 +102,7 @@ fn next(at: Instant, time: NaiveTime) -> Option<Instant> {
 
 impl Quiet {
     fn covers(&self, at: Instant) -> bool {
-        let Some(time) = wall(at).map(|here| here.time()) else { return false };
+        let Some(time) = to_wall_clock(at).map(|here| here.time()) else { return false };
         if self.from <= self.until {
             self.from <= time && time < self.until
         } else {
@@ -118,10 +118,10 @@ impl Preferences {
     }
 
     /// When something that came up now is sent.
-    pub fn when(&self, at: Instant) -> Instant {
-        let at = self.digest.and_then(|time| next(at, time)).unwrap_or(at);
+    pub fn sending_time(&self, at: Instant) -> Instant {
+        let at = self.digest.and_then(|time| next_occurrence(at, time)).unwrap_or(at);
         match self.quiet {
-            Some(quiet) if quiet.covers(at) => next(at, quiet.until).unwrap_or(at),
+            Some(quiet) if quiet.covers(at) => next_occurrence(at, quiet.until).unwrap_or(at),
             _ => at,
         }
     }
@@ -162,7 +162,7 @@ pub struct Slot {
     pub value: SlotValue,
 }
 
-named! {
+labelled_enum! {
     /// What can stand in a field.
     SlotValue {
         /// The number of the report or the case.
@@ -180,7 +180,7 @@ named! {
 
 /// How many characters WeChat takes in a field, by what its name begins with; none of a field that
 /// is not known (F.4).
-pub fn limit(name: &str) -> Option<usize> {
+pub fn field_limit(name: &str) -> Option<usize> {
     let kind = name.trim_end_matches(|c: char| c.is_ascii_digit());
     Some(match kind {
         "thing" => 20,
@@ -195,7 +195,7 @@ pub fn limit(name: &str) -> Option<usize> {
 }
 
 /// A text that fits: cut between characters, with a mark that something is missing.
-pub fn fit(text: &str, most: usize) -> String {
+pub fn fit_text(text: &str, most: usize) -> String {
     // A field is one line and never empty.
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let line = line.trim();
@@ -214,30 +214,31 @@ impl Notices {
 
     /// Everything that is wrong with it.
     pub fn check(&self) -> Vec<Fault> {
-        let mut faults = Faults::of("wechat");
+        let mut faults = Faults::for_list("wechat");
         if self.wechat.len() > Self::MOST {
             let (zh, en) =
                 (format!("最多 {} 个模板", Self::MOST), format!("at most {}", Self::MOST));
             let given = self.wechat.len().to_string();
-            faults.push(Fault::new(At::Whole, ("wechat", "too_many"), &given).expecting(zh, en));
+            faults
+                .push(Fault::new(At::Whole, ("wechat", "too_many"), &given).with_expected(zh, en));
         }
         for (index, template) in self.wechat.iter().enumerate().take(Self::MOST) {
             let at = At::Row(index);
             if self.wechat.iter().take(index).any(|other| other.kind == template.kind) {
                 let (zh, en) = ("每种消息只写一个模板", "one template a kind");
                 let fault = Fault::new(at, ("kind", "twice"), template.kind.name());
-                faults.push(fault.expecting(zh, en));
+                faults.push(fault.with_expected(zh, en));
             }
             if !(1..=10).contains(&template.fields.len()) {
                 let given = template.fields.len().to_string();
                 let fault = Fault::new(at, ("fields", "out_of_range"), &given);
-                faults.push(fault.expecting("1 到 10 个字段", "1 to 10 fields"));
+                faults.push(fault.with_expected("1 到 10 个字段", "1 to 10 fields"));
             }
             for (no, slot) in template.fields.iter().enumerate().take(10) {
-                if limit(slot.name.as_str()).is_none() {
+                if field_limit(slot.name.as_str()).is_none() {
                     let column = format!("fields/{no}/name");
                     let fault = Fault::new(at, (column, "unknown_field"), slot.name.as_str());
-                    faults.push(fault.expecting(
+                    faults.push(fault.with_expected(
                         "微信模板的字段名，例如 thing1、time2、character_string3",
                         "a field of a template, such as thing1, time2, character_string3",
                     ));
@@ -248,7 +249,7 @@ impl Notices {
     }
 
     /// The template of a kind.
-    pub fn template(&self, kind: NoticeKind) -> Option<&Template> {
+    pub fn find_template(&self, kind: NoticeKind) -> Option<&Template> {
         self.wechat.iter().find(|template| template.kind == kind)
     }
 }
@@ -270,12 +271,12 @@ mod tests {
 
     #[test]
     fn a_text_is_cut_between_characters_and_says_so() {
-        assert_eq!(fit("路灯不亮", 20), "路灯不亮");
-        assert_eq!(fit("一二三四五六七八九十一二三四五六七八九十甲", 20).chars().count(), 20);
-        assert_eq!(fit("一二三四五六", 5), "一二三四…");
-        assert_eq!(fit(" 第一行\n第二行 ", 20), "第一行 第二行");
-        assert_eq!(fit("\n", 20), "无");
-        assert_eq!(fit("😀😀😀", 2), "😀…");
+        assert_eq!(fit_text("路灯不亮", 20), "路灯不亮");
+        assert_eq!(fit_text("一二三四五六七八九十一二三四五六七八九十甲", 20).chars().count(), 20);
+        assert_eq!(fit_text("一二三四五六", 5), "一二三四…");
+        assert_eq!(fit_text(" 第一行\n第二行 ", 20), "第一行 第二行");
+        assert_eq!(fit_text("\n", 20), "无");
+        assert_eq!(fit_text("😀😀😀", 2), "😀…");
     }
 
     #[test]
@@ -283,9 +284,9 @@ mod tests {
         for (name, most) in
             [("thing1", 20), ("character_string12", 32), ("phrase3", 5), ("time2", 24)]
         {
-            assert_eq!(limit(name), Some(most), "{name}");
+            assert_eq!(field_limit(name), Some(most), "{name}");
         }
-        assert_eq!(limit("title1"), None);
+        assert_eq!(field_limit("title1"), None);
     }
 
     #[test]
@@ -293,29 +294,32 @@ mod tests {
         let quiet = Quiet { from: hour(22), until: hour(7) };
         let wants = Preferences { quiet: Some(quiet), ..Preferences::default() };
         let morning = at("2026-10-02T07:00:00+08:00");
-        assert_eq!(wants.when(at("2026-10-01T23:00:00+08:00")), morning);
-        assert_eq!(wants.when(at("2026-10-02T06:59:00+08:00")), morning);
+        assert_eq!(wants.sending_time(at("2026-10-01T23:00:00+08:00")), morning);
+        assert_eq!(wants.sending_time(at("2026-10-02T06:59:00+08:00")), morning);
         let day = at("2026-10-02T12:00:00+08:00");
-        assert_eq!(wants.when(day), day);
+        assert_eq!(wants.sending_time(day), day);
     }
 
     #[test]
     fn a_digest_comes_once_a_day_and_not_at_night() {
         let digest = Preferences { digest: Some(hour(18)), ..Preferences::default() };
         let evening = at("2026-10-02T18:00:00+08:00");
-        assert_eq!(digest.when(at("2026-10-01T19:00:00+08:00")), evening);
-        assert_eq!(digest.when(at("2026-10-02T09:00:00+08:00")), evening);
+        assert_eq!(digest.sending_time(at("2026-10-01T19:00:00+08:00")), evening);
+        assert_eq!(digest.sending_time(at("2026-10-02T09:00:00+08:00")), evening);
         let quiet = Some(Quiet { from: hour(17), until: hour(8) });
         let both = Preferences { quiet, ..digest };
-        assert_eq!(both.when(at("2026-10-02T09:00:00+08:00")), at("2026-10-03T08:00:00+08:00"));
+        assert_eq!(
+            both.sending_time(at("2026-10-02T09:00:00+08:00")),
+            at("2026-10-03T08:00:00+08:00")
+        );
     }
 
     #[test]
     fn a_document_with_a_field_nobody_knows_or_a_kind_twice_is_refused() {
-        let slot = Slot { name: Code::fixed("headline1"), value: SlotValue::Title };
+        let slot = Slot { name: Code::from_static("headline1"), value: SlotValue::Title };
         let one = Template {
             kind: NoticeKind::CaseClosed,
-            template_id: Line::fixed("t"),
+            template_id: Line::from_static("t"),
             page: None,
             fields: vec![slot],
         };
@@ -336,7 +340,7 @@ mod tests {
                 quiet: Some(quiet), digest: Some(hour(digest)), ..Preferences::default()
             };
             let now = at("2026-01-01T00:00:00Z") + chrono::Duration::minutes(minutes);
-            let sent = wants.when(now);
+            let sent = wants.sending_time(now);
             prop_assert!(sent >= now && !quiet.covers(sent));
             prop_assert!(sent - now <= chrono::Duration::days(2));
             prop_assert_eq!(sent.nanosecond(), 0);
@@ -344,7 +348,7 @@ mod tests {
 
         #[test]
         fn what_fits_is_never_empty_nor_too_long(text in "\\PC{0,60}", most in 1_usize..40) {
-            let cut = fit(&text, most);
+            let cut = fit_text(&text, most);
             prop_assert!((1..=most.max(1)).contains(&cut.chars().count()));
         }
     }

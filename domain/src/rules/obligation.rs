@@ -12,11 +12,11 @@ use crate::{
         book::{Calendar, Due, Pause},
         limit::Limit,
     },
-    core::{disclosure::disclosed, named::named},
+    core::{disclosure::disclosed, labelled_enum::labelled_enum},
     people::actor::Permission,
 };
 
-named! {
+labelled_enum! {
     /// What is owed.
     Duty {
         /// Decide on a report: file, join or refuse.
@@ -89,12 +89,12 @@ impl Duty {
     }
 
     /// Whether the matrix of deadlines says how long it may take.
-    pub const fn limited(self) -> bool {
+    pub const fn has_limit(self) -> bool {
         !matches!(self, Self::Resume | Self::Patrol | Self::Visit)
     }
 
     /// Whether it is work on the case, whose clocks can be extended and stopped.
-    pub const fn work(self) -> bool {
+    pub const fn is_work(self) -> bool {
         matches!(
             self,
             Self::Sign
@@ -175,7 +175,7 @@ disclosed! {
 impl Term {
     /// A clock that ends on a day that was named, not after a limit of the matrix. No measure is
     /// taken about it: that it was late stays a fact all the same.
-    pub fn fixed(no: i64, started_at: Instant, due_at: Instant) -> Self {
+    pub fn with_due_at(no: i64, started_at: Instant, due_at: Instant) -> Self {
         let days = (due_at - started_at).num_days().saturating_add(1);
         let days = u32::try_from(days).unwrap_or(1).clamp(1, Limit::MAX);
         Self {
@@ -197,12 +197,12 @@ impl Term {
     pub const NAMED: &'static str = "named";
 
     /// When it is late by this calendar, with everything that moved it.
-    pub fn due(&self, calendar: &Calendar) -> Due {
-        let mut due = calendar.due(self.started_at, self.limit);
+    pub fn compute_due(&self, calendar: &Calendar) -> Due {
+        let mut due = calendar.compute_due(self.started_at, self.limit);
         for moved in &self.moves {
             let next = match moved {
-                Move::Extended { limit } => calendar.add(due.at, *limit),
-                Move::Paused { pause } => calendar.shift(due.at, *pause, self.limit.unit),
+                Move::Extended { limit } => calendar.add_limit(due.at, *limit),
+                Move::Paused { pause } => calendar.shift_by_pause(due.at, *pause, self.limit.unit),
             };
             due = Due { at: next.at, provisional: due.provisional || next.provisional };
         }
@@ -210,7 +210,7 @@ impl Term {
     }
 
     /// Whether it is late at this moment.
-    pub fn late(&self, at: Instant) -> bool {
+    pub fn is_late(&self, at: Instant) -> bool {
         at >= self.due_at
     }
 }
@@ -228,14 +228,14 @@ pub struct Obligation {
 
 impl Obligation {
     /// Whether both are the same debt.
-    pub fn same(&self, other: &Self) -> bool {
+    pub fn is_same_debt(&self, other: &Self) -> bool {
         self.duty == other.duty
             && self.owed_by.id == other.owed_by.id
             && self.term.no == other.term.no
     }
 }
 
-named! {
+labelled_enum! {
     /// How an obligation ended.
     Outcome {
         /// Done before it was late.

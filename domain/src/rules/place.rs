@@ -34,7 +34,7 @@ pub struct Place {
 
 /// What something is about.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Matter {
+pub struct ReportDetails {
     /// In a line.
     pub title: Line,
     /// What the reporter said, in full.
@@ -59,25 +59,25 @@ disclosed! {
         Withheld: raw;
     }
 
-    struct Matter {
+    struct ReportDetails {
         Words: title, text;
         Open: category, urgency, demand, complexity;
     }
 }
 
-impl Matter {
+impl ReportDetails {
     /// The title of a matter of which only a text was typed: its first words.
     pub fn title_of(text: &Prose) -> Line {
         const WORDS: usize = 40;
         let first: String =
             text.as_str().lines().next().unwrap_or_default().chars().take(WORDS).collect();
-        Line::try_from(first.replace('\t', " ")).unwrap_or_else(|_| untitled())
+        Line::try_from(first.replace('\t', " ")).unwrap_or_else(|_| default_title())
     }
 }
 
-fn untitled() -> Line {
+fn default_title() -> Line {
     match Line::try_from("无标题") {
         Ok(line) => line,
-        Err(_) => untitled(),
+        Err(_) => default_title(),
     }
 }

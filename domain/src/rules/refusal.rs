@@ -8,7 +8,7 @@ use crate::{
     calendar::limit::Limit,
     core::{
         id::{AreaId, PatrolId, PersonId},
-        sheet,
+        tabular_import,
     },
     people::actor::{Permission, Role},
     rules::{obligation::Duty, vocabulary::Channel},
@@ -38,7 +38,7 @@ pub enum Refusal {
     /// A document that is to come into force has faults; nothing of it does.
     Unsound {
         /// All of them, up to a bound.
-        faults: Vec<sheet::Fault>,
+        faults: Vec<tabular_import::Fault>,
     },
     /// As many requests wait as one case may have.
     TooManyAsks {
@@ -442,7 +442,7 @@ pub enum Refusal {
         /// Where the answers stand in what was asked, as a JSON pointer.
         under: &'static str,
         /// All that is wrong, up to a bound.
-        faults: Vec<sheet::Fault>,
+        faults: Vec<tabular_import::Fault>,
     },
     /// It is done only where the tenant turned it on, with a reason that is published.
     SwitchedOff {

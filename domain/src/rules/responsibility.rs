@@ -12,11 +12,11 @@ use crate::{
     area::tree::{Area, AreaKind, AreaTree, Unit},
     core::{
         id::AreaId,
-        sheet::{At, Fault, Faults, MAX_FAULTS},
+        tabular_import::{At, Fault, Faults, MAX_FAULTS},
     },
     rules::{
         catalogue::Catalogue,
-        condition::{Condition, Distance, Period, Query, most_specific, ties},
+        condition::{Condition, Distance, Period, Query, find_ties, select_most_specific},
     },
 };
 
@@ -82,7 +82,7 @@ pub struct Answer<'a> {
 
 impl Lead {
     /// The unit meant for a place, given as the areas from the deepest to the root.
-    pub fn resolve(
+    pub fn resolve_unit(
         &self,
         areas: &[AreaId],
         level: Option<AreaKind>,
@@ -90,10 +90,10 @@ impl Lead {
     ) -> Option<Unit> {
         match self {
             // A list outlives its units: it means what became of them.
-            Self::Unit(id) => tree.present(*id).map(Area::unit),
+            Self::Unit(id) => tree.find_present(*id).map(Area::unit),
             Self::Suffix(suffix) => {
                 let mut around = areas.iter().filter_map(|id| tree.get(*id));
-                around.find_map(|area| department(area, suffix, tree)).map(Area::unit)
+                around.find_map(|area| find_department(area, suffix, tree)).map(Area::unit)
             }
             Self::Territory => {
                 let mut around = areas.iter().filter_map(|id| tree.get(*id));
@@ -103,11 +103,11 @@ impl Lead {
     }
 
     /// Whether both mean the same unit somewhere.
-    fn same(&self, other: &Self, tree: &AreaTree) -> bool {
+    fn is_same(&self, other: &Self, tree: &AreaTree) -> bool {
         match (self, other) {
             (Self::Unit(id), Self::Suffix(suffix)) | (Self::Suffix(suffix), Self::Unit(id)) => tree
                 .parent(*id)
-                .and_then(|parent| department(parent, suffix, tree))
+                .and_then(|parent| find_department(parent, suffix, tree))
                 .is_some_and(|area| area.id == *id),
             (
                 Self::Unit(_) | Self::Suffix(_) | Self::Territory,
@@ -118,8 +118,8 @@ impl Lead {
 }
 
 /// The department of a territory with this suffix.
-fn department<'a>(area: &Area, suffix: &str, tree: &'a AreaTree) -> Option<&'a Area> {
-    let found = tree.by_code(&format!("{}-{suffix}", area.code))?;
+fn find_department<'a>(area: &Area, suffix: &str, tree: &'a AreaTree) -> Option<&'a Area> {
+    let found = tree.find_by_code(&format!("{}-{suffix}", area.code))?;
     let serves = found.kind == AreaKind::Department && found.parent == Some(area.id);
     (serves && !tree.is_retired(found.id)).then_some(found)
 }
@@ -137,7 +137,7 @@ impl Responsibilities {
     /// At a level, the most specific item of that level or of none. Without a level all levels
     /// are asked: the item for the narrower matter and place wins, then one that names its level,
     /// then the lowest level, because small matters stay in the community.
-    pub fn select(&self, query: &Query) -> Option<&Item> {
+    pub fn select_item(&self, query: &Query) -> Option<&Item> {
         const LEVELS: [AreaKind; 5] = [
             AreaKind::Grid,
             AreaKind::Community,
@@ -149,7 +149,7 @@ impl Responsibilities {
             return self.select_at(query).map(|(item, _)| item);
         }
         let answers: Vec<(&Item, Distance)> =
-            LEVELS.iter().filter_map(|level| self.select_at(&query.at(*level))).collect();
+            LEVELS.iter().filter_map(|level| self.select_at(&query.at_level(*level))).collect();
         let beaten = |one: Distance| answers.iter().any(|(_, other)| other.place_beats(one));
         let best =
             || answers.iter().filter(|(_, distance)| !beaten(*distance)).map(|(item, _)| *item);
@@ -158,20 +158,20 @@ impl Responsibilities {
 
     /// Ties, which a checked list has not, are broken by the code.
     fn select_at(&self, query: &Query) -> Option<(&Item, Distance)> {
-        let applies = |item| Some((item, Item::condition(item).applies(query)?));
+        let applies = |item| Some((item, Item::condition(item).distance_to(query)?));
         let applying: Vec<(&Item, Distance)> = self.items.iter().filter_map(applies).collect();
-        most_specific(&applying).into_iter().min_by_key(|(item, _)| &item.code)
+        select_most_specific(&applying).into_iter().min_by_key(|(item, _)| &item.code)
     }
 
     /// Who leads and who helps; nothing when no item speaks about it or its lead does not exist
     /// there. Helpers that do not exist there are left out.
     pub fn find(&self, query: &Query, tree: &AreaTree) -> Option<Answer<'_>> {
-        let item = self.select(query)?;
+        let item = self.select_item(query)?;
         let level = item.level.or(query.level);
-        let lead = item.lead.resolve(&query.areas, level, tree)?;
+        let lead = item.lead.resolve_unit(&query.areas, level, tree)?;
         let mut cooperating: Vec<Unit> = Vec::new();
         for helper in &item.cooperating {
-            let Some(unit) = helper.resolve(&query.areas, level, tree) else { continue };
+            let Some(unit) = helper.resolve_unit(&query.areas, level, tree) else { continue };
             if unit != lead && !cooperating.contains(&unit) {
                 cooperating.push(unit);
             }
@@ -181,24 +181,24 @@ impl Responsibilities {
 
     /// Everything that is wrong, up to [`MAX_FAULTS`]; nothing when it may come into force.
     pub fn check(&self, catalogue: &Catalogue, tree: &AreaTree) -> Vec<Fault> {
-        let mut faults = Faults::of("items");
-        faults.bound(self.items.len());
+        let mut faults = Faults::for_list("items");
+        faults.check_row_count(self.items.len());
         if !faults.is_empty() {
             return faults.into_vec();
         }
         let codes: Vec<&str> = self.items.iter().map(|item| item.code.as_str()).collect();
-        faults.duplicates(&codes);
+        faults.check_unique_codes(&codes);
         for (index, item) in self.items.iter().enumerate() {
             item.check(At::Row(index), (catalogue, tree), &mut faults);
             item.check_units(At::Row(index), tree, &mut faults);
         }
         let conditions = self.items.iter().map(Item::condition);
-        for (first, second) in ties(conditions, (catalogue, tree), |_, _| false, MAX_FAULTS) {
+        for (first, second) in find_ties(conditions, (catalogue, tree), |_, _| false, MAX_FAULTS) {
             let code = |index| self.items.get(index).map_or("", |item: &Item| item.code.as_str());
             let fault = Fault::new(At::Row(second), ("category", "tie"), code(second));
             let first = code(first);
             let zh = format!("比“{first}”更具体或更一般的条件");
-            faults.push(fault.expecting(zh, format!("one to be more specific than {first}")));
+            faults.push(fault.with_expected(zh, format!("one to be more specific than {first}")));
         }
         faults.into_vec()
     }
@@ -206,15 +206,15 @@ impl Responsibilities {
 
 impl Item {
     fn check(&self, at: At, (catalogue, tree): (&Catalogue, &AreaTree), faults: &mut Faults) {
-        faults.code(at, "code", &self.code);
-        faults.prose(at, "basis", &self.basis);
-        faults.line(at, "owner", &self.owner);
-        faults.conditions(at, &self.condition(), (catalogue, tree));
+        faults.check_code(at, "code", &self.code);
+        faults.check_prose(at, "basis", &self.basis);
+        faults.check_line(at, "owner", &self.owner);
+        faults.check_condition(at, &self.condition(), (catalogue, tree));
         if self.level.is_some_and(|level| matches!(level, AreaKind::Grid | AreaKind::Department)) {
             let name = self.level.map_or("", AreaKind::name);
             let fault = Fault::new(at, ("level", "unknown_level"), name);
             faults.push(
-                fault.expecting("社区、街道、区县或市", "community, street, district or city"),
+                fault.with_expected("社区、街道、区县或市", "community, street, district or city"),
             );
         }
     }
@@ -224,16 +224,16 @@ impl Item {
         for (place, helper) in self.cooperating.iter().enumerate() {
             self.check_lead(at, "cooperating", helper, tree, faults);
             let before = self.cooperating.iter().take(place);
-            let code = if helper.same(&self.lead, tree) {
+            let code = if helper.is_same(&self.lead, tree) {
                 "lead_cooperates"
-            } else if before.into_iter().any(|other| other.same(helper, tree)) {
+            } else if before.into_iter().any(|other| other.is_same(helper, tree)) {
                 "named_twice"
             } else {
                 continue;
             };
-            let fault = Fault::new(at, ("cooperating", code), &helper.shown(tree));
+            let fault = Fault::new(at, ("cooperating", code), &helper.render_cell(tree));
             let zh = "每个单位一次，主办单位只作主办";
-            faults.push(fault.expecting(zh, "each unit once, and the lead only as lead"));
+            faults.push(fault.with_expected(zh, "each unit once, and the lead only as lead"));
         }
     }
 
@@ -250,7 +250,7 @@ impl Item {
             Lead::Unit(id) if tree.get(*id).is_none() => {
                 ("unknown_unit", "本地已有的单位", "a unit of this tenant")
             }
-            Lead::Suffix(suffix) if !self.somewhere(suffix, tree) => (
+            Lead::Suffix(suffix) if !self.has_department(suffix, tree) => (
                 "unknown_unit",
                 "服务该区域的部门后缀",
                 "the suffix of a department that serves the area",
@@ -262,21 +262,21 @@ impl Item {
             ),
             Lead::Unit(_) | Lead::Suffix(_) | Lead::Territory => return,
         };
-        faults.push(Fault::new(at, (column, code), &lead.shown(tree)).expecting(zh, en));
+        faults.push(Fault::new(at, (column, code), &lead.render_cell(tree)).with_expected(zh, en));
     }
 
-    fn somewhere(&self, suffix: &str, tree: &AreaTree) -> bool {
+    fn has_department(&self, suffix: &str, tree: &AreaTree) -> bool {
         let serves = |area: &&Area| match self.area.and_then(|id| tree.get(id)) {
             Some(place) => area.path.contains(&place.path) || place.path.contains(&area.path),
             None => true,
         };
-        tree.iter().filter(serves).any(|area| department(area, suffix, tree).is_some())
+        tree.iter().filter(serves).any(|area| find_department(area, suffix, tree).is_some())
     }
 }
 
 impl Lead {
     /// As a table writes it: a code, a suffix, or `territory`.
-    fn shown(&self, tree: &AreaTree) -> String {
+    fn render_cell(&self, tree: &AreaTree) -> String {
         match self {
             Self::Unit(id) => {
                 tree.get(*id).map_or_else(|| id.to_string(), |area| area.code.clone())

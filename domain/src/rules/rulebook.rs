@@ -15,7 +15,7 @@ use crate::{
     },
     core::{
         id::AreaId,
-        sheet::{At, Fault},
+        tabular_import::{At, Fault},
         text::{Code, Line},
     },
     people::{privacy::Privacy, role::Powers},
@@ -25,20 +25,20 @@ use crate::{
         duplicate::Duplicates,
         notice::Notices,
         obligation::Term,
-        place::Matter,
+        place::ReportDetails,
         responsibility::Responsibilities,
         sampling::{Percent, Sampling},
         sla,
-        tracking::Tracking,
+        track_policy::Tracking,
         vocabulary::{Channel, MeasureKind, SupervisionKind},
-        whistling::Whistling,
+        whistle_policy::Whistling,
     },
 };
 
 /// Windows, counts and permissions of a tenant that are no deadlines.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Conduct {
+pub struct HandlingRules {
     /// Days after closing in which a case can be reopened.
     pub reopen_days: u32,
     /// Callbacks that reach no one before the case may be closed without an answer.
@@ -147,7 +147,7 @@ pub struct Measure {
     pub what: MeasureKind,
 }
 
-impl Default for Conduct {
+impl Default for HandlingRules {
     fn default() -> Self {
         let measure = |after, what| Measure { after, what };
         Self {
@@ -172,7 +172,7 @@ impl Default for Conduct {
             // Once, at most a year, approved at two levels [SCG-ADJ, VB].
             suspension: Suspending { times: 1, days: 365, approvals: 2 },
             appeal_days: 30,
-            remind_percent: Percent::of(75),
+            remind_percent: Percent::saturating_from(75),
             measures: vec![
                 measure(None, MeasureKind::Urge),
                 measure(Some(Limit::working_days(1)), MeasureKind::Supervise),
@@ -194,7 +194,7 @@ impl Default for Conduct {
     }
 }
 
-impl Conduct {
+impl HandlingRules {
     /// What is wrong with it.
     pub fn check(&self) -> Vec<Fault> {
         let numbers = [
@@ -223,13 +223,13 @@ impl Conduct {
         let mut faults: Vec<Fault> = outside
             .map(|(name, given, least, most)| {
                 let fault = Fault::new(At::Whole, (name, "out_of_range"), &given.to_string());
-                fault.expecting(format!(" {least} 到 {most}"), format!("{least} to {most}"))
+                fault.with_expected(format!(" {least} 到 {most}"), format!("{least} to {most}"))
             })
             .collect();
         let duplicates = self.duplicates.check().into_iter();
-        faults.extend(duplicates.map(|fault| fault.under("/duplicates")));
+        faults.extend(duplicates.map(|fault| fault.under_prefix("/duplicates")));
         let tracking = self.tracking.check().into_iter();
-        faults.extend(tracking.map(|fault| fault.under("/tracking")));
+        faults.extend(tracking.map(|fault| fault.under_prefix("/tracking")));
         faults.extend(self.performance.check());
         faults
     }
@@ -239,7 +239,7 @@ impl Conduct {
 #[derive(Clone, Debug)]
 pub struct Rules {
     /// Windows and counts.
-    pub conduct: Conduct,
+    pub conduct: HandlingRules,
     /// How long everything may take.
     pub deadlines: Edition<sla::Compiled>,
     /// When offices are open.
@@ -269,7 +269,7 @@ pub struct Edition<T> {
 
 impl<T> Edition<T> {
     /// What this program comes with.
-    pub const fn shipped(value: T) -> Self {
+    pub const fn built_in(value: T) -> Self {
         Self { no: 0, value }
     }
 }
@@ -282,7 +282,7 @@ pub struct Subject<'a> {
     /// By which way it came.
     pub channel: Option<Channel>,
     /// What it is.
-    pub matter: &'a Matter,
+    pub matter: &'a ReportDetails,
     /// The rank of the whistle, if one was blown.
     pub rank: Option<&'a str>,
     /// Whether it is handled again.
@@ -291,8 +291,8 @@ pub struct Subject<'a> {
 
 impl Rules {
     /// A clock after something moved it: its end and its next measure computed anew.
-    pub fn rewound(&self, mut term: Term, calendar: &Calendar) -> Term {
-        let due = term.due(calendar);
+    pub fn recompute_deadline(&self, mut term: Term, calendar: &Calendar) -> Term {
+        let due = term.compute_due(calendar);
         term.due_at = due.at;
         term.calendar = self.calendars.no;
         term.provisional = due.provisional;
@@ -305,14 +305,19 @@ impl Rules {
     pub fn next_measure(&self, term: &Term, calendar: &Calendar) -> Option<Instant> {
         let Some(index) = term.taken.checked_sub(1) else {
             let percent = u8::from(self.conduct.remind_percent);
-            return Some(calendar.near(term.started_at, term.due_at, percent, term.limit.unit));
+            return Some(calendar.instant_at_percent(
+                term.started_at,
+                term.due_at,
+                percent,
+                term.limit.unit,
+            ));
         };
         let measure = self.conduct.measures.get(usize::from(index))?;
-        Some(measure.after.map_or(term.due_at, |after| calendar.add(term.due_at, after).at))
+        Some(measure.after.map_or(term.due_at, |after| calendar.add_limit(term.due_at, after).at))
     }
 
     /// What the measure number `taken` of a debt is.
-    pub fn measure(&self, taken: u8) -> Option<MeasureKind> {
+    pub fn measure_kind(&self, taken: u8) -> Option<MeasureKind> {
         match taken.checked_sub(1) {
             None => Some(MeasureKind::Remind),
             Some(index) => self.conduct.measures.get(usize::from(index)).map(|m| m.what),

@@ -14,7 +14,7 @@ pub struct Percent(u8);
 
 impl Percent {
     /// So many of a hundred; more than all are all.
-    pub const fn of(percent: u8) -> Self {
+    pub const fn saturating_from(percent: u8) -> Self {
         Self(if percent > 100 { 100 } else { percent })
     }
 }
@@ -50,7 +50,7 @@ impl Sampling {
     ///
     /// The same arguments always give the same answer, and a case chosen at some percentage is
     /// chosen at every higher one. Another round or another salt draws anew.
-    pub fn chosen(self, case: Uuid, round: u32, salt: &str) -> bool {
+    pub fn selects_case(self, case: Uuid, round: u32, salt: &str) -> bool {
         let mut hash = Sha256::new();
         hash.update(case.as_bytes());
         hash.update(round.to_be_bytes());

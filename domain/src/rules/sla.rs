@@ -19,23 +19,23 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    check::{Known, ancestry},
+    check::{References, ancestry},
     compiled::{Compiled, Considered, Unmet, Verdict},
     fault::Tie,
     import::CsvCode,
-    presets::{PRESETS, Preset, RANKS, STANDARD, preset},
+    presets::{PRESETS, Preset, RANKS, STANDARD, find_preset},
 };
 use crate::{
     calendar::limit::Limit,
-    core::{id::AreaId, named::named},
+    core::{id::AreaId, labelled_enum::labelled_enum},
     rules::{
         obligation::Duty,
-        specific::{self, Asked, Plain, Span},
+        rule_precedence::{self, Asked, Plain, Span},
         vocabulary::{Channel, Complexity, Demand, Urgency},
     },
 };
 
-named! {
+labelled_enum! {
     /// A column of the matrix; what a fault points at.
     Column {
         /// The short code of a row.
@@ -144,7 +144,7 @@ pub struct Query<'a> {
 
 impl Row {
     /// Whether it speaks of this duty of this matter on this day.
-    pub fn applies(&self, query: &Query<'_>) -> bool {
+    pub fn applies_to(&self, query: &Query<'_>) -> bool {
         self.duty == query.duty
             && self.urgency.is_none_or(|wanted| wanted == query.urgency)
             && self.redo.is_none_or(|wanted| wanted == query.redo)
@@ -154,17 +154,17 @@ impl Row {
             && (self.rank.is_none() || self.rank.as_deref() == query.rank)
             && self.category.as_deref().is_none_or(|code| query.category.contains(&code))
             && self.area.is_none_or(|area| query.area.contains(&area))
-            && self.in_force(query.on)
+            && self.is_in_force(query.on)
     }
 
     /// Whether it is in force on this day; the first and the last day belong to it.
-    pub fn in_force(&self, on: NaiveDate) -> bool {
+    pub fn is_in_force(&self, on: NaiveDate) -> bool {
         self.valid_from.is_none_or(|from| from <= on)
             && self.valid_until.is_none_or(|until| on <= until)
     }
 
     /// The values it asks for that contain nothing else, in the order of [`PLAIN`].
-    fn plain(&self) -> Plain<'_> {
+    fn plain_values(&self) -> Plain<'_> {
         [
             self.channel.map(Channel::name),
             self.demand.map(Demand::name),
@@ -175,8 +175,8 @@ impl Row {
         ]
     }
 
-    fn asked(&self) -> Asked<'_> {
-        Asked { category: self.category.as_deref(), area: self.area, plain: self.plain() }
+    fn conditions(&self) -> Asked<'_> {
+        Asked { category: self.category.as_deref(), area: self.area, plain: self.plain_values() }
     }
 
     /// The days it is in force.
@@ -195,12 +195,12 @@ impl Row {
         let category =
             category.and_then(|code| query.category.iter().rev().position(|one| *one == code));
         let deep = |position: Option<usize>| position.map_or(0, |above| above + 1);
-        deep(area) + deep(category) + self.asked().plain()
+        deep(area) + deep(category) + self.conditions().count_plain()
     }
 }
 
 /// The columns of [`Row::plain`].
-const PLAIN: [Column; specific::PLAIN] = [
+const PLAIN: [Column; rule_precedence::PLAIN] = [
     Column::Channel,
     Column::Demand,
     Column::Urgency,
@@ -210,7 +210,7 @@ const PLAIN: [Column; specific::PLAIN] = [
 ];
 
 /// What is asked for, as written in a table.
-fn written(asked: &Asked<'_>) -> Vec<(Column, String)> {
+fn render_conditions(asked: &Asked<'_>) -> Vec<(Column, String)> {
     let area = asked.area.map(|area| (Column::Area, area.to_string()));
     let category = asked.category.map(|code| (Column::Category, code.to_owned()));
     let plain = PLAIN.into_iter().zip(asked.plain);
@@ -223,7 +223,7 @@ impl Matrix {
     ///
     /// It looks at every row; [`Compiled::find`] gives the same answer without.
     pub fn find(&self, query: &Query<'_>) -> Option<&Row> {
-        let applying = self.rows.iter().filter(|row| row.applies(query));
+        let applying = self.rows.iter().filter(|row| row.applies_to(query));
         // Past the check one row implies all others that apply, so it alone weighs most.
         applying.max_by(|a, b| a.weight(query).cmp(&b.weight(query)).then(b.id.cmp(&a.id)))
     }
@@ -231,10 +231,11 @@ impl Matrix {
     /// These rows laid over others, as a preset over the standard: a row here replaces those of
     /// the same duty with the same conditions there.
     #[must_use]
-    pub fn over(self, base: Self) -> Self {
+    pub fn overlay_on(self, base: Self) -> Self {
         let Self { rows: mut own } = self;
-        let replaced =
-            |row: &Row| own.iter().any(|new| new.duty == row.duty && new.asked() == row.asked());
+        let replaced = |row: &Row| {
+            own.iter().any(|new| new.duty == row.duty && new.conditions() == row.conditions())
+        };
         let mut rows: Vec<Row> = base.rows.into_iter().filter(|row| !replaced(row)).collect();
         rows.append(&mut own);
         Self { rows }

@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Instant,
-    core::named::named,
+    core::labelled_enum::labelled_enum,
     people::actor::{Actor, Role},
 };
 
-named! {
+labelled_enum! {
     /// How pressing a matter is; decides how long handling may take.
     Urgency {
         /// It takes the usual time (一般).
@@ -20,7 +20,7 @@ named! {
     }
 }
 
-named! {
+labelled_enum! {
     /// What is done about a debt.
     MeasureKind {
         /// Its owner is reminded before it is late.
@@ -36,7 +36,7 @@ named! {
     }
 }
 
-named! {
+labelled_enum! {
     /// What the person who speaks wants (北京接诉即办条例, and what inspection adds).
     Demand {
         /// An answer to a question.
@@ -56,7 +56,7 @@ named! {
     }
 }
 
-named! {
+labelled_enum! {
     /// How much work a matter is, in the judgement of the person who accepts it.
     Complexity {
         /// One visit settles it.
@@ -68,7 +68,7 @@ named! {
     }
 }
 
-named! {
+labelled_enum! {
     /// By which way a report came.
     Channel {
         /// A grid worker's app.
@@ -86,9 +86,9 @@ named! {
 
 impl Channel {
     /// By which way a reporter comes who names none: it follows from what they are here.
-    pub fn of(actor: &Actor, at: Instant) -> Self {
+    pub fn default_for(actor: &Actor, at: Instant) -> Self {
         let holds = |wanted: fn(Role) -> bool| {
-            actor.grants.iter().any(|grant| grant.holds(at) && wanted(grant.role))
+            actor.grants.iter().any(|grant| grant.holds_at(at) && wanted(grant.role))
         };
         if holds(Role::is_office) {
             Self::Worker
@@ -100,7 +100,7 @@ impl Channel {
     }
 }
 
-named! {
+labelled_enum! {
     /// How hard a unit is pressed.
     SupervisionKind {
         /// The unit is urged; no answer is asked for.
@@ -112,7 +112,7 @@ named! {
     }
 }
 
-named! {
+labelled_enum! {
     /// What the program does not do unless a tenant turns it on, with a reason that is published.
     Switch {
         /// Showing when a person made the first and the last entry of a time.

@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Instant,
     area::tree::Path,
-    core::named::named,
+    core::labelled_enum::labelled_enum,
     people::actor::{Actor, Permission, Role},
 };
 
-named! {
+labelled_enum! {
     /// Whether events are sent to a webhook.
     Status {
         /// Events are sent to it.
@@ -28,13 +28,13 @@ named! {
 /// works there and reads it all. The person who sets a webhook need not be able to read; without
 /// such an agreement the server is told what happened to which thing, and asks for the rest with
 /// its own rights.
-pub fn may_open(actor: &Actor, path: &Path, at: Instant) -> bool {
+pub fn may_approve(actor: &Actor, path: &Path, at: Instant) -> bool {
     actor.grants.iter().any(|grant| {
-        grant.holds(at)
+        grant.holds_at(at)
             && !grant.role.is_outsider()
             // Who audits decides nothing.
             && grant.role != Role::Auditor
-            && actor.allows(grant, Permission::ReadCases)
+            && actor.grant_allows(grant, Permission::ReadCases)
             && grant.over.path.contains(path)
     })
 }
@@ -45,12 +45,12 @@ pub fn may_open(actor: &Actor, path: &Path, at: Instant) -> bool {
 /// special-purpose registries; RFC 6890, 6052, 4291).
 pub fn is_public(address: IpAddr) -> bool {
     match address {
-        IpAddr::V4(v4) => public_v4(v4),
-        IpAddr::V6(v6) => public_v6(v6),
+        IpAddr::V4(v4) => is_public_v4(v4),
+        IpAddr::V6(v6) => is_public_v6(v6),
     }
 }
 
-fn public_v4(address: Ipv4Addr) -> bool {
+fn is_public_v4(address: Ipv4Addr) -> bool {
     let [a, b, c, _] = address.octets();
     match a {
         0 | 10 | 127 | 224..=255 => false,
@@ -64,16 +64,18 @@ fn public_v4(address: Ipv4Addr) -> bool {
     }
 }
 
-fn public_v6(address: Ipv6Addr) -> bool {
+fn is_public_v6(address: Ipv6Addr) -> bool {
     let segments = address.segments();
     // What carries an IPv4 address is judged by that one.
     let inner = match segments {
         [0, 0, 0, 0, 0, 0xffff, _, _] => address.to_ipv4_mapped(),
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => Some(joined(high, low)),
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => {
+            Some(join_ipv4(high, low))
+        }
         _ => None,
     };
     if let Some(inner) = inner {
-        return public_v4(inner);
+        return is_public_v4(inner);
     }
     // Global unicast is 2000::/3; of it, what is for documents, tests and Teredo is not.
     let [first, second, ..] = segments;
@@ -82,7 +84,7 @@ fn public_v6(address: Ipv6Addr) -> bool {
         && !(first == 0x3fff && second < 0x1000)
 }
 
-fn joined(high: u16, low: u16) -> Ipv4Addr {
+fn join_ipv4(high: u16, low: u16) -> Ipv4Addr {
     Ipv4Addr::from((u32::from(high) << 16) | u32::from(low))
 }
 

@@ -2,9 +2,9 @@
 
 use domain::{
     area::tree::AreaKind,
-    core::{id::AreaId, sheet::At},
+    core::{id::AreaId, tabular_import::At},
     rules::{
-        admission::{Admissions, Entry, EntryKind, Verdict, guards},
+        admission::{Admissions, Entry, EntryKind, Verdict, is_guarded},
         condition::{Period, Query},
         listed::Listed,
     },
@@ -12,41 +12,41 @@ use domain::{
 use proptest::{prelude::*, sample::select};
 
 use super::{
-    lists::{CATALOGUE, day, entry, found, query},
+    lists::{CATALOGUE, day, entry, locate_faults, query},
     world::{
         CITY, COMMUNITY, COMMUNITY_BESIDE, DISTRICT, DISTRICT_BESIDE, GRID, NOWHERE, STREET, WORLD,
     },
 };
 use EntryKind::{Assist, Negative, Statutory};
 
-fn list(entries: &[Entry]) -> Admissions {
+fn new_admissions(entries: &[Entry]) -> Admissions {
     Admissions { entries: entries.to_vec(), enforced: true }
 }
 
-fn faults(entries: &[Entry]) -> Vec<(At, &'static str, &'static str)> {
-    found(&list(entries).check(&CATALOGUE, &WORLD.areas))
+fn find_faults(entries: &[Entry]) -> Vec<(At, &'static str, &'static str)> {
+    locate_faults(&new_admissions(entries).check(&CATALOGUE, &WORLD.areas))
 }
 
-fn verdict(entries: &[Entry], category: &str, area: AreaId) -> (&'static str, String) {
-    let list = list(entries);
-    let verdict = list.admits(&query(category, area, None));
+fn find_verdict(entries: &[Entry], category: &str, area: AreaId) -> (&'static str, String) {
+    let list = new_admissions(entries);
+    let verdict = list.find_verdict(&query(category, area, None));
     (verdict.name(), verdict.entry().map_or(String::new(), |entry| entry.code.clone()))
 }
 
-fn is(name: &'static str, code: &str) -> (&'static str, String) {
+fn new_verdict(name: &'static str, code: &str) -> (&'static str, String) {
     (name, code.to_owned())
 }
 
 #[test]
 fn a_list_decides_only_when_enforced_and_about_classed_matters() {
     let standard = Admissions::standard();
-    assert_eq!(standard.admits(&query("A01", GRID, None)), Verdict::NotEnforced);
-    assert!(!Verdict::NotEnforced.refuses() && !Verdict::NoCategory.refuses());
+    assert_eq!(standard.find_verdict(&query("A01", GRID, None)), Verdict::NotEnforced);
+    assert!(!Verdict::NotEnforced.refuses_dispatch() && !Verdict::NoCategory.refuses_dispatch());
     let unclassed = Query { categories: Vec::new(), ..query("A", GRID, None) };
-    assert_eq!(list(&[]).admits(&unclassed), Verdict::NoCategory);
-    assert_eq!(list(&[]).admits(&query("A", GRID, None)), Verdict::NotListed);
-    assert!(Verdict::NotListed.refuses());
-    let kinds: Vec<_> = AreaKind::ALL.iter().filter(|kind| guards(**kind)).collect();
+    assert_eq!(new_admissions(&[]).find_verdict(&unclassed), Verdict::NoCategory);
+    assert_eq!(new_admissions(&[]).find_verdict(&query("A", GRID, None)), Verdict::NotListed);
+    assert!(Verdict::NotListed.refuses_dispatch());
+    let kinds: Vec<_> = AreaKind::ALL.iter().filter(|kind| is_guarded(**kind)).collect();
     assert_eq!(kinds, [&AreaKind::Community, &AreaKind::Grid]);
 }
 
@@ -57,37 +57,40 @@ fn the_most_specific_entry_decides() {
         entry("sub", Negative, "A01", None),
         entry("here", Assist, "A01", Some(STREET)),
     ];
-    assert_eq!(faults(&entries), vec![]);
-    assert_eq!(verdict(&entries, "A02", GRID), is("listed", "class"));
-    assert_eq!(verdict(&entries, "A01", COMMUNITY_BESIDE), is("negative", "sub"));
-    assert_eq!(verdict(&entries, "A01", GRID), is("listed", "here"));
-    assert_eq!(verdict(&entries, "B", GRID), is("not_listed", ""));
+    assert_eq!(find_faults(&entries), vec![]);
+    assert_eq!(find_verdict(&entries, "A02", GRID), new_verdict("listed", "class"));
+    assert_eq!(find_verdict(&entries, "A01", COMMUNITY_BESIDE), new_verdict("negative", "sub"));
+    assert_eq!(find_verdict(&entries, "A01", GRID), new_verdict("listed", "here"));
+    assert_eq!(find_verdict(&entries, "B", GRID), new_verdict("not_listed", ""));
     let negative = entry("n", Negative, "A", None);
-    assert!(Verdict::Negative(&negative).refuses() && !Verdict::Listed(&negative).refuses());
+    assert!(
+        Verdict::Negative(&negative).refuses_dispatch()
+            && !Verdict::Listed(&negative).refuses_dispatch()
+    );
 }
 
 #[test]
 fn negative_beats_positive_where_neither_is_more_specific() {
     let same = [entry("1", Statutory, "A01", None), entry("2", Negative, "A01", None)];
-    assert_eq!(faults(&same), vec![]);
-    assert_eq!(verdict(&same, "A01", GRID), is("negative", "2"));
+    assert_eq!(find_faults(&same), vec![]);
+    assert_eq!(find_verdict(&same, "A01", GRID), new_verdict("negative", "2"));
     let crossed = [entry("1", Statutory, "A01", None), entry("2", Negative, "A", Some(STREET))];
-    assert_eq!(faults(&crossed), vec![]);
-    assert_eq!(verdict(&crossed, "A01", GRID), is("negative", "2"));
-    assert_eq!(verdict(&crossed, "A01", COMMUNITY_BESIDE), is("listed", "1"));
+    assert_eq!(find_faults(&crossed), vec![]);
+    assert_eq!(find_verdict(&crossed, "A01", GRID), new_verdict("negative", "2"));
+    assert_eq!(find_verdict(&crossed, "A01", COMMUNITY_BESIDE), new_verdict("listed", "1"));
 }
 
 #[test]
 fn an_entry_that_is_over_lists_nothing() {
     let period = Period { from: day(1, 1), until: Some(day(6, 1)) };
     let over = Entry { period, ..entry("1", Statutory, "A", None) };
-    assert_eq!(verdict(&[over], "A", GRID), is("not_listed", ""));
+    assert_eq!(find_verdict(&[over], "A", GRID), new_verdict("not_listed", ""));
 }
 
 #[test]
 fn every_fault_is_named() {
     let good = || entry("1", Statutory, "A01", None);
-    let one = |entry: Entry| faults(&[entry]);
+    let one = |entry: Entry| find_faults(&[entry]);
     let at = |column, code| vec![(At::Row(0), column, code)];
     let empty = Period { from: day(2, 1), until: Some(day(1, 1)) };
     assert_eq!(one(Entry { code: String::new(), ..good() }), at("code", "empty"));
@@ -96,23 +99,27 @@ fn every_fault_is_named() {
     assert_eq!(one(Entry { area: Some(NOWHERE), ..good() }), at("area", "unknown_area"));
     assert_eq!(one(Entry { period: empty, ..good() }), at("valid_until", "empty_period"));
     let duplicate = [good(), entry("1", Statutory, "B", None)];
-    assert_eq!(faults(&duplicate), vec![(At::Row(1), "code", "duplicate_code")]);
+    assert_eq!(find_faults(&duplicate), vec![(At::Row(1), "code", "duplicate_code")]);
     let tie = vec![(At::Row(1), "category", "tie")];
-    assert_eq!(faults(&[good(), entry("2", Assist, "A01", None)]), tie);
-    assert_eq!(faults(&[good(), entry("2", Assist, "A", Some(STREET))]), tie);
+    assert_eq!(find_faults(&[good(), entry("2", Assist, "A01", None)]), tie);
+    assert_eq!(find_faults(&[good(), entry("2", Assist, "A", Some(STREET))]), tie);
     let negatives = [entry("1", Negative, "A01", None), entry("2", Negative, "A01", None)];
-    assert_eq!(faults(&negatives), tie);
-    assert_eq!(faults(&vec![good(); 5_001]), vec![(At::Whole, "", "too_many_rows")]);
+    assert_eq!(find_faults(&negatives), tie);
+    assert_eq!(find_faults(&vec![good(); 5_001]), vec![(At::Whole, "", "too_many_rows")]);
 }
 
 #[test]
 fn a_table_is_imported_or_all_its_faults_come_back() {
     let import = |text: &str| {
-        Admissions::import_csv(text, &CATALOGUE, &WORLD.areas).map_err(|faults| found(&faults))
+        Admissions::import_csv(text, &CATALOGUE, &WORLD.areas)
+            .map_err(|faults| locate_faults(&faults))
     };
     let header = "code,kind,category,area,basis,valid_from,valid_until\n";
     let row = "1,协助,A01,320102001,区委办〔2026〕3号,2026-01-01,\n";
-    let good = Admissions { enforced: false, ..list(&[entry("1", Assist, "A01", Some(STREET))]) };
+    let good = Admissions {
+        enforced: false,
+        ..new_admissions(&[entry("1", Assist, "A01", Some(STREET))])
+    };
     assert_eq!(import(&format!("{header}{row}")), Ok(good));
     let line = |line, column, code| (At::Line(line), column, code);
     let bad = format!("{header}{row}2,maybe,A,9,b,1 May,\n");
@@ -145,7 +152,7 @@ proptest! {
             entry(&at.to_string(), *kind, category, *area)
         };
         let entries: Vec<Entry> = rows.iter().enumerate().map(named).collect();
-        prop_assume!(faults(&entries).is_empty());
+        prop_assume!(find_faults(&entries).is_empty());
         // Codes decide where the list does not: reversed ones would show it.
         let renamed = |(at, one): (usize, &Entry)| Entry { code: (9 - at).to_string(), ..one.clone() };
         let reversed: Vec<Entry> = entries.iter().enumerate().map(renamed).rev().collect();
@@ -153,8 +160,8 @@ proptest! {
             for area in [CITY, DISTRICT, STREET, COMMUNITY, GRID, DISTRICT_BESIDE] {
                 let query = query(category, area, None);
                 let facts = |entries: &[Entry]| {
-                    let list = list(entries);
-                    let verdict = list.admits(&query);
+                    let list = new_admissions(entries);
+                    let verdict = list.find_verdict(&query);
                     let entry = verdict.entry().map(|one| (one.kind, one.category.clone(), one.area));
                     (verdict.name(), entry)
                 };

@@ -7,14 +7,14 @@ use domain::{
     area::tree::{AreaKind, GridKind, Path, Unit, history::Registry},
     core::{
         id::{AreaId, PersonId, TenantId},
-        sheet::At,
+        tabular_import::At,
         text::Line,
         time::local_day,
     },
     flows::{
         areas::{
             Command, Decided, Drawing, Event, Into, NewArea, decide,
-            import::{Doing, Given, Refused, Taking, plan, territories},
+            import::{Doing, Given, Refused, Taking, parse_territories, plan},
         },
         flow::Context,
     },
@@ -47,25 +47,25 @@ code,name,level,parent_code
 990101001002001,竹园一格,6,990101001002
 ";
 
-fn id(number: u128) -> AreaId {
+fn area_id(number: u128) -> AreaId {
     AreaId(Uuid::from_u128(number))
 }
 
-fn at() -> domain::Instant {
+fn test_time() -> domain::Instant {
     chrono::DateTime::from_timestamp(1_790_000_000, 0).unwrap()
 }
 
 fn today() -> NaiveDate {
-    local_day(at())
+    local_day(test_time())
 }
 
-fn later(days: u64) -> NaiveDate {
+fn day_after(days: u64) -> NaiveDate {
     today().checked_add_days(Days::new(days)).unwrap()
 }
 
-fn everywhere() -> Unit {
+fn whole_city() -> Unit {
     let (name, path) = ("全市".to_owned(), Path(String::new()));
-    Unit { id: id(0), kind: AreaKind::City, name, path }
+    Unit { id: area_id(0), kind: AreaKind::City, name, path }
 }
 
 fn actor(role: Role, over: Unit) -> Actor {
@@ -76,35 +76,40 @@ fn actor(role: Role, over: Unit) -> Actor {
         person,
         name: "某人".to_owned(),
         grants: vec![grant],
-        powers: domain::people::actor::Powers::shipped(),
+        powers: domain::people::actor::Powers::built_in(),
     }
 }
 
 /// Looks at a decision with all it needs.
-fn with<T>(registry: &Registry, by: &Actor, seq: i64, look: impl FnOnce(&Context<'_>) -> T) -> T {
-    let (rules, catalogue) = (Rules::shipped(), Catalogue::default());
-    let areas = registry.tree(today());
+fn with_context<T>(
+    registry: &Registry,
+    by: &Actor,
+    seq: i64,
+    look: impl FnOnce(&Context<'_>) -> T,
+) -> T {
+    let (rules, catalogue) = (Rules::standard(), Catalogue::default());
+    let areas = registry.build_tree(today());
     let (rules, areas, catalogue) = (&rules, &areas, &catalogue);
-    look(&Context { by, at: at(), seq, rules, areas, catalogue, kept: None })
+    look(&Context { by, at: test_time(), seq, rules, areas, catalogue, kept: None })
 }
 
 impl Town {
     fn new() -> Self {
         let mut town = Self { registry: Registry::default(), seq: 0, made: 100, log: Vec::new() };
-        town.import(territories(CITY).unwrap(), later(0)).unwrap();
+        town.import(parse_territories(CITY).unwrap(), day_after(0)).unwrap();
         town
     }
 
     fn import(&mut self, given: Vec<Given>, from: NaiveDate) -> Result<Vec<Doing>, Refused> {
-        let by = actor(Role::Administrator, everywhere());
+        let by = actor(Role::Administrator, whole_city());
         let taking = Taking { source: "测试", from, repair: false };
         let seq = self.seq + 1;
         let mut made = self.made;
         let mut fresh = || {
             made += 1;
-            id(made)
+            area_id(made)
         };
-        let plan = with(&self.registry, &by, seq, |context| {
+        let plan = with_context(&self.registry, &by, seq, |context| {
             plan(&self.registry, given, taking, context, &mut fresh)
         })?;
         (self.made, self.seq) = (made, seq);
@@ -113,25 +118,30 @@ impl Town {
         Ok(plan.rows.iter().map(|(.., doing)| *doing).collect())
     }
 
-    fn area(&self, code: &str) -> AreaId {
-        self.registry.by_code(code).unwrap().id
+    fn area_id(&self, code: &str) -> AreaId {
+        self.registry.find_by_code(code).unwrap().id
     }
 
-    fn ask(&self, command: Command, from: NaiveDate, by: &Actor) -> Result<Decided, Refusal> {
-        with(&self.registry, by, self.seq + 1, |context| {
+    fn try_command(
+        &self,
+        command: Command,
+        from: NaiveDate,
+        by: &Actor,
+    ) -> Result<Decided, Refusal> {
+        with_context(&self.registry, by, self.seq + 1, |context| {
             decide(&self.registry, command, from, context)
         })
     }
 
-    fn refused(&self, command: Command) -> &'static str {
-        let by = actor(Role::Administrator, everywhere());
-        self.ask(command, today(), &by).unwrap_err().code()
+    fn expect_refusal(&self, command: Command) -> &'static str {
+        let by = actor(Role::Administrator, whole_city());
+        self.try_command(command, today(), &by).unwrap_err().code()
     }
 
     #[track_caller]
-    fn done(&mut self, command: Command, from: NaiveDate) -> Vec<Event> {
-        let by = actor(Role::Administrator, everywhere());
-        let decided = self.ask(command, from, &by).unwrap();
+    fn run_command(&mut self, command: Command, from: NaiveDate) -> Vec<Event> {
+        let by = actor(Role::Administrator, whole_city());
+        let decided = self.try_command(command, from, &by).unwrap();
         self.seq += 1;
         for record in &decided.changed {
             assert_eq!(record.seq, self.seq);
@@ -142,13 +152,13 @@ impl Town {
     }
 
     fn reach(&self, code: &str, day: NaiveDate) -> Vec<(AreaId, String)> {
-        let tree = self.registry.tree(day);
-        let unit = tree.by_code(code).unwrap().unit();
-        tree.reach(&unit).into_iter().map(|unit| (unit.id, unit.path.0)).collect()
+        let tree = self.registry.build_tree(day);
+        let unit = tree.find_by_code(code).unwrap().unit();
+        tree.expand_unit(&unit).into_iter().map(|unit| (unit.id, unit.path.0)).collect()
     }
 
     fn path(&self, code: &str, day: NaiveDate) -> String {
-        self.registry.by_code(code).unwrap().on(day).unwrap().path.0.clone()
+        self.registry.find_by_code(code).unwrap().version_on(day).unwrap().path.0.clone()
     }
 }
 
@@ -157,27 +167,27 @@ pub(crate) fn history() -> (Vec<Vec<Event>>, Registry) {
     let mut town = Town::new();
     let square = vec![vec![[110.0, 30.0], [110.1, 30.0], [110.1, 30.1], [110.0, 30.0]]];
     let boundary = Drawing { rings: vec![square], repair: false };
-    let (one, parent) = (town.area("990101001001001"), town.area("990101001002"));
+    let (one, parent) = (town.area_id("990101001001001"), town.area_id("990101001002"));
     let commands = [
         Command::Create {
             area: Box::new(grid(1, "990101001001003")),
-            parent: town.area("990101001001"),
+            parent: town.area_id("990101001001"),
         },
         Command::Rename { id: one, name: Line::try_from("枫林甲格").unwrap() },
         Command::Describe { id: one, grid: Some(GridKind::Comprehensive), households: Some(260) },
         Command::Redraw { id: one, boundary },
         Command::Transfer { id: one, parent },
-        Command::Retire { id: id(1), successors: vec![one], owes: 0 },
+        Command::Retire { id: area_id(1), successors: vec![one], owes: 0 },
     ];
     for (days, command) in (1..).zip(commands) {
-        town.done(command, later(days));
+        town.run_command(command, day_after(days));
     }
     (town.log, town.registry)
 }
 
 fn new(number: u128, kind: AreaKind, code: &str) -> NewArea {
     NewArea {
-        id: id(number),
+        id: area_id(number),
         kind,
         code: code.to_owned(),
         name: Line::try_from("新的").unwrap(),
@@ -194,44 +204,47 @@ fn grid(number: u128, code: &str) -> NewArea {
 #[test]
 fn a_name_holds_from_its_day_on() {
     let mut town = Town::new();
-    let grid = town.area("990101001001001");
+    let grid = town.area_id("990101001001001");
     let name = Line::try_from("枫林甲格").unwrap();
-    town.done(Command::Rename { id: grid, name }, later(10));
-    let name = |day| town.registry.get(grid).unwrap().on(day).unwrap().name.clone();
-    assert_eq!((name(later(9)), name(later(10))), ("枫林一格".to_owned(), "枫林甲格".to_owned()));
-    assert_eq!(town.registry.get(grid).unwrap().on(later(0).pred_opt().unwrap()), None);
-    assert_eq!(town.registry.next_turn(today()), Some(later(10)));
+    town.run_command(Command::Rename { id: grid, name }, day_after(10));
+    let name = |day| town.registry.get(grid).unwrap().version_on(day).unwrap().name.clone();
+    assert_eq!(
+        (name(day_after(9)), name(day_after(10))),
+        ("枫林一格".to_owned(), "枫林甲格".to_owned())
+    );
+    assert_eq!(town.registry.get(grid).unwrap().version_on(day_after(0).pred_opt().unwrap()), None);
+    assert_eq!(town.registry.next_change_day(today()), Some(day_after(10)));
     let again = Command::Rename { id: grid, name: Line::try_from("枫林乙格").unwrap() };
-    assert_eq!(town.refused(again), "effect_outside", "what is decided is not rewritten");
+    assert_eq!(town.expect_refusal(again), "effect_outside", "what is decided is not rewritten");
     let far = Command::Describe { id: grid, grid: None, households: Some(1) };
-    let by = actor(Role::Administrator, everywhere());
-    let refused = town.ask(far, later(367), &by).unwrap_err();
+    let by = actor(Role::Administrator, whole_city());
+    let refused = town.try_command(far, day_after(367), &by).unwrap_err();
     assert!(matches!(refused, Refusal::EffectOutside { earliest: None, .. }));
 }
 
 #[test]
 fn merged_grids_leave_their_work_to_the_one_that_goes_on() {
     let mut town = Town::new();
-    let (one, two) = (town.area("990101001001001"), town.area("990101001001002"));
+    let (one, two) = (town.area_id("990101001001001"), town.area_id("990101001001002"));
     let old = town.path("990101001001002", today());
-    town.done(
+    town.run_command(
         Command::Merge { ids: vec![one, two], into: Into::First { boundary: None } },
-        later(5),
+        day_after(5),
     );
     let retired = town.registry.get(two).unwrap();
-    assert_eq!((retired.until, retired.successors.clone()), (Some(later(5)), vec![one]));
+    assert_eq!((retired.until, retired.successors.clone()), (Some(day_after(5)), vec![one]));
     assert_eq!(town.registry.get(one).unwrap().predecessors, [two]);
-    assert_eq!(town.reach("990101001001001", later(4)).len(), 1, "not before its day");
-    assert!(town.reach("990101001001001", later(5)).contains(&(two, old.clone())));
+    assert_eq!(town.reach("990101001001001", day_after(4)).len(), 1, "not before its day");
+    assert!(town.reach("990101001001001", day_after(5)).contains(&(two, old.clone())));
     // Whoever worked the old one goes on, and gets nothing of the other.
-    assert_eq!(town.reach("990101001001002", later(5)), [(two, old)]);
-    let tree = town.registry.tree(later(5));
+    assert_eq!(town.reach("990101001001002", day_after(5)), [(two, old)]);
+    let tree = town.registry.build_tree(day_after(5));
     assert!(tree.is_retired(two) && !tree.is_retired(one));
-    let community = town.area("990101001001");
+    let community = town.area_id("990101001001");
     assert_eq!(tree.children(community).map(|area| area.id).collect::<Vec<_>>(), [one]);
     assert!(tree.get(two).is_some(), "it stays readable");
     assert_eq!(
-        tree.present(two).map(|area| area.id),
+        tree.find_present(two).map(|area| area.id),
         Some(one),
         "lists that name it mean its heir"
     );
@@ -240,8 +253,8 @@ fn merged_grids_leave_their_work_to_the_one_that_goes_on() {
 #[test]
 fn what_was_split_is_answered_for_by_every_part() {
     let mut town = Town::new();
-    let old = town.area("990101001001");
-    let children = [town.area("990101001001001"), town.area("990101001001002")];
+    let old = town.area_id("990101001001");
+    let children = [town.area_id("990101001001001"), town.area_id("990101001001002")];
     let before = town.path("990101001001001", today());
     let parts = |second: Vec<AreaId>| {
         vec![
@@ -250,11 +263,14 @@ fn what_was_split_is_answered_for_by_every_part() {
         ]
     };
     let missing = Command::Split { id: old, parts: parts(Vec::new()) };
-    assert_eq!(town.refused(missing), "children_left");
-    let foreign = vec![town.area("990101001002001")];
-    assert_eq!(town.refused(Command::Split { id: old, parts: parts(foreign) }), "wrong_level");
-    town.done(Command::Split { id: old, parts: parts(vec![children[1]]) }, today());
-    assert_eq!(town.registry.get(old).unwrap().successors, [id(7), id(8)]);
+    assert_eq!(town.expect_refusal(missing), "children_left");
+    let foreign = vec![town.area_id("990101001002001")];
+    assert_eq!(
+        town.expect_refusal(Command::Split { id: old, parts: parts(foreign) }),
+        "wrong_level"
+    );
+    town.run_command(Command::Split { id: old, parts: parts(vec![children[1]]) }, today());
+    assert_eq!(town.registry.get(old).unwrap().successors, [area_id(7), area_id(8)]);
     assert_eq!(
         town.path("990101001001001", today()),
         "9901/990101/990101001/990101001601/990101001001001/"
@@ -271,16 +287,16 @@ fn what_was_split_is_answered_for_by_every_part() {
 #[test]
 fn an_area_that_is_moved_takes_everything_along() {
     let mut town = Town::new();
-    let (community, street) = (town.area("990101001001"), town.area("990101002"));
+    let (community, street) = (town.area_id("990101001001"), town.area_id("990101002"));
     let old = town.path("990101001001001", today());
-    town.done(Command::Transfer { id: community, parent: street }, later(1));
+    town.run_command(Command::Transfer { id: community, parent: street }, day_after(1));
     assert_eq!(town.path("990101001001001", today()), old);
-    let new = town.path("990101001001001", later(1));
+    let new = town.path("990101001001001", day_after(1));
     assert_eq!(new, "9901/990101/990101002/990101001001/990101001001001/");
-    let tree = town.registry.tree(later(1));
+    let tree = town.registry.build_tree(day_after(1));
     let reaches = |code: &str, path: &str| {
-        let unit = tree.by_code(code).unwrap().unit();
-        tree.reach(&unit).iter().any(|unit| unit.path.contains(&Path(path.to_owned())))
+        let unit = tree.find_by_code(code).unwrap().unit();
+        tree.expand_unit(&unit).iter().any(|unit| unit.path.contains(&Path(path.to_owned())))
     };
     // The new street answers for what was left, the old one keeps it too, others see neither.
     for (code, old_too, new_too) in [
@@ -294,29 +310,29 @@ fn an_area_that_is_moved_takes_everything_along() {
         assert_eq!((reaches(code, &old), reaches(code, &new)), (old_too, new_too), "{code}");
     }
     // Who held a case before may still hand it down.
-    let before = town.registry.tree(today());
-    let holder = before.by_code("990101001001").unwrap().unit();
-    assert!(tree.within(&holder, tree.by_code("990101001001001").unwrap()));
-    assert!(!tree.within(&holder, tree.by_code("990101001002001").unwrap()));
+    let before = town.registry.build_tree(today());
+    let holder = before.find_by_code("990101001001").unwrap().unit();
+    assert!(tree.unit_contains(&holder, tree.find_by_code("990101001001001").unwrap()));
+    assert!(!tree.unit_contains(&holder, tree.find_by_code("990101001002001").unwrap()));
 }
 
 #[test]
 fn rights_follow_through_several_changes() {
     let mut town = Town::new();
-    let (one, two) = (town.area("990101001001001"), town.area("990101001001002"));
+    let (one, two) = (town.area_id("990101001001001"), town.area_id("990101001001002"));
     let paths = [town.path("990101001001001", today()), town.path("990101001001002", today())];
     let into = Into::New(Box::new(grid(9, "990101001001009")));
-    town.done(Command::Merge { ids: vec![one, two], into }, today());
-    let (community, street) = (town.area("990101001001"), town.area("990101002"));
-    town.done(Command::Transfer { id: community, parent: street }, today());
-    let third = town.area("990101001002001");
+    town.run_command(Command::Merge { ids: vec![one, two], into }, today());
+    let (community, street) = (town.area_id("990101001001"), town.area_id("990101002"));
+    town.run_command(Command::Transfer { id: community, parent: street }, today());
+    let third = town.area_id("990101001002001");
     let into = Into::New(Box::new(grid(10, "990101001002009")));
-    town.done(Command::Merge { ids: vec![third, id(9)], into }, today());
+    town.run_command(Command::Merge { ids: vec![third, area_id(9)], into }, today());
     let reached: HashMap<AreaId, String> =
         town.reach("990101001002009", today()).into_iter().collect();
     assert_eq!(reached[&one], paths[0]);
     assert_eq!(reached[&two], paths[1]);
-    assert!(reached.contains_key(&third) && reached.contains_key(&id(9)));
+    assert!(reached.contains_key(&third) && reached.contains_key(&area_id(9)));
     // A grid merged into another community is that community's to answer for.
     let community = town.reach("990101001002", today());
     assert!(community.iter().any(|(_, path)| Path(path.clone()).contains(&Path(paths[0].clone()))));
@@ -325,80 +341,83 @@ fn rights_follow_through_several_changes() {
 #[test]
 fn nothing_is_left_lying() {
     let mut town = Town::new();
-    let (one, two) = (town.area("990101001001001"), town.area("990101001001002"));
-    let community = town.area("990101001001");
+    let (one, two) = (town.area_id("990101001001001"), town.area_id("990101001001002"));
+    let community = town.area_id("990101001001");
     let retire = |id, successors: Vec<AreaId>, owes| Command::Retire { id, successors, owes };
-    assert_eq!(town.refused(retire(community, vec![], 0)), "children_left");
-    assert_eq!(town.refused(retire(one, vec![], 3)), "duties_left");
-    assert_eq!(town.refused(retire(one, vec![community], 3)), "wrong_level");
-    assert_eq!(town.refused(retire(one, vec![one], 3)), "wrong_level");
-    assert_eq!(town.refused(retire(town.area("9901"), vec![], 0)), "wrong_level");
-    town.done(retire(one, vec![two], 3), today());
-    let gone = town.area("990101001002001");
-    town.done(retire(gone, vec![], 0), today());
-    assert!(town.registry.tree(today()).present(gone).is_none());
-    assert_eq!(town.refused(retire(one, vec![two], 0)), "area_retired");
+    assert_eq!(town.expect_refusal(retire(community, vec![], 0)), "children_left");
+    assert_eq!(town.expect_refusal(retire(one, vec![], 3)), "duties_left");
+    assert_eq!(town.expect_refusal(retire(one, vec![community], 3)), "wrong_level");
+    assert_eq!(town.expect_refusal(retire(one, vec![one], 3)), "wrong_level");
+    assert_eq!(town.expect_refusal(retire(town.area_id("9901"), vec![], 0)), "wrong_level");
+    town.run_command(retire(one, vec![two], 3), today());
+    let gone = town.area_id("990101001002001");
+    town.run_command(retire(gone, vec![], 0), today());
+    assert!(town.registry.build_tree(today()).find_present(gone).is_none());
+    assert_eq!(town.expect_refusal(retire(one, vec![two], 0)), "area_retired");
     let below = Command::Create { area: Box::new(grid(7, "990101001001007")), parent: one };
-    assert_eq!(town.refused(below), "area_retired");
+    assert_eq!(town.expect_refusal(below), "area_retired");
     let name = Line::try_from("又来").unwrap();
-    assert_eq!(town.refused(Command::Rename { id: one, name }), "area_retired");
+    assert_eq!(town.expect_refusal(Command::Rename { id: one, name }), "area_retired");
 }
 
 #[test]
 fn a_code_is_of_its_scheme_and_given_once() {
     let mut town = Town::new();
-    let parent = town.area("990101001001");
+    let parent = town.area_id("990101001001");
     let create = |area: NewArea, parent| Command::Create { area: Box::new(area), parent };
-    assert_eq!(town.refused(create(grid(7, "99010100100"), parent)), "bad_area_code");
-    assert_eq!(town.refused(create(grid(7, "990101001001001"), parent)), "already_exists");
-    let two = town.area("990101001001002");
-    town.done(Command::Retire { id: two, successors: vec![], owes: 0 }, today());
-    assert_eq!(town.refused(create(grid(7, "990101001001002"), parent)), "already_exists");
+    assert_eq!(town.expect_refusal(create(grid(7, "99010100100"), parent)), "bad_area_code");
+    assert_eq!(town.expect_refusal(create(grid(7, "990101001001001"), parent)), "already_exists");
+    let two = town.area_id("990101001001002");
+    town.run_command(Command::Retire { id: two, successors: vec![], owes: 0 }, today());
+    assert_eq!(town.expect_refusal(create(grid(7, "990101001001002"), parent)), "already_exists");
     let street = new(7, AreaKind::Street, "990101003");
-    assert_eq!(town.refused(create(street, parent)), "wrong_level");
+    assert_eq!(town.expect_refusal(create(street, parent)), "wrong_level");
     let micro = NewArea { grid: Some(GridKind::Micro), ..grid(7, "990101001001003") };
-    let one = town.area("990101001001001");
-    assert_eq!(town.refused(create(grid(7, "990101001001003"), one)), "wrong_level");
-    town.done(create(micro, one), today());
+    let one = town.area_id("990101001001001");
+    assert_eq!(town.expect_refusal(create(grid(7, "990101001001003"), one)), "wrong_level");
+    town.run_command(create(micro, one), today());
     let boundary = Drawing { rings: vec![vec![vec![[110.0, 30.0], [110.1, 30.0]]]], repair: false };
-    assert_eq!(town.refused(Command::Redraw { id: one, boundary }), "bad_boundary");
+    assert_eq!(town.expect_refusal(Command::Redraw { id: one, boundary }), "bad_boundary");
 }
 
 #[test]
 fn only_who_manages_the_area_changes_it() {
     let town = Town::new();
-    let tree = town.registry.tree(today());
-    let over = |code: &str| tree.by_code(code).unwrap().unit();
-    let one = town.area("990101001001001");
+    let tree = town.registry.build_tree(today());
+    let over = |code: &str| tree.find_by_code(code).unwrap().unit();
+    let one = town.area_id("990101001001001");
     let rename = || Command::Rename { id: one, name: Line::try_from("新名").unwrap() };
     for role in Role::ALL.iter().filter(|role| **role != Role::Administrator) {
-        let refused = town.ask(rename(), today(), &actor(*role, everywhere())).unwrap_err();
+        let refused = town.try_command(rename(), today(), &actor(*role, whole_city())).unwrap_err();
         assert_eq!(refused.code(), "not_permitted", "{role:?}");
     }
     let elsewhere = actor(Role::Administrator, over("990102"));
-    assert_eq!(town.ask(rename(), today(), &elsewhere).unwrap_err().code(), "not_permitted");
+    assert_eq!(
+        town.try_command(rename(), today(), &elsewhere).unwrap_err().code(),
+        "not_permitted"
+    );
     let here = actor(Role::Administrator, over("990101001"));
-    assert!(town.ask(rename(), today(), &here).is_ok());
-    let (community, street) = (town.area("990101001001"), town.area("990101002"));
+    assert!(town.try_command(rename(), today(), &here).is_ok());
+    let (community, street) = (town.area_id("990101001001"), town.area_id("990101002"));
     let away = Command::Transfer { id: community, parent: street };
-    assert_eq!(town.ask(away, today(), &here).unwrap_err().code(), "not_permitted");
+    assert_eq!(town.try_command(away, today(), &here).unwrap_err().code(), "not_permitted");
 }
 
 #[test]
 fn a_file_is_taken_over_whole_or_not_at_all() {
     let mut town = Town::new();
-    let unchanged = town.import(territories(CITY).unwrap(), today()).unwrap();
+    let unchanged = town.import(parse_territories(CITY).unwrap(), today()).unwrap();
     assert!(unchanged.iter().all(|doing| *doing == Doing::Unchanged));
     // In no order, with a name that changed and a street that is new.
     let more = "code,name,level,parent_code,households,grid_kind\n\
                 990101003001,松岗社区,5,990101003,,\n\
                 990101003,松岗街道,4,990101,,\n\
                 990101001001001,枫林一格,6,990101001001,260,综合网格\n";
-    let done = town.import(territories(more).unwrap(), later(2)).unwrap();
+    let done = town.import(parse_territories(more).unwrap(), day_after(2)).unwrap();
     assert_eq!(done, [Doing::Added, Doing::Added, Doing::Updated]);
-    let grid = town.registry.by_code("990101001001001").unwrap();
-    assert_eq!(grid.on(today()).unwrap().households, None);
-    assert_eq!(grid.on(later(2)).unwrap().households, Some(260));
+    let grid = town.registry.find_by_code("990101001001001").unwrap();
+    assert_eq!(grid.version_on(today()).unwrap().households, None);
+    assert_eq!(grid.version_on(day_after(2)).unwrap().households, Some(260));
     let before = town.registry.len();
     let bad = "code,name,level,parent_code\n\
                990101004,,4,990101\n\
@@ -408,7 +427,7 @@ fn a_file_is_taken_over_whole_or_not_at_all() {
                990101001002,竹园,4,990101001\n\
                990101006,一,4,990101\n\
                990101006,二,4,990101\n";
-    let Err(Refused::Faults(faults)) = town.import(territories(bad).unwrap(), today()) else {
+    let Err(Refused::Faults(faults)) = town.import(parse_territories(bad).unwrap(), today()) else {
         panic!("it was taken over")
     };
     let found: Vec<(At, &str)> = faults.iter().map(|fault| (fault.at, fault.code)).collect();

@@ -18,14 +18,14 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::{
-    visit::{campaign, organiser},
+    visit::{new_campaign, organiser},
     world::{
         COMMUNITY, COMMUNITY_BESIDE, Chain, GRID, GRID_NEXT, STREET, STREET_BESIDE, actor, line,
         morning, system, unit,
     },
 };
 
-fn listed(number: u128, grid: domain::core::id::AreaId) -> Listed {
+fn new_listed(number: u128, grid: domain::core::id::AreaId) -> Listed {
     Listed { household: HouseholdId(Uuid::from_u128(number)), grid: unit(grid), worker: None }
 }
 
@@ -35,34 +35,39 @@ fn assign(listed: Vec<Listed>) -> Command {
 
 #[test]
 fn every_grid_owes_its_part_until_it_is_done() {
-    let mut chain = campaign(true);
+    let mut chain = new_campaign(true);
     let owed = chain.state().obligations();
     assert_eq!((owed.len(), owed[0].duty, &owed[0].owed_by), (1, Duty::Visit, &unit(GRID)));
     assert_eq!(owed[0].term.due_at, chain.state().until);
-    let more = chain.ask(&organiser(), morning(), &assign(vec![listed(2, GRID_NEXT)])).unwrap();
+    let more = chain
+        .try_command(&organiser(), morning(), &assign(vec![new_listed(2, GRID_NEXT)]))
+        .unwrap();
     assert_eq!(more.opened[0].owed_by, unit(GRID_NEXT));
     chain.commit(&more);
     let complete = Command::Complete { grid: GRID };
-    let asked = chain.ask(&organiser(), morning(), &complete);
+    let asked = chain.try_command(&organiser(), morning(), &complete);
     assert_eq!(asked.unwrap_err(), Refusal::NothingDue, "only the system counts");
-    let done = chain.ask(&system(), morning(), &complete).unwrap();
+    let done = chain.try_command(&system(), morning(), &complete).unwrap();
     assert_eq!(done.settled[0].outcome, Outcome::Met);
     chain.commit(&done);
-    assert_eq!(chain.ask(&system(), morning(), &complete).unwrap_err(), Refusal::NothingDue);
+    assert_eq!(
+        chain.try_command(&system(), morning(), &complete).unwrap_err(),
+        Refusal::NothingDue
+    );
     let close = Command::Close { note: None, open: vec![GRID_NEXT] };
-    let closed = chain.ask(&organiser(), morning() + Duration::days(8), &close).unwrap();
+    let closed = chain.try_command(&organiser(), morning() + Duration::days(8), &close).unwrap();
     assert_eq!(closed.settled[0].outcome, Outcome::Lifted, "what was not done is not called done");
     assert!(closed.state.obligations().is_empty());
 }
 
 #[test]
 fn a_campaign_stays_within_its_area_and_its_bounds() {
-    let chain = campaign(false);
-    let ask = |command: &Command| chain.ask(&organiser(), morning(), command);
+    let chain = new_campaign(false);
+    let ask = |command: &Command| chain.try_command(&organiser(), morning(), command);
     assert_eq!(ask(&assign(Vec::new())).unwrap_err(), Refusal::EmptyList);
-    let outside = ask(&assign(vec![listed(3, COMMUNITY_BESIDE)])).unwrap_err();
+    let outside = ask(&assign(vec![new_listed(3, COMMUNITY_BESIDE)])).unwrap_err();
     assert!(matches!(outside, Refusal::OutsideJurisdiction { .. }));
-    let many = (0..5001).map(|number| listed(number, GRID)).collect();
+    let many = (0..5001).map(|number| new_listed(number, GRID)).collect();
     assert_eq!(ask(&assign(many)).unwrap_err(), Refusal::TooMany { what: "households", max: 5000 });
     let new = |area, until| NewCampaign {
         id: CampaignId(Uuid::from_u128(9)),
@@ -76,7 +81,7 @@ fn a_campaign_stays_within_its_area_and_its_bounds() {
     };
     let begin = |area, until| {
         let command = Command::Begin(Box::new(new(area, until)));
-        Chain::<Campaign>::default().ask(&organiser(), morning(), &command).map(|_| ())
+        Chain::<Campaign>::default().try_command(&organiser(), morning(), &command).map(|_| ())
     };
     let week = morning() + Duration::days(7);
     assert_eq!(begin(COMMUNITY, week), Ok(()));
@@ -89,7 +94,7 @@ fn a_campaign_stays_within_its_area_and_its_bounds() {
 #[test]
 fn an_empty_list_is_not_published_and_what_ended_stays_so() {
     let mut chain = Chain::<Campaign>::default();
-    let other = campaign(false);
+    let other = new_campaign(false);
     let entry = other.state();
     let begin = Command::Begin(Box::new(NewCampaign {
         id: entry.id,
@@ -101,16 +106,16 @@ fn an_empty_list_is_not_published_and_what_ended_stays_so() {
         from: None,
         until: entry.until,
     }));
-    chain.commit(&chain.ask(&organiser(), morning(), &begin).unwrap());
+    chain.commit(&chain.try_command(&organiser(), morning(), &begin).unwrap());
     assert_eq!(
-        chain.ask(&organiser(), morning(), &Command::Publish).unwrap_err(),
+        chain.try_command(&organiser(), morning(), &Command::Publish).unwrap_err(),
         Refusal::EmptyList
     );
     let close = Command::Close { note: None, open: Vec::new() };
-    chain.commit(&chain.ask(&organiser(), morning(), &close).unwrap());
+    chain.commit(&chain.try_command(&organiser(), morning(), &close).unwrap());
     assert_eq!(chain.state().status, StatusName::Closed);
-    for command in [Command::Publish, close, assign(vec![listed(1, GRID)])] {
-        let asked = chain.ask(&organiser(), morning(), &command);
+    for command in [Command::Publish, close, assign(vec![new_listed(1, GRID)])] {
+        let asked = chain.try_command(&organiser(), morning(), &command);
         assert!(matches!(asked, Err(Refusal::WrongState { .. })), "{command:?}");
     }
 }
@@ -122,7 +127,7 @@ fn a_draft_is_known_to_those_who_make_it() {
     let above = actor(61, "街道", &[(Role::StreetLeader, STREET)]);
     let beside = actor(62, "外街道", &[(Role::StreetLeader, STREET_BESIDE)]);
     let outside = actor(63, "系统", &[(Role::Integrator, COMMUNITY)]);
-    let (draft, running) = (campaign(false), campaign(true));
+    let (draft, running) = (new_campaign(false), new_campaign(true));
     assert_eq!(
         [&worker, &above, &beside, &outside].map(|by| sees(&draft, by)),
         [false, true, false, false]
@@ -137,15 +142,15 @@ proptest! {
     /// However lists overlap, a household stands there once and every grid that has one owes.
     #[test]
     fn a_household_stands_there_once(lists in prop::collection::vec(prop::collection::vec((0_u128..20, any::<bool>()), 1..20), 1..5)) {
-        let mut chain = campaign(false);
+        let mut chain = new_campaign(false);
         let mut last = std::collections::BTreeMap::new();
         last.insert(chain.state().tasks.keys().next().copied().unwrap(), GRID);
         for list in lists {
-            let list: Vec<Listed> = list.into_iter().map(|(number, next)| listed(number, if next { GRID_NEXT } else { GRID })).collect();
+            let list: Vec<Listed> = list.into_iter().map(|(number, next)| new_listed(number, if next { GRID_NEXT } else { GRID })).collect();
             last.extend(list.iter().map(|one| (one.household, one.grid.id)));
-            chain.commit(&chain.ask(&organiser(), morning(), &assign(list)).unwrap());
+            chain.commit(&chain.try_command(&organiser(), morning(), &assign(list)).unwrap());
         }
-        chain.commit(&chain.ask(&organiser(), morning(), &Command::Publish).unwrap());
+        chain.commit(&chain.try_command(&organiser(), morning(), &Command::Publish).unwrap());
         let tasks: std::collections::BTreeMap<_, _> = chain.state().tasks.iter().map(|(household, task)| (*household, task.grid)).collect();
         prop_assert_eq!(&tasks, &last);
         let owing: std::collections::BTreeSet<_> = chain.state().obligations().iter().map(|owed| owed.owed_by.id).collect();

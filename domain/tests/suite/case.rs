@@ -6,24 +6,24 @@ use domain::{
     calendar::limit::Limit,
     flows::case::{
         Command,
-        lifecycle::{self, BESIDE, MOVES, StageName, Verb, beside, targets},
+        lifecycle::{self, BESIDE, MOVES, StageName, Verb, keeps_stage, target_stages},
     },
     rules::{obligation::Duty, refusal::Refusal, vocabulary::SupervisionKind},
 };
 
 use super::{
     script::{
-        self, OTHER, SUMMONABLE, Script, THIRD, WORKER, acts, answer, appeal, arbitrate, call_off,
-        close, comment, coordinate, decide, dispatch, dissatisfied, escalate, extend, extend_one,
-        feed_back, give_back, give_back_to, hard_whistle, raise, reopen, reply, resume, rule,
-        supervise, suspend, unreached, verify, whistle, withdraw,
+        self, OTHER, SUMMONABLE, Script, THIRD, WORKER, all_acts, answer, answer_dissatisfied,
+        appeal, arbitrate, call_off, close, comment, coordinate, decide, dispatch, escalate,
+        extend, extend_one, feed_back, give_back, give_back_to, hard_whistle, miss_callback, raise,
+        reopen, reply, resume, rule, supervise, suspend, verify, whistle, withdraw,
     },
-    table::{aligned, committed, row},
+    table::{align_rows, check_snapshot, row},
     world::{COMMUNITY, GRID, MARKET, SQUAD, STREET, URBAN, almighty, minutes},
 };
 
 /// The sensible arguments of a command.
-pub(crate) fn arguments(verb: Verb, script: &Script) -> Vec<Command> {
+pub(crate) fn sensible_commands(verb: Verb, script: &Script) -> Vec<Command> {
     let begun = script.chain.stored.as_ref().map(|stored| &stored.state);
     let pending: Vec<i64> =
         begun.iter().flat_map(|case| &case.asks).map(|ask| ask.no).chain([99]).collect();
@@ -43,11 +43,13 @@ pub(crate) fn arguments(verb: Verb, script: &Script) -> Vec<Command> {
         Verb::FeedBack => vec![feed_back()],
         Verb::Summons => SUMMONABLE
             .iter()
-            .flat_map(|unit| acts().into_iter().map(|act| Command::Summons { unit: *unit, act }))
+            .flat_map(|unit| {
+                all_acts().into_iter().map(|act| Command::Summons { unit: *unit, act })
+            })
             .collect(),
         Verb::Claim => vec![Command::Claim],
         Verb::Verify => vec![verify(true), verify(false)],
-        Verb::CallBack => vec![unreached(), answer(true), answer(false), dissatisfied()],
+        Verb::CallBack => vec![miss_callback(), answer(true), answer(false), answer_dissatisfied()],
         Verb::Close => vec![close()],
         Verb::Reopen => vec![reopen()],
         Verb::Join => vec![Command::Join { reporter: script::reporter(7) }],
@@ -136,33 +138,33 @@ fn side_condition(verb: Verb, stage: StageName, refusal: &Refusal) -> bool {
         | Verb::CallOff
         | Verb::Comment => false,
     };
-    of_verb || (stands && !beside(stage, verb))
+    of_verb || (stands && !keeps_stage(stage, verb))
 }
 
 /// Every stage by every way, alone and with everything that goes on beside it.
-pub(crate) fn everywhere() -> Vec<(String, Script)> {
-    let alone = Script::all();
+pub(crate) fn all_scripts() -> Vec<(String, Script)> {
+    let alone = Script::all_stages();
     let with = |what: &str, more: fn(Script) -> Option<Script>| -> Vec<(String, Script)> {
         let all = alone.iter();
         all.filter_map(|(name, script)| Some((format!("{name}, {what}"), more(script.clone())?)))
             .collect()
     };
     let (overdue, burdened) =
-        (with("overdue", Script::overdue), with("burdened", Script::burdened));
+        (with("overdue", Script::until_overdue), with("burdened", Script::until_burdened));
     let alone = alone.iter().map(|(name, script)| ((*name).to_owned(), script.clone()));
     alone.chain(overdue).chain(burdened).collect()
 }
 
 /// What does not fit the stage is answered by what does, as far as there is anything to do it to.
-pub(crate) fn wrong(script: &Script, verb: Verb) -> Refusal {
-    let (stage, possible) = (script.case().stage.name(), script.case().possible());
-    let listed: Vec<&str> = lifecycle::possible(stage).into_iter().map(Verb::name).collect();
+pub(crate) fn wrong_state(script: &Script, verb: Verb) -> Refusal {
+    let (stage, possible) = (script.case().stage.name(), script.case().possible_commands());
+    let listed: Vec<&str> = lifecycle::possible_verbs(stage).into_iter().map(Verb::name).collect();
     assert!(possible.iter().all(|name| listed.contains(name)));
     Refusal::WrongState { flow: "case", state: stage.name(), command: verb.name(), possible }
 }
 
 /// Where both tables together lead.
-fn listed() -> BTreeMap<(StageName, Verb), BTreeSet<StageName>> {
+fn list_moves() -> BTreeMap<(StageName, Verb), BTreeSet<StageName>> {
     let on = MOVES.iter().map(|(from, verb, to)| ((*from, *verb), to.iter().copied().collect()));
     let besides = BESIDE.iter().flat_map(|(verb, stages)| {
         stages.iter().map(|stage| ((*stage, *verb), BTreeSet::from([*stage])))
@@ -176,19 +178,19 @@ fn listed() -> BTreeMap<(StageName, Verb), BTreeSet<StageName>> {
 #[test]
 fn every_stage_answers_every_command_as_the_tables_say() {
     let mut seen: BTreeMap<(StageName, Verb), BTreeSet<StageName>> = BTreeMap::new();
-    for (name, script) in everywhere() {
+    for (name, script) in all_scripts() {
         let stage = script.case().stage.name();
         for verb in Verb::ALL.iter().copied() {
-            let legal = !targets(stage, verb).is_empty();
-            for (command, by) in arguments(verb, &script)
+            let legal = !target_stages(stage, verb).is_empty();
+            for (command, by) in sensible_commands(verb, &script)
                 .into_iter()
                 .flat_map(|command| [WORKER, OTHER, THIRD].map(|by| (command.clone(), by)))
             {
                 assert_eq!(command.verb(), Some(verb));
-                let asked = script.chain.ask(&almighty(by), script.at, &command);
+                let asked = script.chain.try_command(&almighty(by), script.at, &command);
                 match asked {
                     Ok(change) if legal => {
-                        let told = script.case().possible().contains(&verb.name());
+                        let told = script.case().possible_commands().contains(&verb.name());
                         assert!(told, "{name}: {verb:?} is possible and not told");
                         seen.entry((stage, verb)).or_default().insert(change.state.stage.name());
                     }
@@ -199,35 +201,35 @@ fn every_stage_answers_every_command_as_the_tables_say() {
                         let known = side_condition(verb, stage, &refusal);
                         assert!(known, "{name}, {verb:?}: {refusal:?}");
                     }
-                    Err(refusal) => assert_eq!(refusal, wrong(&script, verb), "{name}"),
+                    Err(refusal) => assert_eq!(refusal, wrong_state(&script, verb), "{name}"),
                 }
             }
         }
     }
-    assert_eq!(seen, listed(), "what was reached, and what the tables list");
+    assert_eq!(seen, list_moves(), "what was reached, and what the tables list");
 }
 
 #[test]
 fn a_case_begins_once_and_only_by_opening() {
     let at = script::opening(COMMUNITY);
     let open = Command::Open(Box::new(at));
-    for (name, script) in Script::all() {
-        let refusal = script.chain.ask(&almighty(OTHER), script.at, &open).unwrap_err();
+    for (name, script) in Script::all_stages() {
+        let refusal = script.chain.try_command(&almighty(OTHER), script.at, &open).unwrap_err();
         let state = script.case().stage.name().name();
-        let possible = script.case().possible();
+        let possible = script.case().possible_commands();
         let wrong = Refusal::WrongState { flow: "case", state, command: "open", possible };
         assert_eq!(refusal, wrong, "{name}");
     }
     let nothing = super::world::Chain::<domain::flows::case::state::Case>::default();
     for verb in Verb::ALL.iter().copied() {
         for command in
-            arguments(verb, &Script { chain: nothing.clone(), at: super::world::morning() })
+            sensible_commands(verb, &Script { chain: nothing.clone(), at: super::world::morning() })
         {
             let (state, possible) = ("none", Vec::new());
             let command_name = verb.name();
             let wrong =
                 Refusal::WrongState { flow: "case", state, command: command_name, possible };
-            let asked = nothing.ask(&almighty(OTHER), super::world::morning(), &command);
+            let asked = nothing.try_command(&almighty(OTHER), super::world::morning(), &command);
             assert_eq!(asked.unwrap_err(), wrong);
         }
     }
@@ -235,32 +237,33 @@ fn a_case_begins_once_and_only_by_opening() {
 
 #[test]
 fn every_stage_is_among_the_scripts() {
-    let made: BTreeSet<_> = Script::all().iter().map(|(_, s)| s.case().stage.name()).collect();
+    let made: BTreeSet<_> =
+        Script::all_stages().iter().map(|(_, s)| s.case().stage.name()).collect();
     assert_eq!(made, StageName::ALL.iter().copied().collect());
 }
 
-pub(crate) fn number(stage: StageName) -> String {
+pub(crate) fn stage_number(stage: StageName) -> String {
     let place = StageName::ALL.iter().position(|other| *other == stage).unwrap();
     (place + 1).to_string()
 }
 
-fn numbered(stage: StageName) -> String {
-    format!("{} {} {}", number(stage), stage.label(), stage.name())
+fn stage_heading(stage: StageName) -> String {
+    format!("{} {} {}", stage_number(stage), stage.label(), stage.name())
 }
 
-fn labelled(verb: Verb) -> String {
+fn verb_heading(verb: Verb) -> String {
     format!("{} {}", verb.label(), verb.name())
 }
 
 /// One row per command of `verbs`, one column per stage.
-fn grid(verbs: &[Verb], cell: impl Fn(StageName, Verb) -> String) -> String {
+fn render_grid(verbs: &[Verb], cell: impl Fn(StageName, Verb) -> String) -> String {
     let mut grid = vec![row(["命令 command"])];
-    grid[0].extend(StageName::ALL.iter().map(|stage| number(*stage)));
+    grid[0].extend(StageName::ALL.iter().map(|stage| stage_number(*stage)));
     for verb in verbs {
         let cells = StageName::ALL.iter().map(|stage| cell(*stage, *verb));
-        grid.push([labelled(*verb)].into_iter().chain(cells).collect());
+        grid.push([verb_heading(*verb)].into_iter().chain(cells).collect());
     }
-    aligned(&grid)
+    align_rows(&grid)
 }
 
 #[test]
@@ -282,28 +285,29 @@ fn the_printed_matrix_is_up_to_date() {
          leaves a case where it is: \"是\" is possible, \"-\" is refused. While a case stands still, only the second table\n\
          is possible. Third, the first table in words.\n\n",
     );
-    let stages = StageName::ALL.iter().map(|at| row([&number(*at), at.label(), at.name()]));
-    text.push_str(&aligned(&stages.collect::<Vec<_>>()));
+    let stages = StageName::ALL.iter().map(|at| row([&stage_number(*at), at.label(), at.name()]));
+    text.push_str(&align_rows(&stages.collect::<Vec<_>>()));
     text.push_str("\n一、流程 the way\n");
     let is_beside = |verb: &Verb| BESIDE.iter().any(|(beside, _)| beside == verb);
     let moves = |verb: &Verb| MOVES.iter().any(|(_, moving, _)| moving == verb);
     let moving: Vec<Verb> = Verb::ALL.iter().filter(|verb| moves(verb)).copied().collect();
-    text.push_str(&grid(&moving, |stage, verb| {
+    text.push_str(&render_grid(&moving, |stage, verb| {
         let to = MOVES.iter().find(|(from, by, _)| (*from, *by) == (stage, verb));
-        let to = to.map_or_else(Vec::new, |(_, _, to)| to.iter().map(|to| number(*to)).collect());
+        let to =
+            to.map_or_else(Vec::new, |(_, _, to)| to.iter().map(|to| stage_number(*to)).collect());
         if to.is_empty() { "-".to_owned() } else { to.join(",") }
     }));
     text.push_str("\n二、并行 beside\n");
     let besides: Vec<Verb> = Verb::ALL.iter().filter(|verb| is_beside(verb)).copied().collect();
-    text.push_str(&grid(&besides, |stage, verb| {
-        if beside(stage, verb) { "是".to_owned() } else { "-".to_owned() }
+    text.push_str(&render_grid(&besides, |stage, verb| {
+        if keeps_stage(stage, verb) { "是".to_owned() } else { "-".to_owned() }
     }));
     text.push_str("\n三、流程（文字） the way in words\n");
     let mut words = vec![row(["阶段 stage", "命令 command", "到 to"])];
     for (from, verb, to) in MOVES {
-        let to: Vec<String> = to.iter().map(|to| numbered(*to)).collect();
-        words.push(vec![numbered(*from), labelled(*verb), to.join(" | ")]);
+        let to: Vec<String> = to.iter().map(|to| stage_heading(*to)).collect();
+        words.push(vec![stage_heading(*from), verb_heading(*verb), to.join(" | ")]);
     }
-    text.push_str(&aligned(&words));
-    committed("matrix-case.txt", &text);
+    text.push_str(&align_rows(&words));
+    check_snapshot("matrix-case.txt", &text);
 }

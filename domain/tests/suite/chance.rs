@@ -8,9 +8,9 @@ use domain::{
     core::{id::AreaId, text::Code},
     flows::case::{
         Callback, Command, Satisfaction,
-        lifecycle::{Verb, beside, possible, possible_steps},
-        state::{Case, Trigger, Wish},
-        whistle::{Act, Call, Rating, Score},
+        lifecycle::{Verb, keeps_stage, possible_summons_verbs, possible_verbs},
+        state::{ApprovalSubject, Case, Trigger},
+        whistle::{Call, Rating, Score, SummonsCommand},
     },
     people::actor::{Actor, Role},
     rules::{
@@ -29,32 +29,32 @@ use proptest::{
 use std::sync::LazyLock;
 
 use super::{
-    script::blow,
+    script::blow_whistle,
     world::{
         CITY, COMMUNITY, DISTRICT, DISTRICT_BESIDE, GRID, GRID_NEXT, MARKET, SQUAD, STREET,
-        TRAFFIC, URBAN, actor, all_areas, almighty, conduct, everything, morning, prose,
+        TRAFFIC, URBAN, actor, all_areas, almighty, almighty_in, morning, prose, with_conduct,
     },
 };
 
 /// Rules of three tenants: what is shipped, hasty ones, and strict ones. Counts are small, so that
 /// everything that is counted happens.
 pub(crate) static TENANTS: LazyLock<[&'static Rules; 3]> = LazyLock::new(|| {
-    let hasty = conduct(|conduct| {
+    let hasty = with_conduct(|conduct| {
         (conduct.returns, conduct.reworks, conduct.appeal_days) = (1, 0, 5);
         (conduct.claim_minutes, conduct.redo_dissatisfied) = (20, false);
-        conduct.callback = Sampling { percent: Percent::of(50) };
+        conduct.callback = Sampling { percent: Percent::saturating_from(50) };
         conduct.extension = Extending { times: 1, most: Limit::working_days(10), approvals: 0 };
         conduct.suspension = Suspending { times: 2, days: 30, approvals: 0 };
         conduct.verify_before_filing = true;
     });
-    let strict = conduct(|conduct| {
+    let strict = with_conduct(|conduct| {
         (conduct.returns, conduct.reworks) = (0, 1);
         conduct.extension = Extending { times: 2, most: Limit::working_days(5), approvals: 2 };
         conduct.suspension = Suspending { times: 1, days: 60, approvals: 2 };
     });
     let mut strict = strict.clone();
     strict.admissions.value = Admissions { enforced: true, ..Admissions::standard() };
-    [conduct(|_| {}), hasty, Box::leak(Box::new(strict))]
+    [with_conduct(|_| {}), hasty, Box::leak(Box::new(strict))]
 });
 
 /// Small chance out of one number: where to turn next.
@@ -69,26 +69,26 @@ impl Dice {
         mixed ^ (mixed >> 31)
     }
 
-    pub(crate) fn below(&mut self, limit: usize) -> usize {
+    pub(crate) fn roll_below(&mut self, limit: usize) -> usize {
         let limit = u64::try_from(limit.max(1)).unwrap();
         usize::try_from(self.roll() % limit).unwrap()
     }
 
     pub(crate) fn pick<T: Clone>(&mut self, of: &[T]) -> T {
-        of[self.below(of.len())].clone()
+        of[self.roll_below(of.len())].clone()
     }
 
-    pub(crate) fn maybe(&mut self, percent: usize) -> bool {
-        self.below(100) < percent
+    pub(crate) fn roll_percent(&mut self, percent: usize) -> bool {
+        self.roll_below(100) < percent
     }
 
     /// A point near the spot with all the digits a conversion leaves behind.
-    pub(crate) fn point(&mut self) -> Point {
+    pub(crate) fn any_point(&mut self) -> Point {
         let mut part = || f64::from(u32::try_from(self.roll() >> 32).unwrap()) / 3.0e11;
         Point { lng: 118.7 + part(), lat: 32.0 + part() }
     }
 
-    pub(crate) fn text(&mut self) -> domain::core::text::Prose {
+    pub(crate) fn any_text(&mut self) -> domain::core::text::Prose {
         prose(self.pick(&[
             "好",
             "油烟扰民😷\n<b>第三次</b>",
@@ -99,7 +99,7 @@ impl Dice {
 }
 
 /// The people of the walk: one hat, two hats, all hats, and the wrong district.
-pub(crate) fn cast() -> Vec<Actor> {
+pub(crate) fn new_cast() -> Vec<Actor> {
     let two_hats = [(Role::GridWorker, GRID), (Role::DepartmentOfficer, URBAN)];
     let mut cast = vec![
         actor(1, "王网格", &[(Role::GridWorker, GRID)]),
@@ -120,7 +120,7 @@ pub(crate) fn cast() -> Vec<Actor> {
         actor(19, "何书记", &[(Role::StreetLeader, STREET)]),
         actor(20, "吕交通", &[(Role::DepartmentOfficer, TRAFFIC)]),
         almighty(17),
-        everything(15, DISTRICT_BESIDE),
+        almighty_in(15, DISTRICT_BESIDE),
     ];
     let mut expired = almighty(18);
     expired.grants.iter_mut().for_each(|grant| grant.until = Some(morning()));
@@ -129,7 +129,7 @@ pub(crate) fn cast() -> Vec<Actor> {
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "most commands need nothing to be there")]
-fn useful(verb: Verb, case: &Case) -> bool {
+fn is_useful(verb: Verb, case: &Case) -> bool {
     match verb {
         Verb::Join | Verb::Unjoin => false,
         Verb::Decide | Verb::Withdraw => !case.asks.is_empty(),
@@ -143,36 +143,39 @@ fn useful(verb: Verb, case: &Case) -> bool {
 /// Something that fits the stage.
 pub(crate) fn sensible_command(case: &Case, at: Instant, dice: &mut Dice) -> Command {
     let stage = case.stage.name();
-    let all = possible(stage);
-    let (aside, on): (Vec<Verb>, Vec<Verb>) =
-        all.iter().filter(|verb| useful(**verb, case)).partition(|verb| beside(stage, **verb));
-    let verb = if on.is_empty() || dice.maybe(20) { dice.pick(&aside) } else { dice.pick(&on) };
-    let verb = if case.asks.is_empty() || dice.maybe(50) { verb } else { Verb::Decide };
-    if case.standstill.is_some() && dice.maybe(20) {
-        return command(Verb::Resume, Some(case), at, dice);
+    let all = possible_verbs(stage);
+    let (aside, on): (Vec<Verb>, Vec<Verb>) = all
+        .iter()
+        .filter(|verb| is_useful(**verb, case))
+        .partition(|verb| keeps_stage(stage, **verb));
+    let verb =
+        if on.is_empty() || dice.roll_percent(20) { dice.pick(&aside) } else { dice.pick(&on) };
+    let verb = if case.asks.is_empty() || dice.roll_percent(50) { verb } else { Verb::Decide };
+    if case.standstill.is_some() && dice.roll_percent(20) {
+        return build_command(Verb::Resume, Some(case), at, dice);
     }
     // A whistle is long; what a street holds is mostly whistled about, so that some end.
     let street = verb == Verb::Dispatch && case.holder.kind == AreaKind::Street;
-    let verb = if street && dice.maybe(70) { Verb::Whistle } else { verb };
+    let verb = if street && dice.roll_percent(70) { Verb::Whistle } else { verb };
     // It would never come to an end.
-    let verb = if verb == Verb::CallOff && dice.maybe(90) { Verb::Summons } else { verb };
+    let verb = if verb == Verb::CallOff && dice.roll_percent(90) { Verb::Summons } else { verb };
     let below = [GRID, GRID_NEXT, COMMUNITY, SQUAD];
     if verb == Verb::Dispatch {
         Command::Dispatch { unit: dice.pick(&below), note: None }
     } else if verb == Verb::Arbitrate {
-        Command::Arbitrate { unit: dice.pick(&[URBAN, GRID, SQUAD]), reason: dice.text() }
+        Command::Arbitrate { unit: dice.pick(&[URBAN, GRID, SQUAD]), reason: dice.any_text() }
     } else if verb == Verb::Whistle {
         let others = dice.pick(&[vec![], vec![MARKET], vec![MARKET, SQUAD]]);
-        blow(dice.pick(&["advance", "hard", "urgent"]), URBAN, &others)
+        blow_whistle(dice.pick(&["advance", "hard", "urgent"]), URBAN, &others)
     } else if let (Verb::Summons, Some(whistle)) = (verb, case.stage.whistle()) {
         let summons = dice.pick(&whistle.summonses);
-        let verbs = possible_steps(summons.step.name());
-        let acts: Vec<Act> =
-            acts(dice).into_iter().filter(|act| verbs.contains(&act.verb())).collect();
-        let acts = if acts.is_empty() { vec![Act::Sign] } else { acts };
+        let verbs = possible_summons_verbs(summons.step.name());
+        let acts: Vec<SummonsCommand> =
+            build_acts(dice).into_iter().filter(|act| verbs.contains(&act.verb())).collect();
+        let acts = if acts.is_empty() { vec![SummonsCommand::Sign] } else { acts };
         Command::Summons { unit: summons.unit.id, act: dice.pick(&acts) }
     } else {
-        command(verb, Some(case), at, dice)
+        build_command(verb, Some(case), at, dice)
     }
 }
 
@@ -181,25 +184,26 @@ pub(crate) fn any_command(at: Instant, dice: &mut Dice) -> Command {
     let intake = |verb: &&Verb| !matches!(verb, Verb::Join | Verb::Unjoin);
     let verbs: Vec<Verb> = Verb::ALL.iter().filter(intake).copied().collect();
     let verb = dice.pick(&verbs);
-    command(verb, None, at, dice)
+    build_command(verb, None, at, dice)
 }
 
-fn acts(dice: &mut Dice) -> Vec<Act> {
-    let mut score = || Score::try_from(u8::try_from(1 + dice.below(5)).unwrap()).unwrap();
+fn build_acts(dice: &mut Dice) -> Vec<SummonsCommand> {
+    let mut score = || Score::try_from(u8::try_from(1 + dice.roll_below(5)).unwrap()).unwrap();
     let rating = Rating { response: score(), quality: score(), comment: None };
     let note = || Some(prose("到了"));
-    let ruling = |upheld, replacement| Act::Rule { upheld, replacement, reason: prose("裁定") };
+    let ruling =
+        |upheld, replacement| SummonsCommand::Rule { upheld, replacement, reason: prose("裁定") };
     vec![
-        Act::Sign,
-        Act::Contact { note: note() },
-        Act::Arrive { point: Some(dice.point()), note: note() },
-        Act::Arrive { point: None, note: None },
-        Act::FeedBack { result: dice.text() },
-        Act::SendBack { reason: dice.text() },
-        Act::Release,
-        Act::Rate { rating: rating.clone() },
-        Act::RateStreet { rating },
-        Act::Contest { reason: dice.text() },
+        SummonsCommand::Sign,
+        SummonsCommand::Contact { note: note() },
+        SummonsCommand::Arrive { point: Some(dice.any_point()), note: note() },
+        SummonsCommand::Arrive { point: None, note: None },
+        SummonsCommand::FeedBack { result: dice.any_text() },
+        SummonsCommand::SendBack { reason: dice.any_text() },
+        SummonsCommand::Release,
+        SummonsCommand::Rate { rating: rating.clone() },
+        SummonsCommand::RateStreet { rating },
+        SummonsCommand::Contest { reason: dice.any_text() },
         ruling(true, None),
         ruling(false, None),
         ruling(false, Some(dice.pick(&[TRAFFIC, SQUAD, MARKET]))),
@@ -208,61 +212,65 @@ fn acts(dice: &mut Dice) -> Vec<Act> {
 
 /// Something asked of those above; a whistle where it is nothing else.
 #[expect(clippy::wildcard_enum_match_arm, reason = "only four commands ask")]
-fn wish(verb: Verb, case: Option<&Case>, at: Instant, dice: &mut Dice) -> Command {
+fn build_wish(verb: Verb, case: Option<&Case>, at: Instant, dice: &mut Dice) -> Command {
     let limits = [Limit::hours(4), Limit::working_days(3), Limit::working_days(8), Limit::days(90)];
     let wish = match verb {
         Verb::Extend => {
             let duties = [None, Some(Duty::Sign), Some(Duty::Handle), Some(Duty::Contact)];
-            Wish::Extension { duty: dice.pick(&duties), limit: dice.pick(&limits) }
+            ApprovalSubject::Extension { duty: dice.pick(&duties), limit: dice.pick(&limits) }
         }
-        Verb::Suspend => {
-            Wish::Suspension { until: at + Duration::hours(dice.pick(&[-1, 30, 200, 600, 9_000])) }
-        }
+        Verb::Suspend => ApprovalSubject::Suspension {
+            until: at + Duration::hours(dice.pick(&[-1, 30, 200, 600, 9_000])),
+        },
         Verb::Appeal => {
             let known = case.iter().flat_map(|case| &case.breaches).map(|breach| breach.no);
             let mut known: Vec<i64> = known.collect();
             known.push(77);
-            Wish::Appeal { breach: dice.pick(&known) }
+            ApprovalSubject::Appeal { breach: dice.pick(&known) }
         }
         _ => {
             let call = Call {
                 rank: Code::try_from(dice.pick(&["advance", "hard", "soft"])).unwrap(),
                 topic: Code::try_from(dice.pick(&["emergency", "key_work", "weather"])).unwrap(),
                 repeats: Vec::new(),
-                reason: dice.text(),
+                reason: dice.any_text(),
                 lead: dice.pick(&all_areas()),
-                cooperating: (0..dice.below(4)).map(|_| dice.pick(&all_areas())).collect(),
+                cooperating: (0..dice.roll_below(4)).map(|_| dice.pick(&all_areas())).collect(),
             };
-            Wish::Whistle { call: Box::new(call) }
+            ApprovalSubject::Whistle { call: Box::new(call) }
         }
     };
-    Command::Ask { wish, reason: dice.text() }
+    Command::Ask { wish, reason: dice.any_text() }
 }
 
 /// The number of a question or supervision that waits, or of none.
-fn waiting(numbers: impl Iterator<Item = i64>, dice: &mut Dice) -> i64 {
+fn pick_number(numbers: impl Iterator<Item = i64>, dice: &mut Dice) -> i64 {
     let mut all: Vec<i64> = numbers.collect();
-    if all.is_empty() || dice.maybe(5) {
+    if all.is_empty() || dice.roll_percent(5) {
         all.push(99_999);
     }
     dice.pick(&all)
 }
 
 /// A command with arguments of any kind.
-fn command(verb: Verb, case: Option<&Case>, at: Instant, dice: &mut Dice) -> Command {
+fn build_command(verb: Verb, case: Option<&Case>, at: Instant, dice: &mut Dice) -> Command {
     let area = dice.pick(&all_areas());
-    let text = dice.text();
-    let note = dice.maybe(50).then(|| text.clone());
+    let text = dice.any_text();
+    let note = dice.roll_percent(50).then(|| text.clone());
     match verb {
         Verb::Escalate => Command::Escalate { reason: text },
         Verb::Dispatch => Command::Dispatch { unit: area, note },
-        Verb::Whistle | Verb::Extend | Verb::Suspend | Verb::Appeal => wish(verb, case, at, dice),
+        Verb::Whistle | Verb::Extend | Verb::Suspend | Verb::Appeal => {
+            build_wish(verb, case, at, dice)
+        }
         Verb::Sign => Command::Sign,
         Verb::Start => Command::Start,
-        Verb::Return => Command::Return { reason: text, proposed: dice.maybe(80).then_some(area) },
+        Verb::Return => {
+            Command::Return { reason: text, proposed: dice.roll_percent(80).then_some(area) }
+        }
         Verb::FeedBack => Command::FeedBack { result: text },
         Verb::Summons => {
-            let all = acts(dice);
+            let all = build_acts(dice);
             Command::Summons {
                 unit: dice.pick(&[URBAN, MARKET, SQUAD, area]),
                 act: dice.pick(&all),
@@ -270,15 +278,15 @@ fn command(verb: Verb, case: Option<&Case>, at: Instant, dice: &mut Dice) -> Com
         }
         Verb::Claim => Command::Claim,
         Verb::Verify => {
-            let point = dice.maybe(50).then(|| dice.point());
-            Command::Verify { passed: dice.maybe(60), note, point }
+            let point = dice.roll_percent(50).then(|| dice.any_point());
+            Command::Verify { passed: dice.roll_percent(60), note, point }
         }
         Verb::CallBack => {
-            let reached = dice.maybe(50);
-            let answered = if dice.maybe(90) { reached } else { !reached };
+            let reached = dice.roll_percent(50);
+            let answered = if dice.roll_percent(90) { reached } else { !reached };
             Command::CallBack(Callback {
                 reached,
-                solved: answered.then(|| dice.maybe(60)),
+                solved: answered.then(|| dice.roll_percent(60)),
                 satisfied: answered.then(|| dice.pick(Satisfaction::ALL)),
                 comment: note,
                 report: None,
@@ -287,17 +295,17 @@ fn command(verb: Verb, case: Option<&Case>, at: Instant, dice: &mut Dice) -> Com
         Verb::Close => Command::Close { note },
         Verb::Reopen => Command::Reopen { reason: text },
         Verb::Arbitrate => Command::Arbitrate { unit: area, reason: text },
-        Verb::Rule => Command::Rule { again: dice.maybe(50), reason: text },
+        Verb::Rule => Command::Rule { again: dice.roll_percent(50), reason: text },
         Verb::CallOff => Command::CallOff { reason: text },
         Verb::Raise => Command::Raise { reason: text },
         Verb::Coordinate => Command::Coordinate { note: text },
         Verb::Resume => Command::Resume { reason: text },
         Verb::Decide => {
-            let no = waiting(case.iter().flat_map(|case| &case.asks).map(|ask| ask.no), dice);
-            Command::Decide { no, agree: dice.maybe(80), note }
+            let no = pick_number(case.iter().flat_map(|case| &case.asks).map(|ask| ask.no), dice);
+            Command::Decide { no, agree: dice.roll_percent(80), note }
         }
         Verb::Withdraw => {
-            let no = waiting(case.iter().flat_map(|case| &case.asks).map(|ask| ask.no), dice);
+            let no = pick_number(case.iter().flat_map(|case| &case.asks).map(|ask| ask.no), dice);
             Command::Withdraw { no }
         }
         Verb::Supervise => {
@@ -311,7 +319,8 @@ fn command(verb: Verb, case: Option<&Case>, at: Instant, dice: &mut Dice) -> Com
             }
         }
         Verb::Reply => {
-            let no = waiting(case.iter().flat_map(|case| &case.supervisions).map(|s| s.no), dice);
+            let no =
+                pick_number(case.iter().flat_map(|case| &case.supervisions).map(|s| s.no), dice);
             Command::Reply { no, text }
         }
         Verb::Join | Verb::Unjoin | Verb::Comment => Command::Comment { text },
@@ -319,7 +328,7 @@ fn command(verb: Verb, case: Option<&Case>, at: Instant, dice: &mut Dice) -> Com
 }
 
 /// The same walks every time, unless the environment asks for others.
-pub(crate) fn runner(cases: u32) -> TestRunner {
+pub(crate) fn new_runner(cases: u32) -> TestRunner {
     let mut config = Config::default();
     if config.rng_seed == RngSeed::Random {
         config.rng_seed = RngSeed::Fixed(20_260_424);
@@ -332,7 +341,7 @@ pub(crate) fn runner(cases: u32) -> TestRunner {
 }
 
 /// Seeds of steps, and the minutes between them.
-pub(crate) fn steps(most: usize) -> impl Strategy<Value = Vec<(u64, i64)>> {
+pub(crate) fn any_steps(most: usize) -> impl Strategy<Value = Vec<(u64, i64)>> {
     let gap = prop_oneof![
         1 => Just(0_i64),
         6 => 1..90_i64,

@@ -9,7 +9,7 @@ use domain::{
         book::{CalendarBook, Pause, Schedule, Span},
         limit::{Limit, LimitUnit},
     },
-    core::time::{local, local_day},
+    core::time::{local_day, to_local},
 };
 
 /// What a clerk does with a wall calendar and a watch.
@@ -37,7 +37,7 @@ impl Clerk {
     }
 
     /// Opening hours in minutes of the day.
-    fn hours(&self, date: NaiveDate) -> Vec<(u32, u32)> {
+    fn opening_hours(&self, date: NaiveDate) -> Vec<(u32, u32)> {
         let special = self.schedule.special_days.iter().find(|day| day.date == date);
         let seasons = || self.schedule.seasons.iter().filter(|season| season.span.contains(date));
         let dated = seasons().find(|season| matches!(season.span, Span::Dated { .. }));
@@ -54,12 +54,14 @@ impl Clerk {
     }
 
     pub(crate) fn is_open(&self, at: Instant) -> bool {
-        let minute = local(at).hour() * 60 + local(at).minute();
-        self.hours(local_day(at)).iter().any(|(from, until)| (*from..*until).contains(&minute))
+        let minute = to_local(at).hour() * 60 + to_local(at).minute();
+        self.opening_hours(local_day(at))
+            .iter()
+            .any(|(from, until)| (*from..*until).contains(&minute))
     }
 
     /// Minute by minute until so many counted.
-    pub(crate) fn walk(
+    pub(crate) fn count_minutes(
         &self,
         start: Instant,
         minutes: u32,
@@ -78,39 +80,42 @@ impl Clerk {
     }
 
     /// Day by day until so many counted, the first not among them.
-    fn day(&self, start: Instant, days: u32, working: bool) -> NaiveDate {
+    fn count_days(&self, start: Instant, days: u32, working: bool) -> NaiveDate {
         let (mut date, mut left) = (local_day(start), days);
         while left > 0 {
             date = date.succ_opt().unwrap();
-            if !working || !self.hours(date).is_empty() {
+            if !working || !self.opening_hours(date).is_empty() {
                 left -= 1;
             }
         }
         date
     }
 
-    pub(crate) fn due(&self, start: Instant, limit: Limit, civil: bool) -> Instant {
+    pub(crate) fn compute_due(&self, start: Instant, limit: Limit, civil: bool) -> Instant {
         let amount = limit.amount;
         match (limit.unit, civil) {
-            (LimitUnit::Minute, _) => self.walk(start, amount, false, &[]),
-            (LimitUnit::Hour, _) => self.walk(start, amount * 60, false, &[]),
-            (LimitUnit::WorkingHour, _) => self.walk(start, amount * 60, true, &[]),
-            (LimitUnit::Day, false) => self.walk(start, amount * 1440, false, &[]),
-            (LimitUnit::WorkingDay, false) => self.walk(start, amount * 480, true, &[]),
+            (LimitUnit::Minute, _) => self.count_minutes(start, amount, false, &[]),
+            (LimitUnit::Hour, _) => self.count_minutes(start, amount * 60, false, &[]),
+            (LimitUnit::WorkingHour, _) => self.count_minutes(start, amount * 60, true, &[]),
+            (LimitUnit::Day, false) => self.count_minutes(start, amount * 1440, false, &[]),
+            (LimitUnit::WorkingDay, false) => self.count_minutes(start, amount * 480, true, &[]),
             (LimitUnit::WorkingDay, true) => {
-                let last = self.day(start, amount, true);
-                minute_of(last, self.hours(last).last().unwrap().1)
+                let last = self.count_days(start, amount, true);
+                minute_of(last, self.opening_hours(last).last().unwrap().1)
             }
             (LimitUnit::Day, true) => {
-                let last = self.day(start, amount, false);
-                let rolled = self.hours(last).is_empty();
-                minute_of(if rolled { self.day(minute_of(last, 0), 1, true) } else { last }, 1440)
+                let last = self.count_days(start, amount, false);
+                let rolled = self.opening_hours(last).is_empty();
+                minute_of(
+                    if rolled { self.count_days(minute_of(last, 0), 1, true) } else { last },
+                    1440,
+                )
             }
             (LimitUnit::SameDay, _) => {
-                let (today, now) = (local_day(start), local(start));
-                let closing = self.hours(today).last().map_or(0, |(_, until)| *until);
+                let (today, now) = (local_day(start), to_local(start));
+                let closing = self.opening_hours(today).last().map_or(0, |(_, until)| *until);
                 let done = now.hour() * 60 + now.minute() >= closing;
-                minute_of(if done { self.day(start, 1, true) } else { today }, 1440)
+                minute_of(if done { self.count_days(start, 1, true) } else { today }, 1440)
             }
         }
     }

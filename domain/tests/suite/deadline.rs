@@ -9,29 +9,29 @@ use domain::{
         book::{Calendar, Pause, Weekday},
         limit::{Limit, LimitUnit},
     },
-    core::time::local,
+    core::time::to_local,
 };
 
 use super::{
-    calendar::{BY_CIVIL_CODE, ELAPSED, IN_SUMMER, at, limit, pause},
-    table::{aligned, committed, row},
+    calendar::{BY_CIVIL_CODE, ELAPSED, IN_SUMMER, instant, limit, pause},
+    table::{align_rows, check_snapshot, row},
 };
 
 /// Day and time as they are said; the end of a day belongs to the day.
-fn said(at: Instant) -> String {
-    let now = local(at);
+fn format_instant(at: Instant) -> String {
+    let now = to_local(at);
     if (now.hour(), now.minute()) == (0, 0) {
-        let day = local(at - Duration::days(1));
+        let day = to_local(at - Duration::days(1));
         return format!(
             "{} 24:00 {}",
             day.format("%Y-%m-%d"),
-            Weekday::of(day.date_naive()).label()
+            Weekday::from_date(day.date_naive()).label()
         );
     }
-    format!("{} {}", now.format("%Y-%m-%d %H:%M"), Weekday::of(now.date_naive()).label())
+    format!("{} {}", now.format("%Y-%m-%d %H:%M"), Weekday::from_date(now.date_naive()).label())
 }
 
-fn amount(limit: Limit) -> String {
+fn format_limit(limit: Limit) -> String {
     match limit.unit {
         LimitUnit::SameDay => limit.unit.label().to_owned(),
         unit @ (LimitUnit::Minute
@@ -211,7 +211,7 @@ const TURN: &[Case] = &[
     ("甲", "2027-09-30 17:00", "2wh", &[], "10-01 至 10-03 依法放假，暂定"),
 ];
 
-fn calendar(name: &str) -> &'static Calendar {
+fn calendar_by_name(name: &str) -> &'static Calendar {
     match name {
         "甲" => &ELAPSED,
         "乙" => &BY_CIVIL_CODE,
@@ -220,14 +220,20 @@ fn calendar(name: &str) -> &'static Calendar {
     }
 }
 
-fn line((name, start, text, pauses, remark): &Case) -> Vec<String> {
+fn render_row((name, start, text, pauses, remark): &Case) -> Vec<String> {
     let stops: Vec<Pause> = pauses.iter().map(|(from, until)| pause(from, until)).collect();
-    let due = calendar(name).due_after(at(start), limit(text), &stops);
+    let due = calendar_by_name(name).compute_paused_due(instant(start), limit(text), &stops);
     let stood = pauses.iter().map(|(from, until)| format!("{from} 至 {until}"));
     let stood = stood.collect::<Vec<_>>().join("；");
     let stood = if stood.is_empty() { "-".to_owned() } else { stood };
     let sure = if due.provisional { "暂定" } else { "确定" };
-    let cells = [said(at(start)), amount(limit(text)), said(due.at), sure.to_owned(), stood];
+    let cells = [
+        format_instant(instant(start)),
+        format_limit(limit(text)),
+        format_instant(due.at),
+        sure.to_owned(),
+        stood,
+    ];
     let cells = [(*name).to_owned()].into_iter().chain(cells).chain([(*remark).to_owned()]);
     cells.collect()
 }
@@ -255,8 +261,8 @@ fn the_printed_deadlines_are_up_to_date() {
     ];
     for (title, cases) in parts {
         let mut rows = vec![row(["日历", "起算", "时限", "截止", "效力", "挂起", "说明"])];
-        rows.extend(cases.iter().map(line));
-        writeln!(text, "【{title}】\n{}", aligned(&rows)).unwrap();
+        rows.extend(cases.iter().map(render_row));
+        writeln!(text, "【{title}】\n{}", align_rows(&rows)).unwrap();
     }
-    committed("deadlines.txt", &text);
+    check_snapshot("deadlines.txt", &text);
 }

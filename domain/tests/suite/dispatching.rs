@@ -5,13 +5,13 @@ use domain::{
     core::id::AreaId,
     rules::{
         admission::{Admissions, EntryKind, NOT_ADMITTED},
-        dispatching::{Lists, Preview, StepName, Way, preview},
+        dispatch_preview::{Lists, Preview, StepName, Way, preview_dispatch},
         responsibility::{Item, Lead, Responsibilities},
     },
 };
 
 use super::{
-    lists::{CATALOGUE, day, entry, item, suffix},
+    lists::{CATALOGUE, day, entry, item, suffix_lead},
     world::{
         CITY, COMMUNITY, DISTRICT, GRID, MARKET, NOWHERE, SQUAD, STREET, STREET_BESIDE, TRAFFIC,
         URBAN, URBAN_BESIDE, WORLD, unit,
@@ -20,7 +20,7 @@ use super::{
 use StepName as S;
 
 /// What a matter A01 at a place would do with this one item, told to the checker.
-fn ask(
+fn check_preview(
     item: impl IntoIterator<Item = Item>,
     admissions: &Admissions,
     place: AreaId,
@@ -29,23 +29,23 @@ fn ask(
     let responsibilities = Responsibilities { items: item.into_iter().collect() };
     let (catalogue, areas) = (&*CATALOGUE, &WORLD.areas);
     let lists = Lists { catalogue, areas, responsibilities: &responsibilities, admissions };
-    let preview = preview(Some("A01"), place, &lists, day(6, 1)).unwrap();
+    let preview = preview_dispatch(Some("A01"), place, &lists, day(6, 1)).unwrap();
     let steps = preview.steps.iter().map(|step| step.name).collect();
     check(preview, steps);
 }
 
 fn led_by(lead: Lead) -> Item {
-    let cooperating = vec![suffix("sc")];
+    let cooperating = vec![suffix_lead("sc")];
     Item { lead, cooperating, ..item("1", "A", None, None) }
 }
 
-fn open() -> Admissions {
+fn standard_admissions() -> Admissions {
     Admissions::standard()
 }
 
 #[test]
 fn a_lead_within_the_street_is_dispatched_to() {
-    ask([led_by(suffix("zf"))], &open(), GRID, |preview, steps| {
+    check_preview([led_by(suffix_lead("zf"))], &standard_admissions(), GRID, |preview, steps| {
         assert_eq!((preview.way, &preview.target), (Way::Dispatch, &unit(SQUAD)));
         assert_eq!(preview.level, AreaKind::Street);
         assert_eq!(preview.cooperating, [unit(MARKET)]);
@@ -59,8 +59,8 @@ fn a_lead_within_the_street_is_dispatched_to() {
 
 #[test]
 fn a_department_that_serves_the_street_is_whistled_for() {
-    for (lead, id) in [(suffix("cg"), URBAN), (suffix("jt"), TRAFFIC)] {
-        ask([led_by(lead)], &open(), COMMUNITY, |preview, steps| {
+    for (lead, id) in [(suffix_lead("cg"), URBAN), (suffix_lead("jt"), TRAFFIC)] {
+        check_preview([led_by(lead)], &standard_admissions(), COMMUNITY, |preview, steps| {
             assert_eq!((preview.way, &preview.target), (Way::Whistle, &unit(id)));
             assert_eq!(steps.last(), Some(&S::ServesStreet));
         });
@@ -71,31 +71,38 @@ fn a_department_that_serves_the_street_is_whistled_for() {
 fn anybody_else_is_reached_through_whoever_is_above_both() {
     let cases = [(Lead::Unit(URBAN_BESIDE), CITY), (Lead::Unit(STREET_BESIDE), CITY)];
     for (lead, above) in cases.into_iter().chain([(Lead::Unit(DISTRICT), DISTRICT)]) {
-        ask([led_by(lead)], &open(), GRID, |preview, steps| {
+        check_preview([led_by(lead)], &standard_admissions(), GRID, |preview, steps| {
             assert_eq!((preview.way, &preview.target), (Way::Escalate, &unit(above)));
             assert_eq!(steps.last(), Some(&S::BeyondStreet));
         });
     }
-    ask([led_by(Lead::Unit(TRAFFIC))], &open(), DISTRICT, |preview, _| {
+    check_preview([led_by(Lead::Unit(TRAFFIC))], &standard_admissions(), DISTRICT, |preview, _| {
         assert_eq!(preview.way, Way::Escalate, "only a street whistles");
     });
-    ask([led_by(Lead::Unit(URBAN))], &open(), DISTRICT, |preview, _| {
+    check_preview([led_by(Lead::Unit(URBAN))], &standard_admissions(), DISTRICT, |preview, _| {
         assert_eq!(preview.way, Way::Dispatch, "a district dispatches to its departments");
     });
 }
 
 #[test]
 fn what_nobody_leads_falls_to_the_district() {
-    ask(None, &open(), GRID, |preview, steps| {
+    check_preview(None, &standard_admissions(), GRID, |preview, steps| {
         assert_eq!((preview.way, &preview.target), (Way::Backstop, &unit(DISTRICT)));
         assert_eq!((preview.level, preview.lead), (AreaKind::District, None));
         assert_eq!(steps, [S::Placed, S::Classed, S::NoItem, S::Backstopped]);
     });
-    ask([led_by(suffix("zf"))], &open(), STREET_BESIDE, |preview, steps| {
-        assert_eq!(preview.way, Way::Backstop);
-        assert_eq!(steps, [S::Placed, S::Classed, S::ItemFound, S::NoLead, S::Backstopped]);
+    check_preview(
+        [led_by(suffix_lead("zf"))],
+        &standard_admissions(),
+        STREET_BESIDE,
+        |preview, steps| {
+            assert_eq!(preview.way, Way::Backstop);
+            assert_eq!(steps, [S::Placed, S::Classed, S::ItemFound, S::NoLead, S::Backstopped]);
+        },
+    );
+    check_preview(None, &standard_admissions(), CITY, |preview, _| {
+        assert_eq!(preview.target, unit(CITY));
     });
-    ask(None, &open(), CITY, |preview, _| assert_eq!(preview.target, unit(CITY)));
 }
 
 #[test]
@@ -107,33 +114,33 @@ fn a_community_is_given_only_what_is_listed() {
     let listed = entry("L", EntryKind::Assist, "A", None);
     let negative = entry("N", EntryKind::Negative, "A01", None);
     let list = |entries| Admissions { entries, enforced: true };
-    ask(community(), &list(vec![listed.clone()]), GRID, |preview, steps| {
+    check_preview(community(), &list(vec![listed.clone()]), GRID, |preview, steps| {
         assert_eq!((preview.way, &preview.target), (Way::Dispatch, &unit(COMMUNITY)));
         assert_eq!((preview.refusal, preview.level), (None, AreaKind::Community));
         assert_eq!(steps.last(), Some(&S::Admission));
     });
     for refusing in [list(vec![]), list(vec![listed, negative])] {
-        ask(community(), &refusing, GRID, |preview, _| {
+        check_preview(community(), &refusing, GRID, |preview, _| {
             assert_eq!(preview.refusal, Some(NOT_ADMITTED));
             assert_eq!((preview.way, &preview.target), (Way::Escalate, &unit(STREET)));
             assert_eq!(preview.lead, Some(unit(COMMUNITY)));
         });
-        ask([led_by(suffix("zf"))], &refusing, GRID, |preview, steps| {
+        check_preview([led_by(suffix_lead("zf"))], &refusing, GRID, |preview, steps| {
             assert_eq!(preview.refusal, None, "a squad of the street is no community");
-            assert!(preview.admission.refuses() && !steps.contains(&S::Admission));
+            assert!(preview.admission.refuses_dispatch() && !steps.contains(&S::Admission));
         });
     }
 }
 
 #[test]
 fn a_place_is_a_territory_and_a_matter_may_be_unclassed() {
-    let (responsibilities, admissions) = (Responsibilities::default(), open());
+    let (responsibilities, admissions) = (Responsibilities::default(), standard_admissions());
     let (catalogue, areas) = (&*CATALOGUE, &WORLD.areas);
     let lists =
         Lists { catalogue, areas, responsibilities: &responsibilities, admissions: &admissions };
-    assert_eq!(preview(None, NOWHERE, &lists, day(6, 1)), None);
-    assert_eq!(preview(None, URBAN, &lists, day(6, 1)), None);
-    let unclassed = preview(None, GRID, &lists, day(6, 1)).unwrap();
+    assert_eq!(preview_dispatch(None, NOWHERE, &lists, day(6, 1)), None);
+    assert_eq!(preview_dispatch(None, URBAN, &lists, day(6, 1)), None);
+    let unclassed = preview_dispatch(None, GRID, &lists, day(6, 1)).unwrap();
     assert_eq!(unclassed.steps[1].facts, []);
     assert_eq!(unclassed.way, Way::Backstop);
 }

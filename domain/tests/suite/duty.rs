@@ -11,23 +11,23 @@ use domain::{
     people::actor::{Actor, Role},
     rules::{
         obligation::{Duty, Obligation},
-        sla::{Known, Matrix, Row},
+        sla::{Matrix, References, Row},
     },
 };
 
 use super::{
-    ledger::doings,
+    ledger::list_doings,
     patrol as patrols, report as reports,
     script::{
-        SUMMONABLE, Script, WORKER, acts, answer, arbitrate, close, coordinate, decide, dispatch,
-        escalate, feed_back, reply, rule, unreached, verify, whistle,
+        SUMMONABLE, Script, WORKER, all_acts, answer, arbitrate, close, coordinate, decide,
+        dispatch, escalate, feed_back, miss_callback, reply, rule, verify, whistle,
     },
-    table::{aligned, committed, row},
-    world::{GRID, STREET, URBAN, actor, almighty, conduct, unit},
+    table::{align_rows, check_snapshot, row},
+    world::{GRID, STREET, URBAN, actor, almighty, unit, with_conduct},
 };
 
 /// Who owes a duty, as people say it.
-fn debtor(duty: Duty) -> &'static str {
+fn describe_debtor(duty: Duty) -> &'static str {
     match duty {
         Duty::Accept => "受理社区 the receiving community (or larger area)",
         Duty::Dispatch | Duty::CallBack | Duty::Close => "案卷主管 the holder of the case",
@@ -47,7 +47,7 @@ fn debtor(duty: Duty) -> &'static str {
 }
 
 /// The same, as a question to a case.
-fn debtors(duty: Duty, case: &Case) -> Vec<AreaId> {
+fn list_debtors(duty: Duty, case: &Case) -> Vec<AreaId> {
     let handler = || case.stage.assignment().map(|assignment| assignment.unit.id);
     let summoned = || {
         let whistle = case.stage.whistle().map(|whistle| &whistle.summonses);
@@ -69,14 +69,16 @@ fn debtors(duty: Duty, case: &Case) -> Vec<AreaId> {
 }
 
 /// Cases that owe everything a case can owe, each thing by itself too.
-fn scripts() -> Vec<Script> {
-    let mut scripts: Vec<Script> = Script::all().into_iter().map(|(_, script)| script).collect();
-    let burdened: Vec<Script> = scripts.iter().cloned().filter_map(Script::burdened).collect();
+fn all_scripts() -> Vec<Script> {
+    let mut scripts: Vec<Script> =
+        Script::all_stages().into_iter().map(|(_, script)| script).collect();
+    let burdened: Vec<Script> =
+        scripts.iter().cloned().filter_map(Script::until_burdened).collect();
     scripts.extend(burdened);
     for steps in 1..=4 {
-        let all = acts();
-        scripts.push(Script::whistled().steps(URBAN, &all[..1]));
-        scripts.push(Script::whistled().steps(super::world::MARKET, &all[..steps]));
+        let all = all_acts();
+        scripts.push(Script::until_whistled().then_acts(URBAN, &all[..1]));
+        scripts.push(Script::until_whistled().then_acts(super::world::MARKET, &all[..steps]));
     }
     scripts
 }
@@ -84,23 +86,28 @@ fn scripts() -> Vec<Script> {
 #[test]
 fn every_duty_is_owed_by_whom_it_says() {
     let mut seen = BTreeSet::new();
-    for script in scripts() {
+    for script in all_scripts() {
         for Obligation { duty, owed_by, .. } in script.case().obligations() {
-            assert!(debtors(duty, script.case()).contains(&owed_by.id), "{duty:?}: {owed_by:?}");
+            assert!(
+                list_debtors(duty, script.case()).contains(&owed_by.id),
+                "{duty:?}: {owed_by:?}"
+            );
             seen.insert(duty);
         }
     }
-    let looked_at = conduct(|conduct| conduct.verify_before_filing = true);
+    let looked_at = with_conduct(|conduct| conduct.verify_before_filing = true);
     for (report, by) in [
-        (reports::submitted(&almighty(WORKER), reports::draft(0)), super::world::COMMUNITY),
-        (reports::told(looked_at), GRID),
+        (reports::until_submitted(&almighty(WORKER), reports::draft(0)), super::world::COMMUNITY),
+        (reports::until_submitted_under(looked_at), GRID),
     ] {
         let owed = report.state().obligations();
         assert_eq!((owed.len(), &owed[0].owed_by), (1, &unit(by)));
         seen.insert(owed[0].duty);
     }
-    let patrol = patrols::planned();
-    for owed in [patrol.state().obligations(), super::visit::planned(60).state().obligations()] {
+    let patrol = patrols::until_planned();
+    for owed in
+        [patrol.state().obligations(), super::visit::until_planned(60).state().obligations()]
+    {
         assert_eq!((owed.len(), &owed[0].owed_by), (1, &unit(GRID)));
         seen.insert(owed[0].duty);
     }
@@ -108,10 +115,10 @@ fn every_duty_is_owed_by_whom_it_says() {
 }
 
 /// Every command that can be the doing of a duty.
-fn commands(case: &Case) -> Vec<Command> {
+fn all_commands(case: &Case) -> Vec<Command> {
     let summons = SUMMONABLE
         .iter()
-        .flat_map(|unit| acts().into_iter().map(|act| Command::Summons { unit: *unit, act }));
+        .flat_map(|unit| all_acts().into_iter().map(|act| Command::Summons { unit: *unit, act }));
     let mut all = vec![
         escalate(),
         dispatch(GRID),
@@ -120,7 +127,7 @@ fn commands(case: &Case) -> Vec<Command> {
         feed_back(),
         verify(true),
         answer(true),
-        unreached(),
+        miss_callback(),
         close(),
         arbitrate(URBAN),
         rule(true),
@@ -133,26 +140,26 @@ fn commands(case: &Case) -> Vec<Command> {
 }
 
 /// Whether this actor can do something that settles the obligation as done, or comes closer.
-fn can(script: &Script, owed: &Obligation, by: &Actor) -> bool {
-    commands(script.case()).iter().any(|command| {
+fn can_settle(script: &Script, owed: &Obligation, by: &Actor) -> bool {
+    all_commands(script.case()).iter().any(|command| {
         let theirs = |unit: &AreaId| {
             let above = matches!(owed.duty, Duty::Release | Duty::Rate | Duty::Arbitrate);
             *unit == owed.owed_by.id || above
         };
         let about = !matches!(command, Command::Summons { unit, .. } if !theirs(unit));
-        let asked = script.chain.ask(by, script.at, command);
+        let asked = script.chain.try_command(by, script.at, command);
         about
             && asked.is_ok_and(|change| {
-                let ends = change.settled.iter().any(|one| one.obligation.same(owed));
+                let ends = change.settled.iter().any(|one| one.obligation.is_same_debt(owed));
                 let missed = owed.duty == Duty::CallBack;
-                doings(owed.duty).contains(&&*change.entry.name) && (ends || missed)
+                list_doings(owed.duty).contains(&&*change.entry.name) && (ends || missed)
             })
     })
 }
 
 /// Whether only some roles sign what is asked.
-fn signers(case: &Case, owed: &Obligation) -> Vec<Role> {
-    let asks = case.asks.iter().filter_map(|ask| ask.next());
+fn list_signers(case: &Case, owed: &Obligation) -> Vec<Role> {
+    let asks = case.asks.iter().filter_map(|ask| ask.next_signature());
     let next = asks.filter(|next| next.term.as_ref() == Some(&owed.term));
     next.flat_map(|next| next.roles.clone()).collect()
 }
@@ -161,14 +168,14 @@ fn signers(case: &Case, owed: &Obligation) -> Vec<Role> {
 #[test]
 fn a_duty_is_shown_to_those_who_can_do_it() {
     let mut checked = BTreeSet::new();
-    for script in scripts() {
+    for script in all_scripts() {
         for owed in script.case().obligations() {
             let by = |role| actor(500, "某人", &[(role, owed.owed_by.id)]);
-            let ready = can(&script, &owed, &almighty(500));
-            let signers = signers(script.case(), &owed);
+            let ready = can_settle(&script, &owed, &almighty(500));
+            let signers = list_signers(script.case(), &owed);
             for role in Role::ALL.iter().copied() {
                 let shown = role.allows(owed.duty.permission());
-                let can = can(&script, &owed, &by(role));
+                let can = can_settle(&script, &owed, &by(role));
                 assert!(!can || shown, "{role:?} can do {:?} and is not told", owed.duty);
                 let signs = signers.is_empty() || signers.contains(&role);
                 if ready && shown && signs {
@@ -185,7 +192,7 @@ fn a_duty_is_shown_to_those_who_can_do_it() {
 }
 
 /// For which matters a row is, in words.
-fn conditions(row: &Row) -> String {
+fn describe_conditions(row: &Row) -> String {
     let urgency = row.urgency.map(|urgency| format!("{} {}", urgency.label(), urgency.name()));
     let rank = row.rank.as_ref().map(|rank| format!("哨级 rank {rank}"));
     let words: Vec<String> = urgency.into_iter().chain(rank).collect();
@@ -197,12 +204,12 @@ fn every_duty_but_standstills_and_patrols_has_a_limit_in_the_standard() {
     let matrix = Matrix::standard();
     for duty in Duty::ALL {
         let rows = matrix.rows.iter().filter(|row| row.duty == *duty);
-        assert_eq!(rows.count() > 0, duty.limited(), "{duty:?}");
+        assert_eq!(rows.count() > 0, duty.has_limit(), "{duty:?}");
     }
     // The ranks the standard speaks of are of the standard whistles.
-    let whistling = domain::rules::whistling::Whistling::standard();
+    let whistling = domain::rules::whistle_policy::Whistling::standard();
     let ranks: Vec<&str> = whistling.ranks.iter().map(|rank| rank.code.as_str()).collect();
-    assert_eq!(matrix.check(&Known { ranks: &ranks, ..Known::nothing() }), []);
+    assert_eq!(matrix.check(&References { ranks: &ranks, ..References::new_empty() }), []);
 }
 
 #[test]
@@ -238,10 +245,10 @@ fn the_printed_matrix_is_up_to_date() {
         let cells = |when: &str, limit: &str, basis: &str| {
             let name = format!("{} {}", duty.label(), duty.name());
             let permission = format!("{} {}", permission.label(), permission.name());
-            let work = if duty.work() { "是" } else { "-" };
-            row([&name, debtor(duty), &permission, when, limit, work, basis])
+            let work = if duty.is_work() { "是" } else { "-" };
+            row([&name, describe_debtor(duty), &permission, when, limit, work, basis])
         };
-        if !duty.limited() {
+        if !duty.has_limit() {
             let until = if duty == Duty::Patrol {
                 "巡查时段结束 the end of the duty window"
             } else {
@@ -257,9 +264,9 @@ fn the_printed_matrix_is_up_to_date() {
             rows.push(cells("-", limit, "-"));
         }
         for limit in matrix.rows.iter().filter(|row| row.duty == duty) {
-            rows.push(cells(&conditions(limit), &limit.limit.to_string(), &limit.basis));
+            rows.push(cells(&describe_conditions(limit), &limit.limit.to_string(), &limit.basis));
         }
     }
-    text.push_str(&aligned(&rows));
-    committed("matrix-duties.txt", &text);
+    text.push_str(&align_rows(&rows));
+    check_snapshot("matrix-duties.txt", &text);
 }

@@ -17,12 +17,13 @@ use super::{
         OTHER, Script, WORKER, contest, dispatch, excuse, give_back, give_back_to, opening, whistle,
     },
     world::{
-        COMMUNITY, Chain, GRID, MARKET, STREET, TRAFFIC, URBAN, almighty, conduct, morning, unit,
+        COMMUNITY, Chain, GRID, MARKET, STREET, TRAFFIC, URBAN, almighty, morning, unit,
+        with_conduct,
     },
 };
 
 /// The list says that this unit leads what is in the street.
-fn listed(lead: AreaId) -> &'static Rules {
+fn rules_with_lead(lead: AreaId) -> &'static Rules {
     let item = Item {
         code: "Q-1".to_owned(),
         category: "A01".to_owned(),
@@ -34,73 +35,81 @@ fn listed(lead: AreaId) -> &'static Rules {
         owner: "网格中心".to_owned(),
         period: Period { from: local_day(morning()), until: None },
     };
-    let mut rules = Rules::shipped();
+    let mut rules = Rules::standard();
     rules.responsibilities = Edition { no: 1, value: Responsibilities { items: vec![item] } };
     Box::leak(Box::new(rules))
 }
 
 /// Filed with a category, so that lists can speak about it.
-fn classed(rules: &'static Rules, holder: AreaId) -> Script {
+fn with_category(rules: &'static Rules, holder: AreaId) -> Script {
     let mut opening = opening(holder);
     opening.matter.category = Some(Code::try_from("A01").unwrap());
-    let script = Script { chain: Chain::under(rules), at: morning() };
+    let script = Script { chain: Chain::with_rules(rules), at: morning() };
     script.then(&almighty(OTHER), &Command::Open(Box::new(opening)))
 }
 
 #[test]
 fn the_first_to_receive_it_says_whose_it_is_instead() {
-    let first = Script::dispatched();
+    let first = Script::until_dispatched();
     let refused = Refusal::FirstReceiver { unit: unit(GRID).name, item: None };
-    assert_eq!(first.refusal(WORKER, &give_back_to(None)), refused);
-    assert_eq!(first.refusal(WORKER, &give_back_to(Some(GRID))), refused, "itself is nobody else");
-    let second = first.works(&give_back()).other(&dispatch(COMMUNITY));
-    assert!(second.ask(WORKER, &give_back_to(None)).is_ok(), "the second is not the first");
-    let back = second.works(&give_back_to(None)).other(&dispatch(GRID));
-    assert_eq!(back.refusal(WORKER, &give_back_to(None)), refused, "and stays the first");
-    let rules = conduct(|conduct| conduct.first_receiver = false);
-    let lax = Script::begun(rules, COMMUNITY).other(&dispatch(GRID));
-    assert!(lax.ask(WORKER, &give_back_to(None)).is_ok(), "where the tenant wants it so");
+    assert_eq!(first.expect_refusal(WORKER, &give_back_to(None)), refused);
+    assert_eq!(
+        first.expect_refusal(WORKER, &give_back_to(Some(GRID))),
+        refused,
+        "itself is nobody else"
+    );
+    let second = first.then_worker(&give_back()).then_other(&dispatch(COMMUNITY));
+    assert!(second.try_command(WORKER, &give_back_to(None)).is_ok(), "the second is not the first");
+    let back = second.then_worker(&give_back_to(None)).then_other(&dispatch(GRID));
+    assert_eq!(back.expect_refusal(WORKER, &give_back_to(None)), refused, "and stays the first");
+    let rules = with_conduct(|conduct| conduct.first_receiver = false);
+    let lax = Script::with_rules(rules, COMMUNITY).then_other(&dispatch(GRID));
+    assert!(lax.try_command(WORKER, &give_back_to(None)).is_ok(), "where the tenant wants it so");
 }
 
 #[test]
 fn the_first_to_receive_it_keeps_what_the_list_says_is_its_own() {
-    let own = classed(listed(GRID), COMMUNITY).other(&dispatch(GRID));
+    let own = with_category(rules_with_lead(GRID), COMMUNITY).then_other(&dispatch(GRID));
     let item = Some("Q-1".to_owned());
     let refused = Refusal::FirstReceiver { unit: unit(GRID).name, item };
-    assert_eq!(own.refusal(WORKER, &give_back()), refused);
-    let other = classed(listed(URBAN), COMMUNITY).other(&dispatch(GRID));
-    assert!(other.ask(WORKER, &give_back()).is_ok());
+    assert_eq!(own.expect_refusal(WORKER, &give_back()), refused);
+    let other = with_category(rules_with_lead(URBAN), COMMUNITY).then_other(&dispatch(GRID));
+    assert!(other.try_command(WORKER, &give_back()).is_ok());
 }
 
 #[test]
 fn a_whistle_has_a_first_receiver_too_and_it_is_the_lead() {
     let summons = |unit, act| Command::Summons { unit, act };
-    let blown = classed(listed(URBAN), STREET).other(&whistle(URBAN, &[MARKET]));
+    let blown =
+        with_category(rules_with_lead(URBAN), STREET).then_other(&whistle(URBAN, &[MARKET]));
     assert_eq!(blown.case().first, Some(unit(URBAN)));
     let item = Some("Q-1".to_owned());
     let refused = Refusal::FirstReceiver { unit: unit(URBAN).name, item };
-    assert_eq!(blown.refusal(WORKER, &summons(URBAN, contest())), refused);
-    assert!(blown.ask(WORKER, &summons(MARKET, contest())).is_ok(), "who helps may contest");
-    let open = Script::whistled();
-    assert!(open.ask(WORKER, &summons(URBAN, contest())).is_ok(), "no list names it");
+    assert_eq!(blown.expect_refusal(WORKER, &summons(URBAN, contest())), refused);
+    assert!(
+        blown.try_command(WORKER, &summons(MARKET, contest())).is_ok(),
+        "who helps may contest"
+    );
+    let open = Script::until_whistled();
+    assert!(open.try_command(WORKER, &summons(URBAN, contest())).is_ok(), "no list names it");
 }
 
 #[test]
 fn the_first_answers_for_it_until_another_one_signs() {
     let answerable = |script: &Script| script.case().answerable.clone();
-    let first = Script::dispatched();
-    assert_eq!(answerable(&Script::filed()), None);
+    let first = Script::until_dispatched();
+    assert_eq!(answerable(&Script::until_filed()), None);
     assert_eq!(answerable(&first), Some(unit(GRID)));
-    let passed_on = first.works(&give_back()).other(&dispatch(COMMUNITY));
+    let passed_on = first.then_worker(&give_back()).then_other(&dispatch(COMMUNITY));
     assert_eq!(answerable(&passed_on), Some(unit(GRID)), "nobody else signed");
-    let signed = passed_on.works(&Command::Sign);
+    let signed = passed_on.then_worker(&Command::Sign);
     assert_eq!(answerable(&signed), Some(unit(COMMUNITY)));
     assert_eq!(signed.case().first, Some(unit(GRID)), "the first stays the first");
-    let replaced = Script::whistled().steps(URBAN, &[contest(), excuse(Some(TRAFFIC))]);
+    let replaced = Script::until_whistled().then_acts(URBAN, &[contest(), excuse(Some(TRAFFIC))]);
     assert_eq!(answerable(&replaced), Some(unit(URBAN)));
-    let helped = replaced.steps(MARKET, &[domain::flows::case::whistle::Act::Sign]);
+    let helped = replaced.then_acts(MARKET, &[domain::flows::case::whistle::SummonsCommand::Sign]);
     assert_eq!(answerable(&helped), Some(unit(URBAN)), "who helps does not answer for it");
-    let led = helped.steps(TRAFFIC, &[domain::flows::case::whistle::Act::Sign]);
+    let led = helped.then_acts(TRAFFIC, &[domain::flows::case::whistle::SummonsCommand::Sign]);
     assert_eq!(answerable(&led), Some(unit(TRAFFIC)));
-    assert!(led.owes(Duty::FeedBack));
+    assert!(led.has_obligation(Duty::FeedBack));
 }

@@ -30,7 +30,7 @@ use domain::{
         burden::Counts,
         obligation::Duty,
         rulebook::Rules,
-        sla::{Known, Matrix},
+        sla::{Matrix, References},
     },
 };
 use serde_json::json;
@@ -44,8 +44,8 @@ use super::{
     visit as visits,
     walk::random_journals,
     world::{
-        CITY, Chain, GRID, TENANT, WORLD, actor, almighty, line, minutes, morning, person, prose,
-        system, unit,
+        CITY, Chain, GRID, TENANT, WORLD, actor, almighty, line, minutes, morning, person_id,
+        prose, system, unit,
     },
 };
 
@@ -56,21 +56,23 @@ fn told<F: Flow>(mut chain: Chain<F>, steps: Vec<(Actor, F::Command)>) -> Vec<En
     let mut at = chain.entries.last().map_or_else(morning, |entry| entry.at);
     for (by, command) in steps {
         at += minutes(1);
-        let name = F::name(&command);
-        let change = chain.ask(&by, at, &command).unwrap_or_else(|why| panic!("{name}: {why:?}"));
+        let name = F::command_name(&command);
+        let change =
+            chain.try_command(&by, at, &command).unwrap_or_else(|why| panic!("{name}: {why:?}"));
         chain.commit(&change);
     }
     chain.entries
 }
 
-/// Of cases and reports.
+/// The journals of cases and reports, in which each type of event happens.
 pub(crate) fn of_cases() -> (Journals, Journals) {
-    let mut scripts: Vec<Script> = Script::all().into_iter().map(|(_, script)| script).collect();
+    let mut scripts: Vec<Script> =
+        Script::all_stages().into_iter().map(|(_, script)| script).collect();
     scripts.extend([
-        Script::ruling().other(&rule(true)),
-        Script::ruling().other(&rule(false)),
-        Script::raised().other(&coordinate()),
-        Script::whistled().other(&call_off()),
+        Script::until_ruling().then_other(&rule(true)),
+        Script::until_ruling().then_other(&rule(false)),
+        Script::until_raised().then_other(&coordinate()),
+        Script::until_whistled().then_other(&call_off()),
         attached(),
         recomputed(),
     ]);
@@ -85,7 +87,7 @@ fn attached() -> Script {
     let media = MediaId(Uuid::from_u128(0x3ED1A));
     let media = vec![Attachment { media, role: MediaRole::Before }];
     let asked = Box::new(super::script::comment());
-    Script::filed().other(&case::Command::With { media, asked })
+    Script::until_filed().then_other(&case::Command::With { media, asked })
 }
 
 /// Before anybody knew the holidays of a year.
@@ -94,9 +96,9 @@ fn in_2029() -> Instant {
 }
 
 fn recomputed() -> Script {
-    let mut script = Script::filed().until(in_2029()).other(&dispatch(GRID));
+    let mut script = Script::until_filed().wait_until(in_2029()).then_other(&dispatch(GRID));
     script.chain.rules = knowing_2029();
-    script.now(&system(), &case::Command::Recompute).0
+    script.act_now(&system(), &case::Command::Recompute).0
 }
 
 /// The same of a report, where whoever decides has days.
@@ -106,25 +108,25 @@ fn recomputed_report() -> Vec<Entry> {
         for row in matrix.rows.iter_mut().filter(|row| row.duty == Duty::Accept) {
             row.limit = Limit::working_days(10);
         }
-        rules.enact(Document::Deadlines(matrix), 1, &Known::nothing());
+        rules.enact_document(Document::Deadlines(matrix), 1, &References::new_empty());
         Box::leak(Box::new(rules))
     };
-    let mut chain = Chain::<Report>::under(slow(&WORLD.rules));
+    let mut chain = Chain::<Report>::with_rules(slow(&WORLD.rules));
     let submit = report::Command::Submit(Box::new(reports::draft(0)));
-    chain.commit(&chain.ask(&almighty(WORKER), in_2029(), &submit).unwrap());
+    chain.commit(&chain.try_command(&almighty(WORKER), in_2029(), &submit).unwrap());
     chain.rules = slow(knowing_2029());
-    chain.commit(&chain.ask(&system(), in_2029(), &report::Command::Recompute).unwrap());
+    chain.commit(&chain.try_command(&system(), in_2029(), &report::Command::Recompute).unwrap());
     chain.entries
 }
 
-/// Of people.
+/// The journals of people, in which each type of event happens.
 pub(crate) fn of_people() -> Journals {
     let by = || people::administrator(CITY);
     let own = || actor(1, "新同事", &[(Role::GridWorker, GRID)]);
     let grant = |role, area| people::new_grant(role, area);
     let (reason, until) = (|| prose("岗位调整"), morning() + Duration::hours(8));
     let hotline = Role::Hotline;
-    let chain = people::registered(&[(hotline, CITY)]);
+    let chain = people::until_registered(&[(hotline, CITY)]);
     let worked = vec![
         (by(), person::Command::Rename { name: line("改名") }),
         (by(), person::Command::Grant { grant: grant(Role::GridWorker, GRID) }),
@@ -136,17 +138,17 @@ pub(crate) fn of_people() -> Journals {
             person::Command::HandOver {
                 role: hotline,
                 area: CITY,
-                to: person(2),
+                to: person_id(2),
                 reason: reason(),
             },
         ),
-        (by(), person::Command::TakeOver { grants: vec![grant(hotline, CITY)], of: person(2) }),
+        (by(), person::Command::TakeOver { grants: vec![grant(hotline, CITY)], of: person_id(2) }),
         (by(), person::Command::Suspend { reason: reason() }),
         (by(), person::Command::Reinstate),
         (by(), person::Command::Revoke { role: Role::GridWorker, area: GRID }),
         (by(), person::Command::Leave { reason: reason(), to: None, alone: Vec::new() }),
     ];
-    let chief = people::registered(&[(Role::Administrator, CITY)]);
+    let chief = people::until_registered(&[(Role::Administrator, CITY)]);
     let stood = vec![(
         actor(1, "新同事", &[(Role::Administrator, CITY)]),
         person::Command::Stand { over: vec![CITY] },
@@ -154,10 +156,10 @@ pub(crate) fn of_people() -> Journals {
     vec![told::<Person>(chain, worked), told::<Person>(chief, stood)]
 }
 
-/// Of documents, one of each kind.
+/// The journals of documents, one of each kind.
 pub(crate) fn of_policies() -> Journals {
     let publish = |kind: &PolicyKind| {
-        let document = Box::new(Document::shipped(*kind));
+        let document = Box::new(Document::standard(*kind));
         let note = prose("试行半年");
         let command = policy::Command::Publish { tenant: TENANT, document, note };
         told::<Policy>(Chain::default(), vec![(people::administrator(CITY), command)])
@@ -165,7 +167,7 @@ pub(crate) fn of_policies() -> Journals {
     PolicyKind::ALL.iter().map(publish).collect()
 }
 
-/// Of patrols.
+/// The journals of patrols, in which each type of event happens.
 pub(crate) fn of_patrols() -> Journals {
     use patrol::Command as P;
     let by = || actor(1, "王网格", &[(Role::GridWorker, GRID)]);
@@ -177,18 +179,18 @@ pub(crate) fn of_patrols() -> Journals {
         (by(), P::Finish { time: None, late: None, note: None }),
     ];
     let cancelled = vec![(almighty(9), P::Cancel { reason: prose("暴雨") })];
-    let mut urged = patrols::planned();
+    let mut urged = patrols::until_planned();
     let term = urged.state().status.term().unwrap().clone();
     let lapse = P::Lapse { term: term.no };
-    urged.commit(&urged.ask(&system(), term.next_at.unwrap(), &lapse).unwrap());
+    urged.commit(&urged.try_command(&system(), term.next_at.unwrap(), &lapse).unwrap());
     vec![
-        told::<Patrol>(patrols::planned(), walked),
-        told::<Patrol>(patrols::planned(), cancelled),
+        told::<Patrol>(patrols::until_planned(), walked),
+        told::<Patrol>(patrols::until_planned(), cancelled),
         urged.entries,
     ]
 }
 
-/// Of plans of patrols.
+/// The journals of plans of patrols, in which each type of event happens.
 pub(crate) fn of_plans() -> Journals {
     use patrol_plan::Command as P;
     let amend = P::Amend { content: Box::new(patrols::content()) };
@@ -197,10 +199,10 @@ pub(crate) fn of_plans() -> Journals {
         (almighty(9), amend),
         (almighty(9), P::Retire { reason: prose("已并入日常巡查") }),
     ];
-    vec![told::<PatrolPlan>(patrols::created(), steps)]
+    vec![told::<PatrolPlan>(patrols::until_created(), steps)]
 }
 
-/// Of households.
+/// The journals of households, in which each type of event happens.
 pub(crate) fn of_households() -> Journals {
     use household::Command as H;
     let by = || homes::worker(GRID);
@@ -210,15 +212,15 @@ pub(crate) fn of_households() -> Journals {
         (by(), H::Update(Box::new(Update { size: Some(4), ..Update::default() }))),
         (by(), homes::pair(70, PairingKind::Cadre)),
         (by(), H::Answer { form, edition: 1, answers, counts }),
-        (by(), H::Unpair { person: person(70), kind: PairingKind::Cadre }),
+        (by(), H::Unpair { person: person_id(70), kind: PairingKind::Cadre }),
         (by(), H::Leave),
         (by(), H::Return),
         (almighty(1), H::Erase { reason: prose("应本人请求") }),
     ];
-    vec![told::<Household>(homes::registered(), steps)]
+    vec![told::<Household>(homes::until_registered(), steps)]
 }
 
-/// Of visits.
+/// The journals of visits, in which each type of event happens.
 pub(crate) fn of_visits() -> Journals {
     use visit::Command as V;
     let by = || homes::worker(GRID);
@@ -233,20 +235,23 @@ pub(crate) fn of_visits() -> Journals {
         (by(), V::Correct(Box::new(correction))),
     ];
     let cancelled = vec![(by(), V::Cancel { reason: prose("已通过电话联系") })];
-    vec![told::<Visit>(visits::planned(60), went), told::<Visit>(visits::planned(60), cancelled)]
+    vec![
+        told::<Visit>(visits::until_planned(60), went),
+        told::<Visit>(visits::until_planned(60), cancelled),
+    ]
 }
 
-/// Of campaigns.
+/// The journals of campaigns, in which each type of event happens.
 pub(crate) fn of_campaigns() -> Journals {
     use campaign::Command as C;
     let steps = vec![
         (system(), C::Complete { grid: GRID }),
         (visits::organiser(), C::Close { note: Some(prose("全部走访")), open: Vec::new() }),
     ];
-    vec![told::<Campaign>(visits::campaign(true), steps)]
+    vec![told::<Campaign>(visits::new_campaign(true), steps)]
 }
 
-/// Of forms.
+/// The journals of forms, in which each type of event happens.
 pub(crate) fn of_forms() -> Journals {
     let schema = json!({
         "type": "object",
@@ -264,7 +269,7 @@ pub(crate) fn of_forms() -> Journals {
     vec![told::<Form>(Chain::default(), vec![(by(), publish), (by(), withdraw)])]
 }
 
-/// Of files.
+/// The journals of files, in which each type of event happens.
 pub(crate) fn of_media() -> Journals {
     let upload = Upload {
         id: MediaId(Uuid::from_u128(0x3ED1A)),
@@ -281,7 +286,7 @@ pub(crate) fn of_media() -> Journals {
     vec![told::<Media>(Chain::default(), steps)]
 }
 
-/// Of content reviews.
+/// The journals of content reviews, in which each type of event happens.
 pub(crate) fn of_reviews() -> Journals {
     use content_review::Command as R;
     let opening = |about| Opening {

@@ -4,10 +4,10 @@ use chrono::{Duration, NaiveDate};
 use domain::{
     core::id::{AreaId, HouseholdId},
     flows::{
-        flow::{Flow as _, replay},
+        flow::{Flow as _, replay_events},
         household::{
             Command, Event, Household, Member, NewHousehold, NewPairing, PairingKind, Standing,
-            Update, is_child, possible,
+            Update, is_child, possible_commands,
         },
     },
     people::actor::{Actor, Role},
@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use super::world::{
     COMMUNITY, Chain, GRID, GRID_NEXT, STREET_BESIDE, URBAN, actor, almighty, line, morning,
-    person, prose,
+    person_id, prose,
 };
 
 pub(crate) fn new(area: AreaId) -> NewHousehold {
@@ -38,15 +38,16 @@ pub(crate) fn worker(over: AreaId) -> Actor {
     actor(60, "网格员", &[(Role::GridWorker, over)])
 }
 
-pub(crate) fn registered() -> Chain<Household> {
+pub(crate) fn until_registered() -> Chain<Household> {
     let mut chain = Chain::default();
-    let change = chain.ask(&worker(GRID), morning(), &Command::Register(Box::new(new(GRID))));
+    let change =
+        chain.try_command(&worker(GRID), morning(), &Command::Register(Box::new(new(GRID))));
     chain.commit(&change.unwrap());
     chain
 }
 
 pub(crate) fn pair(number: u128, kind: PairingKind) -> Command {
-    let pairing = NewPairing { person: person(number), kind, from: None, until: None };
+    let pairing = NewPairing { person: person_id(number), kind, from: None, until: None };
     Command::Pair { pairing }
 }
 
@@ -62,18 +63,26 @@ fn every_command() -> Vec<Command> {
 #[test]
 fn a_household_lies_in_a_grid_and_is_registered_by_who_works_there() {
     let ask = |by: &Actor, area| {
-        Chain::<Household>::default().ask(by, morning(), &Command::Register(Box::new(new(area))))
+        Chain::<Household>::default().try_command(
+            by,
+            morning(),
+            &Command::Register(Box::new(new(area))),
+        )
     };
     assert!(ask(&worker(GRID), GRID).is_ok());
     assert!(matches!(ask(&worker(GRID_NEXT), GRID), Err(Refusal::NotPermitted { .. })));
     assert!(matches!(ask(&almighty(1), COMMUNITY), Err(Refusal::NotInAGrid { .. })));
-    let again = registered().ask(&worker(GRID), morning(), &Command::Register(Box::new(new(GRID))));
+    let again = until_registered().try_command(
+        &worker(GRID),
+        morning(),
+        &Command::Register(Box::new(new(GRID))),
+    );
     assert_eq!(again.unwrap_err(), Refusal::AlreadyExists { what: "household" });
 }
 
 #[test]
 fn other_grids_and_other_systems_know_of_none() {
-    let chain = registered();
+    let chain = until_registered();
     let sees = |by: &Actor| chain.state().visible_to(by, morning());
     assert!(
         sees(&worker(GRID)) && sees(&actor(61, "社区", &[(Role::CommunityOfficer, COMMUNITY)]))
@@ -93,30 +102,34 @@ fn other_grids_and_other_systems_know_of_none() {
 
 #[test]
 fn whoever_is_paired_may_visit_wherever_the_office_is() {
-    let mut chain = registered();
+    let mut chain = until_registered();
     let cadre = actor(70, "包保干部", &[(Role::DepartmentOfficer, URBAN)]);
     let resident = actor(71, "联户长", &[(Role::Resident, GRID)]);
     for command in [pair(70, PairingKind::Cadre), pair(71, PairingKind::GroupLeader)] {
-        let change = chain.ask(&worker(GRID), morning(), &command).unwrap();
+        let change = chain.try_command(&worker(GRID), morning(), &command).unwrap();
         chain.commit(&change);
     }
     assert!(chain.state().visible_to(&cadre, morning()));
     assert!(!chain.state().visible_to(&cadre, morning() - Duration::seconds(1)));
     assert!(!chain.state().visible_to(&resident, morning()), "who is no office sees none");
-    assert_eq!(chain.state().visitor(morning()), Some(person(70)));
-    let asked = chain.ask(&cadre, morning(), &Command::Leave);
+    assert_eq!(chain.state().find_visitor(morning()), Some(person_id(70)));
+    let asked = chain.try_command(&cadre, morning(), &Command::Leave);
     assert!(matches!(asked, Err(Refusal::NotPermitted { .. })), "to visit is not to change");
-    let unpair = Command::Unpair { person: person(70), kind: PairingKind::Cadre };
-    chain.commit(&chain.ask(&worker(GRID), morning(), &unpair).unwrap());
+    let unpair = Command::Unpair { person: person_id(70), kind: PairingKind::Cadre };
+    chain.commit(&chain.try_command(&worker(GRID), morning(), &unpair).unwrap());
     assert!(!chain.state().visible_to(&cadre, morning()));
-    assert_eq!(chain.ask(&worker(GRID), morning(), &unpair).unwrap_err(), Refusal::NotPaired);
+    assert_eq!(
+        chain.try_command(&worker(GRID), morning(), &unpair).unwrap_err(),
+        Refusal::NotPaired
+    );
 }
 
 #[test]
 fn only_members_there_are_change_or_go() {
-    let chain = registered();
-    let update =
-        |update: Update| chain.ask(&worker(GRID), morning(), &Command::Update(Box::new(update)));
+    let chain = until_registered();
+    let update = |update: Update| {
+        chain.try_command(&worker(GRID), morning(), &Command::Update(Box::new(update)))
+    };
     let (one, two) = (Uuid::from_u128(1), Uuid::from_u128(2));
     let unknown = Update { removed: vec![two], ..Update::default() };
     assert_eq!(update(unknown).unwrap_err(), Refusal::NoSuchMember);
@@ -126,31 +139,31 @@ fn only_members_there_are_change_or_go() {
     let crowd = update(Update { added, ..Update::default() }).unwrap_err();
     assert_eq!(crowd, Refusal::TooMany { what: "members", max: 30 });
     let swap = Update {
-        added: vec![Member { id: two, person: Some(person(9)) }],
+        added: vec![Member { id: two, person: Some(person_id(9)) }],
         removed: vec![one],
         ..Update::default()
     };
     let after = update(swap).unwrap().state;
-    assert_eq!(after.members, [Member { id: two, person: Some(person(9)) }]);
+    assert_eq!(after.members, [Member { id: two, person: Some(person_id(9)) }]);
     let large = update(Update { size: Some(201), ..Update::default() }).unwrap_err();
     assert_eq!(large, Refusal::TooMany { what: "persons", max: 200 });
 }
 
 #[test]
 fn what_is_possible_is_what_the_table_says() {
-    let mut chain = registered();
+    let mut chain = until_registered();
     for standing in [Standing::Present, Standing::Gone, Standing::Erased] {
         assert_eq!(chain.state().standing, standing);
         for command in every_command() {
-            let asked = chain.ask(&almighty(1), morning(), &command);
-            let listed = possible(standing).contains(&Household::name(&command));
+            let asked = chain.try_command(&almighty(1), morning(), &command);
+            let listed = possible_commands(standing).contains(&Household::command_name(&command));
             assert_eq!(asked.is_ok(), listed, "{standing:?} {command:?}");
         }
         let next = match standing {
             Standing::Present => Command::Leave,
             Standing::Gone | Standing::Erased => Command::Erase { reason: prose("应请求") },
         };
-        if let Ok(change) = chain.ask(&worker(GRID), morning(), &next) {
+        if let Ok(change) = chain.try_command(&worker(GRID), morning(), &next) {
             chain.commit(&change);
         }
     }
@@ -160,7 +173,7 @@ fn what_is_possible_is_what_the_table_says() {
         .iter()
         .flat_map(|entry| serde_json::from_str::<Vec<Event>>(&entry.events).unwrap())
         .collect();
-    assert_eq!(replay::<Household>(&events).as_ref(), Some(chain.state()));
+    assert_eq!(replay_events::<Household>(&events).as_ref(), Some(chain.state()));
 }
 
 #[test]
@@ -177,9 +190,9 @@ proptest! {
     fn a_pairing_holds_in_its_period(start in 0_i64..1000, length in 1_i64..1000, at in -10_i64..3000) {
         let from = morning() + Duration::minutes(start);
         let until = from + Duration::minutes(length);
-        let pairing = NewPairing { person: person(70), kind: PairingKind::Cadre, from: Some(from), until: Some(until) };
-        let mut chain = registered();
-        chain.commit(&chain.ask(&worker(GRID), morning(), &Command::Pair { pairing }).unwrap());
+        let pairing = NewPairing { person: person_id(70), kind: PairingKind::Cadre, from: Some(from), until: Some(until) };
+        let mut chain = until_registered();
+        chain.commit(&chain.try_command(&worker(GRID), morning(), &Command::Pair { pairing }).unwrap());
         let cadre = actor(70, "包保干部", &[(Role::DepartmentOfficer, URBAN)]);
         let now = morning() + Duration::minutes(at);
         prop_assert_eq!(chain.state().visible_to(&cadre, now), from <= now && now < until);

@@ -18,7 +18,7 @@ use domain::{
     area::tree::history::{Record, Registry},
     core::{
         id::{CommandId, PersonId, TenantId},
-        journal::{Entry, FlowKind, Hash, verify},
+        journal::{Entry, FlowKind, Hash, verify_chain},
     },
     flows::{
         areas,
@@ -47,7 +47,7 @@ use uuid::Uuid;
 use super::{
     histories,
     table::updates,
-    world::{TENANT, morning, person, request},
+    world::{TENANT, morning, person_id, request},
 };
 
 /// A line of a file: the entries of a flow in their order, and then its state after them.
@@ -87,12 +87,12 @@ impl Kept {
             command: entry.command.0,
             part: entry.part,
             name: entry.name.clone(),
-            digest: entry.digest.hex(),
+            digest: entry.digest.to_hex(),
             actor: entry.actor.0,
             actor_name: entry.actor_name.clone(),
             at: entry.at,
             events: entry.events.clone(),
-            hash: entry.hash.hex(),
+            hash: entry.hash.to_hex(),
         }
     }
 
@@ -232,7 +232,9 @@ fn shortest(mut lacking: BTreeSet<(String, u64)>, journals: &[Vec<Entry>]) -> Ve
         let found = journals.iter().filter_map(until).min_by_key(Vec::len);
         let found = found.unwrap_or_else(|| panic!("no history has the event {one:?}"));
         for entry in &found {
-            types_in(entry).iter().for_each(|one| _ = lacking.remove(one));
+            for one in types_in(entry) {
+                lacking.remove(&one);
+            }
         }
         chosen.push(found);
     }
@@ -258,7 +260,7 @@ fn check_hashes(histories: &[History], kind: FlowKind) {
     assert!(!histories.is_empty(), "no journal of {} is committed", kind.name());
     for History { entries, .. } in histories {
         let last = entries.last().unwrap();
-        assert_eq!(verify(entries), Ok(last.hash), "{} {}", kind.name(), last.flow_id);
+        assert_eq!(verify_chain(entries), Ok(last.hash), "{} {}", kind.name(), last.flow_id);
         assert!(entries.iter().all(|entry| entry.flow == kind && entry.flow_id == last.flow_id));
     }
 }
@@ -311,14 +313,14 @@ fn areas_entries(log: &[Vec<areas::Event>]) -> Vec<Entry> {
             part: 0,
             name: "change".to_owned(),
             digest: request.digest,
-            actor: person(1),
+            actor: person_id(1),
             actor_name: "蒋管理".to_owned(),
             at: morning(),
             events: write_events(events),
             before,
             hash: Hash::default(),
         }
-        .sealed();
+        .with_computed_hash();
         before = entry.hash;
         entries.push(entry);
     }
@@ -349,7 +351,7 @@ fn every_committed_journal_is_read_as_it_was_written() {
         });
         for entry in entries {
             for event in read_events::<areas::Event>(&entry.events).unwrap() {
-                assert!(registry.shows(&event), "the areas do not show {event:?}");
+                assert!(registry.reflects_event(&event), "the areas do not show {event:?}");
             }
         }
     }

@@ -11,11 +11,11 @@ use domain::{
     calendar::{book::Calendar, limit::Limit},
     core::{
         id::AreaId,
-        journal::{Hash, verify},
+        journal::{Hash, verify_chain},
     },
     flows::{
-        change::{Change, Stored},
-        flow::{Flow, replay},
+        change::{Change, Versioned},
+        flow::{Flow, replay_events},
     },
     rules::{
         obligation::{Duty, Obligation, Outcome},
@@ -28,7 +28,7 @@ use super::world::{Chain, WORLD};
 
 type Key = (Duty, AreaId, i64);
 
-fn key(obligation: &Obligation) -> Key {
+fn obligation_key(obligation: &Obligation) -> Key {
     (obligation.duty, obligation.owed_by.id, obligation.term.no)
 }
 
@@ -43,15 +43,15 @@ pub(crate) struct Ledger<F: Flow> {
 }
 
 impl<F: Flow> Ledger<F> {
-    pub(crate) fn under(rules: &'static Rules) -> Self {
+    pub(crate) fn with_rules(rules: &'static Rules) -> Self {
         let (opened, settled) = (HashSet::new(), HashSet::new());
-        let (chain, history) = (Chain::under(rules), Vec::new());
+        let (chain, history) = (Chain::with_rules(rules), Vec::new());
         Self { chain, history, replayed: None, opened, settled }
     }
 }
 
 /// Which commands start the clock of a duty: never signing, never opening a page.
-fn starters(duty: Duty) -> &'static [&'static str] {
+fn list_starters(duty: Duty) -> &'static [&'static str] {
     match duty {
         Duty::Confirm => &["submit"],
         Duty::Accept => &["submit", "confirm", "unjoin"],
@@ -90,7 +90,7 @@ fn starters(duty: Duty) -> &'static [&'static str] {
 }
 
 /// Which commands are the doing of a duty; whatever else ends it lifts it.
-pub(crate) fn doings(duty: Duty) -> &'static [&'static str] {
+pub(crate) fn list_doings(duty: Duty) -> &'static [&'static str] {
     match duty {
         Duty::Confirm => &["confirm"],
         Duty::Accept => &["file", "join", "refuse"],
@@ -119,7 +119,7 @@ pub(crate) fn doings(duty: Duty) -> &'static [&'static str] {
 }
 
 /// How long a duty may take, written down once more and independently of the matrix.
-fn allowed(duty: Duty, urgency: Urgency) -> Vec<Limit> {
+fn list_limits(duty: Duty, urgency: Urgency) -> Vec<Limit> {
     vec![match (duty, urgency) {
         (Duty::Sign | Duty::SignWhistle, _) => Limit::hours(1),
         (Duty::Accept | Duty::Dispatch, _) | (Duty::Handle, Urgency::Critical) => Limit::hours(2),
@@ -142,7 +142,7 @@ fn allowed(duty: Duty, urgency: Urgency) -> Vec<Limit> {
 
 /// The calendar of the test tenant.
 pub(crate) fn calendar() -> &'static Calendar {
-    WORLD.rules.calendars.value.nearest(&[])
+    WORLD.rules.calendars.value.find_nearest(&[])
 }
 
 impl<F: Flow + PartialEq + Debug> Ledger<F>
@@ -150,7 +150,7 @@ where
     F::Event: PartialEq + Debug,
 {
     /// Checks a change that was accepted, and writes it; answers its events as read back.
-    pub(crate) fn write(&mut self, change: &Change<F>, urgency: Urgency) -> Vec<F::Event> {
+    pub(crate) fn write_change(&mut self, change: &Change<F>, urgency: Urgency) -> Vec<F::Event> {
         let before = self.chain.stored.clone();
         let events = Self::check_entry(before.as_ref(), change);
         for event in &events {
@@ -165,11 +165,11 @@ where
         events
     }
 
-    fn check_entry(before: Option<&Stored<F>>, change: &Change<F>) -> Vec<F::Event> {
+    fn check_entry(before: Option<&Versioned<F>>, change: &Change<F>) -> Vec<F::Event> {
         let entry = &change.entry;
         assert_eq!(entry.seq, before.map_or(1, |stored| stored.seq + 1));
         assert_eq!(entry.before, before.map_or(Hash::default(), |stored| stored.head));
-        assert_eq!(entry.hash, entry.computed());
+        assert_eq!(entry.hash, entry.compute_hash());
         assert_eq!((entry.flow, entry.flow_id), (F::KIND, change.state.id()));
         let events: Vec<F::Event> = serde_json::from_str(&entry.events).unwrap();
         assert!(!events.is_empty(), "an accepted command leaves a trace");
@@ -187,7 +187,8 @@ where
         let owed = |state: &F| -> HashMap<Key, Obligation> {
             let all = state.obligations();
             let count = all.len();
-            let map: HashMap<_, _> = all.into_iter().map(|one| (key(&one), one)).collect();
+            let map: HashMap<_, _> =
+                all.into_iter().map(|one| (obligation_key(&one), one)).collect();
             assert_eq!(map.len(), count, "the same debt twice at once");
             map
         };
@@ -200,9 +201,9 @@ where
                 moved.insert(*key);
             }
         }
-        let told: HashSet<Key> = change.moved.iter().map(self::key).collect();
+        let told: HashSet<Key> = change.moved.iter().map(self::obligation_key).collect();
         assert_eq!(told, moved, "what moved");
-        assert!(change.moved.iter().all(|one| new.get(&self::key(one)) == Some(one)));
+        assert!(change.moved.iter().all(|one| new.get(&self::obligation_key(one)) == Some(one)));
         self.check_opened(&old, &new, change, urgency);
         self.check_settled(&old, &new, change);
     }
@@ -215,22 +216,30 @@ where
         urgency: Urgency,
     ) {
         let entry = &change.entry;
-        let opened: HashSet<Key> = change.opened.iter().map(key).collect();
+        let opened: HashSet<Key> = change.opened.iter().map(obligation_key).collect();
         let expected: HashSet<Key> =
             new.keys().filter(|key| !old.contains_key(key)).copied().collect();
         assert_eq!(opened, expected, "what became owed");
         assert_eq!(opened.len(), change.opened.len());
         for obligation in &change.opened {
             let (duty, term) = (obligation.duty, &obligation.term);
-            assert!(self.opened.insert(key(obligation)), "{duty:?} is opened again");
-            assert!(starters(duty).contains(&&*entry.name), "{} opened {duty:?}", entry.name);
+            assert!(self.opened.insert(obligation_key(obligation)), "{duty:?} is opened again");
+            assert!(list_starters(duty).contains(&&*entry.name), "{} opened {duty:?}", entry.name);
             assert_eq!((term.no, term.started_at), (entry.seq, entry.at));
             assert_eq!((term.rules, term.calendar, term.taken), (0, 0, 0));
             assert!(term.moves.is_empty() && term.next_at.is_some());
             if duty != Duty::Resume {
-                assert!(allowed(duty, urgency).contains(&term.limit), "{duty:?} {}", term.limit);
+                assert!(
+                    list_limits(duty, urgency).contains(&term.limit),
+                    "{duty:?} {}",
+                    term.limit
+                );
                 assert!(term.rule.starts_with("STD-"), "{}", term.rule);
-                assert_eq!(term.due_at, calendar().due(entry.at, term.limit).at, "{duty:?}");
+                assert_eq!(
+                    term.due_at,
+                    calendar().compute_due(entry.at, term.limit).at,
+                    "{duty:?}"
+                );
                 assert!(term.next_at <= Some(term.due_at), "somebody is reminded before");
             }
         }
@@ -242,28 +251,40 @@ where
         new: &HashMap<Key, Obligation>,
         change: &Change<F>,
     ) {
-        let settled: HashSet<Key> = change.settled.iter().map(|s| key(&s.obligation)).collect();
+        let settled: HashSet<Key> =
+            change.settled.iter().map(|s| obligation_key(&s.obligation)).collect();
         let expected: HashSet<Key> =
             old.keys().filter(|key| !new.contains_key(key)).copied().collect();
         assert_eq!(settled, expected, "what ended");
         assert_eq!(settled.len(), change.settled.len());
         for one in &change.settled {
             let (duty, name) = (one.obligation.duty, &*change.entry.name);
-            assert!(self.opened.contains(&key(&one.obligation)), "{duty:?} was never owed");
-            assert!(self.settled.insert(key(&one.obligation)), "{duty:?} is settled again");
-            let done = doings(duty).contains(&name);
-            let expected = outcome(done, one.at, one.obligation.term.due_at);
+            assert!(
+                self.opened.contains(&obligation_key(&one.obligation)),
+                "{duty:?} was never owed"
+            );
+            assert!(
+                self.settled.insert(obligation_key(&one.obligation)),
+                "{duty:?} is settled again"
+            );
+            let done = list_doings(duty).contains(&name);
+            let expected = find_outcome(done, one.at, one.obligation.term.due_at);
             assert_eq!((one.outcome, one.at), (expected, change.entry.at), "{duty:?} by {name}");
         }
     }
 
     /// The whole chain, once more from the beginning.
-    pub(crate) fn close(&self) {
+    pub(crate) fn check_history(&self) {
         let head = self.chain.stored.as_ref().map_or(Hash::default(), |stored| stored.head);
-        assert_eq!(verify(&self.chain.entries), Ok(head));
+        assert_eq!(verify_chain(&self.chain.entries), Ok(head));
         let state = self.chain.stored.as_ref().map(|stored| &stored.state);
-        assert_eq!(replay::<F>(&self.history).as_ref(), state, "replayed from the beginning");
-        let owed: HashSet<Key> = state.map(F::obligations).iter().flatten().map(key).collect();
+        assert_eq!(
+            replay_events::<F>(&self.history).as_ref(),
+            state,
+            "replayed from the beginning"
+        );
+        let owed: HashSet<Key> =
+            state.map(F::obligations).iter().flatten().map(obligation_key).collect();
         let open: HashSet<Key> = self.opened.difference(&self.settled).copied().collect();
         assert_eq!(open, owed, "opened and not settled is what is owed");
     }
@@ -285,7 +306,7 @@ fn check_moved(before: &Obligation, now: &Obligation, name: &str) {
         ["extend", "suspend", "decide", "resume", "lapse", "recompute"].contains(&name),
         "{name}"
     );
-    assert_eq!(is.due_at, is.due(calendar()).at);
+    assert_eq!(is.due_at, is.compute_due(calendar()).at);
     let kept = was.moves.len().min(is.moves.len());
     assert!(is.moves.len() >= was.moves.len(), "what moved it stays known");
     if is.moves.len() > was.moves.len() {
@@ -296,7 +317,7 @@ fn check_moved(before: &Obligation, now: &Obligation, name: &str) {
     }
 }
 
-fn outcome(done: bool, at: Instant, due: Instant) -> Outcome {
+fn find_outcome(done: bool, at: Instant, due: Instant) -> Outcome {
     if !done {
         Outcome::Lifted
     } else if at >= due {

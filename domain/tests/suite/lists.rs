@@ -7,7 +7,7 @@ use domain::{
     area::tree::AreaKind,
     core::{
         id::AreaId,
-        sheet::{At, Fault},
+        tabular_import::{At, Fault},
     },
     rules::{
         admission::{Entry, EntryKind},
@@ -45,7 +45,7 @@ pub(crate) fn query(category: &str, area: AreaId, level: Option<AreaKind>) -> Qu
     Query { level, ..query }
 }
 
-pub(crate) fn suffix(text: &str) -> Lead {
+pub(crate) fn suffix_lead(text: &str) -> Lead {
     Lead::Suffix(text.to_owned())
 }
 
@@ -61,7 +61,7 @@ pub(crate) fn item(
         category: category.to_owned(),
         area,
         level,
-        lead: suffix("cg"),
+        lead: suffix_lead("cg"),
         cooperating: Vec::new(),
         basis: "城市管理条例第十条".to_owned(),
         owner: "区城管局".to_owned(),
@@ -81,9 +81,9 @@ pub(crate) fn entry(code: &str, kind: EntryKind, category: &str, area: Option<Ar
 }
 
 /// Where and in which column which faults are.
-pub(crate) fn found(faults: &[Fault]) -> Vec<(At, &'static str, &'static str)> {
+pub(crate) fn locate_faults(faults: &[Fault]) -> Vec<(At, &'static str, &'static str)> {
     for fault in faults {
-        let (zh, en) = fault.told();
+        let (zh, en) = fault.render_message();
         assert!(!zh.starts_with(fault.code), "{zh} has no Chinese name");
         assert!(zh.contains("；应为") && en.contains("; expected "), "{zh} {en}");
     }

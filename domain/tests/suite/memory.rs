@@ -9,8 +9,8 @@ use domain::{
     flows::{
         case::{
             Event, Outcome as End, Stage,
-            lifecycle::{StageName, Verb, beside},
-            state::{Ask, Breach, Case, Given, Moved, Wish},
+            lifecycle::{StageName, Verb, keeps_stage},
+            state::{ApprovalRequest, ApprovalSubject, Breach, Case, Given, Moved},
             whistle::Happened,
         },
         change::Change,
@@ -48,7 +48,7 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    pub(crate) fn of(rules: &'static Rules, opened: &Case, closed_at: Option<Instant>) -> Self {
+    pub(crate) fn new(rules: &'static Rules, opened: &Case, closed_at: Option<Instant>) -> Self {
         Self {
             rules,
             opened: opened.clone(),
@@ -68,21 +68,25 @@ impl Memory {
     pub(crate) fn check_standing(before: &Case, verb: Option<Verb>, at: Instant) {
         let still = before.standstill.as_ref().filter(|still| at < still.pause.until);
         if let (Some(still), Some(verb)) = (still, verb) {
-            assert!(beside(before.stage.name(), verb), "{verb:?} before {}", still.pause.until);
+            assert!(
+                keeps_stage(before.stage.name(), verb),
+                "{verb:?} before {}",
+                still.pause.until
+            );
         }
     }
 
-    pub(crate) fn remember(&mut self, before: &Case, event: &Event, by: &Actor, at: Instant) {
+    pub(crate) fn remember_event(&mut self, before: &Case, event: &Event, by: &Actor, at: Instant) {
         match event {
             Event::Dispatched { sign, handle, by: dispatcher, .. } => {
                 assert_eq!((sign.started_at, handle.started_at), (at, at), "clocks start here");
                 assert_eq!(*dispatcher, by.person);
-                self.begin(Some(at));
+                self.begin_round(Some(at));
             }
             Event::WhistleBlown { whistle } => {
                 assert_eq!(whistle.summonses.iter().filter(|summons| summons.lead).count(), 1);
                 assert_eq!(whistle.blown_at, at);
-                self.begin(Some(at));
+                self.begin_round(Some(at));
             }
             Event::Returned { reason, dispatcher, .. } => {
                 assert!(!reason.as_str().is_empty());
@@ -90,7 +94,7 @@ impl Memory {
                 assert!(!assignment.appointed, "what an arbiter appointed comes back");
                 assert_eq!(*dispatcher, assignment.by);
                 self.returns += 1;
-                self.begin(None);
+                self.begin_round(None);
             }
             Event::Disputed { .. } => {
                 assert!(self.returns > self.rules.conduct.returns, "in dispute too early");
@@ -98,11 +102,13 @@ impl Memory {
             Event::RulingAsked { .. } => {
                 assert!(before.tally.reworks >= self.rules.conduct.reworks);
             }
-            Event::Escalated { .. } | Event::CalledOff { .. } => self.begin(None),
+            Event::Escalated { .. } | Event::CalledOff { .. } => self.begin_round(None),
             Event::Signed { .. } | Event::Started { .. } | Event::FedBack { .. } => {
                 self.handlers.insert(by.person);
             }
-            Event::Summoned { unit, happened, .. } => self.summoned(before, *unit, happened, by),
+            Event::Summoned { unit, happened, .. } => {
+                self.remember_summons(before, *unit, happened, by);
+            }
             Event::VerificationPassed { .. } | Event::Claimed { .. } => {
                 self.check_verifier(before, by, at);
             }
@@ -120,16 +126,16 @@ impl Memory {
             Event::Reopened { .. } => {
                 let closed = self.closed_at.take().expect("only a closed case is reopened");
                 assert!(at < closed + minutes(15 * 24 * 60), "reopened after the window");
-                self.begin(None);
+                self.begin_round(None);
             }
             Event::Opened { .. } | Event::HandledOnTheSpot { .. } => panic!("a case opens once"),
-            _ => self.beside(before, event, by, at),
+            _ => self.remember_beside(before, event, by, at),
         }
     }
 
-    fn summoned(&mut self, before: &Case, unit: AreaId, happened: &Happened, by: &Actor) {
+    fn remember_summons(&mut self, before: &Case, unit: AreaId, happened: &Happened, by: &Actor) {
         let whistle = before.stage.whistle().unwrap();
-        let summons = whistle.summons(unit).unwrap();
+        let summons = whistle.find_summons(unit).unwrap();
         match happened {
             Happened::Signed
             | Happened::Contacted { .. }
@@ -150,12 +156,12 @@ impl Memory {
     }
 
     /// What goes on beside the way of the case.
-    fn beside(&mut self, before: &Case, event: &Event, by: &Actor, at: Instant) {
+    fn remember_beside(&mut self, before: &Case, event: &Event, by: &Actor, at: Instant) {
         let waiting = |no: i64| before.asks.iter().find(|ask| ask.no == no);
         match event {
-            Event::Asked { ask } => self.asked(before, ask, at),
+            Event::Asked { ask } => self.remember_ask(before, ask, at),
             Event::Agreed { no, given, .. } | Event::Denied { no, given } => {
-                self.signed(waiting(*no).unwrap(), given, by, at);
+                self.remember_signature(waiting(*no).unwrap(), given, by, at);
             }
             Event::Withdrawn { no } => assert_eq!(waiting(*no).unwrap().by, by.person),
             Event::Extended { no, terms } => {
@@ -163,7 +169,7 @@ impl Memory {
                 self.check_signed(before, *no);
                 assert!(terms.len() <= 1, "one clock, the one it was asked for");
                 let most = usize::try_from(self.rules.conduct.extension.times).unwrap();
-                for (was, is) in pairs(before, terms) {
+                for (was, is) in pair_terms(before, terms) {
                     assert!(asked_at < was.due_at, "more time for what was late already");
                     let given = |one: &&Move| matches!(one, Move::Extended { .. });
                     assert!(is.moves.iter().filter(given).count() <= most, "too often");
@@ -173,10 +179,10 @@ impl Memory {
                 self.check_signed(before, *no);
                 self.suspensions += 1;
                 assert!(self.suspensions <= self.rules.conduct.suspension.times);
-                for (was, is) in pairs(before, terms) {
+                for (was, is) in pair_terms(before, terms) {
                     assert!(at < was.due_at, "a standstill does not undo what is late");
                     let Some(Move::Paused { pause }) = is.moves.last() else { panic!("no pause") };
-                    let due = calendar().shift(was.due_at, *pause, was.limit.unit).at;
+                    let due = calendar().shift_by_pause(was.due_at, *pause, was.limit.unit).at;
                     assert_eq!(is.due_at, due, "moved by as much as it stands still");
                 }
             }
@@ -189,10 +195,10 @@ impl Memory {
                 let known = self.breaches.iter_mut().find(|known| known.no == *breach).unwrap();
                 assert_eq!(known.exempted_at.replace(at), None, "excused once");
             }
-            Event::Breached { breach } => self.breached(before, breach, at),
+            Event::Breached { breach } => self.remember_breach(before, breach, at),
             Event::Measured { duty, unit, term, what, taken, .. } => {
                 let count = self.measures.entry((*duty, *unit, *term)).or_default();
-                assert_eq!(*what, self.rules.measure(*count).unwrap(), "in order");
+                assert_eq!(*what, self.rules.measure_kind(*count).unwrap(), "in order");
                 *count += 1;
                 assert_eq!(taken, count, "each once");
                 assert!(by.is_system());
@@ -209,24 +215,33 @@ impl Memory {
         }
     }
 
-    fn asked(&mut self, before: &Case, ask: &Ask, at: Instant) {
+    fn remember_ask(&mut self, before: &Case, ask: &ApprovalRequest, at: Instant) {
         assert!(before.asks.iter().all(|known| known.no != ask.no), "a number of its own");
         assert!((1..=2).contains(&ask.signatures.len()));
         match &ask.wish {
-            Wish::Extension { .. } | Wish::Suspension { .. } => {
+            ApprovalSubject::Extension { .. } | ApprovalSubject::Suspension { .. } => {
                 let own =
                     |owed: &Obligation| owed.owed_by.id == ask.unit.id && owed.term.due_at > at;
-                assert!(before.work_owed().iter().any(own), "asked when nothing was running");
+                assert!(
+                    before.work_obligations().iter().any(own),
+                    "asked when nothing was running"
+                );
             }
-            Wish::Appeal { breach } => {
+            ApprovalSubject::Appeal { breach } => {
                 let known = self.breaches.iter_mut().find(|known| known.no == *breach).unwrap();
                 assert!(!std::mem::replace(&mut known.appealed, true), "appealed against once");
             }
-            Wish::Whistle { .. } => assert_eq!(before.stage.name(), StageName::Filed),
+            ApprovalSubject::Whistle { .. } => assert_eq!(before.stage.name(), StageName::Filed),
         }
     }
 
-    fn signed(&mut self, ask: &Ask, given: &Given, by: &Actor, at: Instant) {
+    fn remember_signature(
+        &mut self,
+        ask: &ApprovalRequest,
+        given: &Given,
+        by: &Actor,
+        at: Instant,
+    ) {
         assert_eq!((given.by, given.at), (by.person, at));
         assert_ne!(given.by, ask.by, "nobody signs the own question");
         let all = self.signed.entry(ask.no).or_default();
@@ -241,20 +256,20 @@ impl Memory {
         assert_eq!(needed.unwrap_or_default(), given, "signatures");
     }
 
-    fn breached(&mut self, before: &Case, breach: &Breach, at: Instant) {
+    fn remember_breach(&mut self, before: &Case, breach: &Breach, at: Instant) {
         assert_eq!(breach.no, i64::try_from(self.breaches.len()).unwrap() + 1, "numbered");
         let key = (breach.duty, breach.unit.id, breach.term);
         let known = |one: &Breach| (one.duty, one.unit.id, one.term) == key;
         assert!(!self.breaches.iter().any(known), "one fact about one debt");
         let owed = before.obligations();
-        let owed = owed.iter().find(|owed| self::key(owed) == key).expect("it was owed");
+        let owed = owed.iter().find(|owed| self::obligation_key(owed) == key).expect("it was owed");
         assert_eq!(owed.term.due_at, breach.due_at);
-        assert!(owed.term.late(at) && breach.duty != Duty::Resume);
+        assert!(owed.term.is_late(at) && breach.duty != Duty::Resume);
         assert!(!breach.appealed && breach.exempted_at.is_none());
         self.breaches.push(breach.clone());
     }
 
-    fn begin(&mut self, round: Option<Instant>) {
+    fn begin_round(&mut self, round: Option<Instant>) {
         (self.round, self.reworked) = (round, false);
         self.handlers.clear();
     }
@@ -269,17 +284,17 @@ impl Memory {
     pub(crate) fn check_late(change: &Change<Case>) {
         let case = &change.state;
         let late =
-            |one: &&Settled| one.obligation.duty.limited() && one.obligation.term.late(one.at);
+            |one: &&Settled| one.obligation.duty.has_limit() && one.obligation.term.is_late(one.at);
         for settled in change.settled.iter().filter(late) {
             assert_ne!(settled.outcome, Outcome::Met);
-            let key = key(&settled.obligation);
+            let key = obligation_key(&settled.obligation);
             let known = |one: &Breach| (one.duty, one.unit.id, one.term) == key;
             let full = case.breaches.len() >= Case::MOST_BREACHES;
             assert!(full || case.breaches.iter().any(known), "late without a fact: {settled:?}");
         }
     }
 
-    pub(crate) fn check(&self, case: &Case, at: Instant) {
+    pub(crate) fn check_case(&self, case: &Case, at: Instant) {
         let first = &self.opened;
         assert_eq!(
             (case.id, &case.number, case.filed_at),
@@ -317,9 +332,9 @@ impl Memory {
     fn check_clocks(&self, owed: &[Obligation], at: Instant) {
         for owed in owed {
             assert!(owed.term.started_at <= at);
-            let taken = self.measures.get(&key(owed)).copied().unwrap_or_default();
+            let taken = self.measures.get(&obligation_key(owed)).copied().unwrap_or_default();
             assert_eq!(owed.term.taken, taken, "what is stored is what was taken");
-            if owed.duty.work() && !self.reworked {
+            if owed.duty.is_work() && !self.reworked {
                 let (start, duty) = (Some(owed.term.started_at), owed.duty);
                 assert_eq!(start, self.round, "{duty:?} since dispatch");
             }
@@ -327,16 +342,16 @@ impl Memory {
     }
 }
 
-fn key(obligation: &Obligation) -> Key {
+fn obligation_key(obligation: &Obligation) -> Key {
     (obligation.duty, obligation.owed_by.id, obligation.term.no)
 }
 
 /// The clocks before and after something moved them.
-fn pairs<'a>(before: &Case, terms: &'a [Moved]) -> Vec<(Term, &'a Term)> {
+fn pair_terms<'a>(before: &Case, terms: &'a [Moved]) -> Vec<(Term, &'a Term)> {
     let owed = before.obligations();
     let was = |moved: &Moved| {
         let wanted = (moved.duty, moved.unit, moved.term.no);
-        owed.iter().find(|owed| key(owed) == wanted).expect("it ran").term.clone()
+        owed.iter().find(|owed| obligation_key(owed) == wanted).expect("it ran").term.clone()
     };
     terms.iter().map(|moved| (was(moved), &moved.term)).collect()
 }

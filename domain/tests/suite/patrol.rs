@@ -42,27 +42,27 @@ pub(crate) fn begin() -> Command {
     Command::Begin { new: Box::new(new()), time: None, late: None }
 }
 
-fn made(by: &Actor, command: &Command) -> Chain<Patrol> {
+fn new_patrol(by: &Actor, command: &Command) -> Chain<Patrol> {
     let mut chain = Chain::default();
-    let change = chain.ask(by, morning(), command).unwrap();
+    let change = chain.try_command(by, morning(), command).unwrap();
     chain.commit(&change);
     chain
 }
 
 /// A patrol somebody planned.
-pub(crate) fn planned() -> Chain<Patrol> {
-    made(&almighty(9), &plan())
+pub(crate) fn until_planned() -> Chain<Patrol> {
+    new_patrol(&almighty(9), &plan())
 }
 
 /// A patrol somebody began.
-pub(crate) fn begun(by: &Actor) -> Chain<Patrol> {
-    made(by, &begin())
+pub(crate) fn until_begun(by: &Actor) -> Chain<Patrol> {
+    new_patrol(by, &begin())
 }
 
 /// The next step of it, a moment later.
-pub(crate) fn then(chain: &mut Chain<Patrol>, by: &Actor, command: &Command) {
+pub(crate) fn commit_next(chain: &mut Chain<Patrol>, by: &Actor, command: &Command) {
     let at = chain.entries.last().unwrap().at + Duration::seconds(30);
-    let change = chain.ask(by, at, command).unwrap();
+    let change = chain.try_command(by, at, command).unwrap();
     chain.commit(&change);
 }
 
@@ -85,9 +85,9 @@ pub(crate) fn create() -> patrol_plan::Command {
 }
 
 /// A plan somebody made.
-pub(crate) fn created() -> Chain<PatrolPlan> {
+pub(crate) fn until_created() -> Chain<PatrolPlan> {
     let mut chain = Chain::default();
-    let change = chain.ask(&almighty(9), morning(), &create()).unwrap();
+    let change = chain.try_command(&almighty(9), morning(), &create()).unwrap();
     chain.commit(&change);
     chain
 }
@@ -102,29 +102,32 @@ fn worker(number: u128) -> Actor {
 
 #[test]
 fn whoever_starts_a_patrol_owns_it() {
-    let mut chain = planned();
+    let mut chain = until_planned();
     let start = Command::Start { window: None, time: None, late: None };
-    then(&mut chain, &worker(1), &start);
+    commit_next(&mut chain, &worker(1), &start);
     let later = morning() + minutes(10);
     for command in [Command::Pause { time: None }, finish(None)] {
-        let refused = chain.ask(&worker(2), later, &command);
+        let refused = chain.try_command(&worker(2), later, &command);
         assert_eq!(refused, Err(Refusal::NotYourPatrol { worker: "网格员".to_owned() }));
     }
     let note = Command::Note { text: prose("备注") };
-    assert!(matches!(chain.ask(&worker(2), later, &note), Err(Refusal::NotPermitted { .. })));
-    assert!(chain.ask(&worker(1), later, &note).is_ok());
+    assert!(matches!(
+        chain.try_command(&worker(2), later, &note),
+        Err(Refusal::NotPermitted { .. })
+    ));
+    assert!(chain.try_command(&worker(1), later, &note).is_ok());
 }
 
 #[test]
 fn what_was_planned_is_done_in_time_late_or_lifted() {
     let start = Command::Start { window: None, time: None, late: None };
     let outcome = |at: Instant, command: &Command| {
-        let mut chain = planned();
+        let mut chain = until_planned();
         if !matches!(command, Command::Cancel { .. }) {
-            then(&mut chain, &worker(1), &start);
+            commit_next(&mut chain, &worker(1), &start);
         }
         let by = if matches!(command, Command::Cancel { .. }) { almighty(9) } else { worker(1) };
-        chain.ask(&by, at, command).unwrap().settled[0].outcome
+        chain.try_command(&by, at, command).unwrap().settled[0].outcome
     };
     assert_eq!(outcome(morning() + minutes(60), &finish(None)), Outcome::Met);
     assert_eq!(outcome(morning() + minutes(600), &finish(None)), Outcome::Late);
@@ -137,34 +140,40 @@ fn times_of_the_phone_are_kept_in_order_and_within_bounds() {
     let now = morning() + Duration::hours(4);
     let began = Chain::<Patrol>::default();
     let at = |time| Command::Begin { new: Box::new(new()), time: Some(time), late: None };
-    let change = began.ask(&worker(1), now, &at(morning() + minutes(5))).unwrap();
+    let change = began.try_command(&worker(1), now, &at(morning() + minutes(5))).unwrap();
     let run = change.state.status.run().unwrap().clone();
     assert_eq!((run.started.at, run.started.received_at), (morning() + minutes(5), now));
     let mut chain = Chain::default();
     chain.commit(&change);
-    let before = chain.ask(&worker(1), now, &finish(Some(morning())));
+    let before = chain.try_command(&worker(1), now, &finish(Some(morning())));
     assert!(matches!(before, Err(Refusal::OutsideWindow { .. })));
     let wrong = Instant::MAX_UTC;
-    assert!(matches!(began.ask(&worker(1), now, &at(wrong)), Err(Refusal::ClientTime { .. })));
+    assert!(matches!(
+        began.try_command(&worker(1), now, &at(wrong)),
+        Err(Refusal::ClientTime { .. })
+    ));
     let outside = at(morning() - minutes(1));
-    assert!(matches!(began.ask(&worker(1), now, &outside), Err(Refusal::OutsideWindow { .. })));
+    assert!(matches!(
+        began.try_command(&worker(1), now, &outside),
+        Err(Refusal::OutsideWindow { .. })
+    ));
     let days_later = morning() + Duration::days(3);
-    let told = began.ask(&worker(1), days_later, &at(morning()));
+    let told = began.try_command(&worker(1), days_later, &at(morning()));
     assert_eq!(told, Err(Refusal::LateUnexplained { hours: 24 }));
     let late = Some(prose("手机没电"));
     let told = Command::Begin { new: Box::new(new()), time: Some(morning()), late };
-    let change = began.ask(&worker(1), days_later, &told).unwrap();
+    let change = began.try_command(&worker(1), days_later, &told).unwrap();
     assert!(change.state.status.run().unwrap().late_entry.is_some());
 }
 
 #[test]
 fn a_walk_not_taken_is_urged_and_nobody_is_supervised_for_it() {
-    let system = Actor::system(super::world::TENANT, unit(CITY));
-    let mut chain = planned();
+    let system = Actor::new_system(super::world::TENANT, unit(CITY));
+    let mut chain = until_planned();
     let mut taken = Vec::new();
     while let Some(term) = chain.state().status.term().filter(|term| term.next_at.is_some()) {
         let (no, at) = (term.no, term.next_at.unwrap());
-        let change = chain.ask(&system, at, &Command::Lapse { term: no }).unwrap();
+        let change = chain.try_command(&system, at, &Command::Lapse { term: no }).unwrap();
         let events: Vec<Event> = serde_json::from_str(&change.entry.events).unwrap();
         taken.extend(events.iter().filter_map(|event| {
             let Event::Measured { what, .. } = event else { return None };
@@ -174,21 +183,21 @@ fn a_walk_not_taken_is_urged_and_nobody_is_supervised_for_it() {
     }
     assert_eq!(taken, [MeasureKind::Remind, MeasureKind::Urge]);
     assert_eq!(chain.state().status.name(), StatusName::Planned);
-    let by_hand = chain.ask(&almighty(1), morning(), &Command::Lapse { term: 1 });
+    let by_hand = chain.try_command(&almighty(1), morning(), &Command::Lapse { term: 1 });
     assert!(matches!(by_hand, Err(Refusal::NotPermitted { .. })));
 }
 
 /// The days the system makes when it looks at these moments.
-fn days(content: Content, looks: &[Instant]) -> Vec<NaiveDate> {
-    let system = Actor::system(super::world::TENANT, unit(CITY));
+fn list_days(content: Content, looks: &[Instant]) -> Vec<NaiveDate> {
+    let system = Actor::new_system(super::world::TENANT, unit(CITY));
     let mut chain = Chain::<PatrolPlan>::default();
     let id = PlanId(Uuid::from_u128(78));
     let create = patrol_plan::Command::Create { id, area: GRID, content: Box::new(content) };
-    let change = chain.ask(&almighty(9), looks[0], &create).unwrap();
+    let change = chain.try_command(&almighty(9), looks[0], &create).unwrap();
     chain.commit(&change);
     let mut days = Vec::new();
     for at in looks {
-        while let Ok(change) = chain.ask(&system, *at, &patrol_plan::Command::Make) {
+        while let Ok(change) = chain.try_command(&system, *at, &patrol_plan::Command::Make) {
             let before = chain.state().made;
             chain.commit(&change);
             days.extend(chain.state().made.filter(|day| before != Some(*day)));
@@ -197,38 +206,38 @@ fn days(content: Content, looks: &[Instant]) -> Vec<NaiveDate> {
     days
 }
 
-fn looks(count: i64) -> Vec<Instant> {
+fn daily_looks(count: i64) -> Vec<Instant> {
     (0..count).map(|day| morning() + Duration::days(day)).collect()
 }
 
-fn told(days: &[NaiveDate]) -> Vec<String> {
+fn format_days(days: &[NaiveDate]) -> Vec<String> {
     days.iter().map(|day| day.format("%m-%d").to_string()).collect()
 }
 
 #[test]
 fn each_day_is_made_once_a_day_ahead() {
-    let all = days(content(), &looks(4));
-    assert_eq!(told(&all), ["04-03", "04-04", "04-05", "04-06", "04-07"]);
+    let all = list_days(content(), &daily_looks(4));
+    assert_eq!(format_days(&all), ["04-03", "04-04", "04-05", "04-06", "04-07"]);
     let mut over = content();
     over.at = NaiveTime::from_hms_opt(1, 0, 0).unwrap();
-    assert_eq!(told(&days(over, &looks(1))), ["04-04"], "today's window is over");
+    assert_eq!(format_days(&list_days(over, &daily_looks(1))), ["04-04"], "today's window is over");
     let mut until = content();
     until.until = Some(local_day(morning()) + Duration::days(1));
-    assert_eq!(told(&days(until, &looks(9))), ["04-03", "04-04"]);
+    assert_eq!(format_days(&list_days(until, &daily_looks(9))), ["04-03", "04-04"]);
 }
 
 #[test]
 fn recurrences_are_what_they_say() {
-    let with = |recurrence| days(Content { recurrence, ..content() }, &looks(14));
+    let with = |recurrence| list_days(Content { recurrence, ..content() }, &daily_looks(14));
     // Friday 3 April; Qingming is 4 to 6 April.
     let working = with(Recurrence::WorkingDays {});
-    assert_eq!(told(&working)[..3], ["04-03", "04-07", "04-08"]);
+    assert_eq!(format_days(&working)[..3], ["04-03", "04-07", "04-08"]);
     let weekdays = with(Recurrence::Weekdays {});
-    assert_eq!(told(&weekdays)[..3], ["04-03", "04-06", "04-07"]);
+    assert_eq!(format_days(&weekdays)[..3], ["04-03", "04-06", "04-07"]);
     let weekly = with(Recurrence::Weekly { days: vec![3, 7] });
-    assert_eq!(told(&weekly)[..3], ["04-05", "04-08", "04-12"]);
+    assert_eq!(format_days(&weekly)[..3], ["04-05", "04-08", "04-12"]);
     let every = with(Recurrence::EveryDays { days: 4 });
-    assert_eq!(told(&every), ["04-03", "04-07", "04-11", "04-15"]);
+    assert_eq!(format_days(&every), ["04-03", "04-07", "04-11", "04-15"]);
     for (recurrence, wrong) in [
         (Recurrence::Weekly { days: vec![] }, true),
         (Recurrence::Weekly { days: vec![1, 1] }, true),
@@ -236,21 +245,22 @@ fn recurrences_are_what_they_say() {
         (Recurrence::EveryDays { days: 0 }, true),
         (Recurrence::EveryDays { days: 92 }, false),
     ] {
-        assert_eq!(recurrence.fault().is_some(), wrong, "{recurrence:?}");
+        assert_eq!(recurrence.find_fault().is_some(), wrong, "{recurrence:?}");
     }
 }
 
 #[test]
 fn days_nobody_looked_at_are_not_made_up() {
     let gap = [morning(), morning() + Duration::days(20)];
-    assert_eq!(told(&days(content(), &gap)), ["04-03", "04-04", "04-23", "04-24"]);
+    assert_eq!(format_days(&list_days(content(), &gap)), ["04-03", "04-04", "04-23", "04-24"]);
 }
 
 #[test]
 fn the_patrol_of_a_day_has_one_identity() {
-    let chain = created();
+    let chain = until_created();
     let day = local_day(morning());
-    let (one, same) = (chain.state().patrol(day).unwrap(), chain.state().patrol(day).unwrap());
+    let (one, same) =
+        (chain.state().new_patrol(day).unwrap(), chain.state().new_patrol(day).unwrap());
     assert_eq!(one, same);
     assert_ne!(one.id, chain.state().patrol_id(day + Duration::days(1)));
     assert_eq!(one.window.from.to_rfc3339(), "2026-04-03T00:30:00+00:00");

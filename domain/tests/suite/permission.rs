@@ -4,8 +4,8 @@ use domain::{
     calendar::limit::Limit,
     core::id::AreaId,
     flows::{
-        case::{Command, state::Case, whistle::Act},
-        change::Stored,
+        case::{Command, state::Case, whistle::SummonsCommand},
+        change::Versioned,
         flow::Flow,
         patrol::{self, Patrol},
         patrol_plan::{self, PatrolPlan},
@@ -26,7 +26,7 @@ use domain::{
 
 use super::{
     patrol as patrols,
-    person::{administrator, new_grant, register, registered},
+    person::{administrator, new_grant, register, until_registered},
     report as reports,
     script::{
         OTHER, REPORTER, Script, WORKER, answer, appeal, arbitrate, arrive, call_off, close,
@@ -34,10 +34,10 @@ use super::{
         raise, rate, rate_street, reopen, reply, report_back, resume, rule, send_back, supervise,
         suspend, uphold, verify, whistle,
     },
-    table::{aligned, committed, row},
+    table::{align_rows, check_snapshot, row},
     world::{
         CITY, COMMUNITY, Chain, DISTRICT, GRID, GRID_NEXT, MARKET, STREET, TENANT, URBAN, WORLD,
-        actor, almighty, everything, minutes, morning, person, prose, unit,
+        actor, almighty, almighty_in, minutes, morning, person_id, prose, unit,
     },
 };
 
@@ -55,25 +55,25 @@ pub(crate) struct Right {
 type Ask = dyn Fn(&Actor) -> Result<(), Refusal>;
 type Asked = (&'static str, &'static str, &'static [Permission], AreaId);
 
-fn right<F>(asked: Asked, chain: Chain<F>, command: F::Command) -> Right
+fn new_right<F>(asked: Asked, chain: Chain<F>, command: F::Command) -> Right
 where
     F: Flow + 'static,
     F::Command: 'static,
 {
     let (name, label, needs, over) = asked;
-    assert_eq!(F::name(&command), name);
+    assert_eq!(F::command_name(&command), name);
     let at = chain.entries.last().map_or(morning(), |entry| entry.at) + minutes(1);
     let flow = F::KIND.name();
-    let ask = move |by: &Actor| chain.ask(by, at, &command).map(|_| ());
+    let ask = move |by: &Actor| chain.try_command(by, at, &command).map(|_| ());
     Right { flow, command: name, label, needs, over, ask: Box::new(ask) }
 }
 
 /// Reporting, which everybody does by their own way.
-fn submitting(label: &'static str, needs: &'static [Permission], draft: report::Draft) -> Right {
+fn submit_right(label: &'static str, needs: &'static [Permission], draft: report::Draft) -> Right {
     let ask = move |by: &Actor| {
-        let draft = report::Draft { channel: Channel::of(by, morning()), ..draft.clone() };
+        let draft = report::Draft { channel: Channel::default_for(by, morning()), ..draft.clone() };
         let submit = report::Command::Submit(Box::new(draft));
-        Chain::<Report>::default().ask(by, morning(), &submit).map(|_| ())
+        Chain::<Report>::default().try_command(by, morning(), &submit).map(|_| ())
     };
     let flow = Report::KIND.name();
     Right { flow, command: "submit", label, needs, over: GRID, ask: Box::new(ask) }
@@ -81,35 +81,40 @@ fn submitting(label: &'static str, needs: &'static [Permission], draft: report::
 
 fn report_rights() -> Vec<Right> {
     use Permission as P;
-    let received = || reports::submitted(&almighty(WORKER), reports::draft(0));
+    let received = || reports::until_submitted(&almighty(WORKER), reports::draft(0));
     let accept: &[P] = &[P::AcceptReport];
     let both: &[P] = &[P::ReportProblem, P::HandleCase];
     vec![
-        submitting("上报", &[P::ReportProblem], reports::draft(0)),
-        submitting("上报并自行处置", both, reports::handled(0)),
-        right(("file", "立案", accept, COMMUNITY), received(), reports::file()),
-        right(("join", "并案", accept, COMMUNITY), received(), reports::join()),
-        right(("refuse", "不予受理", accept, COMMUNITY), received(), reports::refuse()),
-        right(
+        submit_right("上报", &[P::ReportProblem], reports::draft(0)),
+        submit_right("上报并自行处置", both, reports::handled_draft(0)),
+        new_right(("file", "立案", accept, COMMUNITY), received(), reports::file()),
+        new_right(("join", "并案", accept, COMMUNITY), received(), reports::join()),
+        new_right(("refuse", "不予受理", accept, COMMUNITY), received(), reports::refuse()),
+        new_right(
             ("claim", "领取现场任务", &[P::VerifyOnSite], GRID),
-            reports::confirming(),
+            reports::until_confirming(),
             report::Command::Claim,
         ),
-        right(
+        new_right(
             ("confirm", "核实", &[P::VerifyOnSite], GRID),
-            reports::confirming(),
+            reports::until_confirming(),
             reports::confirm(true),
         ),
-        right(("unjoin", "拆分", accept, COMMUNITY), reports::joined(), report::Command::Unjoin),
+        new_right(
+            ("unjoin", "拆分", accept, COMMUNITY),
+            reports::until_joined(),
+            report::Command::Unjoin,
+        ),
     ]
 }
 
 fn case_rights() -> Vec<Right> {
     use Permission as P;
-    let case = |asked: Asked, script: Script, command: Command| right(asked, script.chain, command);
+    let case =
+        |asked: Asked, script: Script, command: Command| new_right(asked, script.chain, command);
     let dispatching: &[P] = &[P::DispatchCase];
     let handling: &[P] = &[P::HandleCase];
-    let filed = Script::filed;
+    let filed = Script::until_filed;
     vec![
         case(("escalate", "上呈", dispatching, COMMUNITY), filed(), escalate()),
         case(("dispatch", "派遣", dispatching, COMMUNITY), filed(), dispatch(GRID)),
@@ -118,19 +123,19 @@ fn case_rights() -> Vec<Right> {
             Script::held_by(STREET),
             whistle(URBAN, &[MARKET]),
         ),
-        case(("sign", "签收", handling, GRID), Script::dispatched(), Command::Sign),
-        case(("start", "开始处置", handling, GRID), Script::signed(), Command::Start),
-        case(("return", "退单", handling, GRID), Script::handling(), give_back()),
-        case(("feedback", "反馈", handling, GRID), Script::handling(), feed_back()),
+        case(("sign", "签收", handling, GRID), Script::until_dispatched(), Command::Sign),
+        case(("start", "开始处置", handling, GRID), Script::until_signed(), Command::Start),
+        case(("return", "退单", handling, GRID), Script::until_handling(), give_back()),
+        case(("feedback", "反馈", handling, GRID), Script::until_handling(), feed_back()),
         case(
             ("claim", "领取现场任务", &[P::VerifyOnSite], GRID),
             Script::fed_back(),
             Command::Claim,
         ),
         case(("verify", "核查", &[P::VerifyOnSite], GRID), Script::fed_back(), verify(true)),
-        case(("callback", "回访", &[P::CallBack], GRID), Script::verified(), answer(true)),
-        case(("close", "结案", &[P::CloseCase], COMMUNITY), Script::answered(), close()),
-        case(("reopen", "重开", &[P::ReopenCase], GRID), Script::closed(), reopen()),
+        case(("callback", "回访", &[P::CallBack], GRID), Script::until_verified(), answer(true)),
+        case(("close", "结案", &[P::CloseCase], COMMUNITY), Script::until_answered(), close()),
+        case(("reopen", "重开", &[P::ReopenCase], GRID), Script::until_closed(), reopen()),
         case(("comment", "批注", &[P::Comment], COMMUNITY), filed(), comment()),
     ]
 }
@@ -138,66 +143,83 @@ fn case_rights() -> Vec<Right> {
 /// What those above decide, and what is asked of them.
 fn request_rights() -> Vec<Right> {
     use Permission as P;
-    let case = |asked: Asked, script: Script, command: Command| right(asked, script.chain, command);
+    let case =
+        |asked: Asked, script: Script, command: Command| new_right(asked, script.chain, command);
     let handling: &[P] = &[P::HandleCase];
     let deciding: &[P] = &[P::DecideRequests];
     let arbitrating: &[P] = &[P::Arbitrate];
     let blowing: &[P] = &[P::BlowWhistle];
-    let extended = || Script::handling().works(&extend(Limit::working_days(3)));
-    let no = extended().pending();
+    let extended = || Script::until_handling().then_worker(&extend(Limit::working_days(3)));
+    let no = extended().last_ask_no();
     let until = morning() + chrono::Duration::days(9);
-    let late = || Script::dispatched().lapses(Duty::Sign).0.lapses(Duty::Sign).0;
+    let late = || Script::until_dispatched().lapse_duty(Duty::Sign).0.lapse_duty(Duty::Sign).0;
     let supervised = SupervisionKind::Supervise;
     let answering: &[P] = &[P::AnswerSupervision];
-    let owing = || Script::dispatched().other(&supervise(supervised, GRID));
+    let owing = || Script::until_dispatched().then_other(&supervise(supervised, GRID));
     let number = owing().case().supervisions[0].no;
-    let street = Script::raised;
+    let street = Script::until_raised;
     vec![
-        case(("extend", "申请延期", handling, GRID), Script::handling(), extend(Limit::hours(9))),
-        case(("suspend", "申请挂账", handling, GRID), Script::handling(), suspend(until)),
+        case(
+            ("extend", "申请延期", handling, GRID),
+            Script::until_handling(),
+            extend(Limit::hours(9)),
+        ),
+        case(("suspend", "申请挂账", handling, GRID), Script::until_handling(), suspend(until)),
         case(("appeal", "申诉", handling, GRID), late(), appeal(1)),
         case(("decide", "审批", deciding, COMMUNITY), extended(), decide(no, true)),
-        case(("resume", "恢复办理", handling, GRID), Script::handling().suspended(), resume()),
+        case(
+            ("resume", "恢复办理", handling, GRID),
+            Script::until_handling().until_suspended(),
+            resume(),
+        ),
         case(
             ("supervise", "督办", &[P::Supervise], GRID),
-            Script::dispatched(),
+            Script::until_dispatched(),
             supervise(supervised, GRID),
         ),
         case(("reply", "答复督办", answering, GRID), owing(), reply(number)),
-        case(("arbitrate", "裁定", arbitrating, DISTRICT), Script::disputed(), arbitrate(URBAN)),
-        case(("rule", "终审", arbitrating, DISTRICT), Script::ruling(), rule(true)),
-        case(("call_off", "撤哨", blowing, STREET), Script::whistled(), call_off()),
-        case(("raise", "提请区级协调", blowing, STREET), Script::whistled(), raise()),
+        case(
+            ("arbitrate", "裁定", arbitrating, DISTRICT),
+            Script::until_disputed(),
+            arbitrate(URBAN),
+        ),
+        case(("rule", "终审", arbitrating, DISTRICT), Script::until_ruling(), rule(true)),
+        case(("call_off", "撤哨", blowing, STREET), Script::until_whistled(), call_off()),
+        case(("raise", "提请区级协调", blowing, STREET), Script::until_whistled(), raise()),
         case(("coordinate", "区级协调", arbitrating, DISTRICT), street(), coordinate()),
     ]
 }
 
 fn policy_rights() -> Vec<Right> {
-    let document = Box::new(Document::shipped(PolicyKind::Conduct));
+    let document = Box::new(Document::standard(PolicyKind::Conduct));
     let publish = policy::Command::Publish { tenant: TENANT, document, note: prose("试行") };
     let managing: &[Permission] = &[Permission::ManageRules];
-    vec![right::<Policy>(("publish", "发布规则", managing, CITY), Chain::default(), publish)]
+    vec![new_right::<Policy>(("publish", "发布规则", managing, CITY), Chain::default(), publish)]
 }
 
 fn summons_rights() -> Vec<Right> {
     use Permission as P;
     let answering: &[P] = &[P::AnswerWhistle];
     let releasing: &[P] = &[P::ReleaseDepartment];
-    let after = |acts: &[Act]| Script::whistled().steps(MARKET, acts).chain;
-    let step = |asked: Asked, acts: &[Act], act: Act| {
-        right(asked, after(acts), Command::Summons { unit: MARKET, act })
+    let after = |acts: &[SummonsCommand]| Script::until_whistled().then_acts(MARKET, acts).chain;
+    let step = |asked: Asked, acts: &[SummonsCommand], act: SummonsCommand| {
+        new_right(asked, after(acts), Command::Summons { unit: MARKET, act })
     };
-    let (signed, arrived) = ([Act::Sign], [Act::Sign, arrive()]);
-    let fed_back = [Act::Sign, arrive(), report_back()];
-    let released = [Act::Sign, arrive(), report_back(), Act::Release];
-    let contact = Act::Contact { note: None };
+    let (signed, arrived) = ([SummonsCommand::Sign], [SummonsCommand::Sign, arrive()]);
+    let fed_back = [SummonsCommand::Sign, arrive(), report_back()];
+    let released = [SummonsCommand::Sign, arrive(), report_back(), SummonsCommand::Release];
+    let contact = SummonsCommand::Contact { note: None };
     vec![
-        step(("summons_sign", "报到：签收", answering, MARKET), &[], Act::Sign),
+        step(("summons_sign", "报到：签收", answering, MARKET), &[], SummonsCommand::Sign),
         step(("summons_contact", "报到：联系", answering, MARKET), &signed, contact),
         step(("summons_arrive", "报到：到场", answering, MARKET), &signed, arrive()),
         step(("summons_feedback", "报到：反馈", answering, MARKET), &arrived, report_back()),
         step(("summons_send_back", "报到：退回再办", releasing, STREET), &fed_back, send_back()),
-        step(("summons_release", "报到：放行", releasing, STREET), &fed_back, Act::Release),
+        step(
+            ("summons_release", "报到：放行", releasing, STREET),
+            &fed_back,
+            SummonsCommand::Release,
+        ),
         step(("summons_rate", "报到：评价", releasing, STREET), &released, rate()),
         step(("summons_contest", "报到：提出异议", answering, MARKET), &[], contest()),
         step(("summons_rule", "报到：裁定", &[P::Arbitrate], DISTRICT), &[contest()], uphold()),
@@ -211,91 +233,104 @@ fn summons_rights() -> Vec<Right> {
 
 fn person_rights() -> Vec<Right> {
     let managing: &[Permission] = &[Permission::ManagePeople];
-    let known = || registered(&[(Role::GridWorker, GRID)]);
+    let known = || until_registered(&[(Role::GridWorker, GRID)]);
     let grant = person::Command::Grant { grant: new_grant(Role::CommunityOfficer, GRID) };
     let revoke = person::Command::Revoke { role: Role::GridWorker, area: GRID };
     let reset = person::Command::ResetPassword;
     let newcomer = register(7, vec![new_grant(Role::GridWorker, GRID)]);
     let (role, area, reason) = (Role::GridWorker, GRID, || prose("岗位调整"));
-    let hand_over = person::Command::HandOver { role, area, to: person(8), reason: reason() };
+    let hand_over = person::Command::HandOver { role, area, to: person_id(8), reason: reason() };
     let take_over = person::Command::TakeOver {
         grants: vec![new_grant(Role::GridLeader, GRID)],
-        of: person(8),
+        of: person_id(8),
     };
     let rename = person::Command::Rename { name: super::world::line("改名") };
     let suspend = person::Command::Suspend { reason: reason() };
     let leave = person::Command::Leave { reason: reason(), to: None, alone: Vec::new() };
     let mut resting = known();
-    resting.commit(&resting.ask(&administrator(CITY), morning(), &suspend).unwrap());
+    resting.commit(&resting.try_command(&administrator(CITY), morning(), &suspend).unwrap());
     let mut oneself = Chain::<Person>::default();
-    oneself
-        .commit(&oneself.ask(&administrator(CITY), morning(), &register(500, Vec::new())).unwrap());
+    oneself.commit(
+        &oneself.try_command(&administrator(CITY), morning(), &register(500, Vec::new())).unwrap(),
+    );
     let until = morning() + minutes(60);
     let start = person::Command::StartShift { area: GRID, until };
     vec![
-        right::<Person>(("register", "登记人员", managing, GRID), Chain::default(), newcomer),
-        right(("grant", "授权", managing, GRID), known(), grant),
-        right(("revoke", "撤销授权", managing, GRID), known(), revoke),
-        right(("reset_password", "重置密码", managing, GRID), known(), reset),
-        right(("rename", "更正姓名", managing, GRID), known(), rename),
-        right(("hand_over", "移交岗位", managing, GRID), known(), hand_over),
-        right(("take_over", "接任岗位", managing, GRID), known(), take_over),
-        right(("suspend", "停用账号", managing, GRID), known(), suspend),
-        right(("reinstate", "恢复账号", managing, GRID), resting, person::Command::Reinstate),
-        right(("leave", "离岗", managing, GRID), known(), leave),
-        right(("start_shift", "本人上岗", &[Permission::GoOnDuty], GRID), oneself, start),
+        new_right::<Person>(("register", "登记人员", managing, GRID), Chain::default(), newcomer),
+        new_right(("grant", "授权", managing, GRID), known(), grant),
+        new_right(("revoke", "撤销授权", managing, GRID), known(), revoke),
+        new_right(("reset_password", "重置密码", managing, GRID), known(), reset),
+        new_right(("rename", "更正姓名", managing, GRID), known(), rename),
+        new_right(("hand_over", "移交岗位", managing, GRID), known(), hand_over),
+        new_right(("take_over", "接任岗位", managing, GRID), known(), take_over),
+        new_right(("suspend", "停用账号", managing, GRID), known(), suspend),
+        new_right(("reinstate", "恢复账号", managing, GRID), resting, person::Command::Reinstate),
+        new_right(("leave", "离岗", managing, GRID), known(), leave),
+        new_right(("start_shift", "本人上岗", &[Permission::GoOnDuty], GRID), oneself, start),
     ]
 }
 
 fn patrol_rights() -> Vec<Right> {
     use Permission as P;
     let (walking, managing): (&[P], &[P]) = (&[P::Patrol], &[P::ManagePatrols]);
-    let own = || patrols::begun(&almighty(500));
+    let own = || patrols::until_begun(&almighty(500));
     let mut resting = own();
-    patrols::then(&mut resting, &almighty(500), &patrol::Command::Pause { time: None });
+    patrols::commit_next(&mut resting, &almighty(500), &patrol::Command::Pause { time: None });
     let finish = patrol::Command::Finish { time: None, late: None, note: None };
     let start = patrol::Command::Start { window: None, time: None, late: None };
     let reason = || prose("暴雨");
     vec![
-        right::<Patrol>(("plan", "安排巡查", managing, GRID), Chain::default(), patrols::plan()),
-        right::<Patrol>(("begin", "临时巡查", walking, GRID), Chain::default(), patrols::begin()),
-        right(("start", "开始巡查", walking, GRID), patrols::planned(), start),
-        right(("pause", "暂停巡查", walking, GRID), own(), patrol::Command::Pause { time: None }),
-        right(
+        new_right::<Patrol>(
+            ("plan", "安排巡查", managing, GRID),
+            Chain::default(),
+            patrols::plan(),
+        ),
+        new_right::<Patrol>(
+            ("begin", "临时巡查", walking, GRID),
+            Chain::default(),
+            patrols::begin(),
+        ),
+        new_right(("start", "开始巡查", walking, GRID), patrols::until_planned(), start),
+        new_right(
+            ("pause", "暂停巡查", walking, GRID),
+            own(),
+            patrol::Command::Pause { time: None },
+        ),
+        new_right(
             ("resume", "继续巡查", walking, GRID),
             resting,
             patrol::Command::Resume { time: None },
         ),
-        right(("finish", "结束巡查", walking, GRID), own(), finish),
-        right(
+        new_right(("finish", "结束巡查", walking, GRID), own(), finish),
+        new_right(
             ("cancel", "取消巡查", managing, GRID),
-            patrols::planned(),
+            patrols::until_planned(),
             patrol::Command::Cancel { reason: reason() },
         ),
-        right(
+        new_right(
             ("note", "巡查备注", managing, GRID),
-            patrols::planned(),
+            patrols::until_planned(),
             patrol::Command::Note { text: reason() },
         ),
-        right::<PatrolPlan>(
+        new_right::<PatrolPlan>(
             ("create", "新建巡查计划", managing, GRID),
             Chain::default(),
             patrols::create(),
         ),
-        right(
+        new_right(
             ("amend", "修改巡查计划", managing, GRID),
-            patrols::created(),
+            patrols::until_created(),
             patrol_plan::Command::Amend { content: Box::new(patrols::content()) },
         ),
-        right(
+        new_right(
             ("retire", "停用巡查计划", managing, GRID),
-            patrols::created(),
+            patrols::until_created(),
             patrol_plan::Command::Retire { reason: reason() },
         ),
     ]
 }
 
-fn rights() -> Vec<Right> {
+fn all_rights() -> Vec<Right> {
     let of_cases = [case_rights(), request_rights(), summons_rights()];
     let others = [report_rights(), person_rights(), policy_rights(), patrol_rights()];
     of_cases.into_iter().chain(others).flatten().collect()
@@ -306,17 +341,17 @@ fn stranger(role: Role, over: AreaId) -> Actor {
     actor(500, "某人", &[(role, over)])
 }
 
-fn allows(role: Role, needs: &[Permission]) -> bool {
+fn role_allows(role: Role, needs: &[Permission]) -> bool {
     needs.iter().all(|permission| role.allows(*permission))
 }
 
 #[test]
 fn every_role_may_give_exactly_the_commands_the_policy_says() {
-    for right in rights() {
+    for right in all_rights() {
         for role in Role::ALL.iter().copied() {
             let asked = (right.ask)(&stranger(role, right.over));
             let name = right.label;
-            if allows(role, right.needs) {
+            if role_allows(role, right.needs) {
                 assert_eq!(asked, Ok(()), "{role:?}: {name}");
             } else {
                 let Err(Refusal::NotPermitted { permission, area }) = asked else {
@@ -339,8 +374,8 @@ fn every_role_may_give_exactly_the_commands_the_policy_says() {
 
 #[test]
 fn a_right_reaches_down_the_tree_and_nowhere_else() {
-    for right in rights() {
-        let role = Role::ALL.iter().copied().find(|role| allows(*role, right.needs)).unwrap();
+    for right in all_rights() {
+        let role = Role::ALL.iter().copied().find(|role| role_allows(*role, right.needs)).unwrap();
         let path = unit(right.over).path;
         for area in WORLD.areas.iter() {
             // A comment may be made from any unit that has to do with the case.
@@ -361,8 +396,8 @@ fn a_right_reaches_down_the_tree_and_nowhere_else() {
 
 #[test]
 fn a_right_begins_and_ends_with_its_grant() {
-    for right in rights() {
-        let role = Role::ALL.iter().copied().find(|role| allows(*role, right.needs)).unwrap();
+    for right in all_rights() {
+        let role = Role::ALL.iter().copied().find(|role| role_allows(*role, right.needs)).unwrap();
         let with = |change: &dyn Fn(&mut Grant)| {
             let mut by = stranger(role, right.over);
             by.grants.iter_mut().for_each(change);
@@ -403,30 +438,34 @@ fn two_halves_of_a_right_in_two_areas_make_no_right() {
 #[test]
 fn who_handled_never_verifies_whatever_else_they_may() {
     let asked = |script: Script, by: u128| {
-        script.chain.ask(&almighty(by), script.at + minutes(1), &verify(true)).map(|_| ())
+        script.chain.try_command(&almighty(by), script.at + minutes(1), &verify(true)).map(|_| ())
     };
     assert_eq!(asked(Script::fed_back(), WORKER), Err(Refusal::HandlerVerifies));
     assert_eq!(asked(Script::whistle_over(), WORKER), Err(Refusal::HandlerVerifies));
     assert_eq!(asked(Script::fed_back(), OTHER), Ok(()));
-    let signer = Script::dispatched()
+    let signer = Script::until_dispatched()
         .then(&almighty(WORKER), &Command::Sign)
-        .then(&everything(7, GRID), &feed_back());
+        .then(&almighty_in(7, GRID), &feed_back());
     assert_eq!(asked(signer.clone(), WORKER), Err(Refusal::HandlerVerifies), "who only signed");
     assert_eq!(asked(signer, OTHER), Ok(()));
-    let by_others = |script: Script, unit, acts: &[Act]| {
-        let ask = |act: &Act| Command::Summons { unit, act: act.clone() };
-        acts.iter().fold(script, |script, act| script.then(&everything(7, CITY), &ask(act)))
+    let by_others = |script: Script, unit, acts: &[SummonsCommand]| {
+        let ask = |act: &SummonsCommand| Command::Summons { unit, act: act.clone() };
+        acts.iter().fold(script, |script, act| script.then(&almighty_in(7, CITY), &ask(act)))
     };
-    let done = [arrive(), report_back(), Act::Release];
-    let summoned = by_others(Script::whistled().steps(MARKET, &[Act::Sign]), MARKET, &done);
-    let summoned = by_others(by_others(summoned, URBAN, &[Act::Sign]), URBAN, &done);
+    let done = [arrive(), report_back(), SummonsCommand::Release];
+    let summoned = by_others(
+        Script::until_whistled().then_acts(MARKET, &[SummonsCommand::Sign]),
+        MARKET,
+        &done,
+    );
+    let summoned = by_others(by_others(summoned, URBAN, &[SummonsCommand::Sign]), URBAN, &done);
     assert_eq!(asked(summoned.clone(), WORKER), Err(Refusal::HandlerVerifies));
     assert_eq!(asked(summoned, OTHER), Ok(()));
 }
 
 #[test]
 fn a_case_is_visible_where_it_is_and_to_whom_it_was_given() {
-    let whistled = Script::whistled();
+    let whistled = Script::until_whistled();
     let sees =
         |script: &Script, role, over| script.case().visible_to(&stranger(role, over), script.at);
     for role in Role::ALL.iter().copied() {
@@ -438,12 +477,16 @@ fn a_case_is_visible_where_it_is_and_to_whom_it_was_given() {
             assert!(!sees(&whistled, role, area), "{role:?} over {}", unit(area).name);
         }
     }
-    let returned: Stored<Case> =
-        Script::filed().other(&dispatch(GRID_NEXT)).works(&give_back()).chain.stored.unwrap();
+    let returned: Versioned<Case> = Script::until_filed()
+        .then_other(&dispatch(GRID_NEXT))
+        .then_worker(&give_back())
+        .chain
+        .stored
+        .unwrap();
     let known = stranger(Role::GridWorker, GRID_NEXT);
     assert!(returned.state.visible_to(&known, morning()), "who had it can look it up");
     assert!(!returned.state.visible_to(&Actor { grants: Vec::new(), ..known }, morning()));
-    let mine = Actor { person: person(REPORTER), ..stranger(Role::Administrator, CITY) };
+    let mine = Actor { person: person_id(REPORTER), ..stranger(Role::Administrator, CITY) };
     assert!(returned.state.visible_to(&mine, morning()));
 }
 
@@ -485,7 +528,7 @@ fn the_printed_matrix_is_up_to_date() {
         cells.extend(Role::ALL.iter().map(|role| mark(role.allows(*permission))));
         policy.push(cells);
     }
-    text.push_str(&aligned(&policy));
+    text.push_str(&align_rows(&policy));
     text.push('\n');
     let mut commands = heads;
     commands[1][0] = "命令 command".to_owned();
@@ -493,7 +536,7 @@ fn the_printed_matrix_is_up_to_date() {
         head.insert(2, String::new());
     }
     commands[1][2] = "所需权限 needs".to_owned();
-    for right in rights() {
+    for right in all_rights() {
         let needs: Vec<&str> = right.needs.iter().map(|permission| permission.name()).collect();
         let flow = if right.label.starts_with("报到") { "summons" } else { right.flow };
         let name = format!("{flow} {}", right.command);
@@ -502,6 +545,6 @@ fn the_printed_matrix_is_up_to_date() {
         cells.extend(Role::ALL.iter().map(|role| mark(asked(role))));
         commands.push(cells);
     }
-    text.push_str(&aligned(&commands));
-    committed("matrix-permissions.txt", &text);
+    text.push_str(&align_rows(&commands));
+    check_snapshot("matrix-permissions.txt", &text);
 }

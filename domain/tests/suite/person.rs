@@ -13,11 +13,11 @@ use domain::{
     rules::{refusal::Refusal, vocabulary::Urgency},
 };
 
-use super::chance::{Dice, cast, runner, steps};
+use super::chance::{Dice, any_steps, new_cast, new_runner};
 use super::ledger::Ledger;
 use super::world::{
     CITY, COMMUNITY, Chain, DISTRICT, DISTRICT_BESIDE, GRID, NOWHERE, STREET, actor, all_areas,
-    line, minutes, morning, person, prose,
+    line, minutes, morning, person_id, prose,
 };
 
 pub(crate) fn administrator(over: AreaId) -> Actor {
@@ -30,17 +30,18 @@ pub(crate) fn new_grant(role: Role, area: AreaId) -> NewGrant {
 
 pub(crate) fn register(number: u128, grants: Vec<NewGrant>) -> Command {
     let account = Code::try_from(format!("account-{number}")).unwrap();
-    Command::Register { id: person(number), account, name: line("新同事"), grants }
+    Command::Register { id: person_id(number), account, name: line("新同事"), grants }
 }
 
-pub(crate) fn registered(grants: &[(Role, AreaId)]) -> Chain<Person> {
+pub(crate) fn until_registered(grants: &[(Role, AreaId)]) -> Chain<Person> {
     let grants = grants.iter().map(|(role, area)| new_grant(*role, *area)).collect();
     let mut chain = Chain::default();
-    chain.commit(&chain.ask(&administrator(CITY), morning(), &register(1, grants)).unwrap());
+    chain
+        .commit(&chain.try_command(&administrator(CITY), morning(), &register(1, grants)).unwrap());
     chain
 }
 
-fn commands() -> Vec<(&'static str, Command)> {
+fn all_commands() -> Vec<(&'static str, Command)> {
     let until = morning() + minutes(60);
     vec![
         ("register", register(1, Vec::new())),
@@ -60,22 +61,22 @@ fn commands() -> Vec<(&'static str, Command)> {
 }
 
 fn hand_over(role: Role, area: AreaId, to: u128) -> Command {
-    Command::HandOver { role, area, to: person(to), reason: prose("岗位调整") }
+    Command::HandOver { role, area, to: person_id(to), reason: prose("岗位调整") }
 }
 
 fn take_over(grant: NewGrant) -> Command {
-    Command::TakeOver { grants: vec![grant], of: person(2) }
+    Command::TakeOver { grants: vec![grant], of: person_id(2) }
 }
 
 fn leave(to: Option<u128>) -> Command {
-    Command::Leave { reason: prose("退休"), to: to.map(person), alone: Vec::new() }
+    Command::Leave { reason: prose("退休"), to: to.map(person_id), alone: Vec::new() }
 }
 
 #[test]
 fn a_person_begins_once_and_only_by_registering() {
-    for (name, command) in commands() {
+    for (name, command) in all_commands() {
         let nobody = Chain::<Person>::default();
-        let asked = nobody.ask(&administrator(CITY), morning(), &command);
+        let asked = nobody.try_command(&administrator(CITY), morning(), &command);
         if name == "register" {
             assert!(asked.is_ok());
         } else {
@@ -83,8 +84,8 @@ fn a_person_begins_once_and_only_by_registering() {
             let wrong = Refusal::WrongState { flow: "person", state, command: name, possible };
             assert_eq!(asked.unwrap_err(), wrong);
         }
-        let known = registered(&[(Role::Hotline, CITY)]);
-        match known.ask(&administrator(CITY), morning(), &command) {
+        let known = until_registered(&[(Role::Hotline, CITY)]);
+        match known.try_command(&administrator(CITY), morning(), &command) {
             Ok(change) => assert_eq!(change.entry.name, name),
             Err(refusal) => {
                 let expected = match name {
@@ -105,8 +106,8 @@ fn an_administrator_grants_and_revokes_within_the_own_area() {
     let outside =
         Refusal::NotPermitted { permission: Permission::ManagePeople, area: "西区".to_owned() };
     let by = administrator(DISTRICT);
-    let known = registered(&[(Role::GridWorker, GRID), (Role::Hotline, DISTRICT_BESIDE)]);
-    let ask = |command: Command| known.ask(&by, morning(), &command);
+    let known = until_registered(&[(Role::GridWorker, GRID), (Role::Hotline, DISTRICT_BESIDE)]);
+    let ask = |command: Command| known.try_command(&by, morning(), &command);
     let there = new_grant(Role::GridWorker, DISTRICT_BESIDE);
     assert_eq!(ask(Command::Grant { grant: there.clone() }).unwrap_err(), outside);
     assert!(ask(Command::Grant { grant: new_grant(Role::GridWorker, STREET) }).is_ok());
@@ -116,7 +117,7 @@ fn an_administrator_grants_and_revokes_within_the_own_area() {
     assert_eq!(revoked.state.grants.len(), 1);
     assert_eq!(revoked.state.grants[0].role, Role::Hotline);
     let nobody = Chain::<Person>::default();
-    let asked = nobody.ask(&by, morning(), &register(2, vec![there]));
+    let asked = nobody.try_command(&by, morning(), &register(2, vec![there]));
     assert_eq!(asked.unwrap_err(), outside);
     let unknown = ask(Command::Revoke { role: Role::Resident, area: CITY });
     assert_eq!(unknown.unwrap_err(), Refusal::NoSuchGrant);
@@ -128,39 +129,42 @@ fn an_administrator_grants_and_revokes_within_the_own_area() {
 /// to give.
 #[test]
 fn nobody_resets_the_password_of_somebody_with_power_beyond_the_own_area() {
-    let chief = registered(&[(Role::GridWorker, GRID), (Role::Administrator, CITY)]);
-    let asked = chief.ask(&administrator(DISTRICT), morning(), &Command::ResetPassword);
+    let chief = until_registered(&[(Role::GridWorker, GRID), (Role::Administrator, CITY)]);
+    let asked = chief.try_command(&administrator(DISTRICT), morning(), &Command::ResetPassword);
     let (permission, area) = (Permission::ManagePeople, "示范市".to_owned());
     assert_eq!(asked.unwrap_err(), Refusal::NotPermitted { permission, area });
-    assert!(chief.ask(&administrator(CITY), morning(), &Command::ResetPassword).is_ok());
+    assert!(chief.try_command(&administrator(CITY), morning(), &Command::ResetPassword).is_ok());
     let oneself = actor(1, "本人", &[]);
-    assert!(chief.ask(&oneself, morning(), &Command::ResetPassword).is_ok());
-    let worker = registered(&[(Role::GridWorker, GRID), (Role::CommunityOfficer, COMMUNITY)]);
-    assert!(worker.ask(&administrator(DISTRICT), morning(), &Command::ResetPassword).is_ok());
-    let stranger = worker.ask(&administrator(DISTRICT_BESIDE), morning(), &Command::ResetPassword);
+    assert!(chief.try_command(&oneself, morning(), &Command::ResetPassword).is_ok());
+    let worker = until_registered(&[(Role::GridWorker, GRID), (Role::CommunityOfficer, COMMUNITY)]);
+    assert!(
+        worker.try_command(&administrator(DISTRICT), morning(), &Command::ResetPassword).is_ok()
+    );
+    let stranger =
+        worker.try_command(&administrator(DISTRICT_BESIDE), morning(), &Command::ResetPassword);
     assert!(matches!(stranger, Err(Refusal::NotPermitted { .. })));
 }
 
 #[test]
 fn a_period_ends_after_it_begins_and_grants_are_bounded() {
-    let known = registered(&[(Role::Hotline, CITY)]);
+    let known = until_registered(&[(Role::Hotline, CITY)]);
     let by = administrator(CITY);
     let until = |at| {
         let grant = NewGrant { until: Some(at), ..new_grant(Role::GridWorker, GRID) };
-        known.ask(&by, morning(), &Command::Grant { grant })
+        known.try_command(&by, morning(), &Command::Grant { grant })
     };
     assert_eq!(until(morning()).unwrap_err(), Refusal::EmptyPeriod);
     let change = until(morning() + minutes(1)).unwrap();
-    assert!(change.state.grants[1].holds(morning()));
-    assert!(!change.state.grants[1].holds(morning() + minutes(1)), "the end is exclusive");
+    assert!(change.state.grants[1].holds_at(morning()));
+    assert!(!change.state.grants[1].holds_at(morning() + minutes(1)), "the end is exclusive");
     let each = || all_areas().into_iter().flat_map(|area| FIELD.map(|role| (role, area)));
     let many: Vec<_> = each().take(Person::MAX_GRANTS).collect();
     let grant = Command::Grant { grant: new_grant(Role::Hotline, CITY) };
     let full = Refusal::TooManyGrants { max: Person::MAX_GRANTS };
-    assert_eq!(registered(&many).ask(&by, morning(), &grant).unwrap_err(), full);
+    assert_eq!(until_registered(&many).try_command(&by, morning(), &grant).unwrap_err(), full);
     let more = each().take(Person::MAX_GRANTS + 1);
     let more: Vec<_> = more.map(|(role, area)| new_grant(role, area)).collect();
-    let asked = Chain::<Person>::default().ask(&by, morning(), &register(2, more));
+    let asked = Chain::<Person>::default().try_command(&by, morning(), &register(2, more));
     assert_eq!(asked.unwrap_err(), full);
 }
 
@@ -176,7 +180,7 @@ const FIELD: [Role; 6] = [
 
 #[test]
 fn nobody_changes_the_own_rights() {
-    let oneself = registered(&[(Role::Administrator, CITY), (Role::GridWorker, GRID)]);
+    let oneself = until_registered(&[(Role::Administrator, CITY), (Role::GridWorker, GRID)]);
     let by = actor(1, "本人", &[(Role::Administrator, CITY)]);
     for command in [
         Command::Grant { grant: new_grant(Role::StreetLeader, STREET) },
@@ -186,7 +190,7 @@ fn nobody_changes_the_own_rights() {
         Command::Suspend { reason: prose("休假") },
         leave(Some(2)),
     ] {
-        let asked = oneself.ask(&by, morning(), &command);
+        let asked = oneself.try_command(&by, morning(), &command);
         assert_eq!(asked.unwrap_err(), Refusal::OwnRights, "{command:?}");
     }
 }
@@ -194,23 +198,23 @@ fn nobody_changes_the_own_rights() {
 #[test]
 fn who_grants_does_not_audit() {
     let by = administrator(CITY);
-    let known = registered(&[(Role::Administrator, DISTRICT)]);
-    let audit = |grant: NewGrant| known.ask(&by, morning(), &Command::Grant { grant });
+    let known = until_registered(&[(Role::Administrator, DISTRICT)]);
+    let audit = |grant: NewGrant| known.try_command(&by, morning(), &Command::Grant { grant });
     let refused = audit(new_grant(Role::Auditor, CITY)).unwrap_err();
     let (held, asked) = (Role::Administrator, Role::Auditor);
     assert_eq!(refused, Refusal::RolesApart { held, asked });
     let both = register(2, vec![new_grant(asked, GRID), new_grant(held, DISTRICT_BESIDE)]);
-    let begun = Chain::<Person>::default().ask(&by, morning(), &both);
+    let begun = Chain::<Person>::default().try_command(&by, morning(), &both);
     assert_eq!(begun.unwrap_err(), Refusal::RolesApart { held: asked, asked: held });
     // One after the other is no conflict.
     let day = morning() + minutes(1440);
     let short = Command::Grant {
         grant: NewGrant { until: Some(day), ..new_grant(Role::Administrator, CITY) },
     };
-    let mut chain = registered(&[(Role::Hotline, CITY)]);
-    chain.commit(&chain.ask(&by, morning(), &short).unwrap());
+    let mut chain = until_registered(&[(Role::Hotline, CITY)]);
+    chain.commit(&chain.try_command(&by, morning(), &short).unwrap());
     let later = NewGrant { from: Some(day), ..new_grant(Role::Auditor, CITY) };
-    assert!(chain.ask(&by, morning(), &Command::Grant { grant: later }).is_ok());
+    assert!(chain.try_command(&by, morning(), &Command::Grant { grant: later }).is_ok());
 }
 
 #[test]
@@ -218,9 +222,9 @@ fn a_role_is_renewed_not_doubled() {
     let by = administrator(CITY);
     let day = |n: i64| morning() + minutes(1440 * n);
     let grant = |from, until| NewGrant { from, until, ..new_grant(Role::GridWorker, GRID) };
-    let mut chain = registered(&[]);
+    let mut chain = until_registered(&[]);
     let mut give = |asked: NewGrant| {
-        let change = chain.ask(&by, morning(), &Command::Grant { grant: asked }).unwrap();
+        let change = chain.try_command(&by, morning(), &Command::Grant { grant: asked }).unwrap();
         chain.commit(&change);
         let periods = change.state.grants.iter().map(|held| (held.from, held.until));
         periods.collect::<Vec<_>>()
@@ -234,35 +238,35 @@ fn a_role_is_renewed_not_doubled() {
 #[test]
 fn leaving_ends_everything_and_needs_a_successor_where_work_is_open() {
     let by = administrator(CITY);
-    let known = registered(&[(Role::GridWorker, GRID), (Role::CommunityOfficer, COMMUNITY)]);
+    let known = until_registered(&[(Role::GridWorker, GRID), (Role::CommunityOfficer, COMMUNITY)]);
     let alone = vec!["枫林一格".to_owned()];
     let asked = |to: Option<u128>| Command::Leave {
         reason: prose("退休"),
-        to: to.map(person),
+        to: to.map(person_id),
         alone: alone.clone(),
     };
-    let refused = known.ask(&by, morning(), &asked(None)).unwrap_err();
+    let refused = known.try_command(&by, morning(), &asked(None)).unwrap_err();
     assert_eq!(refused, Refusal::OpenWork { units: alone.clone() });
-    let left = known.ask(&by, morning(), &asked(Some(2))).unwrap().state;
+    let left = known.try_command(&by, morning(), &asked(Some(2))).unwrap().state;
     assert_eq!((left.standing, left.grants.len()), (Standing::Left, 0));
-    assert!(left.actor(by.tenant, &Powers::shipped()).is_none());
-    let beside = known.ask(&administrator(DISTRICT_BESIDE), morning(), &leave(None));
+    assert!(left.to_actor(by.tenant, &Powers::built_in()).is_none());
+    let beside = known.try_command(&administrator(DISTRICT_BESIDE), morning(), &leave(None));
     assert!(matches!(beside, Err(Refusal::NotPermitted { .. })));
 }
 
 #[test]
 fn a_closed_account_acts_as_nobody_until_it_is_opened_again() {
     let by = administrator(CITY);
-    let mut chain = registered(&[(Role::GridWorker, GRID)]);
-    let powers = Powers::shipped();
+    let mut chain = until_registered(&[(Role::GridWorker, GRID)]);
+    let powers = Powers::built_in();
     for (command, acts) in
         [(Command::Suspend { reason: prose("借调") }, false), (Command::Reinstate, true)]
     {
-        let change = chain.ask(&by, morning(), &command).unwrap();
-        assert_eq!(change.state.actor(by.tenant, &powers).is_some(), acts);
+        let change = chain.try_command(&by, morning(), &command).unwrap();
+        assert_eq!(change.state.to_actor(by.tenant, &powers).is_some(), acts);
         assert_eq!(change.state.grants.len(), 1, "grants rest, they are not lost");
         chain.commit(&change);
-        let again = chain.ask(&by, morning(), &command);
+        let again = chain.try_command(&by, morning(), &command);
         assert!(matches!(again, Err(Refusal::WrongState { .. })));
     }
 }
@@ -272,26 +276,28 @@ fn only_an_administrator_who_stays_takes_the_rights_of_another() {
     let stand = |over: AreaId| Command::Stand { over: vec![over] };
     let of = |chain: &Chain<Person>, over| {
         let by = actor(1, "本人", &[(Role::Administrator, CITY)]);
-        chain.ask(&by, morning(), &stand(over)).is_ok()
+        chain.try_command(&by, morning(), &stand(over)).is_ok()
     };
-    let chief = registered(&[(Role::Administrator, DISTRICT)]);
+    let chief = until_registered(&[(Role::Administrator, DISTRICT)]);
     assert!(of(&chief, DISTRICT) && of(&chief, GRID));
     assert!(!of(&chief, CITY) && !of(&chief, DISTRICT_BESIDE));
     let until = Some(morning() + minutes(1440));
     let grant = NewGrant { until, ..new_grant(Role::Administrator, CITY) };
     let mut passing = Chain::<Person>::default();
-    passing
-        .commit(&passing.ask(&administrator(CITY), morning(), &register(1, vec![grant])).unwrap());
+    passing.commit(
+        &passing.try_command(&administrator(CITY), morning(), &register(1, vec![grant])).unwrap(),
+    );
     assert!(!of(&passing, CITY), "whose own right ends by itself leaves nobody");
-    assert!(!of(&registered(&[(Role::GridWorker, GRID)]), CITY));
+    assert!(!of(&until_registered(&[(Role::GridWorker, GRID)]), CITY));
 }
 
 #[test]
 fn a_shift_is_bounded_and_ends_with_the_right_it_rests_on() {
     let oneself = actor(1, "本人", &[(Role::GridWorker, GRID)]);
-    let mut chain = registered(&[(Role::GridWorker, GRID)]);
+    let mut chain = until_registered(&[(Role::GridWorker, GRID)]);
     let start = |area, until| Command::StartShift { area, until: morning() + minutes(until) };
-    let ask = |chain: &Chain<Person>, command: &Command| chain.ask(&oneself, morning(), command);
+    let ask =
+        |chain: &Chain<Person>, command: &Command| chain.try_command(&oneself, morning(), command);
     let most = 60 * Shift::MAX_HOURS;
     let long = ask(&chain, &start(GRID, most + 1)).unwrap_err();
     assert_eq!(long, Refusal::ShiftTooLong { hours: Shift::MAX_HOURS });
@@ -301,11 +307,11 @@ fn a_shift_is_bounded_and_ends_with_the_right_it_rests_on() {
     assert_eq!(ask(&chain, &Command::EndShift).unwrap_err(), Refusal::NotOnDuty);
     chain.commit(&ask(&chain, &start(GRID, most)).unwrap());
     let state = &chain.stored.as_ref().unwrap().state;
-    assert!(state.on_duty(morning()).is_some());
-    assert!(state.on_duty(morning() + minutes(most)).is_none(), "the end is exclusive");
+    assert!(state.current_shift(morning()).is_some());
+    assert!(state.current_shift(morning() + minutes(most)).is_none(), "the end is exclusive");
     assert!(ask(&chain, &Command::EndShift).unwrap().state.shift.is_none());
     let revoke = Command::Revoke { role: Role::GridWorker, area: GRID };
-    let revoked = chain.ask(&administrator(CITY), morning(), &revoke).unwrap();
+    let revoked = chain.try_command(&administrator(CITY), morning(), &revoke).unwrap();
     assert!(revoked.state.shift.is_none());
 }
 
@@ -315,25 +321,25 @@ fn any_command(dice: &mut Dice, number: u128, at: Instant, held: &[Grant]) -> Co
     let mut grant = || NewGrant {
         role: dice.pick(&roles),
         area: dice.pick(&all_areas()),
-        from: dice.maybe(20).then(|| morning() + minutes(dice.pick(&[-10, 60, 500_000]))),
-        until: dice.maybe(30).then(|| morning() + minutes(dice.pick(&[-10, 60, 500_000]))),
+        from: dice.roll_percent(20).then(|| morning() + minutes(dice.pick(&[-10, 60, 500_000]))),
+        until: dice.roll_percent(30).then(|| morning() + minutes(dice.pick(&[-10, 60, 500_000]))),
         post: None,
     };
     let (mut one, grants) = (grant(), (0..3).map(|_| grant()).collect());
-    if !held.is_empty() && dice.maybe(60) {
+    if !held.is_empty() && dice.roll_percent(60) {
         let held = dice.pick(held);
         (one.role, one.area) = (held.role, held.over.id);
     }
     let until = at + minutes(dice.pick(&[-1, 900, 900, 5_000]));
-    match dice.below(24) {
+    match dice.roll_below(24) {
         0 | 1 => register(number, grants),
         2..=6 => Command::Grant { grant: one },
         7 => Command::Revoke { role: one.role, area: one.area },
         8 => hand_over(one.role, one.area, 2),
-        9 => Command::TakeOver { grants, of: person(2) },
+        9 => Command::TakeOver { grants, of: person_id(2) },
         10 => Command::Suspend { reason: prose("借调") },
         11 | 12 => Command::Reinstate,
-        13 => leave(dice.maybe(50).then_some(2)),
+        13 => leave(dice.roll_percent(50).then_some(2)),
         14 => Command::Stand { over: vec![one.area] },
         15..=18 => Command::StartShift { area: one.area, until },
         19..=21 => Command::EndShift,
@@ -343,11 +349,11 @@ fn any_command(dice: &mut Dice, number: u128, at: Instant, held: &[Grant]) -> Co
 }
 
 /// What holds of everybody at any time.
-fn sound(state: &Person) {
+fn check_person(state: &Person) {
     for (index, one) in state.grants.iter().enumerate() {
         assert!(one.until.is_none_or(|until| one.from < until));
         for other in state.grants.iter().skip(index + 1).filter(|other| other.overlaps(one)) {
-            assert!(!other.is(one.role, one.over.id), "one role over one area at one time");
+            assert!(!other.is_for(one.role, one.over.id), "one role over one area at one time");
             let pair = [one.role, other.role];
             let apart = pair.contains(&Role::Administrator) && pair.contains(&Role::Auditor);
             assert!(!apart, "{pair:?}");
@@ -361,26 +367,26 @@ fn sound(state: &Person) {
 #[test]
 fn people_keep_what_was_granted_and_not_revoked() {
     let accepted = RefCell::new(BTreeSet::new());
-    let walked = runner(100).run(&steps(60), |steps| {
-        let mut ledger = Ledger::<Person>::under(&super::world::WORLD.rules);
+    let walked = new_runner(100).run(&any_steps(60), |steps| {
+        let mut ledger = Ledger::<Person>::with_rules(&super::world::WORLD.rules);
         let chiefs = [CITY, CITY, DISTRICT, STREET].map(administrator);
-        let powers = Powers::shipped();
+        let powers = Powers::built_in();
         let mut at = morning();
         for (seed, gap) in steps {
             at += minutes(gap % 400);
             let mut dice = Dice(seed);
             let state = ledger.chain.stored.as_ref().map(|stored| &stored.state);
-            let oneself = state.and_then(|person| person.actor(super::world::TENANT, &powers));
+            let oneself = state.and_then(|person| person.to_actor(super::world::TENANT, &powers));
             let by = match oneself {
-                Some(oneself) if dice.maybe(40) => oneself,
-                _ if dice.maybe(90) => dice.pick(&chiefs),
-                _ => dice.pick(&cast()),
+                Some(oneself) if dice.roll_percent(40) => oneself,
+                _ if dice.roll_percent(90) => dice.pick(&chiefs),
+                _ => dice.pick(&new_cast()),
             };
             let held = state.map(|person| person.grants.clone()).unwrap_or_default();
             let command = any_command(&mut dice, 7, at, &held);
-            let Ok(change) = ledger.chain.ask(&by, at, &command) else { continue };
+            let Ok(change) = ledger.chain.try_command(&by, at, &command) else { continue };
             let before = state.map_or(0, |person| person.grants.len());
-            let name = Person::name(&command);
+            let name = Person::command_name(&command);
             let (state, after) = (&change.state, change.state.grants.len());
             match name {
                 "grant" => assert!(after > 0),
@@ -388,14 +394,14 @@ fn people_keep_what_was_granted_and_not_revoked() {
                 "leave" => assert_eq!(after, 0),
                 _ => assert!(["register", "take_over"].contains(&name) || after == before),
             }
-            sound(state);
-            if let Some(actor) = state.actor(by.tenant, &powers) {
-                assert_eq!((actor.person, &actor.grants), (person(7), &state.grants));
+            check_person(state);
+            if let Some(actor) = state.to_actor(by.tenant, &powers) {
+                assert_eq!((actor.person, &actor.grants), (person_id(7), &state.grants));
             }
-            ledger.write(&change, Urgency::Normal);
+            ledger.write_change(&change, Urgency::Normal);
             accepted.borrow_mut().insert(name);
         }
-        ledger.close();
+        ledger.check_history();
         Ok(())
     });
     if let Err(failure) = walked {
@@ -408,11 +414,11 @@ fn people_keep_what_was_granted_and_not_revoked() {
 fn a_resident_has_no_name_in_the_journal() {
     let registered = |grants| {
         let by = administrator(CITY);
-        Chain::<Person>::default().ask(&by, morning(), &register(1, grants)).unwrap()
+        Chain::<Person>::default().try_command(&by, morning(), &register(1, grants)).unwrap()
     };
     for grants in [Vec::new(), vec![new_grant(Role::Resident, CITY)]] {
         let change = registered(grants);
-        assert!(change.state.is_nameless() && !change.state.in_office());
+        assert!(change.state.is_nameless() && !change.state.is_staff());
         assert!(!change.entry.events.contains("新同事"), "{}", change.entry.events);
     }
     let both = vec![new_grant(Role::Resident, CITY), new_grant(Role::GridWorker, GRID)];

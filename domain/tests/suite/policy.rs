@@ -13,8 +13,8 @@ use domain::{
     rules::{
         obligation::Duty,
         refusal::Refusal,
-        rulebook::{Conduct, Rules},
-        sla::{Known, Matrix},
+        rulebook::{HandlingRules, Rules},
+        sla::{Matrix, References},
     },
 };
 use uuid::Uuid;
@@ -33,13 +33,13 @@ fn publish(document: Document) -> Command {
     Command::Publish { tenant: TENANT, document, note: prose("试行半年") }
 }
 
-fn ask(chain: &Chain<Policy>, document: Document) -> Result<Change<Policy>, Refusal> {
+fn try_publish(chain: &Chain<Policy>, document: Document) -> Result<Change<Policy>, Refusal> {
     let administrator = actor(30, "蒋管理", &[(Role::Administrator, CITY)]);
-    chain.ask(&administrator, morning(), &publish(document))
+    chain.try_command(&administrator, morning(), &publish(document))
 }
 
-fn faults(document: Document) -> Vec<(String, &'static str)> {
-    match ask(&Chain::default(), document) {
+fn find_faults(document: Document) -> Vec<(String, &'static str)> {
+    match try_publish(&Chain::default(), document) {
         Err(Refusal::Unsound { faults }) => {
             faults.into_iter().map(|fault| (fault.pointer(), fault.code)).collect()
         }
@@ -50,7 +50,7 @@ fn faults(document: Document) -> Vec<(String, &'static str)> {
 #[test]
 fn whatever_is_shipped_can_be_published() {
     for kind in PolicyKind::ALL.iter().copied() {
-        let change = ask(&Chain::default(), Document::shipped(kind)).unwrap();
+        let change = try_publish(&Chain::default(), Document::standard(kind)).unwrap();
         assert_eq!(change.state.document.kind(), kind);
         assert_eq!(change.state.id, Policy::id_of(TENANT, kind));
         assert!(change.opened.is_empty() && change.state.obligations().is_empty());
@@ -61,15 +61,15 @@ fn whatever_is_shipped_can_be_published() {
 fn each_edition_says_who_when_and_why_and_has_a_number() {
     let mut chain = Chain::<Policy>::default();
     for edition in 1..=3_u32 {
-        let conduct = Conduct { returns: edition, ..Conduct::default() };
-        let change = ask(&chain, Document::Conduct(conduct.clone())).unwrap();
+        let conduct = HandlingRules { returns: edition, ..HandlingRules::default() };
+        let change = try_publish(&chain, Document::Conduct(conduct.clone())).unwrap();
         assert_eq!(change.entry.seq, i64::from(edition));
         assert_eq!(change.state.document, Document::Conduct(conduct));
         assert_eq!((change.state.by_name.as_str(), change.state.at), ("蒋管理", morning()));
         assert_eq!(change.state.note, prose("试行半年"));
         chain.commit(&change);
     }
-    assert_eq!(domain::core::journal::verify(&chain.entries), Ok(chain.stored.unwrap().head));
+    assert_eq!(domain::core::journal::verify_chain(&chain.entries), Ok(chain.stored.unwrap().head));
 }
 
 #[test]
@@ -89,7 +89,11 @@ fn only_who_manages_the_rules_of_the_whole_tenant_publishes() {
     for role in Role::ALL.iter().copied() {
         for over in [CITY, DISTRICT] {
             let by = actor(31, "某人", &[(role, over)]);
-            let asked = chain.ask(&by, morning(), &publish(Document::shipped(PolicyKind::Conduct)));
+            let asked = chain.try_command(
+                &by,
+                morning(),
+                &publish(Document::standard(PolicyKind::Conduct)),
+            );
             let may = role == Role::Administrator && over == CITY;
             assert_eq!(asked.is_ok(), may, "{role:?} {over:?}");
         }
@@ -98,10 +102,10 @@ fn only_who_manages_the_rules_of_the_whole_tenant_publishes() {
 
 #[test]
 fn a_conduct_out_of_range_is_refused_at_its_place() {
-    let with = |change: fn(&mut Conduct)| {
-        let mut conduct = Conduct::default();
+    let with = |change: fn(&mut HandlingRules)| {
+        let mut conduct = HandlingRules::default();
         change(&mut conduct);
-        faults(Document::Conduct(conduct))
+        find_faults(Document::Conduct(conduct))
     };
     let at = |pointer: &str| vec![(pointer.to_owned(), "out_of_range")];
     assert_eq!(with(|c| c.reopen_days = 367), at("/reopen_days"));
@@ -118,11 +122,11 @@ fn a_conduct_out_of_range_is_refused_at_its_place() {
 
 #[test]
 fn a_faulty_document_of_any_kind_changes_nothing() {
-    let Document::Calendar(mut calendar) = Document::shipped(PolicyKind::Calendar) else {
+    let Document::Calendar(mut calendar) = Document::standard(PolicyKind::Calendar) else {
         panic!()
     };
     calendar.schedules.push(calendar.schedules[0].clone());
-    let Document::Whistling(mut whistling) = Document::shipped(PolicyKind::Whistling) else {
+    let Document::Whistling(mut whistling) = Document::standard(PolicyKind::Whistling) else {
         panic!()
     };
     whistling.ranks[0].blowers.clear();
@@ -130,7 +134,7 @@ fn a_faulty_document_of_any_kind_changes_nothing() {
     for document in
         [Document::Calendar(calendar), Document::Whistling(whistling), Document::Deadlines(matrix)]
     {
-        let found = faults(document);
+        let found = find_faults(document);
         assert!(!found.is_empty());
         assert!(
             found.iter().all(|(pointer, _)| pointer.is_empty() || pointer.starts_with('/')),
@@ -142,45 +146,49 @@ fn a_faulty_document_of_any_kind_changes_nothing() {
 /// Which edition a clock was made by, and that it keeps it.
 #[test]
 fn a_clock_names_the_editions_it_was_made_by() {
-    let mut rules = Rules::shipped();
+    let mut rules = Rules::standard();
     let mut matrix = Matrix::standard();
     for row in matrix.rows.iter_mut().filter(|row| row.duty == Duty::Sign) {
         row.limit = Limit::hours(5);
     }
-    rules.enact(Document::Deadlines(matrix), 7, &Known::nothing());
-    rules.enact(Document::shipped(PolicyKind::Calendar), 3, &Known::nothing());
+    rules.enact_document(Document::Deadlines(matrix), 7, &References::new_empty());
+    rules.enact_document(Document::standard(PolicyKind::Calendar), 3, &References::new_empty());
     let rules: &'static Rules = Box::leak(Box::new(rules));
-    let script = Script::begun(rules, COMMUNITY).other(&dispatch(GRID));
-    let sign = script.owed(Duty::Sign).term;
+    let script = Script::with_rules(rules, COMMUNITY).then_other(&dispatch(GRID));
+    let sign = script.first_obligation(Duty::Sign).term;
     assert_eq!((sign.rules, sign.calendar, sign.limit), (7, 3, Limit::hours(5)));
-    let mut before = Script::dispatched();
-    let old = before.owed(Duty::Sign).term;
+    let mut before = Script::until_dispatched();
+    let old = before.first_obligation(Duty::Sign).term;
     before.chain.rules = rules;
     let comment = before.then(&almighty(5), &super::script::comment());
-    assert_eq!(comment.owed(Duty::Sign).term, old, "a new edition moves no clock that runs");
+    assert_eq!(
+        comment.first_obligation(Duty::Sign).term,
+        old,
+        "a new edition moves no clock that runs"
+    );
     assert_eq!((old.rules, old.calendar), (0, 0));
 }
 
 #[test]
 fn a_new_edition_is_in_force_from_the_next_command_on() {
-    let mut rules = Rules::shipped();
-    let conduct = Conduct { verify_before_filing: true, ..Conduct::default() };
-    rules.enact(Document::Conduct(conduct), 1, &Known::nothing());
-    let told = reports::told(Box::leak(Box::new(rules)));
+    let mut rules = Rules::standard();
+    let conduct = HandlingRules { verify_before_filing: true, ..HandlingRules::default() };
+    rules.enact_document(Document::Conduct(conduct), 1, &References::new_empty());
+    let told = reports::until_submitted_under(Box::leak(Box::new(rules)));
     assert_eq!(told.state().obligations()[0].duty, Duty::Confirm);
     assert!(!WORLD.rules.conduct.verify_before_filing);
 }
 
 /// The shipped rules with the holidays of two years that nobody knew.
 pub(crate) fn knowing_2029() -> &'static Rules {
-    let Document::Calendar(mut book) = Document::shipped(PolicyKind::Calendar) else { panic!() };
+    let Document::Calendar(mut book) = Document::standard(PolicyKind::Calendar) else { panic!() };
     for (year, date) in [(2029, "2029-12-24"), (2030, "2030-01-01")] {
         let day = format!(r#"{{"name":"假","date":"{date}","isOffDay":true}}"#);
         let text = format!(r#"{{"year":{year},"papers":["1"],"days":[{day}]}}"#);
         book.years.insert(year, HolidayYear::parse(&text).unwrap());
     }
-    let mut rules = Rules::shipped();
-    rules.enact(Document::Calendar(book), 4, &Known::nothing());
+    let mut rules = Rules::standard();
+    rules.enact_document(Document::Calendar(book), 4, &References::new_empty());
     Box::leak(Box::new(rules))
 }
 
@@ -188,21 +196,21 @@ pub(crate) fn knowing_2029() -> &'static Rules {
 #[test]
 fn a_provisional_end_is_computed_anew_when_the_year_is_known() {
     let start = Utc.with_ymd_and_hms(2029, 12, 20, 2, 0, 0).unwrap();
-    let filed = Script::filed().until(start).other(&dispatch(GRID));
-    let before = filed.owed(Duty::Handle).term;
-    assert!(before.provisional && !filed.owed(Duty::Sign).term.provisional);
+    let filed = Script::until_filed().wait_until(start).then_other(&dispatch(GRID));
+    let before = filed.first_obligation(Duty::Handle).term;
+    assert!(before.provisional && !filed.first_obligation(Duty::Sign).term.provisional);
     let recompute = domain::flows::case::Command::Recompute;
-    let asked = filed.chain.ask(&system(), filed.at, &recompute);
+    let asked = filed.chain.try_command(&system(), filed.at, &recompute);
     assert_eq!(asked.unwrap_err(), Refusal::NothingDue, "nothing new is known");
     let mut known = filed;
     known.chain.rules = knowing_2029();
-    let nobody = known.refusal(3, &recompute);
+    let nobody = known.expect_refusal(3, &recompute);
     assert!(matches!(nobody, Refusal::NotPermitted { .. }), "only the system");
-    let (known, change) = known.now(&system(), &recompute);
-    let after = known.owed(Duty::Handle).term;
+    let (known, change) = known.act_now(&system(), &recompute);
+    let after = known.first_obligation(Duty::Handle).term;
     assert!(!after.provisional && after.due_at > before.due_at);
     assert_eq!((after.calendar, after.rules, after.no), (4, before.rules, before.no));
     assert_eq!(change.moved.len(), 1);
-    let again = known.chain.ask(&system(), known.at, &recompute);
+    let again = known.chain.try_command(&system(), known.at, &recompute);
     assert_eq!(again.unwrap_err(), Refusal::NothingDue, "once");
 }

@@ -14,7 +14,9 @@ use domain::{
     flows::{
         case::{Outcome, Stage, lifecycle::StageName, state::Case},
         intake::{self, Correction},
-        report::{Command, Draft, Handled, MOVES, Redirect, Report, StatusName, Verb, possible},
+        report::{
+            Command, Draft, Handled, MOVES, Redirect, Report, StatusName, Verb, possible_commands,
+        },
     },
     people::actor::{Actor, Role},
     rules::{
@@ -28,10 +30,10 @@ use uuid::Uuid;
 
 use super::{
     script::{OTHER, SPOT, Script, WORKER, comment},
-    table::{aligned, committed, row},
+    table::{align_rows, check_snapshot, row},
     world::{
-        CITY, COMMUNITY, Chain, GRID, NOWHERE, STREET, URBAN, actor, almighty, conduct, context,
-        minutes, morning, prose, request,
+        CITY, COMMUNITY, Chain, GRID, NOWHERE, STREET, URBAN, actor, almighty, context, minutes,
+        morning, prose, request, with_conduct,
     },
 };
 
@@ -57,7 +59,7 @@ pub(crate) fn draft(number: u128) -> Draft {
     }
 }
 
-pub(crate) fn handled(number: u128) -> Draft {
+pub(crate) fn handled_draft(number: u128) -> Draft {
     let handled =
         Handled { case: case_id(number), result: prose("已放置警示牌并复位井盖") };
     Draft { handled: Some(handled), ..draft(number) }
@@ -68,26 +70,26 @@ pub(crate) fn case_id(number: u128) -> CaseId {
 }
 
 /// Told by somebody, by their own way.
-pub(crate) fn submitted(by: &Actor, draft: Draft) -> Chain<Report> {
+pub(crate) fn until_submitted(by: &Actor, draft: Draft) -> Chain<Report> {
     let mut chain = Chain::default();
-    let draft = Draft { channel: Channel::of(by, morning()), ..draft };
+    let draft = Draft { channel: Channel::default_for(by, morning()), ..draft };
     let submit = Command::Submit(Box::new(draft));
-    chain.commit(&chain.ask(by, morning(), &submit).unwrap());
+    chain.commit(&chain.try_command(by, morning(), &submit).unwrap());
     chain
 }
 
 /// Told by a resident, by these rules.
-pub(crate) fn told(rules: &'static Rules) -> Chain<Report> {
-    let mut chain = Chain::under(rules);
+pub(crate) fn until_submitted_under(rules: &'static Rules) -> Chain<Report> {
+    let mut chain = Chain::with_rules(rules);
     let draft = Draft { channel: Channel::Resident, ..draft(0) };
     let submit = Command::Submit(Box::new(draft));
-    chain.commit(&chain.ask(&almighty(WORKER), morning(), &submit).unwrap());
+    chain.commit(&chain.try_command(&almighty(WORKER), morning(), &submit).unwrap());
     chain
 }
 
 /// Somebody has to look before it is filed.
-pub(crate) fn confirming() -> Chain<Report> {
-    told(conduct(|conduct| conduct.verify_before_filing = true))
+pub(crate) fn until_confirming() -> Chain<Report> {
+    until_submitted_under(with_conduct(|conduct| conduct.verify_before_filing = true))
 }
 
 pub(crate) fn confirm(real: bool) -> Command {
@@ -106,24 +108,24 @@ pub(crate) fn refuse() -> Command {
     Command::Refuse { reason: prose("请拨打 110"), redirect: Redirect::Police }
 }
 
-fn after(command: &Command) -> Chain<Report> {
-    let mut chain = submitted(&almighty(WORKER), draft(0));
-    chain.commit(&chain.ask(&almighty(OTHER), morning(), command).unwrap());
+fn until_decided(command: &Command) -> Chain<Report> {
+    let mut chain = until_submitted(&almighty(WORKER), draft(0));
+    chain.commit(&chain.try_command(&almighty(OTHER), morning(), command).unwrap());
     chain
 }
 
-pub(crate) fn joined() -> Chain<Report> {
-    after(&join())
+pub(crate) fn until_joined() -> Chain<Report> {
+    until_decided(&join())
 }
 
-fn all() -> Vec<(StatusName, Chain<Report>)> {
+fn all_statuses() -> Vec<(StatusName, Chain<Report>)> {
     vec![
-        (StatusName::Confirming, confirming()),
-        (StatusName::Received, submitted(&almighty(WORKER), draft(0))),
-        (StatusName::Filed, after(&file())),
-        (StatusName::Joined, after(&join())),
-        (StatusName::Refused, after(&refuse())),
-        (StatusName::HandledOnTheSpot, submitted(&almighty(WORKER), handled(0))),
+        (StatusName::Confirming, until_confirming()),
+        (StatusName::Received, until_submitted(&almighty(WORKER), draft(0))),
+        (StatusName::Filed, until_decided(&file())),
+        (StatusName::Joined, until_decided(&join())),
+        (StatusName::Refused, until_decided(&refuse())),
+        (StatusName::HandledOnTheSpot, until_submitted(&almighty(WORKER), handled_draft(0))),
     ]
 }
 
@@ -138,19 +140,19 @@ fn every_status_answers_every_command_as_the_table_says() {
         (Verb::Confirm, confirm(true)),
         (Verb::Unjoin, Command::Unjoin),
     ];
-    for (status, chain) in all() {
+    for (status, chain) in all_statuses() {
         assert_eq!(chain.state().status.name(), status);
         let submit = Command::Submit(Box::new(draft(0)));
         let wrong = |command: &'static str| Refusal::WrongState {
             flow: "report",
             state: status.name(),
             command,
-            possible: possible(status),
+            possible: possible_commands(status),
         };
-        let asked = chain.ask(&almighty(OTHER), morning(), &submit);
+        let asked = chain.try_command(&almighty(OTHER), morning(), &submit);
         assert_eq!(asked.unwrap_err(), wrong("submit"));
         for (verb, command) in &commands {
-            match chain.ask(&almighty(OTHER), morning(), command) {
+            match chain.try_command(&almighty(OTHER), morning(), command) {
                 Ok(change) => {
                     seen.insert((status, *verb, change.state.status.name()));
                 }
@@ -160,7 +162,7 @@ fn every_status_answers_every_command_as_the_table_says() {
     }
     assert_eq!(seen, MOVES.iter().copied().collect());
     for (verb, command) in &commands {
-        let asked = Chain::<Report>::default().ask(&almighty(OTHER), morning(), command);
+        let asked = Chain::<Report>::default().try_command(&almighty(OTHER), morning(), command);
         let (state, command, possible) = ("none", verb.name(), Vec::new());
         let wrong = Refusal::WrongState { flow: "report", state, command, possible };
         assert_eq!(asked.unwrap_err(), wrong);
@@ -172,7 +174,7 @@ fn a_place_is_in_the_tenant_and_is_no_department() {
     let submit = |area: Option<AreaId>, point| {
         let draft = Draft { area, point, ..draft(0) };
         let command = Command::Submit(Box::new(draft));
-        Chain::<Report>::default().ask(&almighty(WORKER), morning(), &command).unwrap_err()
+        Chain::<Report>::default().try_command(&almighty(WORKER), morning(), &command).unwrap_err()
     };
     let somewhere = draft(0).point;
     assert_eq!(submit(None, somewhere), Refusal::OutsideTenant);
@@ -188,7 +190,7 @@ fn a_wrong_clock_is_marked_and_an_impossible_one_refused() {
     let submit = |client_at: Instant| {
         let draft = Draft { client_at: Some(client_at), ..draft(0) };
         let command = Command::Submit(Box::new(draft));
-        Chain::<Report>::default().ask(&by, morning(), &command)
+        Chain::<Report>::default().try_command(&by, morning(), &command)
     };
     let marked = |ahead: i64| submit(morning() + minutes(ahead)).unwrap().state.clock_ahead;
     assert!(!marked(0) && !marked(2) && !marked(-60 * 24 * 90));
@@ -206,14 +208,14 @@ fn an_unknown_category_is_refused_wherever_it_is_given() {
     let unknown = Refusal::UnknownCategory { code: "Z99".to_owned() };
     let draft = Draft { category: Some(code.clone()), ..draft(0) };
     let submit = Command::Submit(Box::new(draft));
-    let asked = Chain::<Report>::default().ask(&almighty(WORKER), morning(), &submit);
+    let asked = Chain::<Report>::default().try_command(&almighty(WORKER), morning(), &submit);
     assert_eq!(asked.unwrap_err(), unknown);
-    let report = submitted(&almighty(WORKER), super::report::draft(0));
+    let report = until_submitted(&almighty(WORKER), super::report::draft(0));
     let correction = Correction { category: Some(code), ..Correction::default() };
     let by = almighty(OTHER);
     let context = context(&by, morning());
     let stored = report.stored.as_ref().unwrap();
-    let asked = intake::file(stored, case_id(1), correction, request(1), context);
+    let asked = intake::file_report(stored, case_id(1), correction, request(1), context);
     assert_eq!(asked.unwrap_err(), unknown);
     let known: &Category = super::world::WORLD.catalogue.get("A01").unwrap();
     assert_eq!(known.code, "A01");
@@ -221,7 +223,7 @@ fn an_unknown_category_is_refused_wherever_it_is_given() {
 
 #[test]
 fn filing_takes_the_corrections_into_the_case_and_leaves_the_report() {
-    let report = submitted(&almighty(WORKER), Draft { category: None, ..draft(0) });
+    let report = until_submitted(&almighty(WORKER), Draft { category: None, ..draft(0) });
     let correction = Correction {
         category: Code::try_from("A01").ok(),
         title: Some(super::world::line("井盖缺失")),
@@ -229,7 +231,7 @@ fn filing_takes_the_corrections_into_the_case_and_leaves_the_report() {
         ..Correction::default()
     };
     let by = almighty(OTHER);
-    let (told, opened) = intake::file(
+    let (told, opened) = intake::file_report(
         report.stored.as_ref().unwrap(),
         case_id(1),
         correction,
@@ -251,7 +253,8 @@ fn filing_takes_the_corrections_into_the_case_and_leaves_the_report() {
 #[test]
 fn what_was_handled_on_the_spot_is_a_closed_case_at_once() {
     let worker = actor(1, "王网格", &[(Role::GridWorker, GRID)]);
-    let asked = intake::submit(handled(0), request(1), context(&worker, morning())).unwrap();
+    let asked =
+        intake::submit_report(handled_draft(0), request(1), context(&worker, morning())).unwrap();
     let (report, case) = (asked.0, asked.1.unwrap());
     assert_eq!(report.state.status.case(), Some(case.state.id));
     assert!(report.opened.is_empty() && case.opened.is_empty());
@@ -259,19 +262,19 @@ fn what_was_handled_on_the_spot_is_a_closed_case_at_once() {
     assert_eq!(closing.outcome, Outcome::SelfHandled);
     assert_eq!(closing.reopen_until, morning() + chrono::Duration::days(15));
     let resident = actor(2, "居民", &[(Role::Resident, CITY)]);
-    let asked = intake::submit(handled(0), request(1), context(&resident, morning()));
+    let asked = intake::submit_report(handled_draft(0), request(1), context(&resident, morning()));
     assert!(matches!(asked, Err(Refusal::NotPermitted { .. })));
 }
 
 #[test]
 fn a_joined_reporter_follows_the_case_to_its_end() {
     let resident = actor(2, "李居民", &[(Role::Resident, CITY)]);
-    let report = submitted(&resident, draft(9));
-    let script = Script::handling();
+    let report = until_submitted(&resident, draft(9));
+    let script = Script::until_handling();
     let by = almighty(OTHER);
     let join = |script: &Script| {
         let stored = (report.stored.as_ref().unwrap(), script.chain.stored.as_ref().unwrap());
-        intake::join(stored.0, stored.1, request(1), context(&by, script.at))
+        intake::join_report(stored.0, stored.1, request(1), context(&by, script.at))
     };
     let (told, case) = join(&script).unwrap();
     assert_eq!(told.state.status.name(), StatusName::Joined);
@@ -281,30 +284,32 @@ fn a_joined_reporter_follows_the_case_to_its_end() {
     assert!(case.state.visible_to(&resident, script.at));
     let mut joined = script;
     joined.chain.commit(&case);
-    joined.act(&resident, &comment());
+    joined.run_command(&resident, &comment());
     let state = StageName::Closed.name();
-    assert_eq!(join(&Script::closed()).unwrap_err(), Refusal::NotJoinable { state });
+    assert_eq!(join(&Script::until_closed()).unwrap_err(), Refusal::NotJoinable { state });
 }
 
 #[test]
 fn a_full_case_takes_no_more_reports() {
-    let mut script = Script::filed();
+    let mut script = Script::until_filed();
     for n in 1..500 {
-        script.act(
+        script.run_command(
             &almighty(OTHER),
             &domain::flows::case::Command::Join { reporter: super::script::reporter(n) },
         );
     }
     let one_more = domain::flows::case::Command::Join { reporter: super::script::reporter(500) };
-    let asked = script.chain.ask(&almighty(OTHER), script.at, &one_more);
+    let asked = script.chain.try_command(&almighty(OTHER), script.at, &one_more);
     assert_eq!(asked.unwrap_err(), Refusal::TooManyReports { max: 500 });
 }
 
 #[test]
 fn a_confidential_reporter_is_known_to_intake_and_callback_only() {
     let confidential = Draft { confidential: true, ..draft(0) };
-    let (open, secret) =
-        (submitted(&almighty(WORKER), draft(0)), submitted(&almighty(WORKER), confidential));
+    let (open, secret) = (
+        until_submitted(&almighty(WORKER), draft(0)),
+        until_submitted(&almighty(WORKER), confidential),
+    );
     let knows = |role: Role, chain: &Chain<Report>| {
         chain.state().reporter_visible_to(&actor(50, "某人", &[(role, STREET)]), morning())
     };
@@ -320,31 +325,34 @@ fn a_confidential_reporter_is_known_to_intake_and_callback_only() {
 #[test]
 fn an_anonymous_reporter_is_known_to_nobody() {
     let anonymous = Draft { anonymous: true, ..draft(0) };
-    let chain = submitted(&almighty(WORKER), anonymous.clone());
+    let chain = until_submitted(&almighty(WORKER), anonymous.clone());
     for role in Role::ALL.iter().copied() {
         let other = actor(50, "某人", &[(role, CITY)]);
         assert!(!chain.state().reporter_visible_to(&other, morning()), "{role:?}");
-        let refused = chain.state().disclosable(&context(&other, morning()));
+        let refused = chain.state().require_disclosure(&context(&other, morning()));
         assert_eq!(refused, Err(Refusal::Anonymous), "{role:?}");
     }
     assert!(chain.state().reporter_visible_to(&almighty(WORKER), morning()), "oneself");
     let refused = |draft: Draft| {
         let submit = Command::Submit(Box::new(draft));
-        Chain::<Report>::default().ask(&almighty(WORKER), morning(), &submit).unwrap_err()
+        Chain::<Report>::default().try_command(&almighty(WORKER), morning(), &submit).unwrap_err()
     };
     assert_eq!(refused(Draft { contact: true, ..anonymous }), Refusal::Anonymous);
-    assert_eq!(refused(Draft { anonymous: true, ..handled(0) }), Refusal::Anonymous);
+    assert_eq!(refused(Draft { anonymous: true, ..handled_draft(0) }), Refusal::Anonymous);
 }
 
 #[test]
 fn a_reporter_is_disclosed_by_those_who_may_know() {
     let confidential = Draft { confidential: true, ..draft(0) };
-    let (open, secret) =
-        (submitted(&almighty(WORKER), draft(0)), submitted(&almighty(WORKER), confidential));
+    let (open, secret) = (
+        until_submitted(&almighty(WORKER), draft(0)),
+        until_submitted(&almighty(WORKER), confidential),
+    );
     for role in Role::ALL.iter().copied() {
         let other = actor(50, "某人", &[(role, STREET)]);
-        let may =
-            |chain: &Chain<Report>| chain.state().disclosable(&context(&other, morning())).is_ok();
+        let may = |chain: &Chain<Report>| {
+            chain.state().require_disclosure(&context(&other, morning())).is_ok()
+        };
         let knows = |chain: &Chain<Report>| chain.state().reporter_visible_to(&other, morning());
         assert_eq!((may(&open), may(&secret)), (knows(&open), knows(&secret)), "{role:?}");
     }
@@ -359,7 +367,7 @@ fn the_journal_names_no_confidential_reporter() {
     ] {
         let by = almighty(WORKER);
         let submit = Command::Submit(Box::new(draft));
-        let change = Chain::<Report>::default().ask(&by, morning(), &submit).unwrap();
+        let change = Chain::<Report>::default().try_command(&by, morning(), &submit).unwrap();
         assert_eq!(change.entry.actor_name == by.name, named);
         assert!(!change.entry.events.contains(&by.name), "{}", change.entry.events);
     }
@@ -403,9 +411,9 @@ fn the_printed_matrix_is_up_to_date() {
         }));
         grid.push(cells);
     }
-    text.push_str(&aligned(&grid));
+    text.push_str(&align_rows(&grid));
     text.push_str("\n不予受理时告知的去处 / where a refused report belongs:\n");
     let redirects = Redirect::ALL.iter().map(|to| row([to.label(), to.name()]));
-    text.push_str(&aligned(&redirects.collect::<Vec<_>>()));
-    committed("matrix-report.txt", &text);
+    text.push_str(&align_rows(&redirects.collect::<Vec<_>>()));
+    check_snapshot("matrix-report.txt", &text);
 }

@@ -4,7 +4,7 @@ use domain::{
     area::tree::AreaKind,
     core::{
         id::AreaId,
-        sheet::{At, MAX_BYTES, MAX_FAULTS},
+        tabular_import::{At, MAX_BYTES, MAX_FAULTS},
     },
     rules::{
         condition::Period,
@@ -15,29 +15,31 @@ use domain::{
 use proptest::{prelude::*, sample::select};
 
 use super::{
-    lists::{CATALOGUE, day, found, item, query, suffix},
+    lists::{CATALOGUE, day, item, locate_faults, query, suffix_lead},
     world::{
         CITY, COMMUNITY, DISTRICT, DISTRICT_BESIDE, GRID, MARKET, NOWHERE, SQUAD, STREET,
         STREET_BESIDE, TRAFFIC, URBAN, URBAN_BESIDE, WORLD, unit,
     },
 };
 
-fn list(items: Vec<Item>) -> Responsibilities {
+fn new_responsibilities(items: Vec<Item>) -> Responsibilities {
     Responsibilities { items }
 }
 
-fn faults(items: Vec<Item>) -> Vec<(At, &'static str, &'static str)> {
-    found(&list(items).check(&CATALOGUE, &WORLD.areas))
+fn find_faults(items: Vec<Item>) -> Vec<(At, &'static str, &'static str)> {
+    locate_faults(&new_responsibilities(items).check(&CATALOGUE, &WORLD.areas))
 }
 
-fn chosen(items: &[Item], category: &str, area: AreaId, level: Option<AreaKind>) -> String {
-    let list = list(items.to_vec());
-    list.select(&query(category, area, level)).map_or(String::new(), |item| item.code.clone())
+fn select_code(items: &[Item], category: &str, area: AreaId, level: Option<AreaKind>) -> String {
+    let list = new_responsibilities(items.to_vec());
+    list.select_item(&query(category, area, level)).map_or(String::new(), |item| item.code.clone())
 }
 
 #[test]
 fn a_suffix_is_the_department_of_the_nearest_territory() {
-    let list = |lead: &str| list(vec![Item { lead: suffix(lead), ..item("1", "A", None, None) }]);
+    let list = |lead: &str| {
+        new_responsibilities(vec![Item { lead: suffix_lead(lead), ..item("1", "A", None, None) }])
+    };
     let lead = |suffix: &str, area| {
         let list = list(suffix);
         list.find(&query("A01", area, None), &WORLD.areas).map(|answer| answer.lead.id)
@@ -53,10 +55,10 @@ fn a_suffix_is_the_department_of_the_nearest_territory() {
 fn the_territory_itself_may_lead_at_its_level() {
     let item = Item {
         lead: Lead::Territory,
-        cooperating: vec![Lead::Unit(MARKET), suffix("zf"), suffix("nobody")],
+        cooperating: vec![Lead::Unit(MARKET), suffix_lead("zf"), suffix_lead("nobody")],
         ..item("1", "A", None, Some(AreaKind::Street))
     };
-    let list = list(vec![item]);
+    let list = new_responsibilities(vec![item]);
     let answer = list.find(&query("A01", GRID, None), &WORLD.areas).unwrap();
     assert_eq!(answer.lead, unit(STREET));
     assert_eq!(answer.cooperating, vec![unit(MARKET), unit(SQUAD)], "who is not there is left out");
@@ -73,16 +75,20 @@ fn the_most_specific_item_wins() {
         item("street", "A01", Some(STREET), None),
         item("level", "A01", Some(STREET), Some(Street)),
     ];
-    assert_eq!(faults(items.to_vec()), vec![]);
-    assert_eq!(chosen(&items, "A02", STREET_BESIDE, None), "all");
-    assert_eq!(chosen(&items, "A", STREET_BESIDE, None), "all", "a class alone is no sub-class");
-    assert_eq!(chosen(&items, "A01", STREET_BESIDE, None), "sub");
-    assert_eq!(chosen(&items, "A02", GRID, None), "district");
-    assert_eq!(chosen(&items, "A01", DISTRICT, None), "both");
-    assert_eq!(chosen(&items, "A01", GRID, Some(District)), "street");
-    assert_eq!(chosen(&items, "A01", GRID, Some(Street)), "level");
-    assert_eq!(chosen(&items, "A01", GRID, None), "level");
-    assert_eq!(chosen(&items, "B", GRID, None), "");
+    assert_eq!(find_faults(items.to_vec()), vec![]);
+    assert_eq!(select_code(&items, "A02", STREET_BESIDE, None), "all");
+    assert_eq!(
+        select_code(&items, "A", STREET_BESIDE, None),
+        "all",
+        "a class alone is no sub-class"
+    );
+    assert_eq!(select_code(&items, "A01", STREET_BESIDE, None), "sub");
+    assert_eq!(select_code(&items, "A02", GRID, None), "district");
+    assert_eq!(select_code(&items, "A01", DISTRICT, None), "both");
+    assert_eq!(select_code(&items, "A01", GRID, Some(District)), "street");
+    assert_eq!(select_code(&items, "A01", GRID, Some(Street)), "level");
+    assert_eq!(select_code(&items, "A01", GRID, None), "level");
+    assert_eq!(select_code(&items, "B", GRID, None), "");
 }
 
 #[test]
@@ -92,18 +98,18 @@ fn without_a_level_the_narrower_item_wins_and_then_the_lowest() {
     let narrow = item("narrow", "A01", None, Some(District));
     let low = item("low", "A01", None, Some(Street));
     let both = [broad.clone(), narrow.clone()];
-    assert_eq!(chosen(&both, "A01", GRID, None), "narrow");
-    assert_eq!(chosen(&both, "A02", GRID, None), "broad");
-    assert_eq!(chosen(&[broad, narrow, low], "A01", GRID, None), "low");
+    assert_eq!(select_code(&both, "A01", GRID, None), "narrow");
+    assert_eq!(select_code(&both, "A02", GRID, None), "broad");
+    assert_eq!(select_code(&[broad, narrow, low], "A01", GRID, None), "low");
 }
 
 #[test]
 fn an_item_holds_from_its_first_day_until_its_last() {
     let period = Period { from: day(6, 1), until: Some(day(7, 1)) };
-    let list = list(vec![Item { period, ..item("1", "A", None, None) }]);
+    let list = new_responsibilities(vec![Item { period, ..item("1", "A", None, None) }]);
     let on = |on| {
         let query = query("A", GRID, None);
-        list.select(&domain::rules::condition::Query { on, ..query }).is_some()
+        list.select_item(&domain::rules::condition::Query { on, ..query }).is_some()
     };
     assert!(!on(day(5, 31)) && on(day(6, 1)) && on(day(6, 30)) && !on(day(7, 1)));
 }
@@ -113,31 +119,38 @@ fn a_tie_is_refused_unless_settled_or_never_met() {
     let sub = item("sub", "A01", None, None);
     let place = item("place", "A", Some(DISTRICT), None);
     let tie = vec![(At::Row(1), "category", "tie")];
-    assert_eq!(faults(vec![sub.clone(), place.clone()]), tie);
-    assert_eq!(faults(vec![sub.clone(), item("same", "A01", None, None)]), tie);
+    assert_eq!(find_faults(vec![sub.clone(), place.clone()]), tie);
+    assert_eq!(find_faults(vec![sub.clone(), item("same", "A01", None, None)]), tie);
     let settle = |from, until| Item {
         period: Period { from, until },
         ..item(&format!("settled{from}"), "A01", Some(DISTRICT), None)
     };
     let half = settle(day(1, 1), Some(day(7, 1)));
-    assert_eq!(faults(vec![sub.clone(), place.clone(), half.clone()]), tie, "half a year is open");
-    assert_eq!(faults(vec![sub.clone(), place.clone(), half, settle(day(7, 1), None)]), vec![]);
+    assert_eq!(
+        find_faults(vec![sub.clone(), place.clone(), half.clone()]),
+        tie,
+        "half a year is open"
+    );
+    assert_eq!(
+        find_faults(vec![sub.clone(), place.clone(), half, settle(day(7, 1), None)]),
+        vec![]
+    );
     let levels = [AreaKind::Street, AreaKind::District];
     let levels = levels.map(|level| item(level.name(), "A01", None, Some(level)));
-    assert_eq!(faults(levels.to_vec()), vec![], "no question is at two levels");
+    assert_eq!(find_faults(levels.to_vec()), vec![], "no question is at two levels");
     let beside = item("beside", "A", Some(DISTRICT_BESIDE), None);
-    assert_eq!(faults(vec![place, beside]), vec![], "no place is in both");
+    assert_eq!(find_faults(vec![place, beside]), vec![], "no place is in both");
     let other = Period { from: day(7, 1), until: None };
     let before = Period { until: Some(day(7, 1)), ..sub.period };
     let twice = [("old", before), ("new", other)];
     let twice = twice.map(|(code, period)| Item { period, ..item(code, "A01", None, None) });
-    assert_eq!(faults(twice.to_vec()), vec![], "one follows the other");
+    assert_eq!(find_faults(twice.to_vec()), vec![], "one follows the other");
 }
 
 #[test]
 fn every_fault_is_named() {
     let good = || item("1", "A01", None, None);
-    let one = |item: Item| faults(vec![item]);
+    let one = |item: Item| find_faults(vec![item]);
     let at = |column, code| vec![(At::Row(0), column, code)];
     let city = Some(TRAFFIC);
     let ended = Period { from: day(2, 1), until: Some(day(2, 1)) };
@@ -156,28 +169,29 @@ fn every_fault_is_named() {
     assert_eq!(one(Item { period: ended, ..good() }), at("valid_until", "empty_period"));
     let lead = |lead| Item { lead, ..good() };
     assert_eq!(one(lead(Lead::Unit(NOWHERE))), at("lead", "unknown_unit"));
-    assert_eq!(one(lead(suffix("xx"))), at("lead", "unknown_unit"));
+    assert_eq!(one(lead(suffix_lead("xx"))), at("lead", "unknown_unit"));
     assert_eq!(one(lead(Lead::Territory)), at("lead", "level_missing"));
-    let beside = Item { area: Some(STREET_BESIDE), ..lead(suffix("sc")) };
+    let beside = Item { area: Some(STREET_BESIDE), ..lead(suffix_lead("sc")) };
     assert_eq!(one(beside), at("lead", "unknown_unit"), "only the other district has one");
-    assert_eq!(one(help(vec![suffix("xx")])), at("cooperating", "unknown_unit"));
-    assert_eq!(one(help(vec![suffix("cg")])), at("cooperating", "lead_cooperates"));
+    assert_eq!(one(help(vec![suffix_lead("xx")])), at("cooperating", "unknown_unit"));
+    assert_eq!(one(help(vec![suffix_lead("cg")])), at("cooperating", "lead_cooperates"));
     assert_eq!(one(help(vec![Lead::Unit(URBAN)])), at("cooperating", "lead_cooperates"));
-    let twice = vec![suffix("sc"), Lead::Unit(MARKET)];
+    let twice = vec![suffix_lead("sc"), Lead::Unit(MARKET)];
     assert_eq!(one(help(twice)), at("cooperating", "named_twice"));
     let duplicate = vec![good(), item("1", "B", None, None), item("1", "A02", None, None)];
     let code = |row| (At::Row(row), "code", "duplicate_code");
-    assert_eq!(faults(duplicate), vec![code(1), code(2)]);
+    assert_eq!(find_faults(duplicate), vec![code(1), code(2)]);
     let many = vec![good(); 5_001];
-    assert_eq!(faults(many), vec![(At::Whole, "", "too_many_rows")]);
-    assert_eq!(faults(vec![good(); 5_000]).len(), MAX_FAULTS);
+    assert_eq!(find_faults(many), vec![(At::Whole, "", "too_many_rows")]);
+    assert_eq!(find_faults(vec![good(); 5_000]).len(), MAX_FAULTS);
 }
 
 const HEADER: &str =
     "code,category,area,level,lead,cooperating,basis,owner,valid_from,valid_until\n";
 
-fn import(text: &str) -> Result<Responsibilities, Vec<(At, &'static str, &'static str)>> {
-    Responsibilities::import_csv(text, &CATALOGUE, &WORLD.areas).map_err(|faults| found(&faults))
+fn import_csv(text: &str) -> Result<Responsibilities, Vec<(At, &'static str, &'static str)>> {
+    Responsibilities::import_csv(text, &CATALOGUE, &WORLD.areas)
+        .map_err(|faults| locate_faults(&faults))
 }
 
 #[test]
@@ -189,7 +203,7 @@ fn a_table_is_imported() {
          2,A, ,社区,属地,,办法,区民政局,2026-01-01,\r\n"
     );
     let first = Item {
-        cooperating: vec![suffix("sc"), Lead::Unit(TRAFFIC)],
+        cooperating: vec![suffix_lead("sc"), Lead::Unit(TRAFFIC)],
         basis: "条例,第十条".to_owned(),
         period: Period { from: day(1, 1), until: chrono::NaiveDate::from_ymd_opt(2027, 1, 1) },
         ..item("1", "A01", Some(DISTRICT), Some(AreaKind::Street))
@@ -200,9 +214,9 @@ fn a_table_is_imported() {
         owner: "区民政局".to_owned(),
         ..item("2", "A", None, Some(AreaKind::Community))
     };
-    assert_eq!(import(&text), Ok(list(vec![first, second])));
+    assert_eq!(import_csv(&text), Ok(new_responsibilities(vec![first, second])));
     let chinese = "主办,编码,类别,依据,责任人,生效日期\ncg,1,A,办法,区城管局,2026-01-01\n";
-    assert_eq!(import(chinese).unwrap().items.len(), 1, "headings of people, in any order");
+    assert_eq!(import_csv(chinese).unwrap().items.len(), 1, "headings of people, in any order");
 }
 
 #[test]
@@ -222,7 +236,7 @@ fn all_faults_of_a_table_come_by_line_and_nothing_is_imported() {
         line(5, "valid_from", "empty"),
         line(6, "", "field_count"),
     ];
-    let mut got = import(&text).unwrap_err();
+    let mut got = import_csv(&text).unwrap_err();
     got.sort_by_key(|fault| expected.iter().position(|one| one == fault));
     assert_eq!(got, expected);
     let unknown = format!("{HEADER}\n\n1,Z,,,cg,,b,,2026-01-01,\n1,A,,,cg,,b,o,2026-01-01,\n");
@@ -231,30 +245,30 @@ fn all_faults_of_a_table_come_by_line_and_nothing_is_imported() {
         line(4, "category", "unknown_category"),
         line(5, "code", "duplicate_code"),
     ];
-    assert_eq!(import(&unknown).unwrap_err(), expected);
+    assert_eq!(import_csv(&unknown).unwrap_err(), expected);
 }
 
 #[test]
 fn a_table_is_bounded_and_its_header_is_checked() {
     let whole = |column, code| Err(vec![(At::Whole, column, code)]);
-    assert_eq!(import(&"x".repeat(MAX_BYTES + 1)), whole("", "too_large"));
+    assert_eq!(import_csv(&"x".repeat(MAX_BYTES + 1)), whole("", "too_large"));
     let row = "1,A,,,cg,,b,o,2026-01-01,\n";
-    assert_eq!(import(&format!("{HEADER}{}", row.repeat(5_001))), whole("", "too_many_rows"));
+    assert_eq!(import_csv(&format!("{HEADER}{}", row.repeat(5_001))), whole("", "too_many_rows"));
     let bad = row.replace("2026", "x");
-    let faults = import(&format!("{HEADER}{}", bad.repeat(200))).unwrap_err();
+    let faults = import_csv(&format!("{HEADER}{}", bad.repeat(200))).unwrap_err();
     assert_eq!(faults.len(), MAX_FAULTS);
     let without = HEADER.replace("owner,", "");
-    assert_eq!(import(&without), whole("owner", "missing_column"));
+    assert_eq!(import_csv(&without), whole("owner", "missing_column"));
     let twice = HEADER.replace("owner,", "owner,责任人,");
-    assert_eq!(import(&twice), whole("owner", "column_twice"));
+    assert_eq!(import_csv(&twice), whole("owner", "column_twice"));
     let strange = HEADER.replace("owner,", "owner,colour,");
-    assert_eq!(import(&strange), whole("", "unknown_column"));
-    assert_eq!(import("").unwrap_err().len(), 6, "every column it needs");
+    assert_eq!(import_csv(&strange), whole("", "unknown_column"));
+    assert_eq!(import_csv("").unwrap_err().len(), 6, "every column it needs");
 }
 
 #[test]
 fn a_document_with_unknown_fields_is_refused() {
-    let list = list(vec![item("1", "A", None, None)]);
+    let list = new_responsibilities(vec![item("1", "A", None, None)]);
     let text = serde_json::to_string(&list).unwrap();
     assert_eq!(serde_json::from_str::<Responsibilities>(&text).unwrap(), list);
     let more = text.replace("\"basis\"", "\"colour\":1,\"basis\"");
@@ -271,8 +285,8 @@ fn any_item() -> impl Strategy<Value = (&'static str, Option<AreaId>, Option<Are
 /// Whether any question is answered differently when the codes, and so the order, are reversed.
 fn depends_on_order(items: &[Item]) -> bool {
     let code = |(at, item): (usize, &Item)| Item { code: format!("{at:03}"), ..item.clone() };
-    let forward = list(items.iter().enumerate().map(code).collect());
-    let backward = list(items.iter().rev().enumerate().map(code).collect());
+    let forward = new_responsibilities(items.iter().enumerate().map(code).collect());
+    let backward = new_responsibilities(items.iter().rev().enumerate().map(code).collect());
     let areas = [CITY, DISTRICT, STREET, COMMUNITY, GRID, DISTRICT_BESIDE];
     let levels = [AreaKind::City, AreaKind::Street, AreaKind::District];
     let levels = levels.map(Some).into_iter().chain([None]);
@@ -280,7 +294,7 @@ fn depends_on_order(items: &[Item]) -> bool {
     asked
         .flat_map(|(level, area)| ["A", "A01", "A02", "B"].map(|code| query(code, area, level)))
         .any(|query| {
-            let owner = |list: &Responsibilities| list.select(&query).map(|i| i.owner.clone());
+            let owner = |list: &Responsibilities| list.select_item(&query).map(|i| i.owner.clone());
             owner(&forward) != owner(&backward)
         })
 }
@@ -293,7 +307,7 @@ proptest! {
             ..item(&at.to_string(), category, *area, *level)
         };
         let items: Vec<Item> = rows.iter().enumerate().map(named).collect();
-        let tied = faults(items.clone()).iter().any(|(.., code)| *code == "tie");
+        let tied = find_faults(items.clone()).iter().any(|(.., code)| *code == "tie");
         prop_assert_eq!(tied, depends_on_order(&items));
     }
 }

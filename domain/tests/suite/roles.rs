@@ -6,9 +6,9 @@ use domain::{
     flows::{
         case::{
             Command,
-            lifecycle::{StageName, Verb, targets},
+            lifecycle::{StageName, Verb, target_stages},
             state::Case,
-            whistle::Act,
+            whistle::SummonsCommand,
         },
         flow::Flow as _,
     },
@@ -20,15 +20,15 @@ use domain::{
 };
 
 use super::{
-    case::{arguments, everywhere, number, wrong},
-    script::{REPORTER, Script, acts, lapse},
-    table::{aligned, committed, row},
-    world::{CITY, COMMUNITY, DISTRICT, GRID, MARKET, STREET, URBAN, actor, person, system},
+    case::{all_scripts, sensible_commands, stage_number, wrong_state},
+    script::{REPORTER, Script, all_acts, lapse},
+    table::{align_rows, check_snapshot, row},
+    world::{CITY, COMMUNITY, DISTRICT, GRID, MARKET, STREET, URBAN, actor, person_id, system},
 };
 
 /// Whoever asks, by a sign of one letter: one role over each area, the reporter, the system, and
 /// somebody without any part in it.
-fn people() -> Vec<(char, Actor)> {
+fn all_people() -> Vec<(char, Actor)> {
     let areas = [CITY, DISTRICT, STREET, COMMUNITY, GRID, URBAN, MARKET];
     let one = |(letter, role): (char, &Role)| {
         areas.map(|area| (letter, actor(500, "某人", &[(*role, area)])))
@@ -47,24 +47,26 @@ type Done = BTreeMap<(&'static str, StageName), BTreeSet<char>>;
 fn ask_verbs(name: &str, script: &Script, people: &[(char, Actor)], done: &mut Done) {
     let stage = script.case().stage.name();
     for verb in Verb::ALL.iter().copied() {
-        let legal = !targets(stage, verb).is_empty();
-        for command in arguments(verb, script) {
+        let legal = !target_stages(stage, verb).is_empty();
+        for command in sensible_commands(verb, script) {
             for (letter, by) in people {
-                match script.chain.ask(by, script.at, &command) {
+                match script.chain.try_command(by, script.at, &command) {
                     Ok(change) => {
                         let to = change.state.stage.name();
-                        assert!(targets(stage, verb).contains(&to), "{name}: {command:?}");
+                        assert!(target_stages(stage, verb).contains(&to), "{name}: {command:?}");
                         // Intake asks these together with the report, and for whom it may.
                         let intake = matches!(verb, Verb::Join | Verb::Unjoin);
-                        let anybody = by.person == person(501) && !intake;
+                        let anybody = by.person == person_id(501) && !intake;
                         assert!(!anybody, "{name}: anybody may {verb:?}");
-                        done.entry((Case::name(&command), stage)).or_default().insert(*letter);
+                        done.entry((Case::command_name(&command), stage))
+                            .or_default()
+                            .insert(*letter);
                     }
                     Err(refusal) if legal => {
                         let flow = matches!(&refusal, Refusal::WrongState { flow: "case", .. });
                         assert!(!flow, "{name}, {command:?}: {refusal:?}");
                     }
-                    Err(refusal) => assert_eq!(refusal, wrong(script, verb), "{name}"),
+                    Err(refusal) => assert_eq!(refusal, wrong_state(script, verb), "{name}"),
                 }
             }
         }
@@ -78,11 +80,11 @@ fn ask_system(name: &str, script: &Script, people: &[(char, Actor)], done: &mut 
     let measures = script.case().obligations().iter().filter_map(due).collect::<Vec<_>>();
     for (command, at) in measures.into_iter().chain([(Command::Recompute, script.at)]) {
         for (letter, by) in people {
-            match script.chain.ask(by, at, &command) {
+            match script.chain.try_command(by, at, &command) {
                 Ok(change) => {
                     assert!(by.is_system(), "{name}: {letter} does {command:?}");
                     assert_eq!(change.state.stage.name(), stage, "a measure moves nothing");
-                    done.entry((Case::name(&command), stage)).or_default().insert(*letter);
+                    done.entry((Case::command_name(&command), stage)).or_default().insert(*letter);
                 }
                 Err(refusal) if by.is_system() => assert_eq!(refusal, Refusal::NothingDue),
                 Err(refusal) => {
@@ -95,7 +97,7 @@ fn ask_system(name: &str, script: &Script, people: &[(char, Actor)], done: &mut 
 
 /// The commands of the table, in its order: the verbs of a case, the steps of a summons, and what
 /// happens by itself.
-fn commands(done: &Done) -> Vec<(&'static str, String)> {
+fn list_commands(done: &Done) -> Vec<(&'static str, String)> {
     let steps: BTreeSet<&str> = done
         .keys()
         .map(|(name, _)| *name)
@@ -110,8 +112,8 @@ fn commands(done: &Done) -> Vec<(&'static str, String)> {
 
 #[test]
 fn every_role_gets_an_answer_in_every_stage() {
-    let (people, mut done) = (people(), Done::new());
-    for (name, script) in everywhere() {
+    let (people, mut done) = (all_people(), Done::new());
+    for (name, script) in all_scripts() {
         ask_verbs(&name, &script, &people, &mut done);
         ask_system(&name, &script, &people, &mut done);
     }
@@ -124,12 +126,13 @@ fn every_role_gets_an_answer_in_every_stage() {
         .filter(|name| !verbs.contains(name))
         .collect();
     assert!(missing.is_empty(), "nobody ever does {missing:?}");
-    let steps = acts().iter().map(Act::name).filter(|step| !verbs.contains(step)).count();
+    let steps =
+        all_acts().iter().map(SummonsCommand::name).filter(|step| !verbs.contains(step)).count();
     assert_eq!(steps, 0, "steps of a summons that nobody ever does");
-    committed("matrix-roles.txt", &printed(&done));
+    check_snapshot("matrix-roles.txt", &render_table(&done));
 }
 
-fn printed(done: &Done) -> String {
+fn render_table(done: &Done) -> String {
     let mut text = String::from(
         "案卷：每个阶段、每个命令，哪些角色可以办到。\n\
          怎么读：每行一个命令，每列一个阶段；字母是至少在一种情形下办得到的角色（在合适的辖区内授权），“-”表示没有人。\n\
@@ -145,21 +148,21 @@ fn printed(done: &Done) -> String {
     let roles = ('a'..).zip(Role::ALL);
     let roles = roles.map(|(letter, role)| row([&letter.to_string(), role.label(), role.name()]));
     let others = [row(["R", "上报人", "reporter"]), row(["S", "系统", "system"])];
-    text.push_str(&aligned(&roles.chain(others).collect::<Vec<_>>()));
+    text.push_str(&align_rows(&roles.chain(others).collect::<Vec<_>>()));
     text.push('\n');
-    let stages = StageName::ALL.iter().map(|at| row([&number(*at), at.label(), at.name()]));
-    text.push_str(&aligned(&stages.collect::<Vec<_>>()));
+    let stages = StageName::ALL.iter().map(|at| row([&stage_number(*at), at.label(), at.name()]));
+    text.push_str(&align_rows(&stages.collect::<Vec<_>>()));
     text.push('\n');
     let mut grid = vec![row(["命令 command"])];
-    grid[0].extend(StageName::ALL.iter().map(|stage| number(*stage)));
-    for (name, label) in commands(done) {
+    grid[0].extend(StageName::ALL.iter().map(|stage| stage_number(*stage)));
+    for (name, label) in list_commands(done) {
         let cells = StageName::ALL.iter().map(|stage| {
             let who = done.get(&(name, *stage)).map(|who| who.iter().collect::<String>());
             who.unwrap_or_else(|| "-".to_owned())
         });
         grid.push([label].into_iter().chain(cells).collect());
     }
-    text.push_str(&aligned(&grid));
+    text.push_str(&align_rows(&grid));
     text
 }
 
@@ -168,9 +171,9 @@ fn a_bound_holds_whatever_was_published() {
     let every = || Permission::ALL.to_vec();
     let outside = [Role::Resident, Role::Volunteer, Role::Integrator];
     let entry = |role| RoleEntry { role, permissions: every() };
-    let powers = Powers::of(&Roles { roles: outside.map(entry).to_vec() });
+    let powers = Powers::from_roles(&Roles { roles: outside.map(entry).to_vec() });
     for role in outside {
-        let allowed: Vec<Permission> = powers.of_role(role).collect();
+        let allowed: Vec<Permission> = powers.permissions_of(role).collect();
         assert!(allowed.contains(&Permission::ReportProblem), "{role:?}");
         let reads = allowed.contains(&Permission::ReadCases);
         assert_eq!(reads, role == Role::Integrator, "{role:?}: {allowed:?}");

@@ -9,15 +9,17 @@ use domain::{
 };
 
 use super::{
-    script::{OTHER, Script, answer, dispatch, dissatisfied, feed_back, reopen, rule, verify},
-    world::{COMMUNITY, DISTRICT, GRID, URBAN, almighty, conduct, unit},
+    script::{
+        OTHER, Script, answer, answer_dissatisfied, dispatch, feed_back, reopen, rule, verify,
+    },
+    world::{COMMUNITY, DISTRICT, GRID, URBAN, almighty, unit, with_conduct},
 };
 
 /// Fed back, where it may be handled again so often.
 fn fed_back(reworks: u32) -> Script {
-    let rules = conduct(|conduct| conduct.reworks = reworks);
-    let script = Script::begun(rules, COMMUNITY).other(&dispatch(GRID));
-    script.works(&domain::flows::case::Command::Sign).works(&feed_back())
+    let rules = with_conduct(|conduct| conduct.reworks = reworks);
+    let script = Script::with_rules(rules, COMMUNITY).then_other(&dispatch(GRID));
+    script.then_worker(&domain::flows::case::Command::Sign).then_worker(&feed_back())
 }
 
 #[test]
@@ -25,12 +27,12 @@ fn one_rework_too_many_is_ruled_about() {
     for allowed in [0_u32, 1, 2, 3] {
         let mut script = fed_back(allowed);
         for _ in 0..allowed {
-            script = script.other(&verify(false));
+            script = script.then_other(&verify(false));
             assert_eq!(script.case().stage.name(), StageName::Handling);
-            script = script.works(&feed_back());
+            script = script.then_worker(&feed_back());
         }
-        let seen = script.clone().other(&verify(false));
-        let told = script.other(&verify(true)).other(&answer(false));
+        let seen = script.clone().then_other(&verify(false));
+        let told = script.then_other(&verify(true)).then_other(&answer(false));
         for script in [seen, told] {
             assert_eq!(script.case().stage.name(), StageName::Ruling, "after {allowed}");
             assert_eq!(script.case().tally.reworks, allowed + 1);
@@ -45,38 +47,46 @@ fn one_rework_too_many_is_ruled_about() {
 /// Solved and dissatisfied: handled again up to the same limit, where the tenant wants it.
 #[test]
 fn who_is_dissatisfied_is_heard_as_often_and_then_it_is_ruled_about() {
-    let told = |script: Script| script.other(&verify(true)).other(&dissatisfied());
+    let told = |script: Script| script.then_other(&verify(true)).then_other(&answer_dissatisfied());
     let mut script = told(Script::fed_back());
     for _ in 0..2 {
         assert_eq!(script.case().stage.name(), StageName::Handling);
-        script = told(script.works(&feed_back()));
+        script = told(script.then_worker(&feed_back()));
     }
     assert_eq!(script.case().stage.name(), StageName::Ruling, "the third time, as shipped");
-    let rules = conduct(|conduct| conduct.redo_dissatisfied = false);
-    let script = Script::begun(rules, COMMUNITY).other(&dispatch(GRID));
-    let script = told(script.works(&domain::flows::case::Command::Sign).works(&feed_back()));
+    let rules = with_conduct(|conduct| conduct.redo_dissatisfied = false);
+    let script = Script::with_rules(rules, COMMUNITY).then_other(&dispatch(GRID));
+    let script =
+        told(script.then_worker(&domain::flows::case::Command::Sign).then_worker(&feed_back()));
     assert_eq!(script.case().stage.name(), StageName::CalledBack);
-    assert_eq!(script.owed(Duty::AnswerSupervision).owed_by, unit(GRID), "supervised all the same");
+    assert_eq!(
+        script.first_obligation(Duty::AnswerSupervision).owed_by,
+        unit(GRID),
+        "supervised all the same"
+    );
 }
 
 #[test]
 fn it_is_over_by_ruling_and_can_be_reopened() {
-    let (script, change) = Script::ruling().now(&almighty(OTHER), &rule(false));
+    let (script, change) = Script::until_ruling().act_now(&almighty(OTHER), &rule(false));
     let Stage::Closed { closing, .. } = &script.case().stage else { panic!("not closed") };
     assert_eq!((closing.outcome, &closing.answer), (End::Ruled, &None));
     assert_eq!(change.settled[0].outcome, Outcome::Met);
     assert!(script.case().obligations().is_empty());
-    assert!(script.ask(OTHER, &reopen()).is_ok());
+    assert!(script.try_command(OTHER, &reopen()).is_ok());
 }
 
 #[test]
 fn or_it_is_handled_once_more_with_a_new_clock() {
-    let script = Script::ruling();
-    let (script, _) = script.now(&almighty(OTHER), &rule(true));
-    assert_eq!(script.owed(Duty::Handle).term.started_at, script.at);
-    let again = script.works(&feed_back()).other(&verify(false));
+    let script = Script::until_ruling();
+    let (script, _) = script.act_now(&almighty(OTHER), &rule(true));
+    assert_eq!(script.first_obligation(Duty::Handle).term.started_at, script.at);
+    let again = script.then_worker(&feed_back()).then_other(&verify(false));
     assert_eq!(again.case().stage.name(), StageName::Ruling, "and then ruled about again");
-    let solved = Script::ruling().other(&rule(true)).works(&feed_back()).other(&verify(true));
+    let solved = Script::until_ruling()
+        .then_other(&rule(true))
+        .then_worker(&feed_back())
+        .then_other(&verify(true));
     assert_eq!(solved.case().stage.name(), StageName::Verified);
 }
 
@@ -85,11 +95,11 @@ fn or_it_is_handled_once_more_with_a_new_clock() {
 fn departments_owe_no_work_while_it_is_ruled_about_nor_after() {
     let ruling = Script::whistle_ruling();
     let work = |script: &Script| {
-        script.case().obligations().iter().filter(|owed| owed.duty.work()).count()
+        script.case().obligations().iter().filter(|owed| owed.duty.is_work()).count()
     };
     assert_eq!(work(&ruling), 0);
-    assert_eq!(work(&ruling.clone().other(&rule(false))), 0);
-    let again = ruling.other(&rule(true));
-    assert_eq!(again.owed(Duty::FeedBack).owed_by, unit(URBAN));
+    assert_eq!(work(&ruling.clone().then_other(&rule(false))), 0);
+    let again = ruling.then_other(&rule(true));
+    assert_eq!(again.first_obligation(Duty::FeedBack).owed_by, unit(URBAN));
     assert_eq!(work(&again), 1);
 }

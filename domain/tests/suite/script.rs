@@ -12,8 +12,8 @@ use domain::{
     flows::{
         case::{
             Callback, Command, Event, Opening, Satisfaction,
-            state::{Case, Reporter, Trigger, Wish},
-            whistle::{Act, Call, Rating, Score},
+            state::{ApprovalSubject, Case, Reporter, Trigger},
+            whistle::{Call, Rating, Score, SummonsCommand},
         },
         change::Change,
         flow::Flow as _,
@@ -21,7 +21,7 @@ use domain::{
     people::actor::Actor,
     rules::{
         obligation::{Duty, Obligation},
-        place::{Matter, Place},
+        place::{Place, ReportDetails},
         refusal::Refusal,
         rulebook::Rules,
         sampling::{Percent, Sampling},
@@ -31,8 +31,8 @@ use domain::{
 use uuid::Uuid;
 
 use super::world::{
-    COMMUNITY, Chain, GRID, MARKET, SQUAD, STREET, TRAFFIC, URBAN, WORLD, almighty, conduct, line,
-    minutes, morning, person, prose, system, unit,
+    COMMUNITY, Chain, GRID, MARKET, SQUAD, STREET, TRAFFIC, URBAN, WORLD, almighty, line, minutes,
+    morning, person_id, prose, system, unit, with_conduct,
 };
 
 /// Where the phone stood.
@@ -51,7 +51,7 @@ pub(crate) fn opening(holder: AreaId) -> Opening {
     let point = RawPoint { lng: SPOT.lng, lat: SPOT.lat, coord_type: CoordType::Wgs84 };
     Opening {
         id: CaseId(Uuid::from_u128(0xCA5E)),
-        matter: Matter {
+        matter: ReportDetails {
             title: line("油烟扰民"),
             text: prose("楼下餐馆油烟扰民，第三次反映。\n请尽快处理。"),
             category: None,
@@ -76,7 +76,7 @@ pub(crate) fn opening(holder: AreaId) -> Opening {
 pub(crate) fn reporter(n: u128) -> Reporter {
     Reporter {
         report: ReportId(Uuid::from_u128(0x4E00 + n)),
-        person: person(REPORTER),
+        person: person_id(REPORTER),
         in_office: false,
     }
 }
@@ -91,12 +91,12 @@ pub(crate) struct Script {
 impl Script {
     /// Filed, held by this area.
     pub(crate) fn held_by(holder: AreaId) -> Self {
-        Self::begun(&WORLD.rules, holder)
+        Self::with_rules(&WORLD.rules, holder)
     }
 
     /// The same by other rules.
-    pub(crate) fn begun(rules: &'static Rules, holder: AreaId) -> Self {
-        let script = Self { chain: Chain::under(rules), at: morning() };
+    pub(crate) fn with_rules(rules: &'static Rules, holder: AreaId) -> Self {
+        let script = Self { chain: Chain::with_rules(rules), at: morning() };
         script.then(&almighty(OTHER), &Command::Open(Box::new(opening(holder))))
     }
 
@@ -105,40 +105,40 @@ impl Script {
     }
 
     /// What is owed of this kind; the first of several.
-    pub(crate) fn owed(&self, duty: Duty) -> Obligation {
+    pub(crate) fn first_obligation(&self, duty: Duty) -> Obligation {
         let owed = self.case().obligations();
         let found = owed.iter().find(|owed| owed.duty == duty);
         found.unwrap_or_else(|| panic!("{duty:?} is not owed: {owed:?}")).clone()
     }
 
     /// Whether anything of this kind is owed.
-    pub(crate) fn owes(&self, duty: Duty) -> bool {
+    pub(crate) fn has_obligation(&self, duty: Duty) -> bool {
         self.case().obligations().iter().any(|owed| owed.duty == duty)
     }
 
     /// What would happen now; nothing is written.
-    pub(crate) fn ask(&self, by: u128, command: &Command) -> Result<Change<Case>, Refusal> {
-        self.chain.ask(&almighty(by), self.at, command)
+    pub(crate) fn try_command(&self, by: u128, command: &Command) -> Result<Change<Case>, Refusal> {
+        self.chain.try_command(&almighty(by), self.at, command)
     }
 
     /// Why it would be refused now.
-    pub(crate) fn refusal(&self, by: u128, command: &Command) -> Refusal {
-        match self.ask(by, command) {
+    pub(crate) fn expect_refusal(&self, by: u128, command: &Command) -> Refusal {
+        match self.try_command(by, command) {
             Ok(change) => panic!("{command:?} led to {:?}", change.state.stage),
             Err(refusal) => refusal,
         }
     }
 
     /// Waits until this moment.
-    pub(crate) fn until(mut self, at: Instant) -> Self {
+    pub(crate) fn wait_until(mut self, at: Instant) -> Self {
         assert!(at >= self.at, "time runs on");
         self.at = at;
         self
     }
 
     /// Now, without ten minutes passing.
-    pub(crate) fn now(mut self, by: &Actor, command: &Command) -> (Self, Change<Case>) {
-        let change = match self.chain.ask(by, self.at, command) {
+    pub(crate) fn act_now(mut self, by: &Actor, command: &Command) -> (Self, Change<Case>) {
+        let change = match self.chain.try_command(by, self.at, command) {
             Ok(change) => change,
             Err(refusal) => panic!("{command:?} was refused: {refusal:?}"),
         };
@@ -147,18 +147,18 @@ impl Script {
     }
 
     /// The next measure about the first debt of this kind, when it is time.
-    pub(crate) fn lapses(self, duty: Duty) -> (Self, Vec<Event>) {
-        let owed = self.owed(duty);
+    pub(crate) fn lapse_duty(self, duty: Duty) -> (Self, Vec<Event>) {
+        let owed = self.first_obligation(duty);
         let next = owed.term.next_at.expect("another measure");
         let at = next.max(self.at);
-        let (script, change) = self.until(at).now(&system(), &lapse(&owed));
+        let (script, change) = self.wait_until(at).act_now(&system(), &lapse(&owed));
         (script, events(&change))
     }
 
     /// Ten minutes later; fails when it is refused.
-    pub(crate) fn act(&mut self, by: &Actor, command: &Command) -> Change<Case> {
+    pub(crate) fn run_command(&mut self, by: &Actor, command: &Command) -> Change<Case> {
         self.at += minutes(10);
-        let change = match self.chain.ask(by, self.at, command) {
+        let change = match self.chain.try_command(by, self.at, command) {
             Ok(change) => change,
             Err(refusal) => panic!("{command:?} was refused: {refusal:?}"),
         };
@@ -167,236 +167,252 @@ impl Script {
     }
 
     pub(crate) fn then(mut self, by: &Actor, command: &Command) -> Self {
-        self.act(by, command);
+        self.run_command(by, command);
         self
     }
 
     /// By the worker.
-    pub(crate) fn works(self, command: &Command) -> Self {
+    pub(crate) fn then_worker(self, command: &Command) -> Self {
         self.then(&almighty(WORKER), command)
     }
 
     /// By somebody else.
-    pub(crate) fn other(self, command: &Command) -> Self {
+    pub(crate) fn then_other(self, command: &Command) -> Self {
         self.then(&almighty(OTHER), command)
     }
 
-    pub(crate) fn steps(self, unit: AreaId, acts: &[Act]) -> Self {
-        let summons = |act: &Act| Command::Summons { unit, act: act.clone() };
-        acts.iter().fold(self, |script, act| script.works(&summons(act)))
+    pub(crate) fn then_acts(self, unit: AreaId, acts: &[SummonsCommand]) -> Self {
+        let summons = |act: &SummonsCommand| Command::Summons { unit, act: act.clone() };
+        acts.iter().fold(self, |script, act| script.then_worker(&summons(act)))
     }
 
     /// Some days pass.
-    pub(crate) fn later(mut self, days: i64) -> Self {
+    pub(crate) fn wait_days(mut self, days: i64) -> Self {
         self.at += Duration::days(days);
         self
     }
 
-    pub(crate) fn filed() -> Self {
+    pub(crate) fn until_filed() -> Self {
         Self::held_by(COMMUNITY)
     }
 
-    pub(crate) fn dispatched() -> Self {
-        Self::filed().other(&dispatch(GRID))
+    pub(crate) fn until_dispatched() -> Self {
+        Self::until_filed().then_other(&dispatch(GRID))
     }
 
-    pub(crate) fn signed() -> Self {
-        Self::dispatched().works(&Command::Sign)
+    pub(crate) fn until_signed() -> Self {
+        Self::until_dispatched().then_worker(&Command::Sign)
     }
 
-    pub(crate) fn handling() -> Self {
-        Self::signed().works(&Command::Start)
+    pub(crate) fn until_handling() -> Self {
+        Self::until_signed().then_worker(&Command::Start)
     }
 
     pub(crate) fn fed_back() -> Self {
-        Self::handling().works(&feed_back())
+        Self::until_handling().then_worker(&feed_back())
     }
 
-    pub(crate) fn verified() -> Self {
-        Self::fed_back().other(&verify(true))
+    pub(crate) fn until_verified() -> Self {
+        Self::fed_back().then_other(&verify(true))
     }
 
-    pub(crate) fn answered() -> Self {
-        Self::verified().other(&answer(true))
+    pub(crate) fn until_answered() -> Self {
+        Self::until_verified().then_other(&answer(true))
     }
 
-    pub(crate) fn closed() -> Self {
-        Self::answered().other(&close())
+    pub(crate) fn until_closed() -> Self {
+        Self::until_answered().then_other(&close())
     }
 
-    pub(crate) fn whistled() -> Self {
-        Self::held_by(STREET).other(&whistle(URBAN, &[MARKET]))
+    pub(crate) fn until_whistled() -> Self {
+        Self::held_by(STREET).then_other(&whistle(URBAN, &[MARKET]))
     }
 
     /// The co-operating department released, the lead waiting for it.
     pub(crate) fn almost_over() -> Self {
-        Self::whistled()
-            .steps(MARKET, &[Act::Sign, arrive(), report_back(), Act::Release])
-            .steps(URBAN, &[Act::Sign, arrive(), report_back()])
+        Self::until_whistled()
+            .then_acts(
+                MARKET,
+                &[SummonsCommand::Sign, arrive(), report_back(), SummonsCommand::Release],
+            )
+            .then_acts(URBAN, &[SummonsCommand::Sign, arrive(), report_back()])
     }
 
     pub(crate) fn whistle_over() -> Self {
-        Self::almost_over().steps(URBAN, &[Act::Release])
+        Self::almost_over().then_acts(URBAN, &[SummonsCommand::Release])
     }
 
     pub(crate) fn whistle_verified() -> Self {
-        Self::whistle_over().other(&verify(true))
+        Self::whistle_over().then_other(&verify(true))
     }
 
     pub(crate) fn whistle_closed() -> Self {
-        Self::whistle_verified().other(&answer(true)).other(&close())
+        Self::whistle_verified().then_other(&answer(true)).then_other(&close())
     }
 
     /// Given back so often that an arbiter has to say whose it is.
-    pub(crate) fn disputed() -> Self {
-        Self::returned_twice().works(&give_back())
+    pub(crate) fn until_disputed() -> Self {
+        Self::returned_twice().then_worker(&give_back())
     }
 
     /// One more return is one too many.
     pub(crate) fn returned_twice() -> Self {
-        let again = |script: Self| script.works(&give_back()).other(&dispatch(GRID));
-        again(again(Self::dispatched()))
+        let again = |script: Self| script.then_worker(&give_back()).then_other(&dispatch(GRID));
+        again(again(Self::until_dispatched()))
     }
 
     /// Given by the arbiter to whom it is for good.
-    pub(crate) fn appointed() -> Self {
-        Self::disputed().other(&arbitrate(URBAN))
+    pub(crate) fn until_appointed() -> Self {
+        Self::until_disputed().then_other(&arbitrate(URBAN))
     }
 
     /// Handled so often in vain that somebody above has to rule.
-    pub(crate) fn ruling() -> Self {
-        Self::reworked().other(&verify(false))
+    pub(crate) fn until_ruling() -> Self {
+        Self::until_reworked().then_other(&verify(false))
     }
 
     /// Once more in vain is once too often.
-    pub(crate) fn reworked() -> Self {
-        let again = |script: Self| script.other(&verify(false)).works(&feed_back());
+    pub(crate) fn until_reworked() -> Self {
+        let again = |script: Self| script.then_other(&verify(false)).then_worker(&feed_back());
         again(again(Self::fed_back()))
     }
 
     /// Nobody is called back here.
-    pub(crate) fn unsampled() -> Self {
-        let rules = conduct(|conduct| conduct.callback = Sampling { percent: Percent::of(0) });
-        let script = Self::begun(rules, COMMUNITY).other(&dispatch(GRID));
-        script.works(&Command::Sign).works(&feed_back())
+    pub(crate) fn without_callback() -> Self {
+        let rules = with_conduct(|conduct| {
+            conduct.callback = Sampling { percent: Percent::saturating_from(0) }
+        });
+        let script = Self::with_rules(rules, COMMUNITY).then_other(&dispatch(GRID));
+        script.then_worker(&Command::Sign).then_worker(&feed_back())
     }
 
     /// The same after a whistle.
     pub(crate) fn whistle_ruling() -> Self {
         let again = |script: Self| {
-            script.steps(URBAN, &[report_back(), Act::Release]).other(&verify(false))
+            script
+                .then_acts(URBAN, &[report_back(), SummonsCommand::Release])
+                .then_other(&verify(false))
         };
-        again(again(Self::whistle_over().other(&verify(false))))
+        again(again(Self::whistle_over().then_other(&verify(false))))
     }
 
     /// The co-operating department says that it is not its own.
-    pub(crate) fn contested() -> Self {
-        Self::whistled().steps(MARKET, &[contest()])
+    pub(crate) fn until_contested() -> Self {
+        Self::until_whistled().then_acts(MARKET, &[contest()])
     }
 
     /// The lead was let off, another leads.
-    pub(crate) fn replaced() -> Self {
-        Self::whistled().steps(URBAN, &[contest(), excuse(Some(TRAFFIC))])
+    pub(crate) fn until_lead_replaced() -> Self {
+        Self::until_whistled().then_acts(URBAN, &[contest(), excuse(Some(TRAFFIC))])
     }
 
     /// The district was asked to coordinate.
-    pub(crate) fn raised() -> Self {
-        Self::whistled().other(&raise())
+    pub(crate) fn until_raised() -> Self {
+        Self::until_whistled().then_other(&raise())
     }
 
     /// Two signatures are still to be given under a whistle.
-    pub(crate) fn unsigned() -> Self {
-        Self::held_by(STREET).works(&hard_whistle(URBAN, &[MARKET]))
+    pub(crate) fn until_signatures_asked() -> Self {
+        Self::held_by(STREET).then_worker(&hard_whistle(URBAN, &[MARKET]))
     }
 
     /// It stands still for twenty days.
-    pub(crate) fn suspended(self) -> Self {
+    pub(crate) fn until_suspended(self) -> Self {
         let until = self.at + Duration::days(20);
-        let asked = self.works(&suspend(until));
-        let no = asked.pending();
-        asked.other(&decide(no, true)).then(&almighty(THIRD), &decide(no, true))
+        let asked = self.then_worker(&suspend(until));
+        let no = asked.last_ask_no();
+        asked.then_other(&decide(no, true)).then(&almighty(THIRD), &decide(no, true))
     }
 
     /// The number of the last question that is not decided.
-    pub(crate) fn pending(&self) -> i64 {
+    pub(crate) fn last_ask_no(&self) -> i64 {
         self.case().asks.last().expect("a question that waits").no
     }
 
     /// Something is late, and an answer is owed about it.
-    pub(crate) fn overdue(self) -> Option<Self> {
+    pub(crate) fn until_overdue(self) -> Option<Self> {
         let duty = self.case().obligations().first()?.duty;
-        Some((0..3).fold(self, |script, _| script.lapses(duty).0))
+        Some((0..3).fold(self, |script, _| script.lapse_duty(duty).0))
     }
 
     /// Whatever can go on beside: a debt that was late and is appealed against, an answer that is
     /// owed, a second report.
-    pub(crate) fn burdened(self) -> Option<Self> {
-        let script = self.overdue()?;
+    pub(crate) fn until_burdened(self) -> Option<Self> {
+        let script = self.until_overdue()?;
         let no = script.case().breaches.first()?.no;
-        let script = script.works(&appeal(no));
+        let script = script.then_worker(&appeal(no));
         if script.case().closed_at().is_some() {
             return Some(script);
         }
-        Some(script.other(&Command::Join { reporter: reporter(1) }))
+        Some(script.then_other(&Command::Join { reporter: reporter(1) }))
     }
 
     pub(crate) fn on_the_spot() -> Self {
         let opening = Opening { handled: Some(prose("已当场清理")), ..opening(COMMUNITY) };
         let script = Self { chain: Chain::default(), at: morning() };
-        script.works(&Command::Open(Box::new(opening)))
+        script.then_worker(&Command::Open(Box::new(opening)))
     }
 
     /// Every stage by every way that leads there.
-    pub(crate) fn all() -> Vec<(&'static str, Self)> {
-        let missed = |script: Self| script.other(&unreached());
+    pub(crate) fn all_stages() -> Vec<(&'static str, Self)> {
+        let missed = |script: Self| script.then_other(&miss_callback());
         vec![
-            ("filed with a community", Self::filed()),
-            ("filed with a street", Self::filed().other(&escalate())),
-            ("returned", Self::dispatched().works(&give_back())),
-            ("reopened", Self::closed().other(&reopen())),
-            ("dispatched", Self::dispatched()),
-            ("signed", Self::signed()),
-            ("handling", Self::handling()),
-            ("handling again", Self::fed_back().other(&verify(false))),
+            ("filed with a community", Self::until_filed()),
+            ("filed with a street", Self::until_filed().then_other(&escalate())),
+            ("returned", Self::until_dispatched().then_worker(&give_back())),
+            ("reopened", Self::until_closed().then_other(&reopen())),
+            ("dispatched", Self::until_dispatched()),
+            ("signed", Self::until_signed()),
+            ("handling", Self::until_handling()),
+            ("handling again", Self::fed_back().then_other(&verify(false))),
             ("returned twice and dispatched", Self::returned_twice()),
-            ("returned twice and signed", Self::returned_twice().works(&Command::Sign)),
+            ("returned twice and signed", Self::returned_twice().then_worker(&Command::Sign)),
             (
                 "returned twice and handling",
-                Self::returned_twice().works(&Command::Sign).works(&Command::Start),
+                Self::returned_twice().then_worker(&Command::Sign).then_worker(&Command::Start),
             ),
-            ("disputed", Self::disputed()),
-            ("appointed", Self::appointed()),
-            ("handled again twice", Self::reworked()),
-            ("verified at last", Self::reworked().other(&verify(true))),
-            ("never called back", Self::unsampled()),
-            ("ruling", Self::ruling()),
+            ("disputed", Self::until_disputed()),
+            ("appointed", Self::until_appointed()),
+            ("handled again twice", Self::until_reworked()),
+            ("verified at last", Self::until_reworked().then_other(&verify(true))),
+            ("never called back", Self::without_callback()),
+            ("ruling", Self::until_ruling()),
             ("ruling after a whistle", Self::whistle_ruling()),
-            ("two signatures missing", Self::unsigned()),
-            ("one signature missing", Self::unsigned().other(&decide(2, true))),
-            ("dispatched and suspended", Self::dispatched().suspended()),
-            ("signed and suspended", Self::signed().suspended()),
-            ("handling and suspended", Self::handling().suspended()),
-            ("whistled and suspended", Self::whistled().suspended()),
-            ("contested", Self::contested()),
-            ("another lead", Self::replaced()),
-            ("raised", Self::raised()),
-            ("whistled", Self::whistled()),
-            ("a department signed", Self::whistled().steps(MARKET, &[Act::Sign])),
-            ("a department arrived", Self::whistled().steps(MARKET, &[Act::Sign, arrive()])),
+            ("two signatures missing", Self::until_signatures_asked()),
+            ("one signature missing", Self::until_signatures_asked().then_other(&decide(2, true))),
+            ("dispatched and suspended", Self::until_dispatched().until_suspended()),
+            ("signed and suspended", Self::until_signed().until_suspended()),
+            ("handling and suspended", Self::until_handling().until_suspended()),
+            ("whistled and suspended", Self::until_whistled().until_suspended()),
+            ("contested", Self::until_contested()),
+            ("another lead", Self::until_lead_replaced()),
+            ("raised", Self::until_raised()),
+            ("whistled", Self::until_whistled()),
+            (
+                "a department signed",
+                Self::until_whistled().then_acts(MARKET, &[SummonsCommand::Sign]),
+            ),
+            (
+                "a department arrived",
+                Self::until_whistled().then_acts(MARKET, &[SummonsCommand::Sign, arrive()]),
+            ),
             ("one department left", Self::almost_over()),
-            ("whistled again", Self::whistle_over().other(&verify(false))),
+            ("whistled again", Self::whistle_over().then_other(&verify(false))),
             ("fed back", Self::fed_back()),
-            ("fed back and claimed", Self::fed_back().other(&Command::Claim)),
+            ("fed back and claimed", Self::fed_back().then_other(&Command::Claim)),
             ("fed back by departments", Self::whistle_over()),
-            ("verified", Self::verified()),
+            ("verified", Self::until_verified()),
             ("verified after a whistle", Self::whistle_verified()),
-            ("missed twice", missed(missed(Self::verified()))),
-            ("answered", Self::answered()),
-            ("answered after a whistle", Self::whistle_verified().other(&answer(true))),
-            ("missed three times", missed(missed(missed(Self::verified())))),
-            ("closed", Self::closed()),
+            ("missed twice", missed(missed(Self::until_verified()))),
+            ("answered", Self::until_answered()),
+            ("answered after a whistle", Self::whistle_verified().then_other(&answer(true))),
+            ("missed three times", missed(missed(missed(Self::until_verified())))),
+            ("closed", Self::until_closed()),
             ("closed after a whistle", Self::whistle_closed()),
-            ("closed unanswered", missed(missed(missed(Self::verified()))).other(&close())),
+            (
+                "closed unanswered",
+                missed(missed(missed(Self::until_verified()))).then_other(&close()),
+            ),
             ("closed on the spot", Self::on_the_spot()),
         ]
     }
@@ -411,15 +427,15 @@ pub(crate) fn dispatch(unit: AreaId) -> Command {
 }
 
 pub(crate) fn whistle(lead: AreaId, cooperating: &[AreaId]) -> Command {
-    blow("advance", lead, cooperating)
+    blow_whistle("advance", lead, cooperating)
 }
 
 /// The rank that needs two signatures.
 pub(crate) fn hard_whistle(lead: AreaId, cooperating: &[AreaId]) -> Command {
-    blow("hard", lead, cooperating)
+    blow_whistle("hard", lead, cooperating)
 }
 
-pub(crate) fn blow(rank: &str, lead: AreaId, cooperating: &[AreaId]) -> Command {
+pub(crate) fn blow_whistle(rank: &str, lead: AreaId, cooperating: &[AreaId]) -> Command {
     let call = Call {
         rank: Code::try_from(rank).unwrap(),
         topic: Code::try_from("joint_enforcement").unwrap(),
@@ -428,28 +444,28 @@ pub(crate) fn blow(rank: &str, lead: AreaId, cooperating: &[AreaId]) -> Command 
         lead,
         cooperating: cooperating.to_vec(),
     };
-    wish(Wish::Whistle { call: Box::new(call) })
+    wish(ApprovalSubject::Whistle { call: Box::new(call) })
 }
 
-pub(crate) fn wish(wish: Wish) -> Command {
+pub(crate) fn wish(wish: ApprovalSubject) -> Command {
     Command::Ask { wish, reason: prose("雨季无法施工") }
 }
 
 pub(crate) fn extend(limit: Limit) -> Command {
-    wish(Wish::Extension { duty: None, limit })
+    wish(ApprovalSubject::Extension { duty: None, limit })
 }
 
 /// More time for one thing that is owed.
 pub(crate) fn extend_one(duty: Duty, limit: Limit) -> Command {
-    wish(Wish::Extension { duty: Some(duty), limit })
+    wish(ApprovalSubject::Extension { duty: Some(duty), limit })
 }
 
 pub(crate) fn suspend(until: Instant) -> Command {
-    wish(Wish::Suspension { until })
+    wish(ApprovalSubject::Suspension { until })
 }
 
 pub(crate) fn appeal(breach: i64) -> Command {
-    wish(Wish::Appeal { breach })
+    wish(ApprovalSubject::Appeal { breach })
 }
 
 pub(crate) fn decide(no: i64, agree: bool) -> Command {
@@ -493,16 +509,16 @@ pub(crate) fn coordinate() -> Command {
     Command::Coordinate { note: prose("由城管牵头") }
 }
 
-pub(crate) fn contest() -> Act {
-    Act::Contest { reason: prose("不属本部门职责") }
+pub(crate) fn contest() -> SummonsCommand {
+    SummonsCommand::Contest { reason: prose("不属本部门职责") }
 }
 
-pub(crate) fn uphold() -> Act {
-    Act::Rule { upheld: true, replacement: None, reason: prose("属本部门") }
+pub(crate) fn uphold() -> SummonsCommand {
+    SummonsCommand::Rule { upheld: true, replacement: None, reason: prose("属本部门") }
 }
 
-pub(crate) fn excuse(replacement: Option<AreaId>) -> Act {
-    Act::Rule { upheld: false, replacement, reason: prose("不属本部门") }
+pub(crate) fn excuse(replacement: Option<AreaId>) -> SummonsCommand {
+    SummonsCommand::Rule { upheld: false, replacement, reason: prose("不属本部门") }
 }
 
 /// The next measure about a debt.
@@ -540,12 +556,12 @@ pub(crate) fn answer(solved: bool) -> Command {
 }
 
 /// Solved, and not content with how.
-pub(crate) fn dissatisfied() -> Command {
+pub(crate) fn answer_dissatisfied() -> Command {
     let (solved, satisfied) = (Some(true), Some(Satisfaction::Dissatisfied));
     Command::CallBack(Callback { reached: true, solved, satisfied, comment: None, report: None })
 }
 
-pub(crate) fn unreached() -> Command {
+pub(crate) fn miss_callback() -> Command {
     Command::CallBack(Callback {
         reached: false,
         solved: None,
@@ -567,38 +583,40 @@ pub(crate) fn comment() -> Command {
     Command::Comment { text: prose("周五下午集中整治") }
 }
 
-pub(crate) fn arrive() -> Act {
-    Act::Arrive { point: Some(SPOT), note: None }
+pub(crate) fn arrive() -> SummonsCommand {
+    SummonsCommand::Arrive { point: Some(SPOT), note: None }
 }
 
-pub(crate) fn report_back() -> Act {
-    Act::FeedBack { result: prose("已责令整改") }
+pub(crate) fn report_back() -> SummonsCommand {
+    SummonsCommand::FeedBack { result: prose("已责令整改") }
 }
 
-pub(crate) fn send_back() -> Act {
-    Act::SendBack { reason: prose("仍有油污") }
+pub(crate) fn send_back() -> SummonsCommand {
+    SummonsCommand::SendBack { reason: prose("仍有油污") }
 }
 
-pub(crate) fn rate() -> Act {
+pub(crate) fn rate() -> SummonsCommand {
     let score = |n| Score::try_from(n).unwrap();
-    Act::Rate { rating: Rating { response: score(5), quality: score(3), comment: None } }
+    SummonsCommand::Rate { rating: Rating { response: score(5), quality: score(3), comment: None } }
 }
 
-pub(crate) fn rate_street() -> Act {
+pub(crate) fn rate_street() -> SummonsCommand {
     let score = |n| Score::try_from(n).unwrap();
-    Act::RateStreet { rating: Rating { response: score(2), quality: score(4), comment: None } }
+    SummonsCommand::RateStreet {
+        rating: Rating { response: score(2), quality: score(4), comment: None },
+    }
 }
 
 /// One of each act.
-pub(crate) fn acts() -> Vec<Act> {
-    let contact = Act::Contact { note: Some(prose("已电话联系街道")) };
+pub(crate) fn all_acts() -> Vec<SummonsCommand> {
+    let contact = SummonsCommand::Contact { note: Some(prose("已电话联系街道")) };
     vec![
-        Act::Sign,
+        SummonsCommand::Sign,
         contact,
         arrive(),
         report_back(),
         send_back(),
-        Act::Release,
+        SummonsCommand::Release,
         rate(),
         contest(),
         uphold(),

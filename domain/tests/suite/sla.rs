@@ -11,11 +11,11 @@ use std::sync::LazyLock;
 use chrono::NaiveDate;
 use domain::{
     calendar::limit::Limit,
-    core::{id::AreaId, sheet::Fault},
+    core::{id::AreaId, tabular_import::Fault},
     rules::{
         catalogue::{Catalogue, Category},
         obligation::Duty,
-        sla::{Known, Matrix, Query, Row, STANDARD, Tie, ancestry},
+        sla::{Matrix, Query, References, Row, STANDARD, Tie, ancestry},
         vocabulary::Urgency,
     },
 };
@@ -62,7 +62,7 @@ fn query(duty: Duty) -> Query<'static> {
 }
 
 /// A row without conditions.
-fn rule(id: &str, duty: Duty, limit: &str) -> Row {
+fn new_row(id: &str, duty: Duty, limit: &str) -> Row {
     Row {
         id: id.to_owned(),
         duty,
@@ -82,29 +82,29 @@ fn rule(id: &str, duty: Duty, limit: &str) -> Row {
     }
 }
 
-fn parsed(text: &str) -> Matrix {
-    let resolve = |code: &str| WORLD.areas.by_code(code).map(|area| area.id);
+fn parse_matrix(text: &str) -> Matrix {
+    let resolve = |code: &str| WORLD.areas.find_by_code(code).map(|area| area.id);
     Matrix::parse_csv(text, resolve).unwrap()
 }
 
 /// The standard with one more row and another.
-fn with(rows: impl IntoIterator<Item = Row>) -> Matrix {
-    let mut matrix = parsed(STANDARD);
+fn with_rows(rows: impl IntoIterator<Item = Row>) -> Matrix {
+    let mut matrix = parse_matrix(STANDARD);
     matrix.rows.extend(rows);
     matrix
 }
 
 /// What the demo city knows.
-fn known<T>(ask: impl FnOnce(&Known<'_>) -> T) -> T {
+fn with_known<T>(ask: impl FnOnce(&References<'_>) -> T) -> T {
     let areas = |id| ancestry(&WORLD.areas, id);
-    ask(&Known { areas: &areas, catalogue: &CATALOGUE, ranks: &["advance", "hard"] })
+    ask(&References { areas: &areas, catalogue: &CATALOGUE, ranks: &["advance", "hard"] })
 }
 
-fn faults(matrix: &Matrix) -> Vec<Fault> {
-    known(|known| matrix.check(known))
+fn find_faults(matrix: &Matrix) -> Vec<Fault> {
+    with_known(|known| matrix.check(known))
 }
 
 /// What ties in a matrix, by the same.
-fn ties(matrix: &Matrix) -> Vec<Tie> {
-    known(|known| matrix.ties(known))
+fn find_ties(matrix: &Matrix) -> Vec<Tie> {
+    with_known(|known| matrix.find_ties(known))
 }

@@ -2,7 +2,7 @@
 //! with the committed file.
 
 /// How many places a text takes in a terminal.
-fn width(text: &str) -> usize {
+fn text_width(text: &str) -> usize {
     let wide = |c: char| {
         matches!(u32::from(c),
             0x1100..=0x115F | 0x2E80..=0xA4CF | 0xAC00..=0xD7A3 | 0xF900..=0xFAFF
@@ -12,10 +12,14 @@ fn width(text: &str) -> usize {
 }
 
 /// The rows with their columns aligned.
-pub(crate) fn aligned(rows: &[Vec<String>]) -> String {
+pub(crate) fn align_rows(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let widest = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(|cell| width(cell)).max().unwrap_or(0)
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| text_width(cell))
+            .max()
+            .unwrap_or(0)
     };
     let widths: Vec<usize> = (0..columns).map(widest).collect();
     let mut text = String::new();
@@ -23,7 +27,7 @@ pub(crate) fn aligned(rows: &[Vec<String>]) -> String {
         let mut line = String::new();
         for (cell, place) in row.iter().zip(&widths) {
             line.push_str(cell);
-            line.push_str(&" ".repeat(place - width(cell) + 2));
+            line.push_str(&" ".repeat(place - text_width(cell) + 2));
         }
         text.push_str(line.trim_end());
         text.push('\n');
@@ -43,7 +47,7 @@ pub(crate) fn updates() -> bool {
 }
 
 /// Compares with the committed file, or rewrites it under `UPDATE=1`.
-pub(crate) fn committed(name: &str, text: &str) {
+pub(crate) fn check_snapshot(name: &str, text: &str) {
     let path = format!("{}/tests/{name}", env!("CARGO_MANIFEST_DIR"));
     if updates() {
         std::fs::write(&path, text).unwrap();
@@ -58,7 +62,7 @@ pub(crate) fn committed(name: &str, text: &str) {
 
 #[test]
 fn chinese_takes_two_places() {
-    assert_eq!(width("网格 grid"), 9);
+    assert_eq!(text_width("网格 grid"), 9);
     let rows = [row(["网格", "x"]), row(["a", "y"])];
-    assert_eq!(aligned(&rows), "网格  x\na     y\n");
+    assert_eq!(align_rows(&rows), "网格  x\na     y\n");
 }

@@ -17,10 +17,10 @@ use domain::{
     flows::{
         case::{
             Command, Event,
-            lifecycle::{MOVES, STEPS, StageName, StepName, SummonsVerb, Verb, targets},
+            lifecycle::{MOVES, STEPS, StageName, StepName, SummonsVerb, Verb, target_stages},
             state::Case,
         },
-        change::{Change, Stored},
+        change::{Change, Versioned},
         flow::Flow as _,
         intake::{self, Correction},
         report::{self, Draft, Handled, Redirect, Report, StatusName},
@@ -35,13 +35,13 @@ use domain::{
 use uuid::Uuid;
 
 use super::{
-    chance::{Dice, TENANTS, any_command, cast, runner, sensible_command, steps},
+    chance::{Dice, TENANTS, any_command, any_steps, new_cast, new_runner, sensible_command},
     ledger::Ledger,
     memory::Memory,
     script::lapse,
     world::{
-        COMMUNITY, GRID, GRID_NEXT, all_areas, almighty, line, minutes, morning, request, system,
-        under,
+        COMMUNITY, GRID, GRID_NEXT, all_areas, almighty, context_under, line, minutes, morning,
+        request, system,
     },
 };
 
@@ -74,22 +74,22 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     fn new(rules: &'static Rules, reached: &'a RefCell<Reached>) -> Self {
         let (cases, reports) = (Vec::new(), Vec::new());
-        Self { rules, at: morning(), cast: cast(), cases, reports, ids: 0, reached }
+        Self { rules, at: morning(), cast: new_cast(), cases, reports, ids: 0, reached }
     }
 
     fn step(&mut self, seed: u64, gap: i64) {
         self.at += minutes(gap);
         let mut dice = Dice(seed);
-        let sensible = dice.maybe(80);
-        match dice.below(12) {
-            0 => self.submit(&mut dice),
+        let sensible = dice.roll_percent(80);
+        match dice.roll_below(12) {
+            0 => self.submit_report(&mut dice),
             1 => self.decide_report(&mut dice),
             2 | 3 => self.pass_time(&mut dice),
             _ if sensible && self.first_open_case().is_none() => {
                 if self.first_open_report().is_some() {
                     self.decide_report(&mut dice);
                 } else {
-                    self.submit(&mut dice);
+                    self.submit_report(&mut dice);
                 }
             }
             _ => self.move_case(&mut dice, sensible),
@@ -97,7 +97,7 @@ impl<'a> Walk<'a> {
         self.check_together();
     }
 
-    fn refused(&self, refusal: &Refusal) {
+    fn note_refusal(&self, refusal: &Refusal) {
         self.reached.borrow_mut().refusals.insert(refusal.code());
     }
 
@@ -106,138 +106,148 @@ impl<'a> Walk<'a> {
         Uuid::from_u128((0x0197_u128 << 112) | (self.ids.wrapping_mul(0x9E37_79B9_7F4A_7C15)))
     }
 
-    fn submit(&mut self, dice: &mut Dice) {
-        let able = self.able(|by| by.may_somewhere(Permission::ReportProblem, self.at));
-        let by = self.choose(dice, &able);
-        let given = dice.point();
+    fn submit_report(&mut self, dice: &mut Dice) {
+        let able = self.able_actors(|by| by.may_somewhere(Permission::ReportProblem, self.at));
+        let by = self.choose_actor(dice, &able);
+        let given = dice.any_point();
         let coord_type = dice.pick(&[CoordType::Wgs84, CoordType::Gcj02, CoordType::Bd09]);
         let raw = RawPoint { lng: given.lng, lat: given.lat, coord_type };
-        let areas = if dice.maybe(70) { vec![GRID, GRID_NEXT, COMMUNITY] } else { all_areas() };
+        let areas =
+            if dice.roll_percent(70) { vec![GRID, GRID_NEXT, COMMUNITY] } else { all_areas() };
         let draft = Draft {
             id: ReportId(self.next_id()),
             channel: dice.pick(Channel::ALL),
-            title: dice.maybe(50).then(|| line("路灯不亮")),
-            text: dice.text(),
-            category: if dice.maybe(50) {
+            title: dice.roll_percent(50).then(|| line("路灯不亮")),
+            text: dice.any_text(),
+            category: if dice.roll_percent(50) {
                 Code::try_from(dice.pick(&["A01", "A01", "Z9"])).ok()
             } else {
                 None
             },
             urgency: dice.pick(&[Urgency::Normal, Urgency::Urgent, Urgency::Critical]),
-            demand: dice.maybe(30).then(|| dice.pick(Demand::ALL)),
-            area: dice.maybe(95).then(|| dice.pick(&areas)),
-            point: dice.maybe(80).then_some(raw),
-            address: dice.maybe(50).then(|| line("柳岸路 3 号")),
+            demand: dice.roll_percent(30).then(|| dice.pick(Demand::ALL)),
+            area: dice.roll_percent(95).then(|| dice.pick(&areas)),
+            point: dice.roll_percent(80).then_some(raw),
+            address: dice.roll_percent(50).then(|| line("柳岸路 3 号")),
             client_at: dice
-                .maybe(50)
+                .roll_percent(50)
                 .then(|| self.at + minutes(dice.pick(&[-200_000, -60, 1, 5, 2_000]))),
-            confidential: dice.maybe(30),
+            confidential: dice.roll_percent(30),
             anonymous: false,
             contact: false,
             patrol: None,
             media: Vec::new(),
             handled: dice
-                .maybe(20)
-                .then(|| Handled { case: CaseId(self.next_id()), result: dice.text() }),
+                .roll_percent(20)
+                .then(|| Handled { case: CaseId(self.next_id()), result: dice.any_text() }),
         };
         let urgency = draft.urgency;
-        match intake::submit(draft, request(self.ids), under(self.rules, &by, self.at)) {
+        match intake::submit_report(
+            draft,
+            request(self.ids),
+            context_under(self.rules, &by, self.at),
+        ) {
             Ok((report, case)) => {
-                let mut ledger = Ledger::under(self.rules);
-                ledger.write(&report, urgency);
+                let mut ledger = Ledger::with_rules(self.rules);
+                ledger.write_change(&report, urgency);
                 self.reports.push(ledger);
                 if let Some(case) = case {
-                    self.open(&case);
+                    self.open_case(&case);
                 }
             }
-            Err(refusal) => self.refused(&refusal),
+            Err(refusal) => self.note_refusal(&refusal),
         }
     }
 
     fn decide_report(&mut self, dice: &mut Dice) {
         if self.reports.is_empty() {
-            return self.submit(dice);
+            return self.submit_report(dice);
         }
         let index = self.some_report(dice);
         let stored = self.reports[index].chain.stored.clone().unwrap();
-        let looks = stored.state.status.name() == StatusName::Confirming && dice.maybe(80);
-        let look = if dice.maybe(30) { report::Command::Claim } else { confirm() };
+        let looks = stored.state.status.name() == StatusName::Confirming && dice.roll_percent(80);
+        let look = if dice.roll_percent(30) { report::Command::Claim } else { confirm() };
         let trial = if looks { look.clone() } else { super::report::refuse() };
-        let candidates: Vec<Actor> = self.able(|by| {
-            let cx = under(self.rules, by, self.at);
+        let candidates: Vec<Actor> = self.able_actors(|by| {
+            let cx = context_under(self.rules, by, self.at);
             Report::decide(Some(&stored.state), &trial, &cx).is_ok()
         });
-        let by = self.choose(dice, &candidates);
+        let by = self.choose_actor(dice, &candidates);
         let asked = if looks {
-            self.reports[index].chain.ask(&by, self.at, &look)
+            self.reports[index].chain.try_command(&by, self.at, &look)
         } else {
-            self.receive(index, &stored, &by, dice)
+            self.receive_report(index, &stored, &by, dice)
         };
         match asked {
-            Ok(change) => self.received(index, &stored.state, &change),
+            Ok(change) => self.accept_decision(index, &stored.state, &change),
             Err(refusal) => {
                 if let Refusal::WrongState { flow: "report", state, possible, .. } = &refusal {
                     let status = stored.state.status.name();
-                    assert_eq!((*state, possible), (status.name(), &report::possible(status)));
+                    assert_eq!(
+                        (*state, possible),
+                        (status.name(), &report::possible_commands(status))
+                    );
                 }
-                self.refused(&refusal);
+                self.note_refusal(&refusal);
             }
         }
     }
 
     /// What is decided about a report that is received, or was.
-    fn receive(
+    fn receive_report(
         &mut self,
         index: usize,
-        stored: &Stored<Report>,
+        stored: &Versioned<Report>,
         by: &Actor,
         dice: &mut Dice,
     ) -> Result<Change<Report>, Refusal> {
-        let cx = under(self.rules, by, self.at);
-        if stored.state.status.name() == StatusName::Joined && dice.maybe(90) {
+        let cx = context_under(self.rules, by, self.at);
+        if stored.state.status.name() == StatusName::Joined && dice.roll_percent(90) {
             let file =
                 |file: &CaseFile| Some(file.ledger.chain.state().id) == stored.state.status.case();
             let target = self.cases.iter().position(file).unwrap();
             let case = self.cases[target].ledger.chain.stored.clone().unwrap();
-            return intake::unjoin(stored, &case, request(self.ids), cx).map(|(r, c)| {
+            return intake::unjoin_report(stored, &case, request(self.ids), cx).map(|(r, c)| {
                 let report = stored.state.id;
-                self.accept(target, &c, &Command::Unjoin { report }, by);
+                self.accept_change(target, &c, &Command::Unjoin { report }, by);
                 r
             });
         }
-        match dice.below(5) {
+        match dice.roll_below(5) {
             0 | 1 => {
                 let case = CaseId(self.next_id());
                 let correction = Correction {
-                    category: dice.maybe(30).then(|| Code::try_from("A01").unwrap()),
-                    title: dice.maybe(30).then(|| line("更准确的标题")),
-                    urgency: dice.maybe(30).then_some(Urgency::Urgent),
+                    category: dice.roll_percent(30).then(|| Code::try_from("A01").unwrap()),
+                    title: dice.roll_percent(30).then(|| line("更准确的标题")),
+                    urgency: dice.roll_percent(30).then_some(Urgency::Urgent),
                     ..Correction::default()
                 };
-                intake::file(stored, case, correction, request(self.ids), cx).map(|(r, c)| {
-                    self.open(&c);
-                    r
-                })
+                intake::file_report(stored, case, correction, request(self.ids), cx).map(
+                    |(r, c)| {
+                        self.open_case(&c);
+                        r
+                    },
+                )
             }
             2 | 3 if !self.cases.is_empty() => {
                 let target = self.some_case(dice);
                 let case = self.cases[target].ledger.chain.stored.clone().unwrap();
-                intake::join(stored, &case, request(self.ids), cx).map(|(r, c)| {
+                intake::join_report(stored, &case, request(self.ids), cx).map(|(r, c)| {
                     let reporter = c.state.reports.last().copied().unwrap();
                     assert_eq!(reporter.person, stored.state.reporter, "a joined reporter is told");
-                    self.accept(target, &c, &Command::Join { reporter }, by);
+                    self.accept_change(target, &c, &Command::Join { reporter }, by);
                     r
                 })
             }
             _ => {
-                let (reason, redirect) = (dice.text(), dice.pick(Redirect::ALL));
+                let (reason, redirect) = (dice.any_text(), dice.pick(Redirect::ALL));
                 let refuse = report::Command::Refuse { reason, redirect };
-                self.reports[index].chain.ask(by, self.at, &refuse)
+                self.reports[index].chain.try_command(by, self.at, &refuse)
             }
         }
     }
 
-    fn received(&mut self, index: usize, before: &Report, change: &Change<Report>) {
+    fn accept_decision(&mut self, index: usize, before: &Report, change: &Change<Report>) {
         let after = &change.state;
         let (from, to) = (before.status.name(), after.status.name());
         let verb = report::Verb::ALL.iter().find(|verb| verb.name() == change.entry.name);
@@ -248,13 +258,13 @@ impl<'a> Walk<'a> {
         assert_eq!(*before, same, "a decision changes the status and nothing else");
         assert_eq!(before.sight != after.sight, verb == report::Verb::Confirm);
         self.reached.borrow_mut().statuses.insert((from, verb, to));
-        self.reports[index].write(change, before.matter.urgency);
+        self.reports[index].write_change(change, before.matter.urgency);
     }
 
     /// What is owed and not done has its measures taken, when it is time; mostly by the system.
     fn pass_time(&mut self, dice: &mut Dice) {
-        let early = dice.maybe(5);
-        let by = if dice.maybe(95) { system() } else { dice.pick(&self.cast) };
+        let early = dice.roll_percent(5);
+        let by = if dice.roll_percent(95) { system() } else { dice.pick(&self.cast) };
         let reports = self.reports.iter().enumerate();
         let due: Vec<(usize, i64)> = reports
             .flat_map(|(index, ledger)| {
@@ -263,20 +273,24 @@ impl<'a> Walk<'a> {
             .filter(|(_, owed)| owed.term.next_at.is_some_and(|next| early || next <= self.at))
             .map(|(index, owed)| (index, owed.term.no))
             .collect();
-        if !due.is_empty() && dice.maybe(20) {
+        if !due.is_empty() && dice.roll_percent(20) {
             let (index, term) = dice.pick(&due);
             let urgency = self.reports[index].chain.state().matter.urgency;
-            match self.reports[index].chain.ask(&by, self.at, &report::Command::Lapse { term }) {
-                Ok(change) => _ = self.reports[index].write(&change, urgency),
-                Err(refusal) => self.refused(&refusal),
+            match self.reports[index].chain.try_command(
+                &by,
+                self.at,
+                &report::Command::Lapse { term },
+            ) {
+                Ok(change) => _ = self.reports[index].write_change(&change, urgency),
+                Err(refusal) => self.note_refusal(&refusal),
             }
         }
         for index in 0..self.cases.len() {
-            self.lapse(index, &by, early, dice);
+            self.lapse_obligation(index, &by, early, dice);
         }
     }
 
-    fn lapse(&mut self, index: usize, by: &Actor, early: bool, dice: &mut Dice) {
+    fn lapse_obligation(&mut self, index: usize, by: &Actor, early: bool, dice: &mut Dice) {
         let case = self.cases[index].ledger.chain.state();
         let owed: Vec<_> = case.obligations();
         let due = |next: Option<Instant>| next.is_some_and(|next| next <= self.at);
@@ -286,15 +300,15 @@ impl<'a> Walk<'a> {
         }
         let owed = dice.pick(&some);
         let command = lapse(owed);
-        match self.cases[index].ledger.chain.ask(by, self.at, &command) {
+        match self.cases[index].ledger.chain.try_command(by, self.at, &command) {
             Ok(change) => {
                 assert!(due(owed.term.next_at) && by.is_system(), "too early, or by somebody");
-                self.accept(index, &change, &command, by);
+                self.accept_change(index, &change, &command, by);
             }
             Err(refusal) if by.is_system() => {
                 assert!(!due(owed.term.next_at), "{refusal:?}: its time has come");
                 assert_eq!(refusal, Refusal::NothingDue);
-                self.refused(&refusal);
+                self.note_refusal(&refusal);
             }
             Err(refusal) => assert!(matches!(refusal, Refusal::NotPermitted { .. })),
         }
@@ -315,101 +329,111 @@ impl<'a> Walk<'a> {
 
     /// Mostly the same one until it is closed, so that some come far.
     fn some_case(&self, dice: &mut Dice) -> usize {
-        let first = self.first_open_case().filter(|_| dice.maybe(80));
-        first.unwrap_or_else(|| dice.below(self.cases.len()))
+        let first = self.first_open_case().filter(|_| dice.roll_percent(80));
+        first.unwrap_or_else(|| dice.roll_below(self.cases.len()))
     }
 
     /// Mostly one that is still to be decided.
     fn some_report(&self, dice: &mut Dice) -> usize {
-        let first = self.first_open_report().filter(|_| dice.maybe(80));
-        first.unwrap_or_else(|| dice.below(self.reports.len()))
+        let first = self.first_open_report().filter(|_| dice.roll_percent(80));
+        first.unwrap_or_else(|| dice.roll_below(self.reports.len()))
     }
 
-    fn able(&self, test: impl Fn(&Actor) -> bool) -> Vec<Actor> {
+    fn able_actors(&self, test: impl Fn(&Actor) -> bool) -> Vec<Actor> {
         self.cast.iter().filter(|by| test(by)).cloned().collect()
     }
 
     /// Mostly somebody who can.
-    fn choose(&self, dice: &mut Dice, able: &[Actor]) -> Actor {
-        let can = !able.is_empty() && dice.maybe(90);
+    fn choose_actor(&self, dice: &mut Dice, able: &[Actor]) -> Actor {
+        let can = !able.is_empty() && dice.roll_percent(90);
         dice.pick(if can { able } else { &self.cast })
     }
 
-    fn open(&mut self, change: &Change<Case>) {
-        let mut ledger = Ledger::under(self.rules);
+    fn open_case(&mut self, change: &Change<Case>) {
+        let mut ledger = Ledger::with_rules(self.rules);
         let case = &change.state;
-        let events = ledger.write(change, case.matter.urgency);
+        let events = ledger.write_change(change, case.matter.urgency);
         let on_the_spot = matches!(events.as_slice(), [_, Event::HandledOnTheSpot { .. }]);
         assert_eq!(case.stage.name() == StageName::Closed, on_the_spot);
         assert_eq!(case.filed_at, self.at);
         let closed_at = on_the_spot.then_some(self.at);
-        let memory = Memory::of(self.rules, case, closed_at);
+        let memory = Memory::new(self.rules, case, closed_at);
         self.cases.push(CaseFile { ledger, memory });
     }
 
     fn move_case(&mut self, dice: &mut Dice, sensible: bool) {
         if self.cases.is_empty() {
             return if self.reports.is_empty() {
-                self.submit(dice);
+                self.submit_report(dice);
             } else {
                 self.decide_report(dice);
             };
         }
         let index = self.some_case(dice);
-        let stored: Stored<Case> = self.cases[index].ledger.chain.stored.clone().unwrap();
+        let stored: Versioned<Case> = self.cases[index].ledger.chain.stored.clone().unwrap();
         let case = &stored.state;
         let command = if sensible {
             sensible_command(case, self.at, dice)
         } else {
             any_command(self.at, dice)
         };
-        let asked =
-            |by: &Actor| Case::decide(Some(case), &command, &under(self.rules, by, self.at));
-        let able = self.able(|by| asked(by).is_ok());
+        let asked = |by: &Actor| {
+            Case::decide(Some(case), &command, &context_under(self.rules, by, self.at))
+        };
+        let able = self.able_actors(|by| asked(by).is_ok());
         // Who may do everything shows what else is in the way.
-        let by = match (sensible, able.is_empty() && dice.maybe(60)) {
-            (true, false) => self.choose(dice, &able),
+        let by = match (sensible, able.is_empty() && dice.roll_percent(60)) {
+            (true, false) => self.choose_actor(dice, &able),
             (true, true) => almighty(17),
             (false, _) => dice.pick(&self.cast),
         };
-        match self.cases[index].ledger.chain.ask(&by, self.at, &command) {
-            Ok(change) => self.accept(index, &change, &command, &by),
+        match self.cases[index].ledger.chain.try_command(&by, self.at, &command) {
+            Ok(change) => self.accept_change(index, &change, &command, &by),
             Err(refusal) => {
-                let again = self.cases[index].ledger.chain.ask(&by, self.at, &command);
+                let again = self.cases[index].ledger.chain.try_command(&by, self.at, &command);
                 assert_eq!(again.unwrap_err(), refusal, "deciding is pure");
                 assert_eq!(self.cases[index].ledger.chain.stored.as_ref(), Some(&stored));
                 check_refusal(case, &command, &refusal, self.at);
-                self.refused(&refusal);
+                self.note_refusal(&refusal);
             }
         }
     }
 
-    fn accept(&mut self, index: usize, change: &Change<Case>, command: &Command, by: &Actor) {
+    fn accept_change(
+        &mut self,
+        index: usize,
+        change: &Change<Case>,
+        command: &Command,
+        by: &Actor,
+    ) {
         let file = &mut self.cases[index];
         let before = file.ledger.chain.state().clone();
-        let events = file.ledger.write(change, before.matter.urgency);
+        let events = file.ledger.write_change(change, before.matter.urgency);
         let after = &change.state;
         let verb = command.verb();
         let (from, to) = (before.stage.name(), after.stage.name());
         match verb {
-            Some(verb) => assert!(targets(from, verb).contains(&to), "{from:?} {verb:?} {to:?}"),
+            Some(verb) => {
+                assert!(target_stages(from, verb).contains(&to), "{from:?} {verb:?} {to:?}");
+            }
             None => assert_eq!(from, to, "the system moves no case"),
         }
         Memory::check_standing(&before, verb, self.at);
         Memory::check_late(change);
         let mut reached = self.reached.borrow_mut();
         for event in &events {
-            file.memory.remember(&before, event, by, self.at);
+            file.memory.remember_event(&before, event, by, self.at);
             if let Event::Measured { what, .. } = event {
                 reached.measures.insert(*what);
             }
         }
-        file.memory.check(after, self.at);
+        file.memory.check_case(after, self.at);
         reached.commands.insert(change.entry.name.clone());
         reached.moves.extend(verb.map(|verb| (from, verb, to)));
         if let Command::Summons { unit, act } = command {
-            let step =
-                |case: &Case| case.stage.whistle().unwrap().summons(*unit).unwrap().step.name();
+            let step = |case: &Case| {
+                case.stage.whistle().unwrap().find_summons(*unit).unwrap().step.name()
+            };
             reached.steps.insert((step(&before), act.verb(), step(after)));
         }
     }
@@ -431,9 +455,9 @@ impl<'a> Walk<'a> {
         assert!(answered.is_empty(), "every case comes from reports");
     }
 
-    fn finish(&self) {
-        self.cases.iter().for_each(|file| file.ledger.close());
-        self.reports.iter().for_each(Ledger::close);
+    fn check_ledgers(&self) {
+        self.cases.iter().for_each(|file| file.ledger.check_history());
+        self.reports.iter().for_each(Ledger::check_history);
     }
 }
 
@@ -444,7 +468,7 @@ pub(crate) fn random_journals(walks: u64) -> (Vec<Vec<Entry>>, Vec<Vec<Entry>>) 
         let (mut walk, mut dice) = (Walk::new(rules, &reached), Dice(seed));
         for _ in 0..250 {
             let gap = dice.pick(&[0, 10, 60, 600, 6_000, 40_000]);
-            let seed = u64::try_from(dice.below(usize::MAX)).unwrap();
+            let seed = u64::try_from(dice.roll_below(usize::MAX)).unwrap();
             walk.step(seed, gap);
         }
         cases.extend(walk.cases.into_iter().map(|file| file.ledger.chain.entries));
@@ -463,24 +487,27 @@ fn check_refusal(case: &Case, command: &Command, refusal: &Refusal, at: Instant)
     }
     if let Refusal::WrongState { flow: "case", state, command: name, possible } = refusal {
         assert_eq!(*state, case.stage.name().name());
-        assert_eq!(*possible, case.possible());
+        assert_eq!(*possible, case.possible_commands());
         assert_eq!(Some(*name), command.verb().map(Verb::name));
         assert!(!possible.contains(name), "{name} is refused and said to be possible");
     } else {
         let verb = command.verb().unwrap();
-        assert!(!targets(case.stage.name(), verb).is_empty(), "{refusal:?} hides a wrong stage");
+        assert!(
+            !target_stages(case.stage.name(), verb).is_empty(),
+            "{refusal:?} hides a wrong stage"
+        );
     }
 }
 
 #[test]
 fn everything_that_must_hold_holds_in_random_histories() {
     let reached = RefCell::new(Reached::default());
-    let walked = runner(300).run(&(0..TENANTS.len(), steps(250)), |(tenant, steps)| {
+    let walked = new_runner(300).run(&(0..TENANTS.len(), any_steps(250)), |(tenant, steps)| {
         let mut walk = Walk::new(TENANTS[tenant], &reached);
         for (seed, gap) in steps {
             walk.step(seed, gap);
         }
-        walk.finish();
+        walk.check_ledgers();
         Ok(())
     });
     if let Err(failure) = walked {

@@ -13,14 +13,14 @@ use domain::{
         text::{Line, Prose},
     },
     flows::{
-        change::{Change, Request, Stored, act},
+        change::{Change, Request, Versioned, execute},
         flow::{Context, Flow},
     },
     people::actor::{Actor, Grant, Powers, Role},
     rules::{
         catalogue::{Catalogue, Category},
         refusal::Refusal,
-        rulebook::{Conduct, Rules},
+        rulebook::{HandlingRules, Rules},
     },
 };
 use uuid::Uuid;
@@ -103,7 +103,7 @@ pub(crate) static WORLD: LazyLock<World> = LazyLock::new(|| {
     };
     World {
         areas: AreaTree::new(areas),
-        rules: Rules::shipped(),
+        rules: Rules::standard(),
         catalogue: Catalogue { categories: vec![category] },
     }
 });
@@ -124,7 +124,7 @@ pub(crate) fn minutes(amount: i64) -> Duration {
     Duration::minutes(amount)
 }
 
-pub(crate) fn person(number: u128) -> PersonId {
+pub(crate) fn person_id(number: u128) -> PersonId {
     PersonId(Uuid::from_u128(0xA000 + number))
 }
 
@@ -147,66 +147,69 @@ pub(crate) fn actor(number: u128, name: &str, grants: &[(Role, AreaId)]) -> Acto
     };
     Actor {
         tenant: TENANT,
-        person: person(number),
+        person: person_id(number),
         name: name.to_owned(),
         grants: grants.iter().map(grant).collect(),
-        powers: Powers::shipped(),
+        powers: Powers::built_in(),
     }
 }
 
 /// Somebody who may do everything everywhere.
 pub(crate) fn almighty(number: u128) -> Actor {
-    everything(number, CITY)
+    almighty_in(number, CITY)
 }
 
 /// Somebody who may do everything in one area.
-pub(crate) fn everything(number: u128, over: AreaId) -> Actor {
+pub(crate) fn almighty_in(number: u128, over: AreaId) -> Actor {
     let grants: Vec<_> = Role::ALL.iter().map(|role| (*role, over)).collect();
     actor(number, "全能", &grants)
 }
 
 /// The system itself, which nobody can log in as.
 pub(crate) fn system() -> Actor {
-    Actor::system(TENANT, unit(CITY))
+    Actor::new_system(TENANT, unit(CITY))
 }
 
 pub(crate) fn context(by: &Actor, at: Instant) -> Context<'_> {
-    under(&WORLD.rules, by, at)
+    context_under(&WORLD.rules, by, at)
 }
 
 /// By other rules than those that are shipped.
-pub(crate) fn under<'a>(rules: &'a Rules, by: &'a Actor, at: Instant) -> Context<'a> {
+pub(crate) fn context_under<'a>(rules: &'a Rules, by: &'a Actor, at: Instant) -> Context<'a> {
     let World { areas, catalogue, .. } = &*WORLD;
     Context { by, at, seq: 0, rules, areas, catalogue, kept: None }
 }
 
 /// The shipped rules with another conduct.
-pub(crate) fn conduct(change: impl FnOnce(&mut Conduct)) -> &'static Rules {
-    let mut rules = Rules::shipped();
+pub(crate) fn with_conduct(change: impl FnOnce(&mut HandlingRules)) -> &'static Rules {
+    let mut rules = Rules::standard();
     change(&mut rules.conduct);
     Box::leak(Box::new(rules))
 }
 
 pub(crate) fn request(number: u128) -> Request {
-    Request { command: CommandId(Uuid::from_u128(number)), digest: Hash::of(&number.to_be_bytes()) }
+    Request {
+        command: CommandId(Uuid::from_u128(number)),
+        digest: Hash::digest(&number.to_be_bytes()),
+    }
 }
 
 /// A flow with its whole journal: what the store would hold.
 #[derive(Clone, Debug)]
 pub(crate) struct Chain<F: Flow> {
-    pub(crate) stored: Option<Stored<F>>,
+    pub(crate) stored: Option<Versioned<F>>,
     pub(crate) entries: Vec<Entry>,
     pub(crate) rules: &'static Rules,
 }
 
 impl<F: Flow> Default for Chain<F> {
     fn default() -> Self {
-        Self::under(&WORLD.rules)
+        Self::with_rules(&WORLD.rules)
     }
 }
 
 impl<F: Flow> Chain<F> {
-    pub(crate) fn under(rules: &'static Rules) -> Self {
+    pub(crate) fn with_rules(rules: &'static Rules) -> Self {
         Self { stored: None, entries: Vec::new(), rules }
     }
 
@@ -215,18 +218,18 @@ impl<F: Flow> Chain<F> {
     }
 
     /// What would change; nothing is written.
-    pub(crate) fn ask(
+    pub(crate) fn try_command(
         &self,
         by: &Actor,
         at: Instant,
         command: &F::Command,
     ) -> Result<Change<F>, Refusal> {
         let number = u128::try_from(self.entries.len()).unwrap();
-        act(self.stored.as_ref(), command, request(number), under(self.rules, by, at))
+        execute(self.stored.as_ref(), command, request(number), context_under(self.rules, by, at))
     }
 
     pub(crate) fn commit(&mut self, change: &Change<F>) {
         self.entries.push(change.entry.clone());
-        self.stored = Some(change.stored());
+        self.stored = Some(change.to_stored());
     }
 }

@@ -22,7 +22,7 @@ use uuid::Uuid;
 use crate::kernel::{
     connection::Db,
     error::StoreError,
-    flow::document,
+    flow::to_document,
     pending::{Saved, Turn},
     rows::{self, Row, rows},
     schema::{area_boundaries, area_imports, areas},
@@ -63,7 +63,7 @@ rows! {
 
 impl AreaRow {
     pub(crate) fn new(entry: &Entry, record: &Record) -> Result<Self> {
-        let newest = record.newest().ok_or_else(|| {
+        let newest = record.newest_version().ok_or_else(|| {
             StoreError::Inconsistent(format!("areas {}: it never was", record.id))
         })?;
         Ok(Self {
@@ -76,7 +76,7 @@ impl AreaRow {
             path: newest.path.0.clone(),
             created_at: At(entry.at),
             seq: record.seq,
-            state: Some(document(record)?),
+            state: Some(to_document(record)?),
         })
     }
 }
@@ -116,7 +116,7 @@ impl BoundaryRow {
 }
 
 /// Every area a tenant ever had, by path.
-pub fn records(db: &mut Db, tenant: TenantId) -> Result<Vec<Record>> {
+pub fn load_records(db: &mut Db, tenant: TenantId) -> Result<Vec<Record>> {
     type Row = (Id, Option<Id>, String, String, String, String, At, Option<Doc>, bool);
     let rows: Vec<Row> = areas::table
         .filter(areas::tenant_id.eq(Id(tenant.0)))
@@ -153,7 +153,7 @@ pub fn records(db: &mut Db, tenant: TenantId) -> Result<Vec<Record>> {
             Ok(Record {
                 id: AreaId(id.0),
                 kind,
-                scheme: Scheme::of(kind, &code).unwrap_or(Scheme::Local),
+                scheme: Scheme::detect(kind, &code).unwrap_or(Scheme::Local),
                 code,
                 versions: vec![version],
                 until: None,
@@ -166,7 +166,10 @@ pub fn records(db: &mut Db, tenant: TenantId) -> Result<Vec<Record>> {
 }
 
 /// The areas whose columns are not what their record says.
-pub fn columns_differ(db: &mut Db, tenant: TenantId) -> Result<Vec<(AreaId, &'static str)>> {
+pub fn find_differing_columns(
+    db: &mut Db,
+    tenant: TenantId,
+) -> Result<Vec<(AreaId, &'static str)>> {
     type Row = (Id, Option<Id>, String, String, String, String, i64, Option<Doc>);
     let rows: Vec<Row> = areas::table
         .filter(areas::tenant_id.eq(Id(tenant.0)))
@@ -186,7 +189,8 @@ pub fn columns_differ(db: &mut Db, tenant: TenantId) -> Result<Vec<(AreaId, &'st
     for (id, parent, kind, code, name, path, seq, state) in rows {
         let Some(state) = state else { continue };
         let record: Option<Record> = serde_json::from_str(&state.0).ok();
-        let newest = record.as_ref().and_then(|record| record.newest().map(|one| (record, one)));
+        let newest =
+            record.as_ref().and_then(|record| record.newest_version().map(|one| (record, one)));
         let Some((record, newest)) = newest else {
             differ.push((AreaId(id.0), "state"));
             continue;
@@ -207,13 +211,13 @@ pub fn columns_differ(db: &mut Db, tenant: TenantId) -> Result<Vec<(AreaId, &'st
 }
 
 /// All areas of a tenant through time.
-pub fn registry(db: &mut Db, tenant: TenantId) -> Result<Registry> {
-    Ok(Registry::new(records(db, tenant)?))
+pub fn load_registry(db: &mut Db, tenant: TenantId) -> Result<Registry> {
+    Ok(Registry::new(load_records(db, tenant)?))
 }
 
 /// Every boundary a tenant's areas ever had, by area, with the place in the journal it was drawn
 /// at, as GeoJSON.
-pub fn boundaries(db: &mut Db, tenant: TenantId) -> Result<Vec<(AreaId, i64, String)>> {
+pub fn load_boundaries(db: &mut Db, tenant: TenantId) -> Result<Vec<(AreaId, i64, String)>> {
     use area_boundaries as b;
     let rows: Vec<(Id, i64, Doc)> = b::table
         .filter(b::tenant_id.eq(Id(tenant.0)))
@@ -224,7 +228,12 @@ pub fn boundaries(db: &mut Db, tenant: TenantId) -> Result<Vec<(AreaId, i64, Str
 }
 
 /// One boundary of an area, as GeoJSON.
-pub fn boundary(db: &mut Db, tenant: TenantId, area: AreaId, no: i64) -> Result<Option<String>> {
+pub fn load_boundary(
+    db: &mut Db,
+    tenant: TenantId,
+    area: AreaId,
+    no: i64,
+) -> Result<Option<String>> {
     use area_boundaries as b;
     let text: Option<Doc> =
         b::table.find((Id(tenant.0), Id(area.0), no)).select(b::boundary).first(db).optional()?;
@@ -245,7 +254,7 @@ pub struct Import {
 }
 
 /// Remembers what a file came to; one that is known stays as it was.
-pub fn keep_import(db: &mut Db, tenant: TenantId, import: &Import) -> Result<()> {
+pub fn save_import(db: &mut Db, tenant: TenantId, import: &Import) -> Result<()> {
     use area_imports as i;
     if find_import(db, tenant, import.id)?.is_some() {
         return Ok(());

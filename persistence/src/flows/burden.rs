@@ -21,7 +21,7 @@ use uuid::Uuid;
 use crate::kernel::{
     connection::{Db, MultiBackend},
     error::StoreError,
-    flow::end,
+    flow::prefix_end,
     rows::rows,
     schema::{burden, campaign_households},
     types::{At, Id, sql},
@@ -136,14 +136,14 @@ pub enum Order {
 
 type Condition = Box<dyn BoxableExpression<burden::table, MultiBackend, SqlType = Bool>>;
 
-fn where_(filter: &Filter) -> Condition {
+fn build_condition(filter: &Filter) -> Condition {
     use burden::dsl as b;
     let Some(paths) = &filter.within else {
         return Box::new(b::tenant_id.eq(Id(filter.tenant.0)));
     };
     let mut visible: Condition = Box::new(b::path.eq("\u{7f}"));
     for path in paths {
-        let within = b::path.ge(path.0.clone()).and(b::path.lt(end(path)));
+        let within = b::path.ge(path.0.clone()).and(b::path.lt(prefix_end(path)));
         visible = Box::new(visible.or(within));
     }
     visible
@@ -163,7 +163,7 @@ pub fn list(
         .group_by(b::person_id)
         .filter(b::tenant_id.eq(Id(filter.tenant.0)))
         .filter(b::at.ge(At(filter.from)).and(b::at.lt(At(filter.until))))
-        .filter(where_(filter))
+        .filter(build_condition(filter))
         .select((
             b::person_id,
             (
@@ -189,7 +189,7 @@ pub fn list(
     };
     let rows: Vec<Row> = query.limit(limit).load(db)?;
     let people: Vec<Id> = rows.iter().map(|(person, ..)| *person).collect();
-    let asked = asked(db, filter, people)?;
+    let asked = count_asked(db, filter, people)?;
     let summed = |(person, sums, (first, last)): Row| {
         let (entries, required, typed, reused, repeated, photos) = sums;
         let sum = Sum {
@@ -209,7 +209,7 @@ pub fn list(
 }
 
 /// How many households campaigns asked each of some people to go to.
-fn asked(db: &mut Db, filter: &Filter, people: Vec<Id>) -> Result<HashMap<Id, i64>> {
+fn count_asked(db: &mut Db, filter: &Filter, people: Vec<Id>) -> Result<HashMap<Id, i64>> {
     use campaign_households::dsl as t;
     let rows: Vec<(Option<Id>, i64)> = campaign_households::table
         .filter(t::tenant_id.eq(Id(filter.tenant.0)))

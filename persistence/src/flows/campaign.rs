@@ -14,7 +14,7 @@ use domain::{
     },
     flows::{
         campaign::{Campaign, Event, StatusName},
-        change::{Change, Stored},
+        change::{Change, Versioned},
         stored_event::{Unreadable, read_events},
         visit::{Outcome, Visit},
     },
@@ -25,7 +25,7 @@ use uuid::Uuid;
 use crate::kernel::{
     connection::{Db, MultiBackend},
     error::StoreError,
-    flow::{FlowTable, Rows, end, flow_row},
+    flow::{FlowTable, Rows, flow_row, prefix_end},
     journal::Keyset,
     list::{Narrow as _, flow_list},
     projection::{Derived, Projection},
@@ -54,14 +54,14 @@ impl FlowTable for Campaign {
         (&self.number, self.name.as_str().into())
     }
 
-    fn rows(change: &Change<Self>, rows: &mut Rows<'_>) -> Result<()> {
-        rows.own(|| CampaignRow::new(change))?;
-        rows.derived(TaskRow::all(change)?)
+    fn add_rows(change: &Change<Self>, rows: &mut Rows<'_>) -> Result<()> {
+        rows.add_own(|| CampaignRow::new(change))?;
+        rows.add_derived(TaskRow::from_change(change)?)
     }
 
-    fn expect(projection: &mut Projection) -> Result<()> {
-        projection.expect::<CampaignRow>()?;
-        projection.expect::<TaskRow>()
+    fn expect_tables(projection: &mut Projection) -> Result<()> {
+        projection.expect_table::<CampaignRow>()?;
+        projection.expect_table::<TaskRow>()
     }
 }
 
@@ -98,7 +98,7 @@ impl Derived for TaskRow {
         (FlowKind::Campaign.name(), self.campaign_id.0)
     }
 
-    fn named(&self) -> String {
+    fn row_name(&self) -> String {
         self.household_id.0.to_string()
     }
 }
@@ -129,7 +129,7 @@ rows! {
 impl TaskRow {
     /// The rows that follow from a change: all of them when it is published, and those that are
     /// listed while it runs.
-    pub(crate) fn all(change: &Change<Campaign>) -> Result<Vec<Self>> {
+    pub(crate) fn from_change(change: &Change<Campaign>) -> Result<Vec<Self>> {
         let campaign = &change.state;
         if campaign.status != StatusName::Running {
             return Ok(Vec::new());
@@ -172,7 +172,7 @@ impl GoneRow {
     /// What a visit means to the campaign it is part of.
     pub(crate) fn new(change: &Change<Visit>) -> Option<Self> {
         let (visit, campaign) = (&change.state, change.state.campaign?);
-        let done = visit.status.done()?;
+        let done = visit.status.completion()?;
         Some(Self {
             tenant_id: Id(change.entry.tenant.0),
             campaign_id: Id(campaign.0),
@@ -216,7 +216,7 @@ pub fn list(
     reach: &Reach,
     selection: &Selection,
     page: Keyset,
-) -> Result<Vec<Stored<Campaign>>> {
+) -> Result<Vec<Versioned<Campaign>>> {
     use campaign_households::dsl as t;
     use campaigns::dsl as c;
     let begun = || c::status.ne(StatusName::Draft.name());
@@ -295,13 +295,13 @@ pub struct Filter {
 
 type Limit = Box<dyn BoxableExpression<campaign_households::table, MultiBackend, SqlType = Bool>>;
 
-fn visible(filter: &Filter) -> Limit {
+fn build_limit(filter: &Filter) -> Limit {
     use campaign_households::dsl as t;
     let worker = filter.worker.map_or(Uuid::nil(), |worker| worker.0);
     let mut visible: Limit =
         Box::new(t::worker_id.is_not_null().and(t::worker_id.assume_not_null().eq(Id(worker))));
     for path in &filter.within {
-        let within = t::path.ge(path.0.clone()).and(t::path.lt(end(path)));
+        let within = t::path.ge(path.0.clone()).and(t::path.lt(prefix_end(path)));
         visible = if filter.unassigned {
             Box::new(visible.or(within.and(t::worker_id.is_null())))
         } else {
@@ -312,7 +312,7 @@ fn visible(filter: &Filter) -> Limit {
 }
 
 /// The households of a campaign in the order of their identities, after one.
-pub fn listed(
+pub fn list_households(
     db: &mut Db,
     (tenant, campaign): (TenantId, CampaignId),
     filter: &Filter,
@@ -324,7 +324,7 @@ pub fn listed(
     let mut query = campaign_households::table
         .filter(t::tenant_id.eq(Id(tenant.0)).and(t::campaign_id.eq(Id(campaign.0))))
         .filter(t::household_id.gt(Id(after)))
-        .filter(visible(filter))
+        .filter(build_limit(filter))
         .into_boxed();
     if let Some(grid) = filter.grid {
         query = query.filter(t::grid_id.eq(Id(grid.0)));
@@ -355,7 +355,7 @@ pub fn listed(
 }
 
 /// The grids of a campaign with households still to be visited.
-pub fn open_grids(db: &mut Db, tenant: TenantId, campaign: CampaignId) -> Result<Vec<AreaId>> {
+pub fn load_open_grids(db: &mut Db, tenant: TenantId, campaign: CampaignId) -> Result<Vec<AreaId>> {
     use campaign_households::dsl as t;
     let ids: Vec<Id> = campaign_households::table
         .filter(t::tenant_id.eq(Id(tenant.0)).and(t::campaign_id.eq(Id(campaign.0))))
@@ -391,7 +391,7 @@ pub enum By {
 pub type Count = (Uuid, Option<Outcome>, i64);
 
 /// The counts of a campaign in the order of grids or workers, after one: those of `limit` of them.
-pub fn progress(
+pub fn count_progress(
     db: &mut Db,
     (tenant, campaign): (TenantId, CampaignId),
     (by, filter): (By, &Filter),
@@ -402,7 +402,7 @@ pub fn progress(
     let of = || {
         campaign_households::table
             .filter(t::tenant_id.eq(Id(tenant.0)).and(t::campaign_id.eq(Id(campaign.0))))
-            .filter(visible(filter))
+            .filter(build_limit(filter))
     };
     let rows: Vec<(Option<Id>, Option<String>, i64)> = match by {
         By::Grid => {

@@ -14,7 +14,7 @@ use domain::{
     },
     flows::{
         case::{lifecycle::StageName, state::Case},
-        change::{Change, Stored},
+        change::{Change, Versioned},
     },
     people::actor::Scope,
 };
@@ -24,7 +24,7 @@ use uuid::Uuid;
 use crate::kernel::{
     connection::Db,
     error::StoreError,
-    flow::{FlowTable, Rows, end, flow_row, stored},
+    flow::{FlowTable, Rows, flow_row, prefix_end, rebuild_state},
     journal::Keyset,
     list::{Narrow as _, flow_list},
     projection::{Derived, Projection},
@@ -58,16 +58,16 @@ impl FlowTable for Case {
         (&self.number, self.matter.title.as_str().into())
     }
 
-    fn rows(change: &Change<Self>, rows: &mut Rows<'_>) -> Result<()> {
-        rows.own(|| CaseRow::new(change))?;
-        rows.derived(LinkRow::all(change, &change.state.media))?;
-        rows.derived(CaseUnitRow::all(change))
+    fn add_rows(change: &Change<Self>, rows: &mut Rows<'_>) -> Result<()> {
+        rows.add_own(|| CaseRow::new(change))?;
+        rows.add_derived(LinkRow::from_change(change, &change.state.media))?;
+        rows.add_derived(CaseUnitRow::from_change(change))
     }
 
-    fn expect(projection: &mut Projection) -> Result<()> {
-        projection.expect::<CaseRow>()?;
-        projection.expect::<CaseUnitRow>()?;
-        projection.expect::<LinkRow>()
+    fn expect_tables(projection: &mut Projection) -> Result<()> {
+        projection.expect_table::<CaseRow>()?;
+        projection.expect_table::<CaseUnitRow>()?;
+        projection.expect_table::<LinkRow>()
     }
 }
 
@@ -97,14 +97,14 @@ impl Derived for CaseUnitRow {
         (FlowKind::Case.name(), self.case_id.0)
     }
 
-    fn named(&self) -> String {
+    fn row_name(&self) -> String {
         self.unit_id.0.to_string()
     }
 }
 
 impl CaseUnitRow {
     /// The units this change may have added.
-    pub(crate) fn all(change: &Change<Case>) -> Vec<Self> {
+    pub(crate) fn from_change(change: &Change<Case>) -> Vec<Self> {
         // Every unit stands here once it has to do with the case; only these commands add one.
         const ADD: [&str; 8] = [
             "dispatch",
@@ -153,7 +153,7 @@ pub fn list(
     scope: &Scope,
     filter: &Filter,
     page: Keyset,
-) -> Result<Vec<Stored<Case>>> {
+) -> Result<Vec<Versioned<Case>>> {
     use cases::dsl as c;
     let involved = case_units::table
         .select(case_units::case_id)
@@ -178,27 +178,27 @@ pub fn list(
 
 /// Cases of one category in an area, filed since an instant, the newest first: what may be the
 /// same thing, and what was whistled for before.
-pub fn alike(
+pub fn load_similar(
     db: &mut Db,
     tenant: TenantId,
     within: &Path,
     category: &str,
     since: Instant,
-) -> Result<Vec<Stored<Case>>> {
+) -> Result<Vec<Versioned<Case>>> {
     const MOST: i64 = 200;
     let rows = cases::table
         .select((cases::id, cases::seq, cases::head, cases::state))
         .filter(cases::tenant_id.eq(Id(tenant.0)).and(cases::category.eq(category)))
-        .filter(cases::path.ge(within.0.clone()).and(cases::path.lt(end(within))))
+        .filter(cases::path.ge(within.0.clone()).and(cases::path.lt(prefix_end(within))))
         .filter(cases::filed_at.ge(At(since)))
         .order((cases::filed_at.desc(), cases::id.desc()))
         .limit(MOST)
         .load::<(Id, i64, Vec<u8>, Doc)>(db)?;
-    rows.into_iter().map(|row| stored("cases", row)).collect()
+    rows.into_iter().map(|row| rebuild_state("cases", row)).collect()
 }
 
 /// When the newest case was filed; for readiness checks.
-pub fn newest(db: &mut Db, tenant: TenantId) -> Result<Option<Instant>> {
+pub fn load_newest_time(db: &mut Db, tenant: TenantId) -> Result<Option<Instant>> {
     let at: Option<At> = cases::table
         .filter(cases::tenant_id.eq(Id(tenant.0)))
         .order(cases::filed_at.desc())

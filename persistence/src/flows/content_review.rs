@@ -8,7 +8,7 @@ use domain::{
     Instant,
     core::id::{ReviewId, TenantId},
     flows::{
-        change::{Change, Stored},
+        change::{Change, Versioned},
         content_review::{Review, StatusName, Suggestion},
     },
     people::actor::Scope,
@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::kernel::{
     connection::{Db, each},
     error::StoreError,
-    flow::{FlowTable, Rows, flow_row, stored},
+    flow::{FlowTable, Rows, flow_row, rebuild_state},
     journal::Keyset,
     list::{Narrow as _, flow_list},
     projection::Projection,
@@ -43,12 +43,12 @@ flow_row! {
 impl FlowTable for Review {
     const TABLE: &'static str = "content_reviews";
 
-    fn rows(change: &Change<Self>, rows: &mut Rows<'_>) -> Result<()> {
-        rows.own(|| ReviewRow::new(change))
+    fn add_rows(change: &Change<Self>, rows: &mut Rows<'_>) -> Result<()> {
+        rows.add_own(|| ReviewRow::new(change))
     }
 
-    fn expect(projection: &mut Projection) -> Result<()> {
-        projection.expect::<ReviewRow>()
+    fn expect_tables(projection: &mut Projection) -> Result<()> {
+        projection.expect_table::<ReviewRow>()
     }
 }
 
@@ -62,7 +62,7 @@ pub fn list(
     scope: &Scope,
     status: Option<StatusName>,
     page: Keyset,
-) -> Result<Vec<Stored<Review>>> {
+) -> Result<Vec<Versioned<Review>>> {
     use content_reviews::dsl as r;
     let query = of_tenant(scope.tenant)
         .filter(visible_in(&scope.paths, Box::new(r::id.eq(Id(Uuid::nil())))))
@@ -71,21 +71,25 @@ pub fn list(
 }
 
 /// The reviews of these things, where there are any.
-pub fn about(db: &mut Db, tenant: TenantId, things: &[Uuid]) -> Result<Vec<Stored<Review>>> {
+pub fn load_about(
+    db: &mut Db,
+    tenant: TenantId,
+    things: &[Uuid],
+) -> Result<Vec<Versioned<Review>>> {
     use content_reviews::dsl as r;
     let rows: Vec<Columns> =
         of_tenant(tenant).filter(r::about_id.eq_any(things.iter().map(|id| Id(*id)))).load(db)?;
-    rows.into_iter().map(|row| stored("content_reviews", row)).collect()
+    rows.into_iter().map(|row| rebuild_state("content_reviews", row)).collect()
 }
 
 /// Reviews that wait for a program: those it was not asked about since before `opened`, and those
 /// it was asked about before `asked`.
-pub fn waiting(
+pub fn load_waiting(
     db: &mut Db,
     tenant: TenantId,
     (opened, asked): (Instant, Instant),
     limit: i64,
-) -> Result<Vec<Stored<Review>>> {
+) -> Result<Vec<Versioned<Review>>> {
     use content_reviews::dsl as r;
     let unasked = r::asked_at.is_null().and(r::opened_at.lt(At(opened)));
     let late = r::asked_at.is_not_null().and(r::asked_at.assume_not_null().lt(At(asked)));
@@ -95,7 +99,7 @@ pub fn waiting(
         .order((r::opened_at.asc(), r::id.asc()))
         .limit(limit)
         .load(db)?;
-    rows.into_iter().map(|row| stored("content_reviews", row)).collect()
+    rows.into_iter().map(|row| rebuild_state("content_reviews", row)).collect()
 }
 
 /// What an outside service answered, or will, about something it was asked to look at.
@@ -112,7 +116,7 @@ const FAILED: &str = "failed";
 
 /// Adds to what is known of a check, whichever comes first: for which review it is, or what they
 /// answered. Answers what is known now.
-pub fn check(db: &mut Db, id: &str, adding: Check, at: Instant) -> Result<Check> {
+pub fn record_check(db: &mut Db, id: &str, adding: Check, at: Instant) -> Result<Check> {
     use outside_checks::dsl as o;
     let insert = diesel::insert_into(outside_checks::table)
         .values((o::id.eq(id.to_owned()), o::at.eq(At(at))))

@@ -11,12 +11,12 @@ use domain::{
         journal::Entry,
     },
     flows::{
-        change::{Change, Stored},
+        change::{Change, Versioned},
         form::Form,
         household::Standing,
     },
     people::{
-        audit::Act,
+        audit::AuditAction,
         personal::{DataSubject, SubjectKind},
     },
 };
@@ -26,7 +26,7 @@ use crate::{
     kernel::{
         connection::Db,
         error::StoreError,
-        flow::{FlowTable, Rows, flow_row, stored},
+        flow::{FlowTable, Rows, flow_row, rebuild_state},
         projection::Projection,
         rows::rows,
         schema::{form_answers, forms, households},
@@ -49,16 +49,16 @@ impl FlowTable for Form {
     const TABLE: &'static str = "forms";
     const CACHED: usize = 256;
 
-    fn audited(_: &Entry) -> Option<Act> {
-        Some(Act::Publish)
+    fn audit_action(_: &Entry) -> Option<AuditAction> {
+        Some(AuditAction::Publish)
     }
 
-    fn rows(change: &Change<Self>, rows: &mut Rows<'_>) -> Result<()> {
-        rows.own(|| FormRow::new(change))
+    fn add_rows(change: &Change<Self>, rows: &mut Rows<'_>) -> Result<()> {
+        rows.add_own(|| FormRow::new(change))
     }
 
-    fn expect(projection: &mut Projection) -> Result<()> {
-        projection.expect::<FormRow>()
+    fn expect_tables(projection: &mut Projection) -> Result<()> {
+        projection.expect_table::<FormRow>()
     }
 }
 
@@ -123,7 +123,7 @@ impl AnswerRow {
 }
 
 /// What the answers of one form are sealed for.
-const fn answers_of(id: Uuid) -> DataSubject {
+const fn answer_subject(id: Uuid) -> DataSubject {
     DataSubject::new(SubjectKind::Form, id)
 }
 
@@ -143,7 +143,7 @@ pub(crate) fn purge(
         .select(a::id)
         .load(db)?;
     for id in &old {
-        vault::destroy(db, tenant, answers_of(id.0), at)?;
+        vault::destroy_key(db, tenant, answer_subject(id.0), at)?;
     }
     let gone = diesel::delete(form_answers::table)
         .filter(a::tenant_id.eq(Id(tenant.0)).and(a::id.eq_any(old)))
@@ -154,7 +154,7 @@ pub(crate) fn purge(
 /// Destroys what households answered whose own key was just destroyed, and what they are
 /// answering now that they were erased: whichever of the two comes first waits for the other at
 /// the rows of the households, so that nothing is kept of who was erased.
-pub(crate) fn forget(
+pub(crate) fn forget_answers(
     db: &mut Db,
     forgotten: &[(TenantId, DataSubject, At)],
     answers: &[&AnswerRow],
@@ -167,18 +167,18 @@ pub(crate) fn forget(
             .select(a::id)
             .load(db)?;
         for id in theirs {
-            vault::destroy(db, *tenant, answers_of(id.0), at.0)?;
+            vault::destroy_key(db, *tenant, answer_subject(id.0), at.0)?;
         }
     }
     for one in answers {
-        if erased(db, one)? {
-            vault::destroy(db, TenantId(one.tenant_id.0), answers_of(one.id.0), one.at.0)?;
+        if is_erased(db, one)? {
+            vault::destroy_key(db, TenantId(one.tenant_id.0), answer_subject(one.id.0), one.at.0)?;
         }
     }
     Ok(())
 }
 
-fn erased(db: &mut Db, answer: &AnswerRow) -> Result<bool> {
+fn is_erased(db: &mut Db, answer: &AnswerRow) -> Result<bool> {
     use households::dsl as h;
     let standing: Option<String> = households::table
         .find((answer.tenant_id, answer.household_id))
@@ -190,7 +190,7 @@ fn erased(db: &mut Db, answer: &AnswerRow) -> Result<bool> {
 
 /// A request that answers for a household waits for one that changes it, in the order of their
 /// identities.
-pub(crate) fn lock(db: &mut Db, answers: &[&AnswerRow]) -> Result<()> {
+pub(crate) fn lock_households(db: &mut Db, answers: &[&AnswerRow]) -> Result<()> {
     use households::dsl as h;
     // SQLite has one writer.
     let Db::Postgres(connection) = db else { return Ok(()) };
@@ -215,7 +215,7 @@ pub fn list(
     withdrawn: bool,
     after: Option<&str>,
     limit: i64,
-) -> Result<Vec<Stored<Form>>> {
+) -> Result<Vec<Versioned<Form>>> {
     let mut query = forms::table
         .select((forms::id, forms::seq, forms::head, forms::state))
         .filter(forms::tenant_id.eq(Id(tenant.0)))
@@ -225,7 +225,7 @@ pub fn list(
         query = query.filter(forms::withdrawn.eq(0));
     }
     let rows = query.order(forms::code.asc()).limit(limit).load::<(Id, i64, Vec<u8>, Doc)>(db)?;
-    rows.into_iter().map(|row| stored("forms", row)).collect()
+    rows.into_iter().map(|row| rebuild_state("forms", row)).collect()
 }
 
 /// The forms of a tenant in the order of their identities, after one: those of `among`, or those
@@ -236,7 +236,7 @@ pub fn load_by_id(
     among: Option<&[Uuid]>,
     after: Uuid,
     limit: i64,
-) -> Result<Vec<Stored<Form>>> {
+) -> Result<Vec<Versioned<Form>>> {
     let mut query = forms::table
         .select((forms::id, forms::seq, forms::head, forms::state))
         .filter(forms::tenant_id.eq(Id(tenant.0)).and(forms::id.gt(Id(after))))
@@ -246,11 +246,11 @@ pub fn load_by_id(
         None => query.filter(forms::withdrawn.eq(0)),
     };
     let rows = query.order(forms::id.asc()).limit(limit).load::<(Id, i64, Vec<u8>, Doc)>(db)?;
-    rows.into_iter().map(|row| stored("forms", row)).collect()
+    rows.into_iter().map(|row| rebuild_state("forms", row)).collect()
 }
 
 /// What a household answered, the newest first, before an answer.
-pub fn answers(
+pub fn list_answers(
     db: &mut Db,
     tenant: TenantId,
     household: HouseholdId,

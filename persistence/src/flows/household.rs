@@ -12,7 +12,7 @@ use domain::{
         journal::FlowKind,
     },
     flows::{
-        change::{Change, Stored},
+        change::{Change, Versioned},
         household::{Household, PairingKind, Standing},
     },
     people::actor::Scope,
@@ -59,14 +59,14 @@ impl FlowTable for Household {
         (&self.number, "".into())
     }
 
-    fn rows(change: &Change<Self>, rows: &mut Rows<'_>) -> Result<()> {
-        rows.own(|| HouseholdRow::new(change))?;
-        rows.replace(|| Relations::new(change))
+    fn add_rows(change: &Change<Self>, rows: &mut Rows<'_>) -> Result<()> {
+        rows.add_own(|| HouseholdRow::new(change))?;
+        rows.replace_derived(|| Relations::new(change))
     }
 
-    fn expect(projection: &mut Projection) -> Result<()> {
-        projection.expect::<HouseholdRow>()?;
-        projection.expect::<RelationRow>()
+    fn expect_tables(projection: &mut Projection) -> Result<()> {
+        projection.expect_table::<HouseholdRow>()?;
+        projection.expect_table::<RelationRow>()
     }
 }
 
@@ -100,7 +100,7 @@ impl Derived for RelationRow {
         (FlowKind::Household.name(), self.household_id.0)
     }
 
-    fn named(&self) -> String {
+    fn row_name(&self) -> String {
         format!("{} {}", self.role, self.person_id.0)
     }
 }
@@ -187,7 +187,7 @@ pub fn list(
     filter: &Filter,
     now: Instant,
     page: Keyset,
-) -> Result<Vec<Stored<Household>>> {
+) -> Result<Vec<Versioned<Household>>> {
     use household_people::dsl as p;
     use households::dsl as h;
     let since = filter.paired_after.unwrap_or(now);
@@ -241,7 +241,7 @@ pub fn load_next_pairing_change(
 }
 
 /// The households a person belongs to, after one, in the order of their identities.
-pub fn of_member(
+pub fn list_for_member(
     db: &mut Db,
     tenant: TenantId,
     person: PersonId,

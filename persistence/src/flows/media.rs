@@ -12,7 +12,7 @@ use domain::{
         journal::{Entry, FlowKind},
     },
     flows::{
-        change::{Change, Stored},
+        change::{Change, Versioned},
         flow::Flow,
         media::{Attached, Media, StatusName},
     },
@@ -22,7 +22,7 @@ use uuid::Uuid;
 use crate::kernel::{
     connection::Db,
     error::StoreError,
-    flow::{FlowTable, Rows, flow_row, stored},
+    flow::{FlowTable, Rows, flow_row, rebuild_state},
     journal::Keyset,
     projection::{Derived, Projection},
     rows::rows,
@@ -45,12 +45,12 @@ flow_row! {
 impl FlowTable for Media {
     const TABLE: &'static str = "media";
 
-    fn rows(change: &Change<Self>, rows: &mut Rows<'_>) -> Result<()> {
-        rows.own(|| MediaRow::new(change))
+    fn add_rows(change: &Change<Self>, rows: &mut Rows<'_>) -> Result<()> {
+        rows.add_own(|| MediaRow::new(change))
     }
 
-    fn expect(projection: &mut Projection) -> Result<()> {
-        projection.expect::<MediaRow>()
+    fn expect_tables(projection: &mut Projection) -> Result<()> {
+        projection.expect_table::<MediaRow>()
     }
 }
 
@@ -85,14 +85,14 @@ impl Derived for LinkRow {
         (&self.kind, self.flow_id.0)
     }
 
-    fn named(&self) -> String {
+    fn row_name(&self) -> String {
         self.media_id.0.to_string()
     }
 }
 
 impl LinkRow {
     /// What the newest change of a flow names.
-    pub(crate) fn all<F: Flow>(change: &Change<F>, named: &[Attached]) -> Vec<Self> {
+    pub(crate) fn from_change<F: Flow>(change: &Change<F>, named: &[Attached]) -> Vec<Self> {
         let entry: &Entry = &change.entry;
         let new = named.iter().filter(|one| one.at == entry.at && one.by == entry.actor);
         new.map(|one| Self {
@@ -151,13 +151,13 @@ rows! {
 }
 
 /// The four quarters of a look: of two that differ in three bits or fewer, one is the same.
-fn bands(look: u64) -> [i64; 4] {
+fn split_bands(look: u64) -> [i64; 4] {
     [0, 16, 32, 48].map(|shift| i64::try_from((look >> shift) & 0xffff).unwrap_or_default())
 }
 
 impl MarksRow {
     pub(crate) fn new(tenant: TenantId, marks: &Marks) -> Self {
-        let [band_a, band_b, band_c, band_d] = bands(marks.look);
+        let [band_a, band_b, band_c, band_d] = split_bands(marks.look);
         Self {
             tenant_id: Id(tenant.0),
             media_id: Id(marks.media.0),
@@ -174,13 +174,13 @@ impl MarksRow {
 }
 
 /// Those of these files that there are.
-pub fn among(db: &mut Db, tenant: TenantId, ids: &[Uuid]) -> Result<Vec<Stored<Media>>> {
+pub fn load_existing(db: &mut Db, tenant: TenantId, ids: &[Uuid]) -> Result<Vec<Versioned<Media>>> {
     let rows: Vec<(Id, i64, Vec<u8>, Doc)> = media::table
         .filter(media::tenant_id.eq(Id(tenant.0)))
         .filter(media::id.eq_any(ids.iter().map(|id| Id(*id))))
         .select((media::id, media::seq, media::head, media::state))
         .load(db)?;
-    rows.into_iter().map(|row| stored("media", row)).collect()
+    rows.into_iter().map(|row| rebuild_state("media", row)).collect()
 }
 
 /// Something that names a file.
@@ -197,7 +197,7 @@ pub struct Link {
 }
 
 /// What names these files, the first to do so first.
-pub fn links(db: &mut Db, tenant: TenantId, ids: &[Uuid]) -> Result<Vec<Link>> {
+pub fn load_links(db: &mut Db, tenant: TenantId, ids: &[Uuid]) -> Result<Vec<Link>> {
     let rows: Vec<(Id, String, Id, Id)> = media_links::table
         .filter(media_links::tenant_id.eq(Id(tenant.0)))
         .filter(media_links::media_id.eq_any(ids.iter().map(|id| Id(*id))))
@@ -220,7 +220,7 @@ pub fn links(db: &mut Db, tenant: TenantId, ids: &[Uuid]) -> Result<Vec<Link>> {
 }
 
 /// What is known of how photos look.
-pub fn marks(db: &mut Db, tenant: TenantId, ids: &[Uuid]) -> Result<Vec<Marks>> {
+pub fn load_marks(db: &mut Db, tenant: TenantId, ids: &[Uuid]) -> Result<Vec<Marks>> {
     type Row = (Id, i64, Option<At>, Option<i64>, Option<i64>);
     let rows: Vec<Row> = media_marks::table
         .filter(media_marks::tenant_id.eq(Id(tenant.0)))
@@ -244,9 +244,14 @@ pub fn marks(db: &mut Db, tenant: TenantId, ids: &[Uuid]) -> Result<Vec<Marks>> 
 }
 
 /// Photos that may look like one that looks so; each with its look.
-pub fn alike(db: &mut Db, tenant: TenantId, look: u64, limit: i64) -> Result<Vec<(Uuid, u64)>> {
+pub fn load_similar(
+    db: &mut Db,
+    tenant: TenantId,
+    look: u64,
+    limit: i64,
+) -> Result<Vec<(Uuid, u64)>> {
     use media_marks::dsl as m;
-    let [a, b, c, d] = bands(look);
+    let [a, b, c, d] = split_bands(look);
     let near = m::band_a.eq(a).or(m::band_b.eq(b)).or(m::band_c.eq(c)).or(m::band_d.eq(d));
     let rows: Vec<(Id, i64)> = media_marks::table
         .filter(m::tenant_id.eq(Id(tenant.0)))
@@ -269,20 +274,20 @@ pub struct Unused {
 }
 
 /// How many files of a person nothing names, counted to `most` and no further.
-pub fn unused(db: &mut Db, tenant: TenantId, person: PersonId, most: i64) -> Result<Unused> {
-    let rows: Vec<(Id, i64, Vec<u8>, Doc)> = unnamed(tenant)
+pub fn count_unused(db: &mut Db, tenant: TenantId, person: PersonId, most: i64) -> Result<Unused> {
+    let rows: Vec<(Id, i64, Vec<u8>, Doc)> = query_unused(tenant)
         .filter(media::by_id.eq(Id(person.0)))
         .select((media::id, media::seq, media::head, media::state))
         .limit(most)
         .load(db)?;
     let count = i64::try_from(rows.len()).unwrap_or(most);
-    let found: Result<Vec<Stored<Media>>> =
-        rows.into_iter().map(|row| stored("media", row)).collect();
+    let found: Result<Vec<Versioned<Media>>> =
+        rows.into_iter().map(|row| rebuild_state("media", row)).collect();
     Ok(Unused { count, bytes: found?.iter().map(|one| one.state.bytes).sum() })
 }
 
 #[diesel::dsl::auto_type(no_type_alias)]
-fn unnamed(tenant: TenantId) -> _ {
+fn query_unused(tenant: TenantId) -> _ {
     let id: Id = Id(tenant.0);
     let present: &'static str = StatusName::Present.name();
     let naming = media_links::table
@@ -295,13 +300,13 @@ fn unnamed(tenant: TenantId) -> _ {
 }
 
 /// Files that nothing named since before `cutoff`.
-pub fn abandoned(
+pub fn load_abandoned(
     db: &mut Db,
     tenant: TenantId,
     cutoff: Instant,
     limit: i64,
 ) -> Result<Vec<MediaId>> {
-    let rows: Vec<Id> = unnamed(tenant)
+    let rows: Vec<Id> = query_unused(tenant)
         .filter(media::at.lt(At(cutoff)))
         .order((media::at.asc(), media::id.asc()))
         .select(media::id)
@@ -311,13 +316,13 @@ pub fn abandoned(
 }
 
 /// Files of a person that nothing names.
-pub fn own_unused(
+pub fn load_own_unused(
     db: &mut Db,
     tenant: TenantId,
     person: PersonId,
     limit: i64,
 ) -> Result<Vec<MediaId>> {
-    let rows: Vec<Id> = unnamed(tenant)
+    let rows: Vec<Id> = query_unused(tenant)
         .filter(media::by_id.eq(Id(person.0)))
         .select(media::id)
         .limit(limit)
@@ -326,12 +331,12 @@ pub fn own_unused(
 }
 
 /// The files a person sent, newest first.
-pub fn of_person(
+pub fn list_for_person(
     db: &mut Db,
     tenant: TenantId,
     person: PersonId,
     page: Keyset,
-) -> Result<Vec<Stored<Media>>> {
+) -> Result<Vec<Versioned<Media>>> {
     let mut query = media::table
         .filter(media::tenant_id.eq(Id(tenant.0)).and(media::by_id.eq(Id(person.0))))
         .select((media::id, media::seq, media::head, media::state))
@@ -342,7 +347,7 @@ pub fn of_person(
     }
     let rows: Vec<(Id, i64, Vec<u8>, Doc)> =
         query.order((media::at.desc(), media::id.desc())).limit(page.limit).load(db)?;
-    rows.into_iter().map(|row| stored("media", row)).collect()
+    rows.into_iter().map(|row| rebuild_state("media", row)).collect()
 }
 
 /// Forgets where and when photos of a person were taken.
@@ -363,7 +368,7 @@ pub(crate) fn forget_places(db: &mut Db, tenant: TenantId, person: PersonId) -> 
 }
 
 /// Files that are gone and whose bytes were not removed yet.
-pub fn unswept(db: &mut Db, tenant: TenantId, limit: i64) -> Result<Vec<Stored<Media>>> {
+pub fn load_unswept(db: &mut Db, tenant: TenantId, limit: i64) -> Result<Vec<Versioned<Media>>> {
     let rows: Vec<(Id, i64, Vec<u8>, Doc)> = media::table
         .filter(media::tenant_id.eq(Id(tenant.0)))
         .filter(media::status.eq(StatusName::Gone.name()).and(media::swept_at.is_null()))
@@ -371,11 +376,11 @@ pub fn unswept(db: &mut Db, tenant: TenantId, limit: i64) -> Result<Vec<Stored<M
         .select((media::id, media::seq, media::head, media::state))
         .limit(limit)
         .load(db)?;
-    rows.into_iter().map(|row| stored("media", row)).collect()
+    rows.into_iter().map(|row| rebuild_state("media", row)).collect()
 }
 
 /// Writes down that the bytes of a file are removed, and forgets what it looked like.
-pub fn swept(db: &mut Db, tenant: TenantId, id: MediaId, at: Instant) -> Result<()> {
+pub fn mark_swept(db: &mut Db, tenant: TenantId, id: MediaId, at: Instant) -> Result<()> {
     let key = (Id(tenant.0), Id(id.0));
     diesel::update(media::table.find(key)).set(media::swept_at.eq(Some(At(at)))).execute(db)?;
     diesel::delete(media_marks::table.find(key)).execute(db)?;
@@ -384,7 +389,7 @@ pub fn swept(db: &mut Db, tenant: TenantId, id: MediaId, at: Instant) -> Result<
 
 /// Files of the public that are there, are named by the person who sent them, and are in no review
 /// yet; each with what names it. Of one file where `only` says which.
-pub fn unreviewed(
+pub fn load_unreviewed(
     db: &mut Db,
     tenant: TenantId,
     only: Option<&[Uuid]>,

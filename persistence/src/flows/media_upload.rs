@@ -45,7 +45,7 @@ pub struct Part {
 
 type Row = (Id, Id, i64, i64, Option<String>, Doc, At);
 
-fn upload((id, by, bytes, received, sha256, details, begun_at): Row) -> Upload {
+fn upload_from_row((id, by, bytes, received, sha256, details, begun_at): Row) -> Upload {
     let (id, by) = (MediaId(id.0), PersonId(by.0));
     Upload { id, by, bytes, received, sha256, details: details.0, begun_at: begun_at.0 }
 }
@@ -58,7 +58,7 @@ pub fn find(db: &mut Db, tenant: TenantId, id: MediaId) -> Result<Option<Upload>
         .select((u::id, u::by_id, u::bytes, u::received, u::sha256, u::details, u::begun_at))
         .first(db)
         .optional()?;
-    Ok(row.map(upload))
+    Ok(row.map(upload_from_row))
 }
 
 /// Begins one unless it was begun; answers how it stands.
@@ -82,7 +82,7 @@ pub fn begin(db: &mut Db, tenant: TenantId, new: &Upload) -> Result<Upload> {
 }
 
 /// The uploads of a person that are under way: how many bytes each will have.
-pub fn under_way(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Vec<i64>> {
+pub fn load_sizes(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Vec<i64>> {
     Ok(media_uploads::table
         .filter(media_uploads::tenant_id.eq(Id(tenant.0)))
         .filter(media_uploads::by_id.eq(Id(person.0)))
@@ -92,7 +92,13 @@ pub fn under_way(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Vec<
 }
 
 /// Writes down that a piece is here, if it is the next one; whether it was.
-pub fn arrived(db: &mut Db, tenant: TenantId, id: MediaId, first: i64, bytes: i64) -> Result<bool> {
+pub fn record_part(
+    db: &mut Db,
+    tenant: TenantId,
+    id: MediaId,
+    first: i64,
+    bytes: i64,
+) -> Result<bool> {
     let row = media_uploads::table.find((Id(tenant.0), Id(id.0)));
     let moved = diesel::update(row.filter(media_uploads::received.eq(first)))
         .set(media_uploads::received.eq(first + bytes))
@@ -112,7 +118,7 @@ pub fn arrived(db: &mut Db, tenant: TenantId, id: MediaId, first: i64, bytes: i6
 }
 
 /// The pieces that are here, in their order.
-pub fn parts(db: &mut Db, tenant: TenantId, id: MediaId) -> Result<Vec<Part>> {
+pub fn load_parts(db: &mut Db, tenant: TenantId, id: MediaId) -> Result<Vec<Part>> {
     let rows: Vec<(i64, i64)> = media_parts::table
         .filter(media_parts::tenant_id.eq(Id(tenant.0)))
         .filter(media_parts::upload_id.eq(Id(id.0)))
@@ -133,7 +139,12 @@ pub fn forget(db: &mut Db, tenant: TenantId, id: MediaId) -> Result<()> {
 }
 
 /// Uploads that were begun before `cutoff`.
-pub fn stalled(db: &mut Db, tenant: TenantId, cutoff: Instant, limit: i64) -> Result<Vec<MediaId>> {
+pub fn load_stalled(
+    db: &mut Db,
+    tenant: TenantId,
+    cutoff: Instant,
+    limit: i64,
+) -> Result<Vec<MediaId>> {
     let rows: Vec<Id> = media_uploads::table
         .filter(media_uploads::tenant_id.eq(Id(tenant.0)))
         .filter(media_uploads::begun_at.lt(At(cutoff)))
@@ -145,7 +156,7 @@ pub fn stalled(db: &mut Db, tenant: TenantId, cutoff: Instant, limit: i64) -> Re
 }
 
 /// The uploads of a person that are under way.
-pub fn of_person(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Vec<MediaId>> {
+pub fn load_for_person(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Vec<MediaId>> {
     let rows: Vec<Id> = media_uploads::table
         .filter(media_uploads::tenant_id.eq(Id(tenant.0)))
         .filter(media_uploads::by_id.eq(Id(person.0)))

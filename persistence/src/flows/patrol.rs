@@ -11,7 +11,7 @@ use domain::{
     area::tree::Path,
     core::id::{PatrolId, PersonId, PlanId, TenantId},
     flows::{
-        change::{Change, Stored},
+        change::{Change, Versioned},
         patrol::{Patrol, StatusName},
         report::Report,
     },
@@ -23,7 +23,7 @@ use uuid::Uuid;
 use crate::kernel::{
     connection::Db,
     error::StoreError,
-    flow::{FlowTable, Rows, flow_row, stored},
+    flow::{FlowTable, Rows, flow_row, rebuild_state},
     journal::Keyset,
     list::{Narrow as _, flow_list},
     projection::Projection,
@@ -54,15 +54,15 @@ impl FlowTable for Patrol {
         (&self.number, self.purpose.label().into())
     }
 
-    fn rows(change: &Change<Self>, rows: &mut Rows<'_>) -> Result<()> {
-        rows.own(|| PatrolRow::new(change))?;
+    fn add_rows(change: &Change<Self>, rows: &mut Rows<'_>) -> Result<()> {
+        rows.add_own(|| PatrolRow::new(change))?;
         let empty = || Inserted(TrackRow::empty(change.entry.tenant, change.state.id));
-        rows.besides((change.entry.seq == 1).then(empty));
+        rows.add_besides((change.entry.seq == 1).then(empty));
         Ok(())
     }
 
-    fn expect(projection: &mut Projection) -> Result<()> {
-        projection.expect::<PatrolRow>()
+    fn expect_tables(projection: &mut Projection) -> Result<()> {
+        projection.expect_table::<PatrolRow>()
     }
 }
 
@@ -94,7 +94,7 @@ pub fn list(
     scope: &Scope,
     filter: &Filter,
     page: Keyset,
-) -> Result<Vec<Stored<Patrol>>> {
+) -> Result<Vec<Versioned<Patrol>>> {
     use patrols::dsl as p;
     let own = p::worker_id.eq(Some(Id(scope.person.0)));
     let own = Box::new(own.assume_not_null().and(p::worker_id.is_not_null()));
@@ -111,12 +111,12 @@ pub fn list(
 }
 
 /// The reports that were made on a patrol, the latest first, at most `limit`.
-pub fn reports_of(
+pub fn load_reports(
     db: &mut Db,
     tenant: TenantId,
     patrol: PatrolId,
     limit: i64,
-) -> Result<Vec<Stored<Report>>> {
+) -> Result<Vec<Versioned<Report>>> {
     let rows = reports::table
         .select((reports::id, reports::seq, reports::head, reports::state))
         .filter(reports::tenant_id.eq(Id(tenant.0)))
@@ -124,5 +124,5 @@ pub fn reports_of(
         .order((reports::received_at.desc(), reports::id.desc()))
         .limit(limit)
         .load::<(Id, i64, Vec<u8>, Doc)>(db)?;
-    rows.into_iter().map(|row| stored("reports", row)).collect()
+    rows.into_iter().map(|row| rebuild_state("reports", row)).collect()
 }

@@ -12,7 +12,7 @@ use domain::{
         journal::FlowKind,
     },
     flows::{
-        change::{Change, Stored},
+        change::{Change, Versioned},
         patrol_plan::{PatrolPlan, Standing},
     },
     people::actor::Scope,
@@ -46,12 +46,12 @@ impl FlowTable for PatrolPlan {
     const TABLE: &'static str = "patrol_plans";
     const CACHED: usize = 256;
 
-    fn rows(change: &Change<Self>, rows: &mut Rows<'_>) -> Result<()> {
-        rows.own(|| PlanRow::new(change))
+    fn add_rows(change: &Change<Self>, rows: &mut Rows<'_>) -> Result<()> {
+        rows.add_own(|| PlanRow::new(change))
     }
 
-    fn expect(projection: &mut Projection) -> Result<()> {
-        projection.expect::<PlanRow>()
+    fn expect_tables(projection: &mut Projection) -> Result<()> {
+        projection.expect_table::<PlanRow>()
     }
 }
 
@@ -65,7 +65,7 @@ pub fn list(
     inside: Option<&Path>,
     standing: Option<Standing>,
     page: Keyset,
-) -> Result<Vec<Stored<PatrolPlan>>> {
+) -> Result<Vec<Versioned<PatrolPlan>>> {
     use patrol_plans::dsl as p;
     let query = of_tenant(scope.tenant)
         .filter(visible_in(&scope.paths, Box::new(p::id.eq(Id(Uuid::nil())))))
@@ -76,7 +76,7 @@ pub fn list(
 
 /// The plans of all tenants whose next patrol is to be made now, with when it was due; those that
 /// failed are left out until they are to be tried again.
-pub fn due(db: &mut Db, now: Instant, limit: i64) -> Result<Vec<(TenantId, PlanId, Instant)>> {
+pub fn load_due(db: &mut Db, now: Instant, limit: i64) -> Result<Vec<(TenantId, PlanId, Instant)>> {
     use crate::kernel::schema::deferred_debts as d;
     use patrol_plans as p;
     let deferred = d::table

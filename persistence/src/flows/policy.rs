@@ -5,16 +5,16 @@ use diesel::{prelude::*, sql_types::Text};
 use domain::{
     core::{id::TenantId, journal::Entry},
     flows::{
-        change::{Change, Stored},
+        change::{Change, Versioned},
         policy::Policy,
     },
-    people::audit::Act,
+    people::audit::AuditAction,
 };
 
 use crate::kernel::{
     connection::Db,
     error::StoreError,
-    flow::{FlowTable, Rows, flow_row, stored},
+    flow::{FlowTable, Rows, flow_row, rebuild_state},
     projection::Projection,
     schema::policies,
     types::{At, Doc, Id, sql},
@@ -34,31 +34,31 @@ impl FlowTable for Policy {
     const TABLE: &'static str = "policies";
     const CACHED: usize = 64;
 
-    fn audited(_: &Entry) -> Option<Act> {
-        Some(Act::Publish)
+    fn audit_action(_: &Entry) -> Option<AuditAction> {
+        Some(AuditAction::Publish)
     }
 
-    fn rows(change: &Change<Self>, rows: &mut Rows<'_>) -> Result<()> {
-        rows.own(|| PolicyRow::new(change))
+    fn add_rows(change: &Change<Self>, rows: &mut Rows<'_>) -> Result<()> {
+        rows.add_own(|| PolicyRow::new(change))
     }
 
-    fn expect(projection: &mut Projection) -> Result<()> {
-        projection.expect::<PolicyRow>()
+    fn expect_tables(projection: &mut Projection) -> Result<()> {
+        projection.expect_table::<PolicyRow>()
     }
 }
 
 /// The newest edition of every document a tenant published.
-pub fn all(db: &mut Db, tenant: TenantId) -> Result<Vec<Stored<Policy>>> {
+pub fn load_all(db: &mut Db, tenant: TenantId) -> Result<Vec<Versioned<Policy>>> {
     let rows: Vec<(Id, i64, Vec<u8>, Doc)> = policies::table
         .filter(policies::tenant_id.eq(Id(tenant.0)))
         .order(policies::id.asc())
         .select((policies::id, policies::seq, policies::head, policies::state))
         .load(db)?;
-    rows.into_iter().map(|row| stored("policies", row)).collect()
+    rows.into_iter().map(|row| rebuild_state("policies", row)).collect()
 }
 
 /// How many editions a tenant published of all kinds together: grows with every one.
-pub fn editions(db: &mut Db, tenant: TenantId) -> Result<i64> {
+pub fn count_editions(db: &mut Db, tenant: TenantId) -> Result<i64> {
     let seqs: Vec<i64> = policies::table
         .filter(policies::tenant_id.eq(Id(tenant.0)))
         .select(policies::seq)

@@ -10,7 +10,7 @@ use domain::{
     area::tree::Path,
     core::id::{PersonId, ReportId, TenantId},
     flows::{
-        change::{Change, Stored},
+        change::{Change, Versioned},
         report::{Report, StatusName},
     },
     people::{
@@ -34,7 +34,7 @@ use crate::{
         schema::reports,
         types::{At, Id, sql},
     },
-    people::vault::{KeyOwner, KeyRow, destroy, key_of},
+    people::vault::{KeyOwner, KeyRow, destroy_key, load_key},
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
@@ -61,14 +61,14 @@ impl FlowTable for Report {
         (&self.number, self.matter.title.as_str().into())
     }
 
-    fn rows(change: &Change<Self>, rows: &mut Rows<'_>) -> Result<()> {
-        rows.own(|| ReportRow::new(change))?;
-        rows.derived(LinkRow::all(change, &change.state.media))
+    fn add_rows(change: &Change<Self>, rows: &mut Rows<'_>) -> Result<()> {
+        rows.add_own(|| ReportRow::new(change))?;
+        rows.add_derived(LinkRow::from_change(change, &change.state.media))
     }
 
-    fn expect(projection: &mut Projection) -> Result<()> {
-        projection.expect::<ReportRow>()?;
-        projection.expect::<LinkRow>()
+    fn expect_tables(projection: &mut Projection) -> Result<()> {
+        projection.expect_table::<ReportRow>()?;
+        projection.expect_table::<LinkRow>()
     }
 }
 
@@ -95,7 +95,7 @@ pub fn list(
     scope: &Scope,
     filter: &Filter,
     page: Keyset,
-) -> Result<Vec<Stored<Report>>> {
+) -> Result<Vec<Versioned<Report>>> {
     use reports::dsl as r;
     let own = Box::new(r::reporter_id.eq(Id(scope.person.0)));
     let paths = if filter.mine { &[] } else { scope.paths.as_slice() };
@@ -118,7 +118,7 @@ pub(crate) struct Contact {
 
 impl Contact {
     /// That of a report.
-    pub(crate) fn of(change: &dyn FlowWrite) -> Option<Self> {
+    pub(crate) fn from_change(change: &dyn FlowWrite) -> Option<Self> {
         let Change { entry, state, .. } = change.as_any().downcast_ref::<Change<Report>>()?;
         Some(Self { tenant: entry.tenant, report: state.id, reporter: state.reporter })
     }
@@ -131,9 +131,9 @@ impl Saved for Contact {
     fn save(db: &mut Db, all: &[&Self]) -> Result<()> {
         for Self { tenant, report, reporter } in all {
             let owner = KeyOwner::Subject(DataSubject::new(SubjectKind::Person, reporter.0));
-            let erased = key_of(db, *tenant, owner)?.and_then(|key| key.destroyed_at);
+            let erased = load_key(db, *tenant, owner)?.and_then(|key| key.destroyed_at);
             if let Some(at) = erased {
-                destroy(db, *tenant, DataSubject::new(SubjectKind::Report, report.0), at)?;
+                destroy_key(db, *tenant, DataSubject::new(SubjectKind::Report, report.0), at)?;
             }
         }
         Ok(())

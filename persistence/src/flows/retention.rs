@@ -26,9 +26,9 @@ type Result<T, E = StoreError> = std::result::Result<T, E>;
 /// away: what erasing does besides.
 pub fn lock_out(db: &mut Db, tenant: TenantId, person: PersonId, at: Instant) -> Result<()> {
     diesel::delete(passwords::table.find((Id(tenant.0), Id(person.0)))).execute(db)?;
-    crate::flows::track::erase(db, tenant, person)?;
+    crate::flows::track::erase_points(db, tenant, person)?;
     crate::flows::media::forget_places(db, tenant, person)?;
-    crate::people::factor::remove(db, tenant, person)?;
+    crate::people::second_factor::remove(db, tenant, person)?;
     crate::people::identity::unlink(db, tenant, person)?;
     crate::people::session::end_sessions(db, Id(tenant.0), Id(person.0), At(at), "erased")
 }
@@ -58,10 +58,10 @@ pub fn purge(
         DataClass::Uploads => 0,
         DataClass::FormAnswers => crate::flows::form::purge(db, tenant, (cutoff, at), limit)?,
         DataClass::ReporterContacts => {
-            let old = contacts_over(db, tenant, cutoff, limit)?;
+            let old = find_expired_contacts(db, tenant, cutoff, limit)?;
             for report in &old {
                 let report = DataSubject::new(SubjectKind::Report, report.0);
-                crate::people::vault::destroy(db, tenant, report, at)?;
+                crate::people::vault::destroy_key(db, tenant, report, at)?;
             }
             count(old.len())
         }
@@ -81,7 +81,12 @@ pub fn purge(
 }
 
 /// Reports whose matter was over before `cutoff` and whose contact is still kept.
-fn contacts_over(db: &mut Db, tenant: TenantId, cutoff: Instant, limit: i64) -> Result<Vec<Id>> {
+fn find_expired_contacts(
+    db: &mut Db,
+    tenant: TenantId,
+    cutoff: Instant,
+    limit: i64,
+) -> Result<Vec<Id>> {
     use personal_keys::dsl as k;
     let before = At(cutoff);
     let kept =
@@ -122,7 +127,7 @@ pub struct Run {
 }
 
 /// Writes down what a removal did.
-pub fn ran(db: &mut Db, tenant: TenantId, run: &Run) -> Result<()> {
+pub fn record_run(db: &mut Db, tenant: TenantId, run: &Run) -> Result<()> {
     use retention_runs::dsl as r;
     let (id, class) = (Id(tenant.0), run.class.name());
     let changed = diesel::update(retention_runs::table.find((id, class)))
@@ -151,7 +156,7 @@ pub fn ran(db: &mut Db, tenant: TenantId, run: &Run) -> Result<()> {
 }
 
 /// The last removal of every class that was looked at.
-pub fn runs(db: &mut Db, tenant: TenantId) -> Result<Vec<Run>> {
+pub fn load_runs(db: &mut Db, tenant: TenantId) -> Result<Vec<Run>> {
     use retention_runs::dsl as r;
     let rows: Vec<(String, At, At, i64, i64)> = retention_runs::table
         .filter(r::tenant_id.eq(Id(tenant.0)))

@@ -29,13 +29,13 @@ use uuid::Uuid;
 use crate::kernel::{
     connection::Db,
     error::StoreError,
-    flow::end,
+    flow::prefix_end,
     rows::{self, rows},
     schema::{patrols, people, positions, track_batches, tracks},
     types::{At, Id, sql},
 };
 
-pub use open::{Open, close, open};
+pub use open::{Open, load_open, seal_batch};
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
@@ -161,19 +161,19 @@ pub enum Landed {
 }
 
 /// What the lane finds about a group of uploads.
-struct Known {
+struct UploadState {
     tracks: HashMap<(Id, Id), TrackRow>,
     seqs: HashMap<(Id, Id), i64>,
     consents: HashMap<(Id, Id), Id>,
 }
 
 /// Stores the points of a group of uploads within the current transaction; one answer each.
-pub(crate) fn store(db: &mut Db, uploads: &[&Upload]) -> Result<Vec<Landed>> {
-    let mut known = Known::look(db, uploads)?;
+pub(crate) fn store_points(db: &mut Db, uploads: &[&Upload]) -> Result<Vec<Landed>> {
+    let mut known = UploadState::load(db, uploads)?;
     let (mut landed, mut batches) = (Vec::with_capacity(uploads.len()), Vec::new());
     let (mut touched, mut stored) = (HashSet::new(), Vec::new());
     for upload in uploads {
-        let answer = known.judge(db, upload, &touched)?;
+        let answer = known.judge_upload(db, upload, &touched)?;
         landed.push(answer);
         if answer != Landed::Stored {
             continue;
@@ -199,21 +199,21 @@ pub(crate) fn store(db: &mut Db, uploads: &[&Upload]) -> Result<Vec<Landed>> {
     rows::insert(db, &batches.iter().collect::<Vec<_>>())?;
     let changed: Vec<&TrackRow> = touched.iter().filter_map(|key| known.tracks.get(key)).collect();
     rows::update(db, &changed)?;
-    stand(db, &stored)?;
+    write_positions(db, &stored)?;
     Ok(landed)
 }
 
-impl Known {
+impl UploadState {
     /// Locks the tracks in the order of their identities, so that lanes wait for each other in
     /// turn, and looks at what the uploads rest on.
-    fn look(db: &mut Db, uploads: &[&Upload]) -> Result<Self> {
+    fn load(db: &mut Db, uploads: &[&Upload]) -> Result<Self> {
         let ids =
             |upload: &&Upload| (Id(upload.tenant.0), Id(upload.patrol.0), Id(upload.person.0));
         let mut walks: Vec<(Id, Id, Id)> = uploads.iter().map(ids).collect();
         walks.sort_unstable();
         walks.dedup();
         let found: Vec<Found> = match db {
-            Db::Postgres(c) => Walks::of(&walks).load(c)?,
+            Db::Postgres(c) => Walks::from_ids(&walks).load(c)?,
             Db::Sqlite(c) => {
                 let mut found = Vec::with_capacity(walks.len());
                 for walk in &walks {
@@ -234,7 +234,12 @@ impl Known {
     }
 
     /// What becomes of one upload, after those before it in the group.
-    fn judge(&self, db: &mut Db, upload: &Upload, touched: &HashSet<(Id, Id)>) -> Result<Landed> {
+    fn judge_upload(
+        &self,
+        db: &mut Db,
+        upload: &Upload,
+        touched: &HashSet<(Id, Id)>,
+    ) -> Result<Landed> {
         let tenant = Id(upload.tenant.0);
         let key = (tenant, Id(upload.patrol.0));
         let Some(track) = self.tracks.get(&key) else { return Ok(Landed::Stale) };
@@ -253,7 +258,7 @@ impl Known {
         if touched.contains(&key) {
             return Ok(Landed::Stale);
         }
-        let stored = overlapping(db, tenant, key.1, upload.first_seq, upload.last_seq)?;
+        let stored = load_overlapping(db, tenant, key.1, upload.first_seq, upload.last_seq)?;
         Ok(if stored == upload.known { Landed::Stored } else { Landed::Stale })
     }
 }
@@ -273,7 +278,7 @@ struct Walks {
 struct Walk((Id, Id, Id));
 
 impl Walks {
-    fn of(walks: &[(Id, Id, Id)]) -> Self {
+    fn from_ids(walks: &[(Id, Id, Id)]) -> Self {
         Self {
             tenants: walks.iter().map(|(tenant, ..)| *tenant).collect(),
             patrols: walks.iter().map(|(_, patrol, _)| *patrol).collect(),
@@ -356,7 +361,13 @@ impl<C> RunQueryDsl<C> for Walks {}
 impl<C> RunQueryDsl<C> for Walk {}
 
 /// The stored batches whose numbers overlap with these, by their first.
-fn overlapping(db: &mut Db, tenant: Id, patrol: Id, first: i64, last: i64) -> Result<Vec<i64>> {
+fn load_overlapping(
+    db: &mut Db,
+    tenant: Id,
+    patrol: Id,
+    first: i64,
+    last: i64,
+) -> Result<Vec<i64>> {
     use track_batches as b;
     Ok(b::table
         .filter(b::tenant_id.eq(tenant).and(b::patrol_id.eq(patrol)))
@@ -367,7 +378,7 @@ fn overlapping(db: &mut Db, tenant: Id, patrol: Id, first: i64, last: i64) -> Re
 }
 
 /// Writes where those are who are on duty, unless something newer is known.
-fn stand(db: &mut Db, uploads: &[&Upload]) -> Result<()> {
+fn write_positions(db: &mut Db, uploads: &[&Upload]) -> Result<()> {
     let told: Vec<(&Upload, &Position)> =
         uploads.iter().filter_map(|upload| Some((*upload, upload.position.as_ref()?))).collect();
     if told.is_empty() {
@@ -421,7 +432,7 @@ pub struct Batch {
 
 /// The batches of a patrol, in order of their first numbers; only those that overlap with some
 /// numbers, where these are given.
-pub fn batches(
+pub fn load_batches(
     db: &mut Db,
     tenant: TenantId,
     patrol: PatrolId,
@@ -444,7 +455,7 @@ pub fn batches(
 }
 
 /// The largest number of a point of a patrol that was ever stored; −1 when there is none.
-pub fn last_seq(db: &mut Db, tenant: TenantId, patrol: PatrolId) -> Result<i64> {
+pub fn load_last_seq(db: &mut Db, tenant: TenantId, patrol: PatrolId) -> Result<i64> {
     let last: Option<i64> = tracks::table
         .find((Id(tenant.0), Id(patrol.0)))
         .select(tracks::last_seq)
@@ -455,7 +466,7 @@ pub fn last_seq(db: &mut Db, tenant: TenantId, patrol: PatrolId) -> Result<i64> 
 
 /// A person on duty whose position is known.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Standing {
+pub struct SealedPosition {
     /// The person on duty.
     pub person: PersonId,
     /// Where the person was seen last.
@@ -463,13 +474,13 @@ pub struct Standing {
 }
 
 /// Where those are who are on duty within an area and were seen since, at most `limit`.
-pub fn standing(
+pub fn load_positions(
     db: &mut Db,
     tenant: TenantId,
     within: &Path,
     (since, now): (Instant, Instant),
     limit: i64,
-) -> Result<Vec<Standing>> {
+) -> Result<Vec<SealedPosition>> {
     let rows: Vec<(Id, At, Vec<u8>)> = positions::table
         .inner_join(people::table.on(
             people::tenant_id.eq(positions::tenant_id).and(people::id.eq(positions::person_id)),
@@ -478,12 +489,12 @@ pub fn standing(
         .filter(positions::at.ge(At(since)))
         .filter(people::shift_until.gt(At(now)))
         .filter(people::shift_path.ge(within.0.clone()))
-        .filter(people::shift_path.lt(end(within)))
+        .filter(people::shift_path.lt(prefix_end(within)))
         .order((positions::at.desc(), positions::person_id.asc()))
         .limit(limit)
         .select((positions::person_id, positions::at, positions::sealed))
         .load(db)?;
-    let standing = |(person, at, sealed): (Id, At, Vec<u8>)| Standing {
+    let standing = |(person, at, sealed): (Id, At, Vec<u8>)| SealedPosition {
         person: PersonId(person.0),
         position: Position { at: at.0, sealed },
     };
@@ -491,13 +502,13 @@ pub fn standing(
 }
 
 /// Forgets where a person is: off duty, or without consent.
-pub fn forget(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<()> {
+pub fn forget_position(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<()> {
     diesel::delete(positions::table.find((Id(tenant.0), Id(person.0)))).execute(db)?;
     Ok(())
 }
 
 /// Removes every point of a person.
-pub fn erase(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<()> {
+pub fn erase_points(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<()> {
     let theirs = patrols::table
         .filter(patrols::tenant_id.eq(Id(tenant.0)))
         .filter(patrols::worker_id.eq(Some(Id(person.0))))
@@ -507,7 +518,7 @@ pub fn erase(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<()> {
         .filter(track_batches::tenant_id.eq(Id(tenant.0)))
         .filter(track_batches::patrol_id.eq_any(ids))
         .execute(db)?;
-    forget(db, tenant, person)
+    forget_position(db, tenant, person)
 }
 
 /// Removes batches that came before `cutoff`, at most `limit`; answers how many went.

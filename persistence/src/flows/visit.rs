@@ -11,7 +11,7 @@ use domain::{
     area::tree::Path,
     core::id::{CampaignId, HouseholdId, PersonId},
     flows::{
-        change::{Change, Stored},
+        change::{Change, Versioned},
         visit::{StatusName, Visit},
     },
     people::actor::Scope,
@@ -42,7 +42,7 @@ flow_row! {
         path: String => Text, "text" = visit.area.path.0.clone();
         status: String => Text, "text" = visit.status.name().name().to_owned();
         outcome: Option<String> => Nullable<Text>, "text" =
-            visit.status.done().map(|done| done.outcome.name().to_owned());
+            visit.status.completion().map(|done| done.outcome.name().to_owned());
         made_at: At => sql::Moment, "timestamptz" = At(visit.made_at);
     }
     changes (worker_id, status, outcome)
@@ -56,14 +56,14 @@ impl FlowTable for Visit {
         (&self.number, labels.join("、").into())
     }
 
-    fn rows(change: &Change<Self>, rows: &mut Rows<'_>) -> Result<()> {
-        rows.own(|| VisitRow::new(change))?;
-        rows.besides(GoneRow::new(change).map(Updated));
+    fn add_rows(change: &Change<Self>, rows: &mut Rows<'_>) -> Result<()> {
+        rows.add_own(|| VisitRow::new(change))?;
+        rows.add_besides(GoneRow::new(change).map(Updated));
         Ok(())
     }
 
-    fn expect(projection: &mut Projection) -> Result<()> {
-        projection.expect::<VisitRow>()
+    fn expect_tables(projection: &mut Projection) -> Result<()> {
+        projection.expect_table::<VisitRow>()
     }
 }
 
@@ -95,7 +95,7 @@ pub fn list(
     (scope, office): (&Scope, bool),
     filter: &Filter,
     page: Keyset,
-) -> Result<Vec<Stored<Visit>>> {
+) -> Result<Vec<Versioned<Visit>>> {
     use visits::dsl as v;
     let worker = if office { scope.person.0 } else { Uuid::nil() };
     let own = Box::new(v::worker_id.eq(Some(Id(worker))).assume_not_null());

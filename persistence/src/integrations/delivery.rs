@@ -10,7 +10,7 @@ use domain::{
         delivery::{Channel, Outcome, State},
         id::TenantId,
     },
-    flows::happening::Happening,
+    flows::event_type::Happening,
     rules::webhook::Status,
 };
 use uuid::Uuid;
@@ -185,7 +185,7 @@ pub(crate) fn add(db: &mut Db, new: &[Delivery]) -> Result<()> {
 
 /// Makes the deliveries of a webhook together with moving it on in the feed, unless another replica
 /// moved it, or it is not active any more; whether it was done.
-pub fn take(db: &mut Db, hook: &Webhook, to: i64, new: &[Delivery]) -> Result<bool> {
+pub fn add_and_advance(db: &mut Db, hook: &Webhook, to: i64, new: &[Delivery]) -> Result<bool> {
     if !webhook::advance(db, hook, to)? {
         return Ok(false);
     }
@@ -194,7 +194,7 @@ pub fn take(db: &mut Db, hook: &Webhook, to: i64, new: &[Delivery]) -> Result<bo
 }
 
 /// How many deliveries to a target are not final.
-pub fn waiting(db: &mut Db, tenant: TenantId, target: Uuid) -> Result<i64> {
+pub fn count_waiting(db: &mut Db, tenant: TenantId, target: Uuid) -> Result<i64> {
     use deliveries::dsl as d;
     Ok(deliveries::table
         .filter(d::tenant_id.eq(Id(tenant.0)).and(d::target_id.eq(Id(target))))
@@ -309,17 +309,17 @@ pub fn settle(db: &mut Db, by: Uuid, tried: &[Tried]) -> Result<()> {
             ))
             .execute(db)?;
         let Some(attempt) = attempt else { continue };
-        let no = if ours == 1 { attempt.no } else { next_no(db, tenant, id)? };
-        keep(db, (tenant, id), no, attempt)?;
+        let no = if ours == 1 { attempt.no } else { load_next_no(db, tenant, id)? };
+        insert_attempt(db, (tenant, id), no, attempt)?;
         if *news {
             let failing = (attempt.outcome != Outcome::Taken).then_some(At(attempt.at));
-            webhook::fared(db, tenant, Id(delivery.target), failing)?;
+            webhook::record_outcome(db, tenant, Id(delivery.target), failing)?;
         }
     }
     Ok(())
 }
 
-fn next_no(db: &mut Db, tenant: Id, delivery: Id) -> Result<i32> {
+fn load_next_no(db: &mut Db, tenant: Id, delivery: Id) -> Result<i32> {
     use attempts::dsl as a;
     let last: Option<i32> = attempts::table
         .filter(a::tenant_id.eq(tenant).and(a::delivery_id.eq(delivery)))
@@ -328,7 +328,12 @@ fn next_no(db: &mut Db, tenant: Id, delivery: Id) -> Result<i32> {
     Ok(last.unwrap_or(0) + 1)
 }
 
-fn keep(db: &mut Db, (tenant, delivery): (Id, Id), no: i32, attempt: &Attempt) -> Result<()> {
+fn insert_attempt(
+    db: &mut Db,
+    (tenant, delivery): (Id, Id),
+    no: i32,
+    attempt: &Attempt,
+) -> Result<()> {
     use attempts::dsl as a;
     let mut no = no;
     // Another number when another replica, which took this one for lost, has it.
@@ -349,7 +354,7 @@ fn keep(db: &mut Db, (tenant, delivery): (Id, Id), no: i32, attempt: &Attempt) -
         if each!(db, c => insert.execute(c))? == 1 {
             break;
         }
-        no = next_no(db, tenant, delivery)?;
+        no = load_next_no(db, tenant, delivery)?;
     }
     Ok(())
 }
@@ -439,7 +444,13 @@ pub struct Again {
 }
 
 /// Tries final deliveries anew, the oldest first; how many.
-pub fn again(db: &mut Db, tenant: TenantId, which: Again, at: Instant, limit: i64) -> Result<i64> {
+pub fn retry_all(
+    db: &mut Db,
+    tenant: TenantId,
+    which: Again,
+    at: Instant,
+    limit: i64,
+) -> Result<i64> {
     use deliveries::dsl as d;
     let mut query = deliveries::table
         .filter(d::tenant_id.eq(Id(tenant.0)).and(d::target_id.eq(Id(which.target))))
@@ -475,7 +486,7 @@ pub fn retry(db: &mut Db, tenant: TenantId, id: Uuid, at: Instant) -> Result<boo
 }
 
 /// Adds one delivery that no event causes.
-pub fn put(db: &mut Db, new: &Delivery) -> Result<()> {
+pub fn add_one(db: &mut Db, new: &Delivery) -> Result<()> {
     add(db, std::slice::from_ref(new))
 }
 

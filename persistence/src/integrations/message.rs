@@ -51,7 +51,7 @@ pub struct Message {
 const READER: &str = "notices";
 
 /// How far the feed of a tenant was turned into messages.
-pub fn read_until(db: &mut Db, tenant: TenantId) -> Result<i64> {
+pub fn load_position(db: &mut Db, tenant: TenantId) -> Result<i64> {
     let position: Option<i64> = feed_readers::table
         .find((Id(tenant.0), READER))
         .select(feed_readers::position)
@@ -71,7 +71,12 @@ pub struct Made {
 
 /// Writes messages together with how far the feed was read, unless another replica was faster;
 /// whether it was done.
-pub fn take(db: &mut Db, tenant: TenantId, (from, to): (i64, i64), made: &Made) -> Result<bool> {
+pub fn add_and_advance(
+    db: &mut Db,
+    tenant: TenantId,
+    (from, to): (i64, i64),
+    made: &Made,
+) -> Result<bool> {
     let row = feed_readers::table.find((Id(tenant.0), READER));
     let moved = diesel::update(row)
         .filter(feed_readers::position.eq(from))
@@ -94,13 +99,13 @@ pub fn take(db: &mut Db, tenant: TenantId, (from, to): (i64, i64), made: &Made) 
         }
     }
     for message in &made.messages {
-        put(db, tenant, message)?;
+        add(db, tenant, message)?;
     }
     delivery::add(db, &made.deliveries).map(|()| true)
 }
 
 /// Adds a message; one that is there already stays as it is.
-pub fn put(db: &mut Db, tenant: TenantId, message: &Message) -> Result<()> {
+pub fn add(db: &mut Db, tenant: TenantId, message: &Message) -> Result<()> {
     use messages::dsl as m;
     let insert = diesel::insert_into(messages::table)
         .values((
@@ -122,7 +127,7 @@ pub fn put(db: &mut Db, tenant: TenantId, message: &Message) -> Result<()> {
 
 type Row = (Id, Id, String, String, String, String, Id, At, Option<At>);
 
-fn message(row: Row) -> Result<Message> {
+fn message_from_row(row: Row) -> Result<Message> {
     let (person, id, kind, title, body, flow, flow_id, at, read) = row;
     let wrong = || StoreError::Inconsistent(format!("messages {}: kind", id.0));
     let kind = NoticeKind::parse(&kind).ok_or_else(wrong)?;
@@ -175,11 +180,11 @@ pub fn list(
             m::read_at,
         ))
         .load(db)?;
-    rows.into_iter().map(message).collect()
+    rows.into_iter().map(message_from_row).collect()
 }
 
 /// How many messages of a person were not read, counted up to `most`.
-pub fn unread(db: &mut Db, tenant: TenantId, person: PersonId, most: i64) -> Result<i64> {
+pub fn count_unread(db: &mut Db, tenant: TenantId, person: PersonId, most: i64) -> Result<i64> {
     use messages::dsl as m;
     let ids: Vec<Id> = messages::table
         .filter(m::tenant_id.eq(Id(tenant.0)).and(m::person_id.eq(Id(person.0))))
@@ -191,7 +196,7 @@ pub fn unread(db: &mut Db, tenant: TenantId, person: PersonId, most: i64) -> Res
 }
 
 /// Marks messages of a person as read: these, or all of them made until now; how many.
-pub fn read(
+pub fn mark_read(
     db: &mut Db,
     tenant: TenantId,
     person: PersonId,
@@ -233,7 +238,7 @@ pub(crate) fn purge(db: &mut Db, tenant: TenantId, cutoff: Instant, limit: i64) 
 }
 
 /// What a person wants of messages.
-pub fn preferences(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Preferences> {
+pub fn load_preferences(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Preferences> {
     let text: Option<String> = message_preferences::table
         .find((Id(tenant.0), Id(person.0)))
         .select(message_preferences::document)
@@ -244,7 +249,7 @@ pub fn preferences(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Pr
 }
 
 /// Writes down what a person wants of messages.
-pub fn prefer(
+pub fn save_preferences(
     db: &mut Db,
     tenant: TenantId,
     person: PersonId,
@@ -273,7 +278,7 @@ pub fn prefer(
 
 /// How many subscribe messages of a template a person agreed to and was not sent yet. `id` names
 /// the mini-program and the template.
-pub fn quota(db: &mut Db, tenant: TenantId, person: PersonId, id: &str) -> Result<i32> {
+pub fn load_quota(db: &mut Db, tenant: TenantId, person: PersonId, id: &str) -> Result<i32> {
     let left: Option<i32> = wechat_quotas::table
         .find((Id(tenant.0), Id(person.0), id))
         .select(wechat_quotas::remaining)
@@ -286,7 +291,7 @@ pub fn quota(db: &mut Db, tenant: TenantId, person: PersonId, id: &str) -> Resul
 const QUOTA: i32 = 1000;
 
 /// Adds to what a person agreed to, or takes from it; what there is then, never less than nothing.
-pub fn agree(
+pub fn adjust_quota(
     db: &mut Db,
     tenant: TenantId,
     person: PersonId,
@@ -294,7 +299,7 @@ pub fn agree(
     at: Instant,
 ) -> Result<i32> {
     use wechat_quotas::dsl as q;
-    let known = quota(db, tenant, person, id)?;
+    let known = load_quota(db, tenant, person, id)?;
     let now = known.saturating_add(more).clamp(0, QUOTA);
     let row = wechat_quotas::table.find((Id(tenant.0), Id(person.0), id));
     let changed =
@@ -316,7 +321,7 @@ pub fn agree(
 
 /// Notes that a person answered under a key; whether it is the first time. Kept as a quota that is
 /// never counted and goes with the person.
-pub fn answered(
+pub fn record_answer(
     db: &mut Db,
     tenant: TenantId,
     person: PersonId,
@@ -337,7 +342,7 @@ pub fn answered(
     // A key is repeated within minutes; what is older need not be kept.
     diesel::delete(wechat_quotas::table)
         .filter(q::tenant_id.eq(Id(tenant.0)).and(q::person_id.eq(Id(person.0))))
-        .filter(q::id.like(format!("{KEY}%")).and(q::changed_at.lt(At(earlier(at)))))
+        .filter(q::id.like(format!("{KEY}%")).and(q::changed_at.lt(At(answer_cutoff(at)))))
         .execute(db)?;
     Ok(first)
 }
@@ -345,12 +350,12 @@ pub fn answered(
 /// What the name of a key begins with.
 const KEY: &str = "key:";
 
-fn earlier(at: Instant) -> Instant {
+fn answer_cutoff(at: Instant) -> Instant {
     at - chrono::Duration::days(7)
 }
 
 /// The templates a person agreed to, with how many are left.
-pub fn quotas(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Vec<(String, i32)>> {
+pub fn load_quotas(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Vec<(String, i32)>> {
     Ok(wechat_quotas::table
         .filter(wechat_quotas::tenant_id.eq(Id(tenant.0)))
         .filter(wechat_quotas::person_id.eq(Id(person.0)))
@@ -363,7 +368,7 @@ pub fn quotas(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Vec<(St
 
 /// Notes that a telephone number is a person's, because it was checked: by the digest it is looked
 /// up by. One number a person.
-pub fn verify_phone(
+pub fn record_verified_phone(
     db: &mut Db,
     tenant: TenantId,
     person: PersonId,
@@ -390,7 +395,11 @@ pub fn forget_phone(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<(
 }
 
 /// The digest of the number of a person that was checked.
-pub fn verified_phone(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Option<Vec<u8>>> {
+pub fn load_verified_phone(
+    db: &mut Db,
+    tenant: TenantId,
+    person: PersonId,
+) -> Result<Option<Vec<u8>>> {
     Ok(verified_phones::table
         .find((Id(tenant.0), Id(person.0)))
         .select(verified_phones::blind)
@@ -400,7 +409,7 @@ pub fn verified_phone(db: &mut Db, tenant: TenantId, person: PersonId) -> Result
 
 /// Forgets the messages of a person, what they want of them, and what is waiting to be sent: part
 /// of erasing a person.
-pub fn forget(db: &mut Db, tenant: TenantId, person: PersonId, at: Instant) -> Result<()> {
+pub fn forget_person(db: &mut Db, tenant: TenantId, person: PersonId, at: Instant) -> Result<()> {
     let (t, p) = (Id(tenant.0), Id(person.0));
     diesel::delete(messages::table)
         .filter(messages::tenant_id.eq(t).and(messages::person_id.eq(p)))
@@ -419,7 +428,7 @@ pub fn forget(db: &mut Db, tenant: TenantId, person: PersonId, at: Instant) -> R
 }
 
 /// Who a person is at the providers whose names begin like this.
-pub fn known_as(
+pub fn load_identities(
     db: &mut Db,
     tenant: TenantId,
     person: PersonId,

@@ -9,7 +9,7 @@ use domain::{
         delivery::Envelope,
         id::{AreaId, PersonId, TenantId},
     },
-    flows::happening::Happening,
+    flows::event_type::Happening,
     rules::webhook::Status,
 };
 use uuid::Uuid;
@@ -179,7 +179,7 @@ pub fn list(
 pub const MOST: i64 = 100;
 
 /// Every webhook that is sent events, of every tenant.
-pub fn active(db: &mut Db) -> Result<Vec<Webhook>> {
+pub fn load_active(db: &mut Db) -> Result<Vec<Webhook>> {
     let rows: Vec<Row> = webhooks::table
         .filter(webhooks::status.eq(Status::Active.name()))
         .order((webhooks::tenant_id.asc(), webhooks::id.asc()))
@@ -234,7 +234,11 @@ pub fn change(db: &mut Db, hook: &Webhook) -> Result<bool> {
 
 /// Notes who agreed that a webhook is told what is said, or that no one does; false where it is not
 /// at this address any more.
-pub fn approve(db: &mut Db, hook: &Webhook, approval: Option<(PersonId, Instant)>) -> Result<bool> {
+pub fn set_approval(
+    db: &mut Db,
+    hook: &Webhook,
+    approval: Option<(PersonId, Instant)>,
+) -> Result<bool> {
     let changed = diesel::update(webhooks::table.find((Id(hook.tenant.0), Id(hook.id))))
         .filter(webhooks::url.eq(hook.url.clone()).and(webhooks::area_id.eq(Id(hook.area.0))))
         .set((
@@ -266,7 +270,7 @@ pub(crate) fn advance(db: &mut Db, hook: &Webhook, to: i64) -> Result<bool> {
 }
 
 /// Notes that an attempt succeeded, or since when none does.
-pub(crate) fn fared(db: &mut Db, tenant: Id, id: Id, failing: Option<At>) -> Result<()> {
+pub(crate) fn record_outcome(db: &mut Db, tenant: Id, id: Id, failing: Option<At>) -> Result<()> {
     let row = webhooks::table.find((tenant, id));
     match failing {
         None => diesel::update(row)
@@ -301,7 +305,12 @@ pub fn stop(
 }
 
 /// The secrets of a webhook that are used at this moment, the newest first.
-pub fn secrets(db: &mut Db, tenant: TenantId, webhook: Uuid, at: Instant) -> Result<Vec<Secret>> {
+pub fn load_secrets(
+    db: &mut Db,
+    tenant: TenantId,
+    webhook: Uuid,
+    at: Instant,
+) -> Result<Vec<Secret>> {
     use webhook_secrets::dsl as s;
     type Row = (Id, Vec<u8>, At, Option<At>);
     let rows: Vec<Row> = webhook_secrets::table
@@ -322,7 +331,7 @@ pub fn secrets(db: &mut Db, tenant: TenantId, webhook: Uuid, at: Instant) -> Res
 }
 
 /// Puts a secret in the place of those there are, which work until `until`.
-pub fn rotate(db: &mut Db, tenant: TenantId, new: &Secret, until: Instant) -> Result<()> {
+pub fn rotate_secret(db: &mut Db, tenant: TenantId, new: &Secret, until: Instant) -> Result<()> {
     use webhook_secrets::dsl as s;
     diesel::update(webhook_secrets::table)
         .filter(s::tenant_id.eq(Id(tenant.0)).and(s::webhook_id.eq(Id(new.webhook))))

@@ -64,7 +64,7 @@ impl ArrivalRow {
 
 /// What is known of a command that a phone had kept.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Kept {
+pub struct OfflineCommand {
     /// The identity of the command.
     pub command: CommandId,
     /// The person who typed it.
@@ -78,7 +78,11 @@ pub struct Kept {
 }
 
 /// What is known of these commands; those that were not kept by a phone are left out.
-pub fn of(db: &mut Db, tenant: TenantId, commands: &[CommandId]) -> Result<Vec<Kept>> {
+pub fn load_for_commands(
+    db: &mut Db,
+    tenant: TenantId,
+    commands: &[CommandId],
+) -> Result<Vec<OfflineCommand>> {
     type Row = (Id, Id, At, At, String);
     let rows: Vec<Row> = arrivals::table
         .filter(arrivals::tenant_id.eq(Id(tenant.0)))
@@ -91,7 +95,7 @@ pub fn of(db: &mut Db, tenant: TenantId, commands: &[CommandId]) -> Result<Vec<K
             arrivals::flags,
         ))
         .load(db)?;
-    let kept = |(command, actor, client, happened, flags): Row| Kept {
+    let kept = |(command, actor, client, happened, flags): Row| OfflineCommand {
         command: CommandId(command.0),
         actor: PersonId(actor.0),
         client_at: client.0,

@@ -56,12 +56,14 @@ impl Url {
             return Ok(Self::Postgres(url.to_owned()));
         }
         match url.strip_prefix("sqlite://") {
-            Some("") => Err(unusable("sqlite:// needs a path, as in sqlite://gridwhistle.db")),
-            Some(path) if path.contains('?') || path.contains(":memory:") => Err(unusable(
+            Some("") => {
+                Err(unusable_error("sqlite:// needs a path, as in sqlite://gridwhistle.db"))
+            }
+            Some(path) if path.contains('?') || path.contains(":memory:") => Err(unusable_error(
                 "sqlite:// takes a plain file path; several connections share one file",
             )),
             Some(path) => Ok(Self::Sqlite(path.to_owned())),
-            None => Err(unusable(
+            None => Err(unusable_error(
                 "a database URL begins with sqlite:// or postgres://, as in \
                  sqlite://gridwhistle.db or postgres://user@host/gridwhistle",
             )),
@@ -71,11 +73,12 @@ impl Url {
     /// Opens a connection and prepares the session.
     pub(crate) fn connect(&self, purpose: Use) -> Result<Db, StoreError> {
         let unavailable = |error: diesel::ConnectionError| {
-            StoreError::Unavailable(without_password(&error.to_string()))
+            StoreError::Unavailable(strip_password(&error.to_string()))
         };
         match self {
             Self::Postgres(url) => {
-                let mut connection = PgConnection::establish(&patient(url)).map_err(unavailable)?;
+                let mut connection =
+                    PgConnection::establish(&with_connect_timeout(url)).map_err(unavailable)?;
                 connection.batch_execute(
                     "set time zone 'UTC'; set statement_timeout = '30s'; \
                      set idle_in_transaction_session_timeout = '60s'; \
@@ -92,10 +95,10 @@ impl Url {
                 Ok(Db::Postgres(connection))
             }
             Self::Sqlite(path) => {
-                make_private(path);
+                create_private_file(path);
                 let mut connection = SqliteConnection::establish(path).map_err(unavailable)?;
                 connection.batch_execute("pragma busy_timeout = 10000;")?;
-                write_ahead(&mut connection)?;
+                enable_wal(&mut connection)?;
                 connection.batch_execute(
                     "pragma synchronous = full; pragma foreign_keys = on; \
                      pragma secure_delete = on; pragma cache_size = -8000; pragma temp_store = memory;",
@@ -109,14 +112,14 @@ impl Url {
     }
 
     /// Whether it is the embedded engine.
-    pub(crate) const fn embedded(&self) -> bool {
+    pub(crate) const fn is_embedded(&self) -> bool {
         matches!(self, Self::Sqlite(_))
     }
 }
 
 /// Makes a database that is not there yet as a file only its owner reads; the files SQLite puts
 /// beside it get the same rights. What does not work here, SQLite complains about.
-fn make_private(path: &str) {
+fn create_private_file(path: &str) {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -126,7 +129,7 @@ fn make_private(path: &str) {
 
 /// Lets readers read while another connection writes. While another process does this to a new
 /// file, SQLite does not wait for it but says at once that it is locked.
-fn write_ahead(connection: &mut SqliteConnection) -> diesel::QueryResult<()> {
+fn enable_wal(connection: &mut SqliteConnection) -> diesel::QueryResult<()> {
     const TRIES: u32 = 200;
     let mut tries = 0;
     loop {
@@ -142,12 +145,12 @@ fn write_ahead(connection: &mut SqliteConnection) -> diesel::QueryResult<()> {
     }
 }
 
-fn unusable(why: &str) -> StoreError {
+fn unusable_error(why: &str) -> StoreError {
     StoreError::Unusable(why.to_owned())
 }
 
 /// A server that does not answer must not hold a lane for minutes.
-fn patient(url: &str) -> String {
+fn with_connect_timeout(url: &str) -> String {
     if url.contains("connect_timeout=") {
         return url.to_owned();
     }
@@ -156,7 +159,7 @@ fn patient(url: &str) -> String {
 }
 
 /// libpq repeats the whole connection string in some messages.
-fn without_password(message: &str) -> String {
+fn strip_password(message: &str) -> String {
     match (message.find("://"), message.find('@')) {
         (Some(start), Some(end)) if start < end => {
             let (head, _) = message.split_at(start + 3);
@@ -234,7 +237,7 @@ pub(crate) fn scrub(db: &mut Db) -> Result<bool, StoreError> {
 }
 
 /// Runs queries that all see the database as it is at the first of them.
-pub(crate) fn snapshot<R>(
+pub(crate) fn read_snapshot<R>(
     db: &mut Db,
     work: impl FnOnce(&mut Db) -> Result<R, StoreError>,
 ) -> Result<R, StoreError> {
@@ -269,7 +272,7 @@ mod tests {
 
     #[test]
     fn passwords_do_not_reach_messages() {
-        let shown = without_password("bad postgres://u:secret@h/d here");
+        let shown = strip_password("bad postgres://u:secret@h/d here");
         assert_eq!(shown, "bad postgres://…@h/d here");
     }
 }

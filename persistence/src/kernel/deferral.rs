@@ -56,7 +56,7 @@ impl From<&Lapsing> for Due {
 
 impl Due {
     /// The next patrol of a plan.
-    pub fn of_plan(tenant: TenantId, plan: Uuid, next_at: Instant) -> Self {
+    pub fn for_plan(tenant: TenantId, plan: Uuid, next_at: Instant) -> Self {
         Self {
             tenant,
             flow: PLAN.to_owned(),
@@ -70,7 +70,7 @@ impl Due {
 }
 
 /// How long to wait after so many failures: a minute, doubled each time, an hour at most.
-fn pause(failures: i64) -> Duration {
+fn compute_retry_delay(failures: i64) -> Duration {
     let doublings = u32::try_from(failures.clamp(1, 7) - 1).unwrap_or_default();
     Duration::minutes((1_i64 << doublings).min(60))
 }
@@ -105,7 +105,7 @@ pub fn defer(db: &mut Db, due: &Due, why: &str, now: Instant) -> Result<i64> {
             d::unit_id.eq(Id(due.unit.0)),
             d::next_at.eq(At(due.next_at)),
             d::failures.eq(failures),
-            d::retry_at.eq(At(now + pause(failures))),
+            d::retry_at.eq(At(now + compute_retry_delay(failures))),
             d::why.eq(why),
         ))
         .on_conflict_do_nothing();
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn pauses_double_up_to_an_hour() {
-        let minutes = |failures| pause(failures).num_minutes();
+        let minutes = |failures| compute_retry_delay(failures).num_minutes();
         assert_eq!([0, 1, 2, 3, 6, 7, 8, i64::MAX].map(minutes), [1, 1, 2, 4, 32, 60, 60, 60]);
     }
 }

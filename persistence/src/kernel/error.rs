@@ -44,7 +44,7 @@ impl StoreError {
     }
 
     /// Whether nothing is wrong with what was asked: the same may succeed in a moment.
-    pub const fn is_passing(&self) -> bool {
+    pub const fn is_transient(&self) -> bool {
         matches!(self, Self::Overloaded | Self::Closed | Self::Unavailable(_))
     }
 
@@ -86,7 +86,7 @@ const UNIQUE: &[(&str, &str, &str)] = &[
 
 impl From<Error> for StoreError {
     fn from(error: Error) -> Self {
-        if broken(&error) {
+        if breaks_connection(&error) {
             return Self::Unavailable(error.to_string());
         }
         if let Error::DatabaseError(DatabaseErrorKind::UniqueViolation, info) = &error {
@@ -106,7 +106,7 @@ const PASSING: &[&str] = &["locked", "disk", "timeout"];
 
 /// Whether the connection may be unusable after this error, or no request can be served for now.
 /// Anything else is about one statement, and no reason to refuse those that share its batch.
-pub(crate) fn broken(error: &Error) -> bool {
+pub(crate) fn breaks_connection(error: &Error) -> bool {
     use DatabaseErrorKind::{ClosedConnection, UnableToSendCommand, Unknown};
     if let Error::DatabaseError(kind, info) = error {
         let passing = || PASSING.iter().any(|word| info.message().contains(word));

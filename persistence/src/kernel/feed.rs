@@ -34,7 +34,7 @@ use crate::kernel::{
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 /// The tenants that records speak of and that are not among these.
-pub fn without_tenant(db: &mut Db, known: &[TenantId]) -> Result<Vec<TenantId>> {
+pub fn find_unknown_tenants(db: &mut Db, known: &[TenantId]) -> Result<Vec<TenantId>> {
     use crate::kernel::schema::audit_heads;
     let known: Vec<Id> = known.iter().map(|tenant| Id(tenant.0)).collect();
     let mut found: Vec<Id> = feeds::table.select(feeds::tenant_id).load(db)?;
@@ -47,14 +47,14 @@ pub fn without_tenant(db: &mut Db, known: &[TenantId]) -> Result<Vec<TenantId>> 
 }
 
 /// Gives entries the next positions of their tenants, in the order given.
-pub(crate) fn number(db: &mut Db, entries: &mut [EntryRow]) -> Result<()> {
+pub(crate) fn number_entries(db: &mut Db, entries: &mut [EntryRow]) -> Result<()> {
     let mut next: BTreeMap<Id, i64> = BTreeMap::new();
     for entry in entries.iter() {
         *next.entry(entry.tenant_id).or_default() += 1;
     }
     // By tenant: two who write for several wait for each other in the same order.
     for (tenant, count) in &mut next {
-        let last = taken(db, *tenant, *count)?;
+        let last = take_positions(db, *tenant, *count)?;
         *count = last - *count;
     }
     for entry in entries {
@@ -74,7 +74,7 @@ pub fn await_commands(db: &mut Db, tenant: TenantId) -> Result<()> {
 }
 
 /// Takes the next positions of a tenant; the last of them.
-fn taken(db: &mut Db, tenant: Id, count: i64) -> Result<i64> {
+fn take_positions(db: &mut Db, tenant: Id, count: i64) -> Result<i64> {
     let take = Take { tenant, count };
     Ok(match db {
         Db::Postgres(c) => take.get_result(c)?,
@@ -130,7 +130,7 @@ pub struct Extent {
 }
 
 /// How long the feed of a tenant ought to be.
-pub fn extent(db: &mut Db, tenant: TenantId) -> Result<Extent> {
+pub fn load_extent(db: &mut Db, tenant: TenantId) -> Result<Extent> {
     let found: Option<(i64, i64, i64)> = feeds::table
         .find(Id(tenant.0))
         .select((feeds::position, feeds::dense_from, feeds::holes))
@@ -141,7 +141,7 @@ pub fn extent(db: &mut Db, tenant: TenantId) -> Result<Extent> {
 }
 
 /// The hashes of the entries after a position, in the order of the feed, as they stand there.
-pub fn hashes(
+pub fn load_hashes(
     db: &mut Db,
     tenant: TenantId,
     after: i64,
@@ -156,13 +156,13 @@ pub fn hashes(
 }
 
 /// Where the feed of a tenant ends: nothing before it will ever be added.
-pub fn end(db: &mut Db, tenant: TenantId) -> Result<i64> {
+pub fn load_end(db: &mut Db, tenant: TenantId) -> Result<i64> {
     let end = feeds::table.find(Id(tenant.0)).select(feeds::position).first(db).optional()?;
     Ok(end.unwrap_or(0))
 }
 
 /// The hash of the entry at a position; none when there is none.
-pub fn hash_at(db: &mut Db, tenant: TenantId, position: i64) -> Result<Option<Hash>> {
+pub fn load_hash(db: &mut Db, tenant: TenantId, position: i64) -> Result<Option<Hash>> {
     let hash: Option<Vec<u8>> = journal::table
         .filter(journal::tenant_id.eq(Id(tenant.0)).and(journal::position.eq(position)))
         .select(journal::hash)
@@ -172,7 +172,11 @@ pub fn hash_at(db: &mut Db, tenant: TenantId, position: i64) -> Result<Option<Ha
 }
 
 /// The last entry at or before a position, with its position.
-pub fn last_until(db: &mut Db, tenant: TenantId, position: i64) -> Result<Option<(i64, Hash)>> {
+pub fn load_last_until(
+    db: &mut Db,
+    tenant: TenantId,
+    position: i64,
+) -> Result<Option<(i64, Hash)>> {
     let last: Option<(i64, Vec<u8>)> = journal::table
         .filter(journal::tenant_id.eq(Id(tenant.0)).and(journal::position.le(position)))
         .order(journal::position.desc())
@@ -199,7 +203,7 @@ pub struct Moved {
 
 /// What moved after a position, in the order of the feed, at most `limit`; without flows this program
 /// does not know.
-pub fn after(db: &mut Db, tenant: TenantId, position: i64, limit: i64) -> Result<Vec<Moved>> {
+pub fn load_after(db: &mut Db, tenant: TenantId, position: i64, limit: i64) -> Result<Vec<Moved>> {
     type Row = (i64, String, Id, i64, Vec<u8>);
     let rows: Vec<Row> = journal::table
         .filter(journal::tenant_id.eq(Id(tenant.0)).and(journal::position.gt(position)))

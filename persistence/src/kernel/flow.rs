@@ -7,10 +7,10 @@ use domain::{
     area::tree::Path,
     core::journal::{Entry, Hash},
     flows::{
-        change::{Change, Stored},
+        change::{Change, Versioned},
         flow::Flow,
     },
-    people::audit::Act,
+    people::audit::AuditAction,
     rules::obligation::{Obligation, Settled},
 };
 use serde::Serialize;
@@ -18,7 +18,7 @@ use serde::Serialize;
 use crate::kernel::{
     connection::Db,
     error::StoreError,
-    look::Memory,
+    load::Memory,
     obligation::ObligationRow,
     pending::{Inserted, Own, Pending, Saved, Updated, Upserted},
     projection::{Derived, Place, Projection},
@@ -37,7 +37,7 @@ pub trait FlowTable: Flow + Debug + Send + Sync + 'static {
     const CACHED: usize = 4096;
 
     /// What the audit log is told of an entry that matters for security.
-    fn audited(_: &Entry) -> Option<Act> {
+    fn audit_action(_: &Entry) -> Option<AuditAction> {
         None
     }
 
@@ -47,10 +47,10 @@ pub trait FlowTable: Flow + Debug + Send + Sync + 'static {
     }
 
     /// The rows that a change implies: its own, and those that are derived from it.
-    fn rows(change: &Change<Self>, rows: &mut Rows<'_>) -> Result<()>;
+    fn add_rows(change: &Change<Self>, rows: &mut Rows<'_>) -> Result<()>;
 
     /// Names the tables that it alone fills, of which a check may find no row.
-    fn expect(projection: &mut Projection) -> Result<()>;
+    fn expect_tables(projection: &mut Projection) -> Result<()>;
 }
 
 /// The row of a flow.
@@ -101,7 +101,7 @@ macro_rules! flow_row {
                     seq: entry.seq,
                     head: entry.hash.0.to_vec(),
                     $($column: $value,)*
-                    state: $crate::kernel::flow::document($state)?,
+                    state: $crate::kernel::flow::to_document($state)?,
                 })
             }
         }
@@ -116,8 +116,8 @@ macro_rules! flow_row {
                 (<$flow as domain::flows::flow::Flow>::KIND.name(), self.id.0)
             }
 
-            fn says(&self, there: &str) -> bool {
-                $crate::kernel::flow::same::<$flow>(&self.state.0, there)
+            fn says_same(&self, there: &str) -> bool {
+                $crate::kernel::flow::is_same_document::<$flow>(&self.state.0, there)
             }
         }
 
@@ -131,7 +131,10 @@ macro_rules! flow_row {
 pub(crate) use flow_row;
 
 /// Whether two documents say the same.
-pub(crate) fn same<T: serde::de::DeserializeOwned + PartialEq>(one: &str, other: &str) -> bool {
+pub(crate) fn is_same_document<T: serde::de::DeserializeOwned + PartialEq>(
+    one: &str,
+    other: &str,
+) -> bool {
     let read = |text| serde_json::from_str::<T>(text).ok();
     read(one).is_some_and(|one| Some(one) == read(other))
 }
@@ -155,36 +158,42 @@ pub(crate) trait Replacement: Saved {
 
 impl<'a> Rows<'a> {
     /// The rows of a change, and what is owed after it, for a commit.
-    pub(crate) fn write<F: FlowTable>(change: &Change<F>, pending: &'a mut Pending) -> Result<()> {
+    pub(crate) fn write_change<F: FlowTable>(
+        change: &Change<F>,
+        pending: &'a mut Pending,
+    ) -> Result<()> {
         let mut rows = Self(Target::Write(pending));
-        F::rows(change, &mut rows)?;
-        rows.owed(change)
+        F::add_rows(change, &mut rows)?;
+        rows.add_obligations(change)
     }
 
     /// The same, for a check.
-    pub(crate) fn compare<F: FlowTable>(
+    pub(crate) fn compare_change<F: FlowTable>(
         change: &Change<F>,
         at: Place,
         projection: &'a mut Projection,
     ) -> Result<()> {
         let mut rows = Self(Target::Compare(projection, at));
-        F::rows(change, &mut rows)?;
-        rows.owed(change)
+        F::add_rows(change, &mut rows)?;
+        rows.add_obligations(change)
     }
 
     /// The flow's own row.
-    pub(crate) fn own<R: FlowRow>(&mut self, row: impl FnOnce() -> Result<R>) -> Result<()> {
+    pub(crate) fn add_own<R: FlowRow>(&mut self, row: impl FnOnce() -> Result<R>) -> Result<()> {
         match &mut self.0 {
             Target::Write(pending) => {
                 pending.extend([Own(row()?)]);
                 Ok(())
             }
-            Target::Compare(projection, at) => projection.own(*at, row),
+            Target::Compare(projection, at) => projection.put_own(*at, row),
         }
     }
 
     /// Rows that are derived from this change, each of them new or written again.
-    pub(crate) fn derived<R: Derived>(&mut self, rows: impl IntoIterator<Item = R>) -> Result<()> {
+    pub(crate) fn add_derived<R: Derived>(
+        &mut self,
+        rows: impl IntoIterator<Item = R>,
+    ) -> Result<()> {
         match &mut self.0 {
             Target::Write(pending) => {
                 pending.extend(rows.into_iter().map(Upserted));
@@ -195,7 +204,10 @@ impl<'a> Rows<'a> {
     }
 
     /// Rows that replace all those that were derived from earlier changes.
-    pub(crate) fn replace<S: Replacement>(&mut self, all: impl FnOnce() -> S) -> Result<()> {
+    pub(crate) fn replace_derived<S: Replacement>(
+        &mut self,
+        all: impl FnOnce() -> S,
+    ) -> Result<()> {
         match &mut self.0 {
             Target::Write(pending) => {
                 pending.extend([all()]);
@@ -207,13 +219,13 @@ impl<'a> Rows<'a> {
     }
 
     /// What is written besides and follows from no journal alone.
-    pub(crate) fn besides<S: Saved>(&mut self, more: impl IntoIterator<Item = S>) {
+    pub(crate) fn add_besides<S: Saved>(&mut self, more: impl IntoIterator<Item = S>) {
         if let Target::Write(pending) = &mut self.0 {
             pending.extend(more);
         }
     }
 
-    fn owed<F: FlowTable>(&mut self, change: &Change<F>) -> Result<()> {
+    fn add_obligations<F: FlowTable>(&mut self, change: &Change<F>) -> Result<()> {
         let (number, title) = change.state.label();
         let row = |obligation: &Obligation, settled: Option<&Settled>| {
             ObligationRow::new(&change.entry, number, &title, obligation, settled)
@@ -243,7 +255,7 @@ pub trait FlowWrite: Debug + Send + Sync {
     fn entry(&self) -> &Entry;
 
     /// What the audit log is told of it.
-    fn audited(&self) -> Option<Act>;
+    fn audit_action(&self) -> Option<AuditAction>;
 
     /// Makes its entry one of several that a command makes.
     #[doc(hidden)]
@@ -251,14 +263,14 @@ pub trait FlowWrite: Debug + Send + Sync {
 
     /// Adds its rows to those that are written.
     #[doc(hidden)]
-    fn write(&self, rows: &mut PendingRows<'_>) -> Result<()>;
+    fn write_rows(&self, rows: &mut PendingRows<'_>) -> Result<()>;
 
     /// Keeps the state after it in memory.
     #[doc(hidden)]
-    fn keep(self: Box<Self>, memory: &Memory);
+    fn keep_state(self: Box<Self>, memory: &Memory);
 
     /// A copy on the heap, of the same type.
-    fn boxed(&self) -> Box<dyn FlowWrite>;
+    fn clone_box(&self) -> Box<dyn FlowWrite>;
 
     /// The change itself, for a caller that knows its type.
     fn as_any(&self) -> &dyn Any;
@@ -272,25 +284,25 @@ impl<F: FlowTable> FlowWrite for Change<F> {
         &self.entry
     }
 
-    fn audited(&self) -> Option<Act> {
-        F::audited(&self.entry)
+    fn audit_action(&self) -> Option<AuditAction> {
+        F::audit_action(&self.entry)
     }
 
     fn take_part(&mut self, part: i16) {
         self.entry.take_part(part);
     }
 
-    fn write(&self, rows: &mut PendingRows<'_>) -> Result<()> {
-        Rows::write(self, rows.0)
+    fn write_rows(&self, rows: &mut PendingRows<'_>) -> Result<()> {
+        Rows::write_change(self, rows.0)
     }
 
-    fn keep(self: Box<Self>, memory: &Memory) {
+    fn keep_state(self: Box<Self>, memory: &Memory) {
         let Self { entry, state, .. } = *self;
-        let stored = Arc::new(Stored { state, seq: entry.seq, head: entry.hash });
-        memory.keep(entry.tenant, &stored);
+        let stored = Arc::new(Versioned { state, seq: entry.seq, head: entry.hash });
+        memory.keep_state(entry.tenant, &stored);
     }
 
-    fn boxed(&self) -> Box<dyn FlowWrite> {
+    fn clone_box(&self) -> Box<dyn FlowWrite> {
         Box::new(self.clone())
     }
 
@@ -301,12 +313,12 @@ impl<F: FlowTable> FlowWrite for Change<F> {
 
 impl Clone for Box<dyn FlowWrite> {
     fn clone(&self) -> Self {
-        (**self).boxed()
+        (**self).clone_box()
     }
 }
 
 /// The JSON text of a state.
-pub(crate) fn document(state: &impl Serialize) -> Result<Doc> {
+pub(crate) fn to_document(state: &impl Serialize) -> Result<Doc> {
     serde_json::to_string(state).map(Doc).map_err(|e| StoreError::Inconsistent(e.to_string()))
 }
 
@@ -319,17 +331,17 @@ pub(crate) fn save_flows<R: FlowRow>(db: &mut Db, rows: Vec<&R>) -> Result<()> {
 }
 
 /// Rebuilds a stored state.
-pub(crate) fn stored<F: serde::de::DeserializeOwned>(
+pub(crate) fn rebuild_state<F: serde::de::DeserializeOwned>(
     table: &str,
     (id, seq, head, state): (Id, i64, Vec<u8>, Doc),
-) -> Result<Stored<F>> {
+) -> Result<Versioned<F>> {
     let wrong = |why: String| StoreError::Inconsistent(format!("{table} {}: {why}", id.0));
     let head = Hash::from_bytes(&head).ok_or_else(|| wrong("head".to_owned()))?;
     let state = serde_json::from_str(&state.0).map_err(|error| wrong(error.to_string()))?;
-    Ok(Stored { state, seq, head })
+    Ok(Versioned { state, seq, head })
 }
 
 /// The end of the texts that begin with `path`: `0` is the character after `/`.
-pub(crate) fn end(path: &Path) -> String {
+pub(crate) fn prefix_end(path: &Path) -> String {
     format!("{}0", path.as_str().trim_end_matches('/'))
 }

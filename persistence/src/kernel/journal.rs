@@ -11,7 +11,7 @@ use domain::{
         journal::{Entry, FlowKind, Hash},
     },
     flows::{
-        change::{Request, Stored},
+        change::{Request, Versioned},
         flow::Flow,
         stored_event::read_events,
     },
@@ -100,7 +100,7 @@ impl EntryRow {
         }
     }
 
-    fn entry(self, before: Hash) -> Result<Entry> {
+    fn into_entry(self, before: Hash) -> Result<Entry> {
         let wrong = |column| {
             let (flow, seq) = (self.flow_id.0, self.seq);
             StoreError::Inconsistent(format!("journal {flow}/{seq}: {column}"))
@@ -125,7 +125,7 @@ impl EntryRow {
 }
 
 /// The whole chain of one flow, or its beginning up to `last`, in order.
-pub fn chain(
+pub fn load_chain(
     db: &mut Db,
     tenant: TenantId,
     (kind, flow): (FlowKind, Uuid),
@@ -140,7 +140,7 @@ pub fn chain(
     let mut before = Hash::default();
     rows.into_iter()
         .map(|row| {
-            let entry = row.entry(before)?;
+            let entry = row.into_entry(before)?;
             before = entry.hash;
             Ok(entry)
         })
@@ -149,19 +149,24 @@ pub fn chain(
 
 /// The entries of some flows with these names, each flow's in order. What came before each of them
 /// is not read: its `before` is empty.
-pub fn named(db: &mut Db, tenant: TenantId, flows: &[Uuid], names: &[&str]) -> Result<Vec<Entry>> {
+pub fn load_by_name(
+    db: &mut Db,
+    tenant: TenantId,
+    flows: &[Uuid],
+    names: &[&str],
+) -> Result<Vec<Entry>> {
     let rows: Vec<EntryRow> = journal::table
         .filter(journal::tenant_id.eq(Id(tenant.0)))
         .filter(journal::flow_id.eq_any(flows.iter().map(|id| Id(*id)).collect::<Vec<_>>()))
         .filter(journal::name.eq_any(names.iter().map(|name| (*name).to_owned())))
         .order((journal::flow_id.asc(), journal::seq.asc()))
         .load(db)?;
-    rows.into_iter().map(|row| row.entry(Hash::default())).collect()
+    rows.into_iter().map(|row| row.into_entry(Hash::default())).collect()
 }
 
 /// The entries of one flow before the place `below`, the latest first. What came before each of
 /// them is not read: its `before` is empty.
-pub fn before(
+pub fn load_before(
     db: &mut Db,
     tenant: TenantId,
     (kind, flow): (FlowKind, Uuid),
@@ -175,13 +180,13 @@ pub fn before(
         .order(journal::seq.desc())
         .limit(limit)
         .load(db)?;
-    rows.into_iter().map(|row| row.entry(Hash::default())).collect()
+    rows.into_iter().map(|row| row.into_entry(Hash::default())).collect()
 }
 
 /// The entries of a tenant after a place in its feed, in the order of the feed, with their places;
 /// without those of flows this program does not know. What came before each of them in its chain is
 /// not read: its `before` is empty.
-pub fn after(
+pub fn load_after(
     db: &mut Db,
     tenant: TenantId,
     position: i64,
@@ -193,7 +198,7 @@ pub fn after(
         .order(journal::position.asc())
         .limit(limit)
         .load(db)?;
-    rows.into_iter().map(|row| Ok((row.position, row.entry(Hash::default())?))).collect()
+    rows.into_iter().map(|row| Ok((row.position, row.into_entry(Hash::default())?))).collect()
 }
 
 /// A command that was accepted before.
@@ -209,7 +214,7 @@ pub struct Seen {
 
 /// Finds a command of an actor; for a command that moved several flows, the one asked. The same
 /// key of another actor is another command.
-pub fn seen(
+pub fn find_command(
     db: &mut Db,
     tenant: TenantId,
     actor: PersonId,
@@ -233,7 +238,7 @@ pub fn seen(
 }
 
 /// Which of these commands of an actor were accepted before.
-pub fn accepted(
+pub fn find_accepted(
     db: &mut Db,
     tenant: TenantId,
     actor: PersonId,
@@ -248,13 +253,13 @@ pub fn accepted(
 }
 
 /// The state a flow had at `seq`, rebuilt from the journal.
-pub fn at<F: Flow>(
+pub fn load_state_at<F: Flow>(
     db: &mut Db,
     tenant: TenantId,
     flow: Uuid,
     seq: i64,
-) -> Result<Option<Stored<F>>> {
-    let entries = chain(db, tenant, (F::KIND, flow), Some(seq))?;
+) -> Result<Option<Versioned<F>>> {
+    let entries = load_chain(db, tenant, (F::KIND, flow), Some(seq))?;
     let Some(last) = entries.last() else { return Ok(None) };
     let (seq, head) = (last.seq, last.hash);
     let mut state = None;
@@ -268,12 +273,12 @@ pub fn at<F: Flow>(
     let wrong =
         || StoreError::Inconsistent(format!("journal {flow}: its events contradict each other"));
     let state = state.ok_or_else(wrong)?;
-    Ok(Some(Stored { state, seq, head }))
+    Ok(Some(Versioned { state, seq, head }))
 }
 
 /// The flows of a tenant after `after`, by id and the name of their kind, which may be one that this
 /// program does not know: for checking every chain, a page at a time.
-pub fn flows(
+pub fn list_flows(
     db: &mut Db,
     tenant: TenantId,
     after: Option<(Uuid, &str)>,
@@ -299,7 +304,7 @@ pub(crate) fn known_kinds() -> impl Iterator<Item = &'static str> {
 }
 
 /// The last place in a flow's journal; 0 when it has none.
-pub fn last_seq(db: &mut Db, tenant: TenantId, (kind, flow): (FlowKind, Uuid)) -> Result<i64> {
+pub fn load_last_seq(db: &mut Db, tenant: TenantId, (kind, flow): (FlowKind, Uuid)) -> Result<i64> {
     let last: Option<i64> = journal::table
         .filter(journal::tenant_id.eq(Id(tenant.0)).and(journal::flow_id.eq(Id(flow))))
         .filter(journal::flow.eq(kind.name()))

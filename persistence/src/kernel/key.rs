@@ -51,7 +51,7 @@ pub struct StoredKey {
 }
 
 /// The keys for a purpose, the newest first.
-pub fn all(db: &mut Db, purpose: Purpose) -> Result<Vec<StoredKey>> {
+pub fn load_all(db: &mut Db, purpose: Purpose) -> Result<Vec<StoredKey>> {
     type Row = (Id, Vec<u8>, At, At, Option<At>, Option<Vec<u8>>);
     let rows: Vec<Row> = signing_keys::table
         .filter(signing_keys::purpose.eq(purpose.name()))
@@ -94,14 +94,14 @@ pub fn add(db: &mut Db, purpose: Purpose, key: &StoredKey) -> Result<()> {
 
 /// The keys for a purpose; `fresh` becomes the first where there is none.
 pub fn ensure(db: &mut Db, purpose: Purpose, fresh: &StoredKey) -> Result<Vec<StoredKey>> {
-    if all(db, purpose)?.is_empty() {
+    if load_all(db, purpose)?.is_empty() {
         add(db, purpose, fresh)?;
     }
-    all(db, purpose)
+    load_all(db, purpose)
 }
 
 /// Puts a key in its place anew: wrapped by another.
-pub fn put(db: &mut Db, id: Uuid, secret: &[u8]) -> Result<()> {
+pub fn replace_secret(db: &mut Db, id: Uuid, secret: &[u8]) -> Result<()> {
     diesel::update(signing_keys::table.find(Id(id)))
         .set(signing_keys::secret.eq(secret.to_vec()))
         .execute(db)?;

@@ -49,7 +49,7 @@ impl<J: Send + 'static> Lane<J> {
         for (index, mut context) in contexts.into_iter().enumerate() {
             let shared = Arc::clone(&shared);
             let run = move || {
-                while let Some(jobs) = shared.take(size.batch) {
+                while let Some(jobs) = shared.take_jobs(size.batch) {
                     work(&mut context, jobs);
                 }
             };
@@ -91,7 +91,7 @@ impl<J> Shared<J> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take(&self, most: usize) -> Option<Vec<J>> {
+    fn take_jobs(&self, most: usize) -> Option<Vec<J>> {
         let queue = self.lock();
         let idle = |queue: &mut Queue<J>| queue.jobs.is_empty() && !queue.closed;
         let mut queue = self.wake.wait_while(queue, idle).unwrap_or_else(PoisonError::into_inner);

@@ -7,10 +7,13 @@ use diesel::{
     sql_types::{BigInt, Binary},
 };
 
-use crate::kernel::types::sql;
+use crate::kernel::types::{Doc, Id, sql};
 
 /// The columns from which the state of a flow is read: `id`, `seq`, `head`, `state`.
 pub(crate) type StateColumns = (sql::Uid, BigInt, Binary, sql::Doc);
+
+/// Those of one flow.
+pub(crate) type StateRow = (Id, i64, Vec<u8>, Doc);
 
 /// Narrows a query by what may be left out of a filter.
 pub(crate) trait Narrow: Sized {
@@ -51,7 +54,7 @@ macro_rules! flow_list {
 
         /// Lies in the area at `path`, or below it.
         fn within(path: &domain::area::tree::Path) -> Condition {
-            let end = $crate::kernel::flow::end(path);
+            let end = $crate::kernel::flow::prefix_end(path);
             Box::new($table::path.ge(path.0.clone()).and($table::path.lt(end)))
         }
 
@@ -73,22 +76,18 @@ macro_rules! flow_list {
             query: Flows,
             db: &mut $crate::kernel::connection::Db,
             page: $crate::kernel::journal::Keyset,
-        ) -> Result<Vec<domain::flows::change::Stored<$flow>>> {
-            use $crate::kernel::{
-                flow::stored,
-                list::Narrow as _,
-                types::{At, Doc, Id},
-            };
+        ) -> Result<Vec<domain::flows::change::Versioned<$flow>>> {
             let before = page.after.map(|(at, id)| {
-                let (at, id) = (At(at), Id(id));
+                let (at, id) = ($crate::kernel::types::At(at), $crate::kernel::types::Id(id));
                 $table::$at.lt(at).or($table::$at.eq(at).and($table::id.lt(id)))
             });
-            let rows: Vec<(Id, i64, Vec<u8>, Doc)> = query
-                .only(before)
+            let newest = $crate::kernel::list::Narrow::only(query, before)
                 .order(($table::$at.desc(), $table::id.desc()))
-                .limit(page.limit)
-                .load(db)?;
-            rows.into_iter().map(|row| stored(stringify!($table), row)).collect()
+                .limit(page.limit);
+            let rows: Vec<$crate::kernel::list::StateRow> = newest.load(db)?;
+            rows.into_iter()
+                .map(|row| $crate::kernel::flow::rebuild_state(stringify!($table), row))
+                .collect()
         }
     };
 }

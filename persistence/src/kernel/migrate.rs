@@ -16,12 +16,12 @@ const POSTGRES: EmbeddedMigrations = embed_migrations!("../migrations/postgres")
 /// Two replicas that start together must not migrate together.
 const LOCK: i64 = 0x6772_6964_7768_6973;
 
-fn unusable(error: &(dyn std::error::Error + Send + Sync)) -> StoreError {
+fn unusable_error(error: &(dyn std::error::Error + Send + Sync)) -> StoreError {
     StoreError::Unusable(format!("the database cannot be migrated: {error}"))
 }
 
 /// Runs `work` while no one else migrates: PostgreSQL has a lock for that, SQLite its one writer.
-fn locked<R>(
+fn with_lock<R>(
     db: &mut Db,
     work: impl FnOnce(&mut Db) -> Result<R, StoreError>,
 ) -> Result<R, StoreError> {
@@ -39,11 +39,11 @@ fn locked<R>(
 /// a newer program migrated.
 pub fn up(url: &str) -> Result<Vec<String>, StoreError> {
     let mut db = Url::parse(url)?.connect(Use::Write)?;
-    locked(&mut db, |db| {
+    with_lock(&mut db, |db| {
         refuse_newer(db)?;
         let applied: Vec<MigrationVersion<'static>> = match db {
-            Db::Sqlite(c) => owned(c.run_pending_migrations(SQLITE)),
-            Db::Postgres(c) => owned(c.run_pending_migrations(POSTGRES)),
+            Db::Sqlite(c) => collect_versions(c.run_pending_migrations(SQLITE)),
+            Db::Postgres(c) => collect_versions(c.run_pending_migrations(POSTGRES)),
         }?;
         Ok(applied.iter().map(ToString::to_string).collect())
     })
@@ -52,10 +52,10 @@ pub fn up(url: &str) -> Result<Vec<String>, StoreError> {
 /// Takes every migration back; answers the names. All data is lost.
 pub fn down(url: &str) -> Result<Vec<String>, StoreError> {
     let mut db = Url::parse(url)?.connect(Use::Write)?;
-    locked(&mut db, |db| {
+    with_lock(&mut db, |db| {
         let reverted: Vec<MigrationVersion<'static>> = match db {
-            Db::Sqlite(c) => owned(c.revert_all_migrations(SQLITE)),
-            Db::Postgres(c) => owned(c.revert_all_migrations(POSTGRES)),
+            Db::Sqlite(c) => collect_versions(c.revert_all_migrations(SQLITE)),
+            Db::Postgres(c) => collect_versions(c.revert_all_migrations(POSTGRES)),
         }?;
         Ok(reverted.iter().map(ToString::to_string).collect())
     })
@@ -63,10 +63,10 @@ pub fn down(url: &str) -> Result<Vec<String>, StoreError> {
 
 type Versions<'a> = diesel::migration::Result<Vec<MigrationVersion<'a>>>;
 
-fn owned(versions: Versions<'_>) -> Result<Vec<MigrationVersion<'static>>, StoreError> {
+fn collect_versions(versions: Versions<'_>) -> Result<Vec<MigrationVersion<'static>>, StoreError> {
     match versions {
         Ok(versions) => Ok(versions.iter().map(MigrationVersion::as_owned).collect()),
-        Err(error) => Err(unusable(&*error)),
+        Err(error) => Err(unusable_error(&*error)),
     }
 }
 
@@ -74,8 +74,8 @@ fn refuse_newer(db: &mut Db) -> Result<(), StoreError> {
     let applied = each!(db, c => c.applied_migrations().map(|versions| {
         versions.iter().map(ToString::to_string).collect::<BTreeSet<_>>()
     }))
-    .map_err(|error| unusable(&*error))?;
-    let known: BTreeSet<String> = names()?.into_iter().collect();
+    .map_err(|error| unusable_error(&*error))?;
+    let known: BTreeSet<String> = version_names()?.into_iter().collect();
     let unknown: Vec<&String> = applied.difference(&known).collect();
     if unknown.is_empty() {
         return Ok(());
@@ -87,9 +87,9 @@ fn refuse_newer(db: &mut Db) -> Result<(), StoreError> {
 }
 
 /// The versions this program knows, in order.
-pub fn names() -> Result<Vec<String>, StoreError> {
+pub fn version_names() -> Result<Vec<String>, StoreError> {
     use diesel::migration::MigrationSource;
     let migrations = MigrationSource::<diesel::sqlite::Sqlite>::migrations(&SQLITE)
-        .map_err(|e| unusable(&*e))?;
+        .map_err(|e| unusable_error(&*e))?;
     Ok(migrations.iter().map(|migration| migration.name().version().to_string()).collect())
 }

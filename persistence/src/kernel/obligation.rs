@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::kernel::{
     connection::Db,
     error::StoreError,
-    flow::{document, same},
+    flow::{is_same_document, to_document},
     projection::{Derived, Projection},
     rows::rows,
     schema::obligations,
@@ -77,18 +77,18 @@ impl Derived for ObligationRow {
         (&self.flow, self.flow_id.0)
     }
 
-    fn says(&self, there: &str) -> bool {
-        same::<Term>(&self.term.0, there)
+    fn says_same(&self, there: &str) -> bool {
+        is_same_document::<Term>(&self.term.0, there)
     }
 
-    fn named(&self) -> String {
+    fn row_name(&self) -> String {
         format!("{} no {} of {}", self.duty, self.no, self.unit_id.0)
     }
 }
 
 /// Names the table, of which a check may find no row.
-pub(crate) fn expect(projection: &mut Projection) -> Result<()> {
-    projection.expect::<ObligationRow>()
+pub(crate) fn expect_table(projection: &mut Projection) -> Result<()> {
+    projection.expect_table::<ObligationRow>()
 }
 
 impl ObligationRow {
@@ -111,7 +111,7 @@ impl ObligationRow {
             unit_name: obligation.owed_by.name.clone(),
             started_at: At(obligation.term.started_at),
             due_at: At(obligation.term.due_at),
-            term: document(&obligation.term)?,
+            term: to_document(&obligation.term)?,
             settled_at: settled.map(|settled| At(settled.at)),
             outcome: settled.map(|settled| settled.outcome.name().to_owned()),
             next_at: obligation.term.next_at.filter(|_| settled.is_none()).map(At),
@@ -197,10 +197,10 @@ pub struct Inbox {
 ///
 /// Each unit is asked by itself, so that its page is read off the index in order; asked for all
 /// at once, PostgreSQL sorts everything they owe.
-pub fn open(db: &mut Db, tenant: TenantId, inbox: &Inbox) -> Result<Vec<Owed>> {
+pub fn load_open(db: &mut Db, tenant: TenantId, inbox: &Inbox) -> Result<Vec<Owed>> {
     let mut rows = Vec::new();
     for unit in &inbox.units {
-        rows.extend(of_unit(db, tenant, *unit, inbox)?);
+        rows.extend(load_for_unit(db, tenant, *unit, inbox)?);
     }
     if inbox.units.len() > 1 {
         let order =
@@ -211,7 +211,7 @@ pub fn open(db: &mut Db, tenant: TenantId, inbox: &Inbox) -> Result<Vec<Owed>> {
     rows.into_iter().map(Owed::try_from).collect()
 }
 
-fn of_unit(
+fn load_for_unit(
     db: &mut Db,
     tenant: TenantId,
     unit: AreaId,
@@ -238,7 +238,7 @@ fn of_unit(
 }
 
 /// How much a unit owes, counted up to `most`.
-pub fn owes(db: &mut Db, tenant: TenantId, unit: AreaId, most: i64) -> Result<i64> {
+pub fn count_open(db: &mut Db, tenant: TenantId, unit: AreaId, most: i64) -> Result<i64> {
     use obligations as o;
     let open: Vec<i64> = o::table
         .filter(o::tenant_id.eq(Id(tenant.0)).and(o::settled_at.is_null()))
@@ -270,7 +270,7 @@ pub struct Lapsing {
 
 /// The debts of all tenants about which a measure is to be taken now, the longest waiting first;
 /// those whose measure failed are left out until it is to be tried again.
-pub fn lapsing(db: &mut Db, now: Instant, limit: i64) -> Result<Vec<Lapsing>> {
+pub fn load_lapsing(db: &mut Db, now: Instant, limit: i64) -> Result<Vec<Lapsing>> {
     use crate::kernel::schema::deferred_debts as d;
     use obligations as o;
     type Row = (Id, String, Id, String, Id, i64, Option<At>);
@@ -323,7 +323,12 @@ pub struct Provisional {
 }
 
 /// Looks for deadlines that were computed without the notice of a year, a page at a time.
-pub fn provisional(db: &mut Db, tenant: TenantId, after: Uuid, limit: i64) -> Result<Provisional> {
+pub fn load_provisional(
+    db: &mut Db,
+    tenant: TenantId,
+    after: Uuid,
+    limit: i64,
+) -> Result<Provisional> {
     use obligations as o;
     let rows: Vec<(String, Id, Doc)> = o::table
         .filter(o::tenant_id.eq(Id(tenant.0)).and(o::settled_at.is_null()))
@@ -344,7 +349,11 @@ pub fn provisional(db: &mut Db, tenant: TenantId, after: Uuid, limit: i64) -> Re
 }
 
 /// Everything that was ever owed about one flow, in the order it began.
-pub fn of_flow(db: &mut Db, tenant: TenantId, (kind, flow): (FlowKind, Uuid)) -> Result<Vec<Owed>> {
+pub fn load_for_flow(
+    db: &mut Db,
+    tenant: TenantId,
+    (kind, flow): (FlowKind, Uuid),
+) -> Result<Vec<Owed>> {
     use obligations as o;
     let rows: Vec<ObligationRow> = o::table
         .filter(o::tenant_id.eq(Id(tenant.0)).and(o::flow_id.eq(Id(flow))))

@@ -26,7 +26,7 @@ use crate::kernel::{
     types::Doc,
 };
 
-use differing::{MISSING, differing, held, without_journal};
+use differing::{MISSING, count_rows, find_differing, find_without_journal};
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
@@ -65,12 +65,12 @@ pub(crate) trait Derived: Row + Send + Sync {
     fn flow(&self) -> (&str, Uuid);
 
     /// Whether the document that stands there says the same.
-    fn says(&self, _there: &str) -> bool {
+    fn says_same(&self, _there: &str) -> bool {
         false
     }
 
     /// Which of several it is, in words.
-    fn named(&self) -> String {
+    fn row_name(&self) -> String {
         String::new()
     }
 }
@@ -90,12 +90,12 @@ impl<R> Default for Table<R> {
 
 impl<R: Derived> Table<R> {
     fn put(&mut self, row: R) {
-        self.rows.insert(row.place(), row);
+        self.rows.insert(row.key_text(), row);
     }
 
     /// Takes a row that is written again: only some of its columns change.
     fn overwrite(&mut self, row: R) {
-        match self.rows.get_mut(&row.place()) {
+        match self.rows.get_mut(&row.key_text()) {
             Some(there) => there.overwrite(&row),
             None => self.put(row),
         }
@@ -114,7 +114,7 @@ impl<R: Derived> Table<R> {
     }
 
     /// Takes a flow's own row: as it was at first, and what has changed at last.
-    fn own(&mut self, at: Place, row: impl FnOnce() -> Result<R>) -> Result<()> {
+    fn put_own(&mut self, at: Place, row: impl FnOnce() -> Result<R>) -> Result<()> {
         if at.first {
             self.put(row()?);
         } else if at.last {
@@ -129,10 +129,10 @@ trait AnyTable: Send + Sync {
     fn as_any_mut(&mut self) -> &mut dyn Any;
 
     /// Compares what was taken with what stands in the table, and forgets it.
-    fn compare(&mut self, db: &mut Db, odd: &mut Vec<Odd>) -> Result<()>;
+    fn compare_rows(&mut self, db: &mut Db, odd: &mut Vec<Odd>) -> Result<()>;
 
     /// What stands in the table beyond what was compared.
-    fn beyond(&self, db: &mut Db, tenant: TenantId, beyond: &mut Vec<String>) -> Result<()>;
+    fn find_extra(&self, db: &mut Db, tenant: TenantId, beyond: &mut Vec<String>) -> Result<()>;
 }
 
 impl<R: Derived> AnyTable for Table<R> {
@@ -140,23 +140,23 @@ impl<R: Derived> AnyTable for Table<R> {
         self
     }
 
-    fn compare(&mut self, db: &mut Db, odd: &mut Vec<Odd>) -> Result<()> {
+    fn compare_rows(&mut self, db: &mut Db, odd: &mut Vec<Odd>) -> Result<()> {
         const ABREAST: usize = 500;
         let rows: Vec<R> = std::mem::take(&mut self.rows).into_values().collect();
         self.compared += i64::try_from(rows.len()).unwrap_or(i64::MAX);
         for some in rows.chunks(ABREAST) {
-            for (index, columns, document) in differing(db, some)? {
+            for (index, columns, document) in find_differing(db, some)? {
                 let Some(row) = some.get(index) else { continue };
-                odd.extend(told(row, &columns, document.as_ref()));
+                odd.extend(render_difference(row, &columns, document.as_ref()));
             }
         }
         Ok(())
     }
 
-    fn beyond(&self, db: &mut Db, tenant: TenantId, beyond: &mut Vec<String>) -> Result<()> {
-        let more = held(db, R::TABLE, tenant)? - self.compared;
+    fn find_extra(&self, db: &mut Db, tenant: TenantId, beyond: &mut Vec<String>) -> Result<()> {
+        let more = count_rows(db, R::TABLE, tenant)? - self.compared;
         if more > 0 {
-            for flow in without_journal::<R>(db, tenant)? {
+            for flow in find_without_journal::<R>(db, tenant)? {
                 beyond.push(format!("{} of {flow}: no journal speaks of it", R::TABLE));
             }
             beyond.push(format!("{}: {more} rows more than the journal says", R::TABLE));
@@ -166,17 +166,17 @@ impl<R: Derived> AnyTable for Table<R> {
 }
 
 /// How a row differs, in words; none when only the letters of its document do.
-fn told<R: Derived>(row: &R, columns: &str, document: Option<&Doc>) -> Option<Odd> {
+fn render_difference<R: Derived>(row: &R, columns: &str, document: Option<&Doc>) -> Option<Odd> {
     let (kind, flow) = row.flow();
     let odd = |why: String| Some(Odd { kind: kind.to_owned(), flow, why });
     if columns == MISSING {
         return odd(if R::OWN {
             format!("the {kind} itself is missing")
         } else {
-            format!("{} {} is missing", R::TABLE, row.named())
+            format!("{} {} is missing", R::TABLE, row.row_name())
         });
     }
-    let says = document.is_some_and(|there| row.says(&there.0));
+    let says = document.is_some_and(|there| row.says_same(&there.0));
     let columns: Vec<&str> = columns
         .split_whitespace()
         .filter(|column| !(says && R::DOCUMENT == Some(*column)))
@@ -190,7 +190,7 @@ fn told<R: Derived>(row: &R, columns: &str, document: Option<&Doc>) -> Option<Od
     } else if R::OWN {
         format!("{names} of its row is not what its journal says")
     } else {
-        format!("{} {}: {names} is not what the journal says", R::TABLE, row.named())
+        format!("{} {}: {names} is not what the journal says", R::TABLE, row.row_name())
     })
 }
 
@@ -200,7 +200,7 @@ pub struct Projection(BTreeMap<(bool, &'static str, TypeId), Box<dyn AnyTable>>)
 
 impl Projection {
     /// The rows of a table; flows' own come first.
-    fn table<R: Derived>(&mut self) -> Result<&mut Table<R>> {
+    fn table_of<R: Derived>(&mut self) -> Result<&mut Table<R>> {
         let key = (!R::OWN, R::TABLE, TypeId::of::<R>());
         let table = self.0.entry(key).or_insert_with(|| Box::new(Table::<R>::default()));
         let table = table.as_any_mut().downcast_mut();
@@ -208,22 +208,22 @@ impl Projection {
     }
 
     /// Takes note of a table, of which there may be no row.
-    pub(crate) fn expect<R: Derived>(&mut self) -> Result<()> {
-        self.table::<R>().map(|_| ())
+    pub(crate) fn expect_table<R: Derived>(&mut self) -> Result<()> {
+        self.table_of::<R>().map(|_| ())
     }
 
     /// Takes a flow's own row, which is made only when it is needed.
-    pub(crate) fn own<R: Derived>(
+    pub(crate) fn put_own<R: Derived>(
         &mut self,
         at: Place,
         row: impl FnOnce() -> Result<R>,
     ) -> Result<()> {
-        self.table::<R>()?.own(at, row)
+        self.table_of::<R>()?.put_own(at, row)
     }
 
     /// Takes rows that replace what they are about.
     pub(crate) fn put<R: Derived>(&mut self, rows: impl IntoIterator<Item = R>) -> Result<()> {
-        self.table::<R>()?.put_all(rows);
+        self.table_of::<R>()?.put_all(rows);
         Ok(())
     }
 
@@ -232,20 +232,20 @@ impl Projection {
         &mut self,
         rows: impl IntoIterator<Item = R>,
     ) -> Result<()> {
-        self.table::<R>()?.overwrite_all(rows);
+        self.table_of::<R>()?.overwrite_all(rows);
         Ok(())
     }
 
     /// Takes what a change writes.
-    pub fn take<F: FlowTable>(&mut self, change: &Change<F>, at: Place) -> Result<()> {
-        Rows::compare(change, at, self)
+    pub fn take_change<F: FlowTable>(&mut self, change: &Change<F>, at: Place) -> Result<()> {
+        Rows::compare_change(change, at, self)
     }
 
     /// Compares what was taken with what stands in the tables, and forgets it.
-    pub fn compare(&mut self, db: &mut Db) -> Result<Vec<Odd>> {
+    pub fn compare_tables(&mut self, db: &mut Db) -> Result<Vec<Odd>> {
         let mut odd = Vec::new();
         for table in self.0.values_mut() {
-            table.compare(db, &mut odd)?;
+            table.compare_rows(db, &mut odd)?;
         }
         odd.sort_unstable();
         Ok(odd)
@@ -254,10 +254,10 @@ impl Projection {
     /// What stands in the tables of a tenant beyond what was compared, once every journal was:
     /// each with the flow it belongs to where that has no journal, or else only how many rows of
     /// which table.
-    pub fn beyond(&self, db: &mut Db, tenant: TenantId) -> Result<Vec<String>> {
+    pub fn find_extra(&self, db: &mut Db, tenant: TenantId) -> Result<Vec<String>> {
         let mut beyond = Vec::new();
         for table in self.0.values() {
-            table.beyond(db, tenant, &mut beyond)?;
+            table.find_extra(db, tenant, &mut beyond)?;
         }
         Ok(beyond)
     }

@@ -29,13 +29,13 @@ pub(crate) trait Row: Sized + 'static {
     type Columns<'a>;
 
     /// The values of the primary key, as text.
-    fn place(&self) -> String;
+    fn key_text(&self) -> String;
 
     /// Takes those values of a later row that change when it is written again.
     fn overwrite(&mut self, later: &Self);
 
     /// Turns rows into columns.
-    fn columns<'a>(rows: &[&'a Self]) -> Self::Columns<'a>;
+    fn to_columns<'a>(rows: &[&'a Self]) -> Self::Columns<'a>;
 
     /// Binds the columns as arrays, one array a parameter; `around` is told the number of the
     /// parameter before each, and once after the last.
@@ -74,7 +74,7 @@ macro_rules! rows {
                 const CHANGES: &'static [&'static str] = &[$(stringify!($change),)*];
                 type Columns<'a> = Columns<'a>;
 
-                fn place(&self) -> String {
+                fn key_text(&self) -> String {
                     format!("{:?}", ($(&self.$key,)+))
                 }
 
@@ -83,7 +83,7 @@ macro_rules! rows {
                     $(Clone::clone_from(&mut self.$change, &later.$change);)*
                 }
 
-                fn columns<'a>(rows: &[&'a Self]) -> Columns<'a> {
+                fn to_columns<'a>(rows: &[&'a Self]) -> Columns<'a> {
                     let mut columns = Columns::default();
                     for row in rows {
                         $(columns.$column.push(&row.$column);)+
@@ -142,7 +142,7 @@ pub(crate) struct Many<'a, R: Row, const HOW: u8>(R::Columns<'a>);
 struct One<'a, R: Row, const HOW: u8>(&'a R);
 
 /// Writes names with something between and around them.
-pub(crate) fn list(
+pub(crate) fn push_list(
     push: &mut impl FnMut(&str),
     names: &[&str],
     between: &str,
@@ -154,34 +154,34 @@ pub(crate) fn list(
     }
 }
 
-fn before<R: Row, const HOW: u8>(push: &mut impl FnMut(&str)) {
+fn push_before<R: Row, const HOW: u8>(push: &mut impl FnMut(&str)) {
     let names: Vec<&str> = R::COLUMNS.iter().map(|(name, _)| *name).collect();
     if HOW == UPDATE {
         push("update ");
         push(R::TABLE);
         push(" as t set ");
-        list(push, R::CHANGES, ", ", |name| format!("{name} = u.{name}"));
+        push_list(push, R::CHANGES, ", ", |name| format!("{name} = u.{name}"));
         push(" from ");
     } else {
         push("insert into ");
         push(R::TABLE);
         push(" (");
-        list(push, &names, ", ", str::to_owned);
+        push_list(push, &names, ", ", str::to_owned);
         push(") ");
     }
 }
 
-fn after<R: Row, const HOW: u8>(push: &mut impl FnMut(&str)) {
+fn push_after<R: Row, const HOW: u8>(push: &mut impl FnMut(&str)) {
     match HOW {
         UPDATE => {
             push(" where ");
-            list(push, R::KEY, " and ", |name| format!("t.{name} = u.{name}"));
+            push_list(push, R::KEY, " and ", |name| format!("t.{name} = u.{name}"));
         }
         UPSERT if !R::CHANGES.is_empty() => {
             push(" on conflict (");
-            list(push, R::KEY, ", ", str::to_owned);
+            push_list(push, R::KEY, ", ", str::to_owned);
             push(") do update set ");
-            list(push, R::CHANGES, ", ", |name| format!("{name} = excluded.{name}"));
+            push_list(push, R::CHANGES, ", ", |name| format!("{name} = excluded.{name}"));
         }
         UPSERT | CLAIM => push(" on conflict do nothing"),
         _ => {}
@@ -190,7 +190,7 @@ fn after<R: Row, const HOW: u8>(push: &mut impl FnMut(&str)) {
 
 impl<R: Row, const HOW: u8> QueryFragment<Pg> for Many<'_, R, HOW> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        before::<R, HOW>(&mut |text| out.push_sql(text));
+        push_before::<R, HOW>(&mut |text| out.push_sql(text));
         out.push_sql(if HOW == UPDATE { "unnest(" } else { "select * from unnest(" });
         let around = |out: &mut AstPass<'_, 'b, Pg>, at: usize| {
             if let Some((_, cast)) = at.checked_sub(1).and_then(|last| R::COLUMNS.get(last)) {
@@ -205,10 +205,10 @@ impl<R: Row, const HOW: u8> QueryFragment<Pg> for Many<'_, R, HOW> {
         if HOW == UPDATE {
             let names: Vec<&str> = R::COLUMNS.iter().map(|(name, _)| *name).collect();
             out.push_sql(" as u (");
-            list(&mut |text| out.push_sql(text), &names, ", ", str::to_owned);
+            push_list(&mut |text| out.push_sql(text), &names, ", ", str::to_owned);
             out.push_sql(")");
         }
-        after::<R, HOW>(&mut |text| out.push_sql(text));
+        push_after::<R, HOW>(&mut |text| out.push_sql(text));
         if HOW == CLAIM {
             out.push_sql(" returning tenant_id, command_id, actor_id, flow_id, flow, seq");
         }
@@ -218,7 +218,7 @@ impl<R: Row, const HOW: u8> QueryFragment<Pg> for Many<'_, R, HOW> {
 
 impl<R: Row, const HOW: u8> QueryFragment<Sqlite> for One<'_, R, HOW> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-        before::<R, HOW>(&mut |text| out.push_sql(text));
+        push_before::<R, HOW>(&mut |text| out.push_sql(text));
         out.push_sql(if HOW == UPDATE { "(select " } else { "values (" });
         let around = |out: &mut AstPass<'_, 'b, Sqlite>, at: usize| {
             if HOW == UPDATE
@@ -231,7 +231,7 @@ impl<R: Row, const HOW: u8> QueryFragment<Sqlite> for One<'_, R, HOW> {
         };
         self.0.bind_values(around, out.reborrow())?;
         out.push_sql(if HOW == UPDATE { ") as u" } else { ")" });
-        after::<R, HOW>(&mut |text| out.push_sql(text));
+        push_after::<R, HOW>(&mut |text| out.push_sql(text));
         Ok(())
     }
 }
@@ -250,29 +250,29 @@ impl<R: Row, const HOW: u8> QueryId for One<'_, R, HOW> {
 impl<R: Row, const HOW: u8, C> RunQueryDsl<C> for Many<'_, R, HOW> {}
 impl<R: Row, const HOW: u8, C> RunQueryDsl<C> for One<'_, R, HOW> {}
 
-fn write<R: Row, const HOW: u8>(db: &mut Db, rows: &[&R]) -> QueryResult<()> {
+fn write_rows<R: Row, const HOW: u8>(db: &mut Db, rows: &[&R]) -> QueryResult<()> {
     if rows.is_empty() {
         return Ok(());
     }
     match db {
-        Db::Postgres(c) => Many::<R, HOW>(R::columns(rows)).execute(c).map(|_| ()),
+        Db::Postgres(c) => Many::<R, HOW>(R::to_columns(rows)).execute(c).map(|_| ()),
         Db::Sqlite(c) => rows.iter().try_for_each(|row| One::<R, HOW>(row).execute(c).map(|_| ())),
     }
 }
 
 /// Writes new rows.
 pub(crate) fn insert<R: Row>(db: &mut Db, rows: &[&R]) -> QueryResult<()> {
-    write::<R, INSERT>(db, rows)
+    write_rows::<R, INSERT>(db, rows)
 }
 
 /// Writes rows, new or not.
 pub(crate) fn upsert<R: Row>(db: &mut Db, rows: &[&R]) -> QueryResult<()> {
-    write::<R, UPSERT>(db, rows)
+    write_rows::<R, UPSERT>(db, rows)
 }
 
 /// Writes what changed of rows that exist.
 pub(crate) fn update<R: Row>(db: &mut Db, rows: &[&R]) -> QueryResult<()> {
-    write::<R, UPDATE>(db, rows)
+    write_rows::<R, UPDATE>(db, rows)
 }
 
 /// A row that says which of several were written: PostgreSQL returns their keys.
@@ -296,7 +296,7 @@ where
     Many<'a, R, CLAIM>: LoadQuery<'a, PgConnection, R::Key>,
 {
     match db {
-        Db::Postgres(c) => Many::<R, CLAIM>(R::columns(rows)).get_results(c),
+        Db::Postgres(c) => Many::<R, CLAIM>(R::to_columns(rows)).get_results(c),
         Db::Sqlite(c) => {
             let mut new = Vec::with_capacity(rows.len());
             for row in rows {

@@ -37,7 +37,7 @@ pub fn create(db: &mut Db, tenant: &Tenant, at: Instant) -> Result<()> {
 }
 
 /// Every tenant, by code.
-pub fn all(db: &mut Db) -> Result<Vec<Tenant>> {
+pub fn load_all(db: &mut Db) -> Result<Vec<Tenant>> {
     let rows: Vec<(Id, String, String)> = tenants::table
         .order(tenants::code.asc())
         .select((tenants::tenant_id, tenants::code, tenants::name))

@@ -8,7 +8,7 @@ use domain::{
         journal::Hash,
     },
     people::{
-        audit::{Act, Mark, Note, Record, Verdict},
+        audit::{AuditAction, Mark, Note, Record, Verdict},
         evidence::{Rebased, Said},
         privacy::DataClass,
     },
@@ -30,7 +30,7 @@ type Result<T, E = StoreError> = std::result::Result<T, E>;
 /// Puts a note at the end of a tenant's log, in the current transaction. The row of the log's
 /// head makes writers wait for each other.
 pub fn append(db: &mut Db, tenant: TenantId, note: Note) -> Result<Record> {
-    let before = lock(db, tenant)?;
+    let before = lock_head(db, tenant)?;
     let record = Record::new(tenant, before.seq + 1, note, before.hash);
     let note = &record.note;
     diesel::insert_into(audit::table)
@@ -55,7 +55,7 @@ pub fn append(db: &mut Db, tenant: TenantId, note: Note) -> Result<Record> {
 }
 
 /// Counts one on and answers where the log ended before; a later transaction waits.
-fn lock(db: &mut Db, tenant: TenantId) -> Result<Mark> {
+fn lock_head(db: &mut Db, tenant: TenantId) -> Result<Mark> {
     use audit_heads::dsl as h;
     let none = Hash::default().0.to_vec();
     let first = diesel::insert_into(audit_heads::table)
@@ -79,20 +79,20 @@ fn lock(db: &mut Db, tenant: TenantId) -> Result<Mark> {
         each!(db, c => first.execute(c))?;
         found = next(db)?;
     }
-    let (seq, head) = found.ok_or_else(|| wrong("its head is missing"))?;
-    Ok(Mark { seq: seq - 1, hash: hash(&head)? })
+    let (seq, head) = found.ok_or_else(|| inconsistent_error("its head is missing"))?;
+    Ok(Mark { seq: seq - 1, hash: parse_hash(&head)? })
 }
 
-fn wrong(why: &str) -> StoreError {
+fn inconsistent_error(why: &str) -> StoreError {
     StoreError::Inconsistent(format!("audit: {why}"))
 }
 
-fn hash(bytes: &[u8]) -> Result<Hash> {
-    Hash::from_bytes(bytes).ok_or_else(|| wrong("a hash has not 32 bytes"))
+fn parse_hash(bytes: &[u8]) -> Result<Hash> {
+    Hash::from_bytes(bytes).ok_or_else(|| inconsistent_error("a hash has not 32 bytes"))
 }
 
 /// Where a tenant's log begins and ends; at nothing when it has none.
-pub fn ends(db: &mut Db, tenant: TenantId) -> Result<(Mark, Mark)> {
+pub fn load_ends(db: &mut Db, tenant: TenantId) -> Result<(Mark, Mark)> {
     use audit_heads::dsl as h;
     let row: Option<(i64, Vec<u8>, i64, Vec<u8>)> = audit_heads::table
         .find(Id(tenant.0))
@@ -102,11 +102,11 @@ pub fn ends(db: &mut Db, tenant: TenantId) -> Result<(Mark, Mark)> {
     let Some((base, base_head, seq, head)) = row else {
         return Ok((Mark::default(), Mark::default()));
     };
-    Ok((Mark { seq: base, hash: hash(&base_head)? }, Mark { seq, hash: hash(&head)? }))
+    Ok((Mark { seq: base, hash: parse_hash(&base_head)? }, Mark { seq, hash: parse_hash(&head)? }))
 }
 
 /// Where a tenant's log began when removals did not say so yet.
-pub fn unsaid(db: &mut Db, tenant: TenantId) -> Result<i64> {
+pub fn load_unsaid_seq(db: &mut Db, tenant: TenantId) -> Result<i64> {
     let unsaid = audit_heads::table
         .find(Id(tenant.0))
         .select(audit_heads::unsaid_seq)
@@ -130,18 +130,20 @@ struct Row {
 }
 
 impl Row {
-    fn record(self, tenant: TenantId) -> Result<Record> {
+    fn into_record(self, tenant: TenantId) -> Result<Record> {
         let note = Note {
             at: self.at.0,
-            act: Act::parse(&self.act).ok_or_else(|| wrong("an unknown act"))?,
-            verdict: Verdict::parse(&self.verdict).ok_or_else(|| wrong("an unknown verdict"))?,
+            act: AuditAction::parse(&self.act)
+                .ok_or_else(|| inconsistent_error("an unknown act"))?,
+            verdict: Verdict::parse(&self.verdict)
+                .ok_or_else(|| inconsistent_error("an unknown verdict"))?,
             actor: self.actor_id.map(|id| PersonId(id.0)),
             actor_name: self.actor_name,
             subject: self.subject_id.map(|id| id.0),
             address: self.address,
             detail: self.detail,
         };
-        Ok(Record { tenant, seq: self.seq, note, hash: hash(&self.hash)? })
+        Ok(Record { tenant, seq: self.seq, note, hash: parse_hash(&self.hash)? })
     }
 }
 
@@ -149,7 +151,7 @@ impl Row {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Filter {
     /// Only acts of this kind.
-    pub act: Option<Act>,
+    pub act: Option<AuditAction>,
     /// Only by this person.
     pub actor: Option<PersonId>,
     /// Only about this.
@@ -188,7 +190,7 @@ pub fn list(
         query = query.filter(audit::at.lt(At(until)));
     }
     let rows: Vec<Row> = query.select(COLUMNS).order(audit::seq.desc()).limit(limit).load(db)?;
-    rows.into_iter().map(|row| row.record(tenant)).collect()
+    rows.into_iter().map(|row| row.into_record(tenant)).collect()
 }
 
 type Columns = (
@@ -218,14 +220,14 @@ const COLUMNS: Columns = (
 );
 
 /// Records in order, those after the place `after`: for checking the chain, a page at a time.
-pub fn after(db: &mut Db, tenant: TenantId, after: i64, limit: i64) -> Result<Vec<Record>> {
+pub fn load_after(db: &mut Db, tenant: TenantId, after: i64, limit: i64) -> Result<Vec<Record>> {
     let rows: Vec<Row> = audit::table
         .filter(audit::tenant_id.eq(Id(tenant.0)).and(audit::seq.gt(after)))
         .select(COLUMNS)
         .order(audit::seq.asc())
         .limit(limit)
         .load(db)?;
-    rows.into_iter().map(|row| row.record(tenant)).collect()
+    rows.into_iter().map(|row| row.into_record(tenant)).collect()
 }
 
 /// Removes the oldest records up to those of `cutoff`, at most `limit`; the chain then begins
@@ -238,8 +240,8 @@ pub fn prune(
 ) -> Result<i64> {
     use audit_heads::dsl as h;
     let tallies = tally::hold_all(db, tenant, at)?;
-    let (base, _) = ends(db, tenant)?;
-    let oldest = after(db, tenant, base.seq, limit)?;
+    let (base, _) = load_ends(db, tenant)?;
+    let oldest = load_after(db, tenant, base.seq, limit)?;
     let gone = oldest.iter().take_while(|record| record.note.at < cutoff);
     let (count, last) = gone.fold((0_i64, None), |(count, _), record| (count + 1, Some(record)));
     let Some(last) = last else { return Ok(0) };
@@ -258,6 +260,6 @@ pub fn prune(
         tallies: Some(tallies),
         ..Said::default()
     };
-    append(db, tenant, said.note(at))?;
+    append(db, tenant, said.to_note(at))?;
     Ok(count)
 }

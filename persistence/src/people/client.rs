@@ -73,7 +73,7 @@ macro_rules! client_columns {
     };
 }
 
-fn client((id, name, scopes, per_minute, created, by, disabled): ClientRow) -> Client {
+fn client_from_row((id, name, scopes, per_minute, created, by, disabled): ClientRow) -> Client {
     Client {
         id: PersonId(id.0),
         name,
@@ -102,7 +102,9 @@ macro_rules! secret_columns {
     };
 }
 
-fn secret((id, whose, kind, digest, created, expires, used, revoked): SecretRow) -> Secret {
+fn secret_from_row(
+    (id, whose, kind, digest, created, expires, used, revoked): SecretRow,
+) -> Secret {
     Secret {
         id: id.0,
         client: PersonId(whose.0),
@@ -122,7 +124,7 @@ pub fn find(db: &mut Db, tenant: TenantId, id: PersonId) -> Result<Option<Client
         .select(client_columns!())
         .first(db)
         .optional()?;
-    Ok(row.map(client))
+    Ok(row.map(client_from_row))
 }
 
 /// The clients of a tenant by identity, after `after`.
@@ -134,7 +136,7 @@ pub fn list(db: &mut Db, tenant: TenantId, after: Option<Uuid>, limit: i64) -> R
         .limit(limit)
         .select(client_columns!())
         .load(db)?;
-    Ok(rows.into_iter().map(client).collect())
+    Ok(rows.into_iter().map(client_from_row).collect())
 }
 
 /// Adds a client with its first secret; whether it is new.
@@ -158,7 +160,7 @@ pub fn add(db: &mut Db, tenant: TenantId, client: &Client, first: &Secret) -> Re
 }
 
 /// The secrets of a client, the newest first; at most 100.
-pub fn secrets(db: &mut Db, tenant: TenantId, client: PersonId) -> Result<Vec<Secret>> {
+pub fn load_secrets(db: &mut Db, tenant: TenantId, client: PersonId) -> Result<Vec<Secret>> {
     let rows: Vec<SecretRow> = client_secrets::table
         .filter(client_secrets::tenant_id.eq(Id(tenant.0)))
         .filter(client_secrets::client_id.eq(Id(client.0)))
@@ -166,12 +168,12 @@ pub fn secrets(db: &mut Db, tenant: TenantId, client: PersonId) -> Result<Vec<Se
         .limit(100)
         .select(secret_columns!())
         .load(db)?;
-    Ok(rows.into_iter().map(secret).collect())
+    Ok(rows.into_iter().map(secret_from_row).collect())
 }
 
 /// Adds a secret, unless its client has `most` of this kind that work; whether it could.
 pub fn add_secret(db: &mut Db, tenant: TenantId, new: &Secret, most: usize) -> Result<bool> {
-    let known = secrets(db, tenant, new.client)?;
+    let known = load_secrets(db, tenant, new.client)?;
     let live = |one: &&Secret| {
         one.kind == new.kind && one.revoked_at.is_none() && one.expires_at > new.created_at
     };
@@ -193,7 +195,7 @@ pub fn add_secret(db: &mut Db, tenant: TenantId, new: &Secret, most: usize) -> R
 }
 
 /// A secret that works at this moment, with its client, unless that is shut out.
-pub fn live_secret(
+pub fn find_live_secret(
     db: &mut Db,
     tenant: TenantId,
     id: Uuid,
@@ -206,13 +208,13 @@ pub fn live_secret(
         .select(secret_columns!())
         .first(db)
         .optional()?;
-    let Some(found) = row.map(secret) else { return Ok(None) };
+    let Some(found) = row.map(secret_from_row) else { return Ok(None) };
     let client = find(db, tenant, found.client)?.filter(|client| client.disabled_at.is_none());
     Ok(client.map(|client| (found, client)))
 }
 
 /// Notes that a secret was used.
-pub fn touch(db: &mut Db, tenant: TenantId, id: Uuid, at: Instant) -> Result<()> {
+pub fn touch_secret(db: &mut Db, tenant: TenantId, id: Uuid, at: Instant) -> Result<()> {
     diesel::update(client_secrets::table.find((Id(tenant.0), Id(id))))
         .set(client_secrets::used_at.eq(Some(At(at))))
         .execute(db)?;

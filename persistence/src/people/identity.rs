@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use domain::{
     Instant,
     core::id::{PersonId, TenantId},
-    flows::{change::Stored, person::Person},
+    flows::{change::Versioned, person::Person},
 };
 
 use crate::kernel::{
@@ -36,14 +36,14 @@ pub fn find(
     tenant: TenantId,
     provider: &str,
     subject: &str,
-) -> Result<Option<Stored<Person>>> {
+) -> Result<Option<Versioned<Person>>> {
     let person: Option<Id> = identities::table
         .find((Id(tenant.0), provider.to_owned(), subject.to_owned()))
         .select(identities::person_id)
         .first(db)
         .optional()?;
     let Some(person) = person else { return Ok(None) };
-    crate::kernel::look::find::<Person>(db, tenant, person.0)
+    crate::kernel::load::load_state::<Person>(db, tenant, person.0)
 }
 
 /// Links an identity to a person; whose it is then. The first link stays.
@@ -93,7 +93,7 @@ pub struct Linked {
 }
 
 /// The identities of a person, those linked first first; at most 100.
-pub fn linked(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Vec<Linked>> {
+pub fn load_linked(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Vec<Linked>> {
     let rows: Vec<(String, String, At)> = identities::table
         .filter(identities::tenant_id.eq(Id(tenant.0)))
         .filter(identities::person_id.eq(Id(person.0)))
@@ -140,7 +140,7 @@ pub struct Shared {
 }
 
 /// The shared token of this name.
-pub fn shared(db: &mut Db, name: &str) -> Result<Option<Shared>> {
+pub fn load_shared_token(db: &mut Db, name: &str) -> Result<Option<Shared>> {
     let row: Option<(Option<Vec<u8>>, Option<At>)> = outside_tokens::table
         .find(name.to_owned())
         .select((outside_tokens::token, outside_tokens::expires_at))
@@ -150,7 +150,7 @@ pub fn shared(db: &mut Db, name: &str) -> Result<Option<Shared>> {
 }
 
 /// Takes the lease on fetching a token, until `until`; whether no other replica has it.
-pub fn lease(db: &mut Db, name: &str, now: Instant, until: Instant) -> Result<bool> {
+pub fn take_lease(db: &mut Db, name: &str, now: Instant, until: Instant) -> Result<bool> {
     let there: i64 = outside_tokens::table.find(name.to_owned()).count().get_result(db)?;
     if there == 0 {
         diesel::insert_into(outside_tokens::table)
@@ -171,7 +171,7 @@ pub fn lease(db: &mut Db, name: &str, now: Instant, until: Instant) -> Result<bo
 }
 
 /// Puts a token that was fetched, and gives the lease back; without one, only gives it back.
-pub fn put_shared(db: &mut Db, name: &str, shared: Option<&Shared>) -> Result<()> {
+pub fn put_shared_token(db: &mut Db, name: &str, shared: Option<&Shared>) -> Result<()> {
     let row = outside_tokens::table.find(name.to_owned());
     diesel::update(row).set(outside_tokens::leased_until.eq(None::<At>)).execute(db)?;
     if let Some(shared) = shared {
@@ -186,7 +186,11 @@ pub fn put_shared(db: &mut Db, name: &str, shared: Option<&Shared>) -> Result<()
 }
 
 /// Who a person is elsewhere: the providers, and the identities there.
-pub fn of_person(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Vec<(String, String)>> {
+pub fn load_for_person(
+    db: &mut Db,
+    tenant: TenantId,
+    person: PersonId,
+) -> Result<Vec<(String, String)>> {
     Ok(identities::table
         .filter(identities::tenant_id.eq(Id(tenant.0)))
         .filter(identities::person_id.eq(Id(person.0)))

@@ -11,17 +11,17 @@ use domain::{
         journal::Entry,
     },
     flows::{
-        change::{Change, Stored},
+        change::{Change, Versioned},
         person::Person,
     },
-    people::audit::Act,
+    people::audit::AuditAction,
 };
 
 use crate::{
     kernel::{
         connection::Db,
         error::StoreError,
-        flow::{FlowTable, Rows, flow_row, stored},
+        flow::{FlowTable, Rows, flow_row, rebuild_state},
         pending::{Saved, Turn},
         projection::Projection,
         rows::{self, Row, rows},
@@ -29,8 +29,8 @@ use crate::{
         types::{At, Doc, Id, sql},
     },
     people::{
+        appointment::{GrantRow, Holding},
         identity,
-        post::{GrantRow, Holding},
         session::end_sessions,
     },
 };
@@ -53,30 +53,30 @@ flow_row! {
 impl FlowTable for Person {
     const TABLE: &'static str = "people";
 
-    fn audited(entry: &Entry) -> Option<Act> {
+    fn audit_action(entry: &Entry) -> Option<AuditAction> {
         match entry.name.as_str() {
-            "register" => Some(Act::Register),
-            "grant" | "take_over" => Some(Act::Grant),
-            "revoke" | "hand_over" => Some(Act::Revoke),
-            "reset_password" => Some(Act::Password),
+            "register" => Some(AuditAction::Register),
+            "grant" | "take_over" => Some(AuditAction::Grant),
+            "revoke" | "hand_over" => Some(AuditAction::Revoke),
+            "reset_password" => Some(AuditAction::Password),
             // What has nothing to do with rights.
             "stand" | "start_shift" | "end_shift" => None,
-            _ => Some(Act::Person),
+            _ => Some(AuditAction::Person),
         }
     }
 
-    fn rows(change: &Change<Self>, rows: &mut Rows<'_>) -> Result<()> {
-        rows.own(|| PersonRow::new(change))?;
-        rows.replace(|| Holding::new(change))?;
+    fn add_rows(change: &Change<Self>, rows: &mut Rows<'_>) -> Result<()> {
+        rows.add_own(|| PersonRow::new(change))?;
+        rows.replace_derived(|| Holding::new(change))?;
         let (person, tenant) = (&change.state, change.entry.tenant);
         let off_duty = person.shift.is_none() && change.entry.seq > 1;
-        rows.besides(off_duty.then_some(OffDuty(tenant, person.id)));
+        rows.add_besides(off_duty.then_some(OffDuty(tenant, person.id)));
         Ok(())
     }
 
-    fn expect(projection: &mut Projection) -> Result<()> {
-        projection.expect::<PersonRow>()?;
-        projection.expect::<GrantRow>()
+    fn expect_tables(projection: &mut Projection) -> Result<()> {
+        projection.expect_table::<PersonRow>()?;
+        projection.expect_table::<GrantRow>()
     }
 }
 
@@ -153,7 +153,7 @@ impl Origin {
 
 /// Whether the record of a person is where it was. Until the end of the transaction nothing moves
 /// it: what was decided by it, such as that a password is right, still holds.
-pub fn is_unmoved(db: &mut Db, tenant: TenantId, person: PersonId, seq: i64) -> Result<bool> {
+pub fn is_unchanged(db: &mut Db, tenant: TenantId, person: PersonId, seq: i64) -> Result<bool> {
     let query = people::table.find((Id(tenant.0), Id(person.0))).select(people::seq);
     let found: Option<i64> = match db {
         Db::Postgres(connection) => query.for_share().first(connection).optional()?,
@@ -182,11 +182,11 @@ pub fn has_password(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<b
 }
 
 /// A person with the password, for logging in.
-pub fn by_account(
+pub fn find_by_account(
     db: &mut Db,
     tenant: TenantId,
     account: &str,
-) -> Result<Option<(Stored<Person>, Option<Password>)>> {
+) -> Result<Option<(Versioned<Person>, Option<Password>)>> {
     type Row = ((Id, i64, Vec<u8>, Doc), Option<String>, Option<At>, Option<String>);
     let row: Option<Row> = people::table
         .left_join(passwords::table.on(
@@ -205,7 +205,7 @@ pub fn by_account(
         let own = origin.as_deref() == Some(Origin::Owner.name());
         let origin = if own { Origin::Owner } else { Origin::Other };
         let password = hash.zip(at).map(|(hash, at)| Password { hash, changed_at: at.0, origin });
-        Ok((stored("people", row)?, password))
+        Ok((rebuild_state("people", row)?, password))
     })
     .transpose()
 }

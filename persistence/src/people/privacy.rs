@@ -27,13 +27,13 @@ use crate::{
     people::tally,
 };
 
-pub use evidence::digests;
-pub(crate) use evidence::digests_after;
+pub use evidence::load_digests;
+pub(crate) use evidence::load_digests_after;
 use evidence::{consent_digest, disclosure_digest, subtract};
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-fn wrong(table: &str, id: Uuid) -> StoreError {
+fn inconsistent_error(table: &str, id: Uuid) -> StoreError {
     StoreError::Inconsistent(format!("{table} {id}"))
 }
 
@@ -67,9 +67,9 @@ pub struct Disclosure {
 type DisclosureColumns =
     (Id, (Option<Id>, Option<Id>, Option<Id>), Id, String, String, String, String, At, Vec<u8>);
 
-fn disclosure(row: DisclosureColumns) -> Result<Disclosure> {
+fn disclosure_from_row(row: DisclosureColumns) -> Result<Disclosure> {
     let (id, (person, report, household), by, by_name, fields, purpose, reason, at, digest) = row;
-    let wrong = || wrong("disclosures", id.0);
+    let wrong = || inconsistent_error("disclosures", id.0);
     let fields = fields.split(',').map(|name| Field::parse(name).ok_or_else(wrong));
     Ok(Disclosure {
         id: id.0,
@@ -87,7 +87,11 @@ fn disclosure(row: DisclosureColumns) -> Result<Disclosure> {
 }
 
 /// Writes a disclosure down unless it was; answers what stands there, and whether it is new.
-pub fn disclose(db: &mut Db, tenant: TenantId, new: &Disclosure) -> Result<(Disclosure, bool)> {
+pub fn record_disclosure(
+    db: &mut Db,
+    tenant: TenantId,
+    new: &Disclosure,
+) -> Result<(Disclosure, bool)> {
     use disclosures::dsl as d;
     let tally = tally::hold(db, tenant, DataClass::Disclosures, new.at)?;
     let fields: Vec<&str> = new.fields.iter().map(|field| field.name()).collect();
@@ -111,10 +115,10 @@ pub fn disclose(db: &mut Db, tenant: TenantId, new: &Disclosure) -> Result<(Disc
     let row: DisclosureColumns =
         disclosures::table.find((Id(tenant.0), Id(new.id))).select(DISCLOSURE).first(db)?;
     if added > 0 {
-        let tally = tally.with(new.written(tenant).digest);
+        let tally = tally.with_record(new.to_written(tenant).digest);
         tally::put(db, tenant, DataClass::Disclosures, tally)?;
     }
-    Ok((disclosure(row)?, added > 0))
+    Ok((disclosure_from_row(row)?, added > 0))
 }
 
 type DisclosureSelection = (
@@ -142,7 +146,7 @@ const DISCLOSURE: DisclosureSelection = (
 );
 
 /// Disclosures, newest first; only those about one person where one is named.
-pub fn disclosures(
+pub fn list_disclosures(
     db: &mut Db,
     tenant: TenantId,
     person: Option<PersonId>,
@@ -168,7 +172,7 @@ pub fn disclosures(
     }
     let rows: Vec<DisclosureColumns> =
         query.select(DISCLOSURE).order((d::at.desc(), d::id.desc())).limit(page.limit).load(db)?;
-    rows.into_iter().map(disclosure).collect()
+    rows.into_iter().map(disclosure_from_row).collect()
 }
 
 /// A person agreed to something, or took it back.
@@ -197,9 +201,9 @@ const WITHDRAWN: &str = "withdrawn";
 
 type ConsentColumns = (Id, Id, String, String, String, i64, At, Vec<u8>);
 
-fn consent(row: ConsentColumns) -> Result<Consent> {
+fn consent_from_row(row: ConsentColumns) -> Result<Consent> {
     let (id, person, purpose, answer, version, edition, at, digest) = row;
-    let digest = Hash::from_bytes(&digest).ok_or_else(|| wrong("consents", id.0))?;
+    let digest = Hash::from_bytes(&digest).ok_or_else(|| inconsistent_error("consents", id.0))?;
     let (id, person, given) = (id.0, PersonId(person.0), answer == GIVEN);
     Ok(Consent { id, person, purpose, given, version, edition, at: at.0, digest })
 }
@@ -227,7 +231,7 @@ const CONSENT: ConsentSelection = (
 );
 
 /// Writes a consent down unless it was; answers what stands there, and whether it is new.
-pub fn consent_to(db: &mut Db, tenant: TenantId, new: &Consent) -> Result<(Consent, bool)> {
+pub fn record_consent(db: &mut Db, tenant: TenantId, new: &Consent) -> Result<(Consent, bool)> {
     use consents::dsl as c;
     let tally = tally::hold(db, tenant, DataClass::Consents, new.at)?;
     let insert = diesel::insert_into(consents::table)
@@ -247,14 +251,14 @@ pub fn consent_to(db: &mut Db, tenant: TenantId, new: &Consent) -> Result<(Conse
     let row: ConsentColumns =
         consents::table.find((Id(tenant.0), Id(new.id))).select(CONSENT).first(db)?;
     if added > 0 {
-        let tally = tally.with(new.written(tenant).digest);
+        let tally = tally.with_record(new.to_written(tenant).digest);
         tally::put(db, tenant, DataClass::Consents, tally)?;
     }
-    Ok((consent(row)?, added > 0))
+    Ok((consent_from_row(row)?, added > 0))
 }
 
 /// What a person agreed to and took back, newest first.
-pub fn consents(
+pub fn list_consents(
     db: &mut Db,
     tenant: TenantId,
     person: PersonId,
@@ -270,7 +274,7 @@ pub fn consents(
     }
     let rows: Vec<ConsentColumns> =
         query.select(CONSENT).order((c::at.desc(), c::id.desc())).limit(page.limit).load(db)?;
-    rows.into_iter().map(consent).collect()
+    rows.into_iter().map(consent_from_row).collect()
 }
 
 pub(crate) fn purge_disclosures(
@@ -327,7 +331,7 @@ pub(crate) fn purge_consents(
 
 /// What a person answered to one purpose, the oldest first: the identity of the answer, when, and
 /// whether it was given.
-pub fn answers(
+pub fn load_answers(
     db: &mut Db,
     tenant: TenantId,
     person: PersonId,

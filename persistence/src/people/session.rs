@@ -44,7 +44,7 @@ pub struct Session {
 
 type Row = (Id, Id, Vec<u8>, String, String, String, At, At, At, Option<String>);
 
-fn session(row: Row) -> Session {
+fn session_from_row(row: Row) -> Session {
     let (id, person, refresh_hash, method, device, address, created, used, expires, restriction) =
         row;
     Session {
@@ -82,7 +82,7 @@ macro_rules! columns {
 /// Begins a session; of a person who has `most` already the one unused for longest ends.
 pub fn open(db: &mut Db, tenant: TenantId, session: &Session, most: usize) -> Result<Vec<Uuid>> {
     let at = session.created_at;
-    let open = of_person(db, tenant, session.person, at)?;
+    let open = load_for_person(db, tenant, session.person, at)?;
     let beyond: Vec<Uuid> =
         open.iter().skip(most.saturating_sub(1)).map(|session| session.id).collect();
     for id in &beyond {
@@ -107,7 +107,7 @@ pub fn open(db: &mut Db, tenant: TenantId, session: &Session, most: usize) -> Re
 }
 
 /// The sessions of a person that are not over, the one used last first; at most 100.
-pub fn of_person(
+pub fn load_for_person(
     db: &mut Db,
     tenant: TenantId,
     person: PersonId,
@@ -123,7 +123,7 @@ pub fn of_person(
         .limit(100)
         .select(columns!())
         .load(db)?;
-    Ok(rows.into_iter().map(session).collect())
+    Ok(rows.into_iter().map(session_from_row).collect())
 }
 
 /// A session and whose it is, when it is neither ended nor over.
@@ -140,8 +140,8 @@ pub fn find(
         .select(columns!())
         .first(db)
         .optional()?;
-    let Some(found) = row.map(session) else { return Ok(None) };
-    let person = crate::kernel::look::find::<Person>(db, tenant, found.person.0)?;
+    let Some(found) = row.map(session_from_row) else { return Ok(None) };
+    let person = crate::kernel::load::load_state::<Person>(db, tenant, found.person.0)?;
     Ok(person.map(|person| (found, person.state)))
 }
 
@@ -188,7 +188,7 @@ pub struct Refreshable {
 }
 
 /// What can be refreshed of a session: none when there is no such session, or it is over.
-pub fn refreshable(
+pub fn find_refreshable(
     db: &mut Db,
     tenant: TenantId,
     id: Uuid,
@@ -206,7 +206,7 @@ pub fn refreshable(
 }
 
 /// Whose login this is or was; none of one that was ended because it may be in wrong hands.
-pub fn owner(db: &mut Db, tenant: TenantId, id: Uuid) -> Result<Option<PersonId>> {
+pub fn find_owner(db: &mut Db, tenant: TenantId, id: Uuid) -> Result<Option<PersonId>> {
     /// Why a session was ended by a person or a rule that does not trust it.
     const DISTRUSTED: [&str; 4] = ["revoked", "reused", "closed", "erased"];
     let row: Option<(Id, Option<String>)> = sessions::table
@@ -239,7 +239,7 @@ pub fn refresh(db: &mut Db, tenant: TenantId, asked: &Exchange) -> Result<Refres
         .select((sessions::refresh_hash, sessions::previous_hash, sessions::rotated_at))
         .first(db)?;
     let row: Row = sessions::table.find(key).select(columns!()).first(db)?;
-    let found = session(row);
+    let found = session_from_row(row);
     let now = current == asked.old;
     let lost = previous.is_some_and(|previous| previous == asked.old)
         && rotated.is_some_and(|at| at.0 > asked.grace_since)
@@ -308,7 +308,7 @@ pub fn end(db: &mut Db, tenant: TenantId, id: Uuid, why: &str, at: Instant) -> R
 }
 
 /// Ends a session of this person; whether there was one.
-pub fn end_of(
+pub fn end_for_person(
     db: &mut Db,
     tenant: TenantId,
     person: PersonId,

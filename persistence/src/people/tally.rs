@@ -24,31 +24,31 @@ use crate::{
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-fn tally((count, sum): (i64, Vec<u8>)) -> Result<Tally> {
+fn tally_from_row((count, sum): (i64, Vec<u8>)) -> Result<Tally> {
     let wrong = || StoreError::Inconsistent("tallies: a sum has not 32 bytes".to_owned());
     Ok(Tally { count, sum: Hash::from_bytes(&sum).ok_or_else(wrong)? })
 }
 
 /// The tally of a class; none while nothing was counted.
-pub fn of(db: &mut Db, tenant: TenantId, class: DataClass) -> Result<Option<Tally>> {
+pub fn load(db: &mut Db, tenant: TenantId, class: DataClass) -> Result<Option<Tally>> {
     let row: Option<(i64, Vec<u8>)> = tallies::table
         .find((Id(tenant.0), class.name()))
         .select((tallies::count, tallies::sum))
         .first(db)
         .optional()?;
-    row.map(tally).transpose()
+    row.map(tally_from_row).transpose()
 }
 
 /// The tally of a class, held until the commit. The first time what is there is counted, and the
 /// audit log says what was found.
 pub(crate) fn hold(db: &mut Db, tenant: TenantId, class: DataClass, at: Instant) -> Result<Tally> {
-    let (tally, counted) = held_or_counted(db, tenant, class)?;
-    say(db, tenant, (class, counted), at)?;
+    let (tally, counted) = hold_or_count(db, tenant, class)?;
+    note_count(db, tenant, (class, counted), at)?;
     Ok(tally)
 }
 
 /// The tally of a class, and the same where it was counted just now.
-fn held_or_counted(
+fn hold_or_count(
     db: &mut Db,
     tenant: TenantId,
     class: DataClass,
@@ -61,7 +61,7 @@ fn held_or_counted(
             .optional()
     };
     if let Some(row) = held(db)? {
-        return Ok((tally(row)?, None));
+        return Ok((tally_from_row(row)?, None));
     }
     let counted = count(db, tenant, class)?;
     let first = diesel::insert_into(tallies::table)
@@ -76,20 +76,20 @@ fn held_or_counted(
     let row = held(db)?;
     let row =
         row.ok_or_else(|| StoreError::Inconsistent("tallies: it was just kept".to_owned()))?;
-    Ok((tally(row)?, (added > 0 && counted.count > 0).then_some(counted)))
+    Ok((tally_from_row(row)?, (added > 0 && counted.count > 0).then_some(counted)))
 }
 
 /// Says in the audit log what was counted.
-fn say(
+fn note_count(
     db: &mut Db,
     tenant: TenantId,
     (class, counted): (DataClass, Option<Tally>),
     at: Instant,
 ) -> Result<()> {
     if counted.is_some() {
-        let tallies = Some(Tallies::default().with(class, counted));
+        let tallies = Some(Tallies::default().with_tally(class, counted));
         let said = Said { class: Some(class), tallies, ..Said::default() };
-        audit::append(db, tenant, said.note(at))?;
+        audit::append(db, tenant, said.to_note(at))?;
     }
     Ok(())
 }
@@ -106,13 +106,13 @@ pub(crate) fn put(db: &mut Db, tenant: TenantId, class: DataClass, tally: Tally)
 pub(crate) fn hold_all(db: &mut Db, tenant: TenantId, at: Instant) -> Result<Tallies> {
     let (mut tallies, mut said) = (Tallies::default(), Vec::new());
     for class in Tallies::CLASSES.iter().copied() {
-        let (tally, counted) = held_or_counted(db, tenant, class)?;
-        tallies = tallies.with(class, Some(tally));
+        let (tally, counted) = hold_or_count(db, tenant, class)?;
+        tallies = tallies.with_tally(class, Some(tally));
         said.push((class, counted));
     }
     // Only when all of them are held: the head of the audit log comes last, as everywhere.
     for counted in said {
-        say(db, tenant, counted, at)?;
+        note_count(db, tenant, counted, at)?;
     }
     Ok(tallies)
 }
@@ -122,9 +122,9 @@ pub fn count(db: &mut Db, tenant: TenantId, class: DataClass) -> Result<Tally> {
     const PAGE: i64 = 500;
     let (mut tally, mut after) = (Tally::default(), uuid::Uuid::nil());
     loop {
-        let page = privacy::digests_after(db, tenant, class, after, PAGE)?;
+        let page = privacy::load_digests_after(db, tenant, class, after, PAGE)?;
         let Some((last, _)) = page.last() else { return Ok(tally) };
         after = *last;
-        tally = page.iter().fold(tally, |tally, (_, digest)| tally.with(*digest));
+        tally = page.iter().fold(tally, |tally, (_, digest)| tally.with_record(*digest));
     }
 }

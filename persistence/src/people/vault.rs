@@ -181,7 +181,9 @@ type FieldColumns = (Id, String, Vec<u8>, Option<Vec<u8>>);
 
 type KeyColumns = (Id, String, String, Option<Vec<u8>>, At, Option<At>);
 
-pub(crate) fn key((id, kind, key_id, wrapped, created, destroyed): KeyColumns) -> Result<DataKey> {
+pub(crate) fn key_from_row(
+    (id, kind, key_id, wrapped, created, destroyed): KeyColumns,
+) -> Result<DataKey> {
     Ok(DataKey {
         owner: KeyOwner::parse(&kind, id.0)?,
         key_id,
@@ -192,18 +194,18 @@ pub(crate) fn key((id, kind, key_id, wrapped, created, destroyed): KeyColumns) -
 }
 
 /// The key of an owner.
-pub fn key_of(db: &mut Db, tenant: TenantId, owner: KeyOwner) -> Result<Option<DataKey>> {
+pub fn load_key(db: &mut Db, tenant: TenantId, owner: KeyOwner) -> Result<Option<DataKey>> {
     use personal_keys::dsl as k;
     let row: Option<KeyColumns> = personal_keys::table
         .find((Id(tenant.0), Id(owner.id()), owner.kind()))
         .select((k::subject_id, k::kind, k::key_id, k::wrapped, k::created_at, k::destroyed_at))
         .first(db)
         .optional()?;
-    row.map(key).transpose()
+    row.map(key_from_row).transpose()
 }
 
 /// The keys of some subjects of a kind.
-pub fn keys_of(
+pub fn load_keys(
     db: &mut Db,
     tenant: TenantId,
     (kind, subjects): (SubjectKind, &[Uuid]),
@@ -214,12 +216,12 @@ pub fn keys_of(
         .filter(k::subject_id.eq_any(subjects.iter().map(|id| Id(*id))))
         .select((k::subject_id, k::kind, k::key_id, k::wrapped, k::created_at, k::destroyed_at))
         .load(db)?;
-    rows.into_iter().map(|row| Ok((row.0.0, key(row)?))).collect()
+    rows.into_iter().map(|row| Ok((row.0.0, key_from_row(row)?))).collect()
 }
 
 /// The keys of the subjects of a tenant after one of them: for giving each another master, a page
 /// at a time.
-pub fn keys_after(
+pub fn list_keys(
     db: &mut Db,
     tenant: TenantId,
     after: Option<DataSubject>,
@@ -237,7 +239,7 @@ pub fn keys_after(
         .load(db)?;
     let mut keys = Vec::with_capacity(rows.len());
     for row in rows {
-        let key = key(row)?;
+        let key = key_from_row(row)?;
         if let KeyOwner::Subject(subject) = key.owner {
             keys.push((subject, key));
         }
@@ -246,7 +248,7 @@ pub fn keys_after(
 }
 
 /// How many keys of a tenant each master key wraps.
-pub fn masters(db: &mut Db, tenant: TenantId) -> Result<Vec<(String, i64)>> {
+pub fn count_by_master(db: &mut Db, tenant: TenantId) -> Result<Vec<(String, i64)>> {
     use personal_keys::dsl as k;
     Ok(personal_keys::table
         .filter(k::tenant_id.eq(Id(tenant.0)).and(k::wrapped.is_not_null()))
@@ -270,12 +272,12 @@ pub fn claim_key(db: &mut Db, tenant: TenantId, new: &DataKey) -> Result<DataKey
     let insert = diesel::insert_into(personal_keys::table).values(values).on_conflict_do_nothing();
     each!(db, c => insert.execute(c))?;
     let gone = || StoreError::Inconsistent("a key that was just kept".to_owned());
-    key_of(db, tenant, new.owner)?.ok_or_else(gone)
+    load_key(db, tenant, new.owner)?.ok_or_else(gone)
 }
 
 /// Puts a key in the place of one that values were looked up with and that is lost: every digest
 /// has to be made anew by it.
-pub fn replace_look_up(db: &mut Db, tenant: TenantId, new: &DataKey) -> Result<()> {
+pub fn replace_lookup_key(db: &mut Db, tenant: TenantId, new: &DataKey) -> Result<()> {
     use personal_keys::dsl as k;
     diesel::update(personal_keys::table.find((Id(tenant.0), Id(Uuid::nil()), LOOK_UP)))
         .set((
@@ -299,21 +301,31 @@ pub fn rewrap(db: &mut Db, tenant: TenantId, key: &DataKey) -> Result<()> {
 }
 
 /// Keeps values, new or not.
-pub fn put(db: &mut Db, tenant: TenantId, fields: &[SealedField], at: Instant) -> Result<()> {
+pub fn put_fields(
+    db: &mut Db,
+    tenant: TenantId,
+    fields: &[SealedField],
+    at: Instant,
+) -> Result<()> {
     let fields: Vec<FieldRow> =
         fields.iter().map(|field| FieldRow::new(tenant, field, at)).collect();
     Ok(rows::upsert(db, &fields.iter().collect::<Vec<_>>())?)
 }
 
 /// Forgets one value of a subject.
-pub fn remove(db: &mut Db, tenant: TenantId, subject: DataSubject, field: Field) -> Result<()> {
+pub fn remove_field(
+    db: &mut Db,
+    tenant: TenantId,
+    subject: DataSubject,
+    field: Field,
+) -> Result<()> {
     let row = (Id(tenant.0), Id(subject.id), subject.kind.name(), field.name());
     diesel::delete(personal::table.find(row)).execute(db)?;
     Ok(())
 }
 
 /// The values of some subjects of a kind with their keys; those whose key was destroyed have none.
-pub fn sealed(
+pub fn load_sealed(
     db: &mut Db,
     tenant: TenantId,
     (kind, subjects): (SubjectKind, &[Uuid]),
@@ -341,7 +353,7 @@ pub fn sealed(
         .load(db)?;
     let mut found: HashMap<Uuid, (DataKey, Vec<SealedField>)> = HashMap::with_capacity(keys.len());
     for row in keys {
-        found.insert(row.0.0, (key(row)?, Vec::new()));
+        found.insert(row.0.0, (key_from_row(row)?, Vec::new()));
     }
     for (subject, name, sealed, blind) in rows {
         let wrong = || StoreError::Inconsistent(format!("personal {}: field", subject.0));
@@ -355,7 +367,7 @@ pub fn sealed(
 }
 
 /// Whether a tenant has values that are looked up, so that there has to be a key for it.
-pub fn is_looked_up(db: &mut Db, tenant: TenantId) -> Result<bool> {
+pub fn has_searchable_values(db: &mut Db, tenant: TenantId) -> Result<bool> {
     use personal::dsl as p;
     let some: Option<Id> = personal::table
         .filter(p::tenant_id.eq(Id(tenant.0)).and(p::blind.is_not_null()))
@@ -366,7 +378,7 @@ pub fn is_looked_up(db: &mut Db, tenant: TenantId) -> Result<bool> {
 }
 
 /// The subjects that have a value with this digest, the newest first.
-pub fn find(
+pub fn find_subjects(
     db: &mut Db,
     tenant: TenantId,
     field: Field,
@@ -390,7 +402,12 @@ pub fn find(
 
 /// Destroys the key of a subject and removes what it sealed; false when there was none, or it
 /// was destroyed already. Keys of a tenant have no subject: nothing destroys them.
-pub fn destroy(db: &mut Db, tenant: TenantId, subject: DataSubject, at: Instant) -> Result<bool> {
+pub fn destroy_key(
+    db: &mut Db,
+    tenant: TenantId,
+    subject: DataSubject,
+    at: Instant,
+) -> Result<bool> {
     use personal_keys::dsl as k;
     let (id, kind) = (Id(subject.id), subject.kind.name());
     let destroyed = diesel::update(personal_keys::table.find((Id(tenant.0), id, kind)))
@@ -420,11 +437,11 @@ pub fn destroy_for_good(
         destroyed_at: None,
     };
     claim_key(db, tenant, &none)?;
-    destroy(db, tenant, subject, at)
+    destroy_key(db, tenant, subject, at)
 }
 
 /// The reports of a person whose contact is still kept: at most `limit`.
-pub fn contacts_of(
+pub fn load_contact_reports(
     db: &mut Db,
     tenant: TenantId,
     person: PersonId,

@@ -18,7 +18,7 @@ impl Story<'_> {
     ) {
         self.on(by, case, verb, body);
         for signer in signers {
-            let no = self.city.case("district", case)["requests"][0]["no"].clone();
+            let no = self.city.get_case("district", case)["requests"][0]["no"].clone();
             let verb = format!("requests/{no}/decide");
             self.on(signer, case, &verb, &json!({ "agree": agree, "note": "?" }));
         }
@@ -32,7 +32,7 @@ impl Story<'_> {
             self.on(by, &case, "comment", &json!({ "text": "?" }));
         }
         self.dispatch_case(&case);
-        let proposed = city.area(seed::CG);
+        let proposed = city.area_id(seed::CG);
         let body = json!({ "reason": "?", "proposed_unit_id": proposed });
         self.on("community", &case, "return", &body);
         self.dispatch_case(&case);
@@ -44,7 +44,7 @@ impl Story<'_> {
         let pause = json!({ "until": city.now() + Duration::days(10), "reason": "?" });
         self.ask_and_sign(community, "suspend", &pause, &["leader", "district"], true);
         self.on("community", &case, "resume", &json!({ "reason": "?" }));
-        let unit = city.area(seed::COMMUNITY);
+        let unit = city.area_id(seed::COMMUNITY);
         let order =
             json!({ "kind": "supervise", "trigger": "order", "unit_id": unit, "reason": "?" });
         let shown = self.on("leader", &case, "supervise", &order);
@@ -109,7 +109,7 @@ impl Story<'_> {
         self.on("leader", &case, "whistle", &self.whistle_body(rank));
         self.summons("lead", &case, seed::CG, "contest", &json!({ "reason": "?" }));
         let mut other = said(false);
-        other["replacement_unit_id"] = json!(self.city.area(seed::SC));
+        other["replacement_unit_id"] = json!(self.city.area_id(seed::SC));
         self.summons("district", &case, seed::CG, "rule", &other);
         // One that needs signatures.
         let case = self.escalate_case();
@@ -118,10 +118,10 @@ impl Story<'_> {
 
     /// Whose it is, and whether it is over.
     pub(super) fn settle_disputes(&self) {
-        let (case, unit) = (self.escalate_case(), self.city.area(seed::COMMUNITY));
+        let (case, unit) = (self.escalate_case(), self.city.area_id(seed::COMMUNITY));
         for _ in 0..3 {
             self.dispatch_case(&case);
-            let body = json!({ "reason": "?", "proposed_unit_id": self.city.area(seed::CG) });
+            let body = json!({ "reason": "?", "proposed_unit_id": self.city.area_id(seed::CG) });
             self.on("community", &case, "return", &body);
         }
         self.on("district", &case, "arbitrate", &json!({ "unit_id": unit, "reason": "?" }));
@@ -130,7 +130,7 @@ impl Story<'_> {
             let mut stage = Value::Null;
             while stage != "disputed" && stage != "ruling" {
                 self.verify_case(&case, false);
-                stage = self.city.case("district", &case)["stage"].clone();
+                stage = self.city.get_case("district", &case)["stage"].clone();
                 assert_ne!(stage, "closed");
             }
             self.on("district", &case, "rule", &json!({ "again": again, "reason": "?" }));

@@ -1,12 +1,12 @@
 //! What happens to everything else, and by itself.
 
 use actix_web::rt::System;
-use api::integrations::clockwork;
+use api::integrations::scheduler;
 use chrono::{Datelike, Duration};
 use serde_json::{Value, json};
 
 use super::Story;
-use crate::harness::{seed, text};
+use crate::harness::{read_text, seed};
 
 impl Story<'_> {
     pub(super) fn make_reports(&self) {
@@ -40,16 +40,17 @@ impl Story<'_> {
         });
         body["channel"] = Value::Null;
         self.post("worker", "reports", &body);
-        let list = self.city.by("dispatcher").get("/api/v1/content_reviews?limit=2").done();
+        let list =
+            self.city.client("dispatcher").get("/api/v1/content_reviews?limit=2").expect_success();
         for (one, pass) in list["items"].as_array().unwrap().iter().zip([true, false]) {
-            let path = format!("content_reviews/{}/decide", text(one, "/id"));
+            let path = format!("content_reviews/{}/decide", read_text(one, "/id"));
             self.post("dispatcher", &path, &json!({ "pass": pass, "note": "?" }));
         }
     }
 
     pub(super) fn walk_patrols(&self) {
         let city = self.city;
-        let (grid, now) = (city.area(seed::GRID), city.now());
+        let (grid, now) = (city.area_id(seed::GRID), city.now());
         let point = json!({ "lng": 110.005, "lat": 30.005, "coord_type": "wgs84" });
         let itinerary = json!({ "checkpoints": [{ "name": "?", "point": point }] });
         let planned = || {
@@ -84,7 +85,7 @@ impl Story<'_> {
 
     fn register_household(&self) -> String {
         let body = json!({
-            "area_id": self.city.area(seed::GRID), "building": "?",
+            "area_id": self.city.area_id(seed::GRID), "building": "?",
             "group": { "code": "?", "name": "?" },
         });
         self.make("worker", "households", &body)
@@ -93,7 +94,7 @@ impl Story<'_> {
     pub(super) fn visit_households(&self) {
         let household = self.register_household();
         let update = json!({
-            "area_id": self.city.area(seed::GRID), "building": "?",
+            "area_id": self.city.area_id(seed::GRID), "building": "?",
             "group": { "code": "?", "name": "?" },
         });
         self.post("worker", &format!("households/{household}/update"), &update);
@@ -118,7 +119,7 @@ impl Story<'_> {
         let home = self.register_household();
         let body = json!({
             "name": "?", "text": "?", "purpose": "check",
-            "area_id": self.city.area(seed::COMMUNITY), "until": self.city.now() + Duration::days(7),
+            "area_id": self.city.area_id(seed::COMMUNITY), "until": self.city.now() + Duration::days(7),
         });
         let campaign = self.make("community", "campaigns", &body);
         let path = |verb: &str| format!("campaigns/{campaign}/{verb}");
@@ -137,7 +138,7 @@ impl Story<'_> {
     }
 
     pub(super) fn manage_people(&self) {
-        let grid = self.city.area(seed::GRID);
+        let grid = self.city.area_id(seed::GRID);
         let grant = || json!({ "role": "hotline", "area_id": grid, "post": "?" });
         let register = || {
             let body = json!({
@@ -162,14 +163,14 @@ impl Story<'_> {
 
     pub(super) fn change_areas(&self) {
         let area = json!({ "code": "990101001900001", "name": "?" });
-        let parent = self.city.area(seed::COMMUNITY);
+        let parent = self.city.area_id(seed::COMMUNITY);
         let body = json!({ "kind": "grid", "parent_id": parent, "area": area });
         self.post("admin", "areas", &body);
         let source = self.plant_word(Some("name of an imported file"));
         let file = format!("code,name,level,parent_code\n990101009,新街道,4,{}\n", seed::DISTRICT);
         let path = format!("/api/v1/area_imports?what=areas&source={source}");
-        let call = self.city.by("admin").call("POST", &path).header("Content-Type", "text/csv");
-        let import = call.bytes(file.into_bytes()).send().done();
+        let call = self.city.client("admin").call("POST", &path).header("Content-Type", "text/csv");
+        let import = call.bytes(file.into_bytes()).send().expect_success();
         assert_eq!(import["status"], "done", "{import}");
     }
 
@@ -189,7 +190,7 @@ impl Story<'_> {
         let mut calendar = self.read_document("calendar");
         calendar["years"] = json!({});
         self.post("admin", "policies/calendar", &json!({ "document": calendar, "note": "?" }));
-        city.received();
+        city.submit_report();
         self.sign_case();
         let year = |year: i32| {
             let day = json!({ "name": "元旦", "date": format!("{year}-01-01"), "isOffDay": true });
@@ -203,7 +204,7 @@ impl Story<'_> {
             self.keep_logins();
             let app = city.app.clone();
             let passes =
-                async move { while clockwork::pass(&app).await.expect("it can look") > 0 {} };
+                async move { while scheduler::run_pass(&app).await.expect("it can look") > 0 {} };
             System::new().block_on(passes);
         }
     }

@@ -16,7 +16,7 @@ impl DatabaseUrl {
     }
 
     /// The address without passwords.
-    fn masked(&self) -> String {
+    fn mask_passwords(&self) -> String {
         let Some((scheme, rest)) = self.0.split_once("://") else { return self.0.clone() };
         if scheme == "sqlite" {
             return self.0.clone();
@@ -59,7 +59,7 @@ impl FromStr for DatabaseUrl {
 
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.masked())
+        out.write_str(&self.mask_passwords())
     }
 }
 

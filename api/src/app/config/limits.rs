@@ -49,7 +49,7 @@ pub struct Limits {
     pub upload_seconds: u32,
 }
 
-const fn rate(at_once: u32, an_hour: u32) -> Rate {
+const fn new_rate(at_once: u32, an_hour: u32) -> Rate {
     Rate { at_once, an_hour }
 }
 
@@ -57,23 +57,23 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             residents: Rations {
-                commands: rate(100, 300),
-                reads: rate(300, 3_600),
-                exports: rate(10, 10),
-                uploads: rate(100, 300),
-                megabytes: rate(400, 200),
-                megapixels: rate(1_000, 1_000),
+                commands: new_rate(100, 300),
+                reads: new_rate(300, 3_600),
+                exports: new_rate(10, 10),
+                uploads: new_rate(100, 300),
+                megabytes: new_rate(400, 200),
+                megapixels: new_rate(1_000, 1_000),
                 sending: 10,
                 waiting_megabytes: 1_000,
                 streams: 5,
             },
             staff: Rations {
-                commands: rate(1_000, 18_000),
-                reads: rate(1_200, 36_000),
-                exports: rate(10, 10),
-                uploads: rate(1_000, 3_600),
-                megabytes: rate(4_000, 4_000),
-                megapixels: rate(6_000, 10_000),
+                commands: new_rate(1_000, 18_000),
+                reads: new_rate(1_200, 36_000),
+                exports: new_rate(10, 10),
+                uploads: new_rate(1_000, 3_600),
+                megabytes: new_rate(4_000, 4_000),
+                megapixels: new_rate(6_000, 10_000),
                 sending: 20,
                 waiting_megabytes: 8_000,
                 streams: 20,
@@ -107,7 +107,7 @@ struct GivenRations {
 }
 
 impl GivenRations {
-    fn or(self, usual: Rations) -> Rations {
+    fn or_defaults(self, usual: Rations) -> Rations {
         Rations {
             commands: self.commands.unwrap_or(usual.commands),
             reads: self.reads.unwrap_or(usual.reads),
@@ -127,8 +127,8 @@ impl Given {
     pub fn complete(self) -> Limits {
         let usual = Limits::default();
         Limits {
-            residents: self.residents.or(usual.residents),
-            staff: self.staff.or(usual.staff),
+            residents: self.residents.or_defaults(usual.residents),
+            staff: self.staff.or_defaults(usual.staff),
             upload_seconds: self.upload_seconds.unwrap_or(usual.upload_seconds),
         }
     }
@@ -181,7 +181,7 @@ mod tests {
         let text =
             r#"{ "residents": { "commands": { "at_once": 7, "an_hour": 8 }, "streams": 1 } }"#;
         let limits = serde_json::from_str::<Given>(text).unwrap().complete();
-        assert_eq!(limits.residents.commands, rate(7, 8));
+        assert_eq!(limits.residents.commands, new_rate(7, 8));
         assert_eq!(limits.residents.streams, 1);
         assert_eq!(limits.residents.reads, Limits::default().residents.reads);
         assert_eq!(limits.staff, Limits::default().staff);

@@ -18,7 +18,7 @@ pub struct MiniProgram {
     /// The tenant it belongs to, by its code; left out, it serves every tenant.
     pub tenant: Option<String>,
     /// Where WeChat answers; a stand-in may be reached over plain HTTP.
-    #[serde(default = "wechat")]
+    #[serde(default = "default_wechat_url")]
     pub url: String,
     /// Whether what residents write and photograph is looked at by its content checks.
     #[serde(default)]
@@ -28,7 +28,7 @@ pub struct MiniProgram {
     pub message_token: Option<Secret>,
 }
 
-fn wechat() -> String {
+fn default_wechat_url() -> String {
     "https://api.weixin.qq.com".to_owned()
 }
 
@@ -77,7 +77,7 @@ pub struct Provider {
     /// The page people come back to; it hands `code` and `state` to the API.
     pub redirect_uri: String,
     /// The claim that is the account here; of WeCom always `userid`.
-    #[serde(default = "claim")]
+    #[serde(default = "default_claim")]
     pub claim: String,
     /// Of OpenID Connect: who it is.
     pub issuer: Option<String>,
@@ -100,12 +100,12 @@ pub struct Provider {
     pub second_factor: bool,
 }
 
-fn claim() -> String {
+fn default_claim() -> String {
     "preferred_username".to_owned()
 }
 
 /// Refuses what is no address of the web.
-pub(super) fn address(name: &str, url: &str) -> Result<(), Fault> {
+pub(super) fn check_address(name: &str, url: &str) -> Result<(), Fault> {
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     let plain = rest.is_some_and(|rest| !rest.is_empty() && !rest.contains([' ', '@', '#']));
     if plain {
@@ -117,7 +117,7 @@ pub(super) fn address(name: &str, url: &str) -> Result<(), Fault> {
 /// Refuses what cannot work.
 pub(super) fn check(programs: &[MiniProgram], providers: &[Provider]) -> Result<(), Fault> {
     for program in programs {
-        address("url of a mini-program", &program.url)?;
+        check_address("url of a mini-program", &program.url)?;
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         if program.app_id.is_empty() || !program.app_id.chars().all(plain) {
             return Err(Fault("app_id of a mini-program is letters and digits".to_owned()));
@@ -133,9 +133,9 @@ pub(super) fn check(programs: &[MiniProgram], providers: &[Provider]) -> Result<
         if providers.iter().take(index).any(|other| other.name == *name) {
             return Err(Fault(format!("the provider {name} stands twice")));
         }
-        for (field, url) in provider.addresses() {
+        for (field, url) in provider.required_addresses() {
             match url {
-                Some(url) => address(field, url)?,
+                Some(url) => check_address(field, url)?,
                 None => return Err(Fault(format!("the provider {name} needs {field}"))),
             }
         }
@@ -145,7 +145,7 @@ pub(super) fn check(programs: &[MiniProgram], providers: &[Provider]) -> Result<
 
 impl Provider {
     /// The addresses its kind cannot do without.
-    fn addresses(&self) -> Vec<(&'static str, Option<&str>)> {
+    fn required_addresses(&self) -> Vec<(&'static str, Option<&str>)> {
         let mut needed = vec![("redirect_uri", Some(self.redirect_uri.as_str()))];
         match self.kind {
             Kind::Oidc => needed.push(("issuer", self.issuer.as_deref())),

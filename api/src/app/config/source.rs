@@ -43,62 +43,62 @@ const NAMES: &[&str] = &[
 ];
 
 /// What the variables `GRIDWHISTLE_…` say; an empty one says nothing.
-pub(super) fn environment(
+pub(super) fn read_environment(
     variables: impl Iterator<Item = (OsString, OsString)>,
 ) -> Result<Partial, Fault> {
     let mut given = Partial::default();
     for (name, value) in variables {
         let Some(name) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else { continue };
-        if kubernetes(name) || name.starts_with("TEST_") {
+        if is_kubernetes_variable(name) || name.starts_with("TEST_") {
             continue;
         }
         let value = value.to_str().ok_or_else(|| {
             Fault(format!("the environment variable {PREFIX}{name} is not UTF-8 text"))
         })?;
         if !value.trim().is_empty() || !NAMES.contains(&name) {
-            set(&mut given, name, value.trim())?;
+            set_variable(&mut given, name, value.trim())?;
         }
     }
     Ok(given)
 }
 
 /// What Kubernetes sets for a service called `gridwhistle`.
-fn kubernetes(name: &str) -> bool {
+fn is_kubernetes_variable(name: &str) -> bool {
     name == "PORT" || name.starts_with("PORT_") || name.starts_with("SERVICE_")
 }
 
-fn set(given: &mut Partial, name: &str, value: &str) -> Result<(), Fault> {
+fn set_variable(given: &mut Partial, name: &str, value: &str) -> Result<(), Fault> {
     match name {
-        "DATABASE_URL" => given.database = Some(parse(name, value)?),
-        "LISTEN" => given.listen = Some(parse(name, value)?),
-        "LOG" => given.log = Some(one_of(name, value)?),
-        "LOG_LEVEL" => given.log_level = Some(one_of(name, value)?),
-        "WORKERS" => given.workers = Some(parse(name, value)?),
-        "READERS" => given.readers = Some(parse(name, value)?),
-        "WRITERS" => given.writers = Some(parse(name, value)?),
-        "WAITING" => given.waiting = Some(parse(name, value)?),
-        "ACCESS_MINUTES" => given.access_minutes = Some(parse(name, value)?),
-        "REFRESH_DAYS" => given.refresh_days = Some(parse(name, value)?),
-        "PROXIES" => given.proxies = Some(parse(name, value)?),
-        "CLOCKWORK" => given.clockwork = Some(parse(name, value)?),
-        "IDLE_HOURS" => given.idle_hours = Some(parse(name, value)?),
-        "PASSWORD_DAYS" => given.password_days = Some(parse(name, value)?),
-        "SECOND_FACTOR" => given.second_factor = Some(one_of(name, value)?),
+        "DATABASE_URL" => given.database = Some(parse_variable(name, value)?),
+        "LISTEN" => given.listen = Some(parse_variable(name, value)?),
+        "LOG" => given.log = Some(parse_choice(name, value)?),
+        "LOG_LEVEL" => given.log_level = Some(parse_choice(name, value)?),
+        "WORKERS" => given.workers = Some(parse_variable(name, value)?),
+        "READERS" => given.readers = Some(parse_variable(name, value)?),
+        "WRITERS" => given.writers = Some(parse_variable(name, value)?),
+        "WAITING" => given.waiting = Some(parse_variable(name, value)?),
+        "ACCESS_MINUTES" => given.access_minutes = Some(parse_variable(name, value)?),
+        "REFRESH_DAYS" => given.refresh_days = Some(parse_variable(name, value)?),
+        "PROXIES" => given.proxies = Some(parse_variable(name, value)?),
+        "CLOCKWORK" => given.clockwork = Some(parse_variable(name, value)?),
+        "IDLE_HOURS" => given.idle_hours = Some(parse_variable(name, value)?),
+        "PASSWORD_DAYS" => given.password_days = Some(parse_variable(name, value)?),
+        "SECOND_FACTOR" => given.second_factor = Some(parse_choice(name, value)?),
         "PUBLIC_URL" => given.public_url = Some(value.to_owned()),
         "KEY" => given.key = Some(Secret::from(value)),
-        "MINI_PROGRAMS" => given.mini_programs = Some(list(name, value)?),
-        "PROVIDERS" => given.providers = Some(list(name, value)?),
-        "SMS" => given.sms = Some(json(name, value)?),
-        "WEBHOOK_NETWORKS" => given.webhook_networks = Some(parse(name, value)?),
-        "VAULT_CIPHER" => given.vault_cipher = Some(one_of(name, value)?),
-        "VAULT_KEY" => given.vault_key = Some(parse(name, value)?),
-        "VAULT_KEY_FILE" => given.vault_key_file = Some(parse(name, value)?),
+        "MINI_PROGRAMS" => given.mini_programs = Some(parse_list(name, value)?),
+        "PROVIDERS" => given.providers = Some(parse_list(name, value)?),
+        "SMS" => given.sms = Some(parse_json(name, value)?),
+        "WEBHOOK_NETWORKS" => given.webhook_networks = Some(parse_variable(name, value)?),
+        "VAULT_CIPHER" => given.vault_cipher = Some(parse_choice(name, value)?),
+        "VAULT_KEY" => given.vault_key = Some(parse_variable(name, value)?),
+        "VAULT_KEY_FILE" => given.vault_key_file = Some(parse_variable(name, value)?),
         "VAULT_KEY_COMMAND" => given.vault_key_command = Some(value.to_owned()),
-        "MEDIA" => given.media = Some(parse(name, value)?),
+        "MEDIA" => given.media = Some(parse_variable(name, value)?),
         "MEDIA_ACCESS_KEY" => given.media_access_key = Some(Secret::from(value)),
         "MEDIA_SECRET_KEY" => given.media_secret_key = Some(Secret::from(value)),
-        "SPOOL" => given.spool = Some(parse(name, value)?),
-        "LIMITS" => given.limits = Some(json(name, value)?),
+        "SPOOL" => given.spool = Some(parse_variable(name, value)?),
+        "LIMITS" => given.limits = Some(parse_json(name, value)?),
         _ => {
             return Err(Fault(format!(
                 "the environment variable {PREFIX}{name} is unknown; known are {}",
@@ -109,13 +109,13 @@ fn set(given: &mut Partial, name: &str, value: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-fn parse<T: FromStr<Err: Display>>(name: &str, value: &str) -> Result<T, Fault> {
+fn parse_variable<T: FromStr<Err: Display>>(name: &str, value: &str) -> Result<T, Fault> {
     value.parse().map_err(|error| {
         Fault(format!("the environment variable {PREFIX}{name} is {value:?}: {error}"))
     })
 }
 
-fn one_of<T: clap::ValueEnum>(name: &str, value: &str) -> Result<T, Fault> {
+fn parse_choice<T: clap::ValueEnum>(name: &str, value: &str) -> Result<T, Fault> {
     T::from_str(value, true).map_err(|_unknown| {
         let all = T::value_variants().iter().filter_map(T::to_possible_value);
         let all: Vec<_> = all.map(|one| one.get_name().to_owned()).collect();
@@ -125,12 +125,12 @@ fn one_of<T: clap::ValueEnum>(name: &str, value: &str) -> Result<T, Fault> {
 }
 
 /// A list of tables, as JSON. Not quoted when it is wrong: it holds secrets.
-fn list<T: DeserializeOwned>(name: &str, value: &str) -> Result<Vec<T>, Fault> {
-    json(name, value)
+fn parse_list<T: DeserializeOwned>(name: &str, value: &str) -> Result<Vec<T>, Fault> {
+    parse_json(name, value)
 }
 
 /// JSON; not quoted when it is wrong either.
-fn json<T: DeserializeOwned>(name: &str, value: &str) -> Result<T, Fault> {
+fn parse_json<T: DeserializeOwned>(name: &str, value: &str) -> Result<T, Fault> {
     serde_json::from_str(value).map_err(|error| {
         let (line, column) = (error.line(), error.column());
         Fault(format!(
@@ -141,13 +141,13 @@ fn json<T: DeserializeOwned>(name: &str, value: &str) -> Result<T, Fault> {
 }
 
 /// What a file says.
-pub(super) fn file(path: &Path) -> Result<Partial, Fault> {
+pub(super) fn read_file(path: &Path) -> Result<Partial, Fault> {
     let path_text = path.display();
     let failed =
         |error: io::Error| Fault(format!("cannot read the configuration {path_text}: {error}"));
     // Looked at as it was opened: what has this name now may be another file.
     let opened = fs::File::open(path).map_err(failed)?;
-    let mode = mode(&opened).map_err(failed)?;
+    let mode = read_mode(&opened).map_err(failed)?;
     let text = io::read_to_string(&opened).map_err(failed)?;
     let given: Partial = toml::from_str(&text).map_err(|error| {
         let line = error.span().and_then(|span| text.get(..span.start));
@@ -167,13 +167,13 @@ pub(super) fn file(path: &Path) -> Result<Partial, Fault> {
 /// Who may do what with a file; the group may read it, where the owner is another (a file
 /// mounted into a container).
 #[cfg(unix)]
-fn mode(opened: &fs::File) -> io::Result<u32> {
+fn read_mode(opened: &fs::File) -> io::Result<u32> {
     use std::os::unix::fs::PermissionsExt;
     Ok(opened.metadata()?.permissions().mode() & 0o777)
 }
 
 #[cfg(not(unix))]
-fn mode(_: &fs::File) -> io::Result<u32> {
+fn read_mode(_: &fs::File) -> io::Result<u32> {
     Ok(0)
 }
 

@@ -20,7 +20,7 @@ use ureq::{
     },
 };
 
-use super::{Failure, failure};
+use super::{Failure, classify_error};
 use crate::app::background::Background;
 
 /// How long a receiver may take.
@@ -70,7 +70,7 @@ impl std::fmt::Display for Inside {
 impl std::error::Error for Inside {}
 
 impl Guard {
-    fn allows(&self, uri: &Uri, address: IpAddr) -> bool {
+    fn allows_address(&self, uri: &Uri, address: IpAddr) -> bool {
         let named = self.allowed.iter().any(|network| network.contains(address));
         // Plain HTTP is for networks the operator knows.
         named || (uri.scheme_str() == Some("https") && is_public(address))
@@ -85,7 +85,7 @@ impl Resolver for Guard {
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
         let found = DefaultResolver::default().resolve(uri, config, timeout)?;
-        if found.iter().all(|address: &SocketAddr| self.allows(uri, address.ip())) {
+        if found.iter().all(|address: &SocketAddr| self.allows_address(uri, address.ip())) {
             return Ok(found);
         }
         Err(ureq::Error::Other(Box::new(Inside)))
@@ -117,7 +117,7 @@ impl Hooks {
     pub fn may_tell(&self, uri: &Uri) -> bool {
         let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
         match host.parse::<IpAddr>() {
-            Ok(address) => self.guard.allows(uri, address),
+            Ok(address) => self.guard.allows_address(uri, address),
             Err(_) => match uri.scheme_str() {
                 Some("https") => true,
                 // Every name could be one of a named network.
@@ -135,12 +135,12 @@ impl Hooks {
         body: String,
     ) -> Result<Posted, Failure> {
         let agent = self.agent.clone();
-        let posted = self.threads.run(move || send(&agent, &url, headers, body)).await;
+        let posted = self.threads.run(move || send_request(&agent, &url, headers, body)).await;
         posted.unwrap_or(Err(Failure("the call was interrupted")))
     }
 }
 
-fn send(
+fn send_request(
     agent: &Agent,
     url: &str,
     headers: Vec<(&'static str, String)>,
@@ -157,7 +157,7 @@ fn send(
         {
             return REFUSED;
         }
-        failure(&error)
+        classify_error(&error)
     })?;
     let status = response.status().as_u16();
     let wait = response.headers().get("retry-after").and_then(|value| value.to_str().ok());

@@ -29,34 +29,34 @@ use crate::http::{
 struct Empty {}
 
 #[get("/ok")]
-async fn ok(trace: Trace) -> impl Responder {
+async fn answer_ok(trace: Trace) -> impl Responder {
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "max-age=60"))
         .body(trace.trace_id().to_owned())
 }
 
 #[get("/refused")]
-async fn refused() -> Reply<HttpResponse> {
+async fn answer_refusal() -> Reply<HttpResponse> {
     Err(domain::rules::refusal::Refusal::NotSummoned.into())
 }
 
 #[get("/broken")]
-async fn broken() -> Reply<HttpResponse> {
+async fn answer_overload() -> Reply<HttpResponse> {
     Err(Problem::new(Code::Overloaded).header(RETRY_AFTER, "1").because("the secret cause"))
 }
 
-async fn nothing(_: Json<Empty>, _: Query<Empty>, _: Key) -> HttpResponse {
+async fn answer_nothing(_: Json<Empty>, _: Query<Empty>, _: Key) -> HttpResponse {
     HttpResponse::NoContent().finish()
 }
 
 /// Sends a request through the edge; answers status, headers and body.
-async fn send(request: TestRequest) -> (StatusCode, HeaderMap, String) {
+async fn send_request(request: TestRequest) -> (StatusCode, HeaderMap, String) {
     let app = App::new()
-        .wrap(from_fn(observe))
-        .service(ok)
-        .service(refused)
-        .service(broken)
-        .service(web::resource("/both").get(nothing).post(nothing))
+        .wrap(from_fn(observe_request))
+        .service(answer_ok)
+        .service(answer_refusal)
+        .service(answer_overload)
+        .service(web::resource("/both").get(answer_nothing).post(answer_nothing))
         .route("/actix/{id}", web::get().to(|_: web::Path<u32>| async { "" }))
         .route("/plain", web::get().to(|| async { HttpResponse::BadGateway().body("leak") }))
         .route("/id/{id}", web::get().to(|_: IdPath<uuid::Uuid>| async { "" }));
@@ -71,8 +71,8 @@ fn get(uri: &str) -> TestRequest {
     TestRequest::get().uri(uri)
 }
 
-async fn told(request: TestRequest) -> (StatusCode, HeaderMap, Value) {
-    let (status, headers, body) = send(request).await;
+async fn send_for_problem(request: TestRequest) -> (StatusCode, HeaderMap, Value) {
+    let (status, headers, body) = send_request(request).await;
     assert_eq!(headers.get(CONTENT_TYPE).unwrap(), PROBLEM_JSON);
     let body: Value = serde_json::from_str(&body).unwrap();
     assert_eq!(body["status"], status.as_u16());
@@ -81,25 +81,25 @@ async fn told(request: TestRequest) -> (StatusCode, HeaderMap, Value) {
 
 #[actix_web::test]
 async fn every_answer_has_the_common_headers() {
-    let (status, headers, body) = send(get("/ok")).await;
+    let (status, headers, body) = send_request(get("/ok")).await;
     assert_eq!(status, 200);
     assert_eq!(headers.get(X_CONTENT_TYPE_OPTIONS).unwrap(), "nosniff");
     assert_eq!(headers.get(CACHE_CONTROL).unwrap(), "max-age=60");
     assert_eq!(headers.get("x-request-id").unwrap(), body.as_str());
-    let (_, headers, _) = send(get("/refused")).await;
+    let (_, headers, _) = send_request(get("/refused")).await;
     assert_eq!(headers.get(CACHE_CONTROL).unwrap(), "no-store");
     assert_eq!(headers.get_all(CONTENT_LANGUAGE).count(), 1);
 }
 
 #[actix_web::test]
 async fn a_problem_speaks_the_callers_language() {
-    let (status, headers, body) = told(get("/refused")).await;
+    let (status, headers, body) = send_for_problem(get("/refused")).await;
     assert_eq!((status.as_u16(), &body["code"]), (422, &"not_summoned".into()));
     assert_eq!(body["title"], "这次吹哨没有叫这个部门");
     assert_eq!(headers.get(CONTENT_LANGUAGE).unwrap(), "zh-CN");
     assert_eq!(headers.get("x-request-id").unwrap(), body["trace_id"].as_str().unwrap());
     let english = get("/refused").insert_header((ACCEPT_LANGUAGE, "en, zh;q=0.5"));
-    let (_, headers, body) = told(english).await;
+    let (_, headers, body) = send_for_problem(english).await;
     assert_eq!(body["title"], "This department is not summoned");
     assert_eq!(headers.get(CONTENT_LANGUAGE).unwrap(), "en");
 }
@@ -109,14 +109,14 @@ async fn ids_of_the_caller_are_continued() {
     let request = get("/refused")
         .insert_header(("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"))
         .insert_header(("x-request-id", "phone-7"));
-    let (_, headers, body) = told(request).await;
+    let (_, headers, body) = send_for_problem(request).await;
     assert_eq!(body["trace_id"], "0af7651916cd43dd8448eb211c80319c");
     assert_eq!(headers.get("x-request-id").unwrap(), "phone-7");
 }
 
 #[actix_web::test]
 async fn the_cause_stays_here() {
-    let (status, headers, body) = told(get("/broken")).await;
+    let (status, headers, body) = send_for_problem(get("/broken")).await;
     assert_eq!(status, 503);
     assert_eq!(headers.get(RETRY_AFTER).unwrap(), "1");
     assert!(!body.to_string().contains("secret"));
@@ -139,7 +139,7 @@ async fn what_actix_refuses_is_a_problem_too() {
             "payload_too_large",
         ),
     ] {
-        let (answered, headers, body) = told(request).await;
+        let (answered, headers, body) = send_for_problem(request).await;
         assert_eq!((answered.as_u16(), body["code"].as_str().unwrap()), (status, code));
         assert!(!body.to_string().contains("leak"));
         assert_eq!(headers.get(ALLOW).is_some(), status == 405);

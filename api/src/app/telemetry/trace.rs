@@ -29,10 +29,10 @@ pub struct Trace {
 
 impl Trace {
     /// The ids a request came with, and new ones for those it lacks or that are malformed.
-    pub(super) fn of(headers: &HeaderMap) -> Self {
-        let parent = headers.get(TRACEPARENT).and_then(|value| parent(value.as_bytes()));
-        let request = headers.get(REQUEST_ID).filter(|value| acceptable(value.as_bytes()));
-        Self { trace: parent.unwrap_or_else(fresh), request: request.cloned() }
+    pub(super) fn from_headers(headers: &HeaderMap) -> Self {
+        let parent = headers.get(TRACEPARENT).and_then(|value| parse_traceparent(value.as_bytes()));
+        let request = headers.get(REQUEST_ID).filter(|value| is_acceptable(value.as_bytes()));
+        Self { trace: parent.unwrap_or_else(new_trace_id), request: request.cloned() }
     }
 
     /// The trace id: 32 hexadecimal digits.
@@ -42,11 +42,11 @@ impl Trace {
 
     /// The request id: the caller's, or the trace id.
     pub fn request_id(&self) -> &str {
-        self.given().unwrap_or_else(|| self.trace_id())
+        self.given_request_id().unwrap_or_else(|| self.trace_id())
     }
 
     /// The request id the caller gave.
-    pub(super) fn given(&self) -> Option<&str> {
+    pub(super) fn given_request_id(&self) -> Option<&str> {
         self.request.as_ref().and_then(|value| value.to_str().ok())
     }
 
@@ -58,7 +58,7 @@ impl Trace {
 
 /// The trace id of `00-<trace>-<span>-<flags>`; none when it is not one. Later versions may say
 /// more after it.
-fn parent(text: &[u8]) -> Option<[u8; 32]> {
+fn parse_traceparent(text: &[u8]) -> Option<[u8; 32]> {
     let hex = |bytes: &[u8]| bytes.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     let (version, rest) = text.split_at_checked(2)?;
     let rest = rest.strip_prefix(b"-")?;
@@ -74,14 +74,14 @@ fn parent(text: &[u8]) -> Option<[u8; 32]> {
 }
 
 /// Whether an id a caller made up may stand in our log.
-fn acceptable(id: &[u8]) -> bool {
+fn is_acceptable(id: &[u8]) -> bool {
     const MAX_LENGTH: usize = 64;
     let plain = |b: &u8| b.is_ascii_alphanumeric() || b"-_.:".contains(b);
     !id.is_empty() && id.len() <= MAX_LENGTH && id.iter().all(plain)
 }
 
 /// A new trace id. It has to be unique, not secret, so one true random number a thread is enough.
-fn fresh() -> [u8; 32] {
+fn new_trace_id() -> [u8; 32] {
     thread_local!(static STATE: Cell<u64> = Cell::new(SysRng.try_next_u64().unwrap_or_default()));
     // SplitMix64.
     let next = || {
@@ -106,7 +106,7 @@ impl FromRequest for Trace {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let known = request.extensions().get::<Self>().cloned();
-        ready(Ok(known.unwrap_or_else(|| Self::of(request.headers()))))
+        ready(Ok(known.unwrap_or_else(|| Self::from_headers(request.headers()))))
     }
 }
 
@@ -119,7 +119,7 @@ mod tests {
     fn trace(name: HeaderName, value: &str) -> Trace {
         let mut headers = HeaderMap::new();
         headers.insert(name, HeaderValue::from_str(value).unwrap());
-        Trace::of(&headers)
+        Trace::from_headers(&headers)
     }
 
     #[test]
@@ -159,10 +159,10 @@ mod tests {
 
     #[test]
     fn new_ids_are_ids_and_differ() {
-        let ids: std::collections::BTreeSet<_> = (0..1000).map(|_| fresh()).collect();
+        let ids: std::collections::BTreeSet<_> = (0..1000).map(|_| new_trace_id()).collect();
         assert_eq!(ids.len(), 1000);
         let whole =
             |id: &[u8; 32]| format!("00-{}-b7ad6b7169203331-01", std::str::from_utf8(id).unwrap());
-        assert!(ids.iter().all(|id| parent(whole(id).as_bytes()) == Some(*id)));
+        assert!(ids.iter().all(|id| parse_traceparent(whole(id).as_bytes()) == Some(*id)));
     }
 }

@@ -5,13 +5,13 @@ use jsonwebtoken::EncodingKey;
 use serde_json::json;
 
 use super::*;
-use crate::app::random::halves;
+use crate::app::random::derive_key_pair;
 
 fn at(second: i64) -> Instant {
     chrono::DateTime::from_timestamp(second, 0).unwrap()
 }
 
-fn claims() -> Claims {
+fn sample_claims() -> Claims {
     Claims {
         sub: PersonId(Uuid::from_u128(1)),
         tid: TenantId(Uuid::from_u128(2)),
@@ -22,15 +22,15 @@ fn claims() -> Claims {
     }
 }
 
-fn key(id: u128, seed: u8, from: i64, until: Option<i64>) -> SigningKey {
+fn new_key(id: u128, seed: u8, from: i64, until: Option<i64>) -> SigningKey {
     SigningKey::new(Uuid::from_u128(id), &[seed; 32], at(from), until.map(at))
 }
 
-fn keys() -> Keys {
-    Keys::new(Ring::new(vec![key(1, 7, 0, None)]), ISSUER)
+fn new_keys() -> Keys {
+    Keys::new(SigningKeys::new(vec![new_key(1, 7, 0, None)]), ISSUER)
 }
 
-fn signed(header: &serde_json::Value, wire: &serde_json::Value, seed: u8) -> String {
+fn sign_token(header: &serde_json::Value, wire: &serde_json::Value, seed: u8) -> String {
     use ed25519_dalek::Signer;
     let part = |value: &serde_json::Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
     let message = format!("{}.{}", part(header), part(wire));
@@ -40,35 +40,36 @@ fn signed(header: &serde_json::Value, wire: &serde_json::Value, seed: u8) -> Str
 
 #[test]
 fn a_token_says_what_was_signed_until_it_is_over() {
-    let keys = keys();
-    let token = keys.issue(&claims()).unwrap();
+    let keys = new_keys();
+    let token = keys.issue_token(&sample_claims()).unwrap();
     // The second time it is remembered.
     for _ in 0..2 {
-        assert_eq!(keys.verify(&token, at(1_899)), Ok(claims()));
-        assert_eq!(keys.verify(&token, at(1_900)), Err(Fault::Expired));
+        assert_eq!(keys.verify_token(&token, at(1_899)), Ok(sample_claims()));
+        assert_eq!(keys.verify_token(&token, at(1_900)), Err(Fault::Expired));
     }
-    let scoped = Claims { scope: Scopes::parse("read"), ..claims() };
-    assert_eq!(keys.verify(&keys.issue(&scoped).unwrap(), at(1_000)), Ok(scoped));
+    let scoped = Claims { scope: Scopes::parse("read"), ..sample_claims() };
+    assert_eq!(keys.verify_token(&keys.issue_token(&scoped).unwrap(), at(1_000)), Ok(scoped));
 }
 
 #[test]
 fn forged_tokens_are_refused_with_the_reason() {
-    let keys = keys();
-    let token = keys.issue(&claims()).unwrap();
+    let keys = new_keys();
+    let token = keys.issue_token(&sample_claims()).unwrap();
     let (head, rest) = token.split_once('.').unwrap();
     let (body, signature) = rest.split_once('.').unwrap();
     let part = |value: serde_json::Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
     let kid = Uuid::from_u128(1).to_string();
     let header = json!({ "alg": "EdDSA", "typ": "JWT", "kid": kid });
     let wire = |change: fn(&mut serde_json::Value)| {
-        let mut wire = serde_json::to_value(Wire { iss: ISSUER, aud: AUDIENCE, claims: claims() });
+        let mut wire =
+            serde_json::to_value(Wire { iss: ISSUER, aud: AUDIENCE, claims: sample_claims() });
         change(wire.as_mut().unwrap());
         wire.unwrap()
     };
     let good = wire(|_| ());
-    assert_eq!(keys.verify(&signed(&header, &good, 7), at(1_000)), Ok(claims()));
+    assert_eq!(keys.verify_token(&sign_token(&header, &good, 7), at(1_000)), Ok(sample_claims()));
     // The public key is no secret: a server that took it for one would believe this.
-    let public = halves(&[7; 32]).2;
+    let public = derive_key_pair(&[7; 32]).2;
     let mut symmetric = Header::new(Algorithm::HS256);
     symmetric.kid = Some(kid.clone());
     let hs256 = encode(&symmetric, &good, &EncodingKey::from_secret(&public).unwrap()).unwrap();
@@ -86,16 +87,16 @@ fn forged_tokens_are_refused_with_the_reason() {
         (format!("{head}.{body}"), Fault::Malformed),
         (format!("{token}x"), Fault::Malformed),
         ("x".repeat(10_000), Fault::TooLong),
-        (signed(&header, &good, 8), Fault::Signature),
-        (signed(&other, &good, 7), Fault::Key),
-        (signed(&nameless, &good, 7), Fault::Key),
-        (signed(&header, &wire(|w| w["aud"] = json!("another-api")), 7), Fault::Audience),
-        (signed(&header, &wire(|w| w["iss"] = json!("somebody")), 7), Fault::Issuer),
-        (signed(&header, &wire(|w| drop(w["aud"].take())), 7), Fault::Malformed),
-        (signed(&header, &wire(|w| w["exp"] = json!("never")), 7), Fault::Malformed),
-        (signed(&header, &wire(|w| w["scope"] = json!("everything")), 7), Fault::Malformed),
+        (sign_token(&header, &good, 8), Fault::Signature),
+        (sign_token(&other, &good, 7), Fault::Key),
+        (sign_token(&nameless, &good, 7), Fault::Key),
+        (sign_token(&header, &wire(|w| w["aud"] = json!("another-api")), 7), Fault::Audience),
+        (sign_token(&header, &wire(|w| w["iss"] = json!("somebody")), 7), Fault::Issuer),
+        (sign_token(&header, &wire(|w| drop(w["aud"].take())), 7), Fault::Malformed),
+        (sign_token(&header, &wire(|w| w["exp"] = json!("never")), 7), Fault::Malformed),
+        (sign_token(&header, &wire(|w| w["scope"] = json!("everything")), 7), Fault::Malformed),
     ] {
-        let refused = keys.verify(&forged, at(1_000));
+        let refused = keys.verify_token(&forged, at(1_000));
         assert!(refused.is_err(), "{forged}");
         assert_eq!(refused, Err(fault), "{forged}");
     }
@@ -103,17 +104,19 @@ fn forged_tokens_are_refused_with_the_reason() {
 
 #[test]
 fn a_rotation_logs_nobody_out() {
-    let ring = Ring::new(vec![key(1, 7, 0, Some(5_000)), key(2, 8, 1_500, None)]);
+    let ring = SigningKeys::new(vec![new_key(1, 7, 0, Some(5_000)), new_key(2, 8, 1_500, None)]);
     let keys = Keys::new(ring, ISSUER);
     let kid = |token: &str| decode_header(token).unwrap().kid.unwrap();
-    let old = keys.issue(&claims()).unwrap();
-    let new = keys.issue(&Claims { iat: 1_500, exp: 9_000, ..claims() }).unwrap();
+    let old = keys.issue_token(&sample_claims()).unwrap();
+    let new = keys.issue_token(&Claims { iat: 1_500, exp: 9_000, ..sample_claims() }).unwrap();
     assert_eq!(kid(&old), Uuid::from_u128(1).to_string());
     assert_eq!(kid(&new), Uuid::from_u128(2).to_string());
-    assert!(keys.verify(&old, at(1_600)).is_ok() && keys.verify(&new, at(1_600)).is_ok());
+    assert!(
+        keys.verify_token(&old, at(1_600)).is_ok() && keys.verify_token(&new, at(1_600)).is_ok()
+    );
     // A key that went takes what it signed with it, remembered or not.
-    let long = keys.issue(&Claims { exp: 9_000, ..claims() }).unwrap();
-    assert!(keys.verify(&long, at(4_999)).is_ok());
-    assert_eq!(keys.verify(&long, at(5_000)), Err(Fault::Key));
-    assert!(keys.verify(&new, at(5_000)).is_ok());
+    let long = keys.issue_token(&Claims { exp: 9_000, ..sample_claims() }).unwrap();
+    assert!(keys.verify_token(&long, at(4_999)).is_ok());
+    assert_eq!(keys.verify_token(&long, at(5_000)), Err(Fault::Key));
+    assert!(keys.verify_token(&new, at(5_000)).is_ok());
 }

@@ -17,7 +17,7 @@ use sm3::Sm3;
 use sm4::Sm4;
 use zeroize::Zeroizing;
 
-use crate::app::random::random;
+use crate::app::random::random_bytes;
 
 type Sm4Gcm = AesGcm<Sm4, U12>;
 
@@ -60,13 +60,13 @@ impl Suite {
         });
         let fed: Zeroizing<Vec<u8>> = Zeroizing::new(fed.flatten().collect());
         Zeroizing::new(match self {
-            Self::Aes => keyed::<Hmac<Sha256>>(key, &fed),
-            Self::Sm4 => keyed::<Hmac<Sm3>>(key, &fed),
+            Self::Aes => compute_mac::<Hmac<Sha256>>(key, &fed),
+            Self::Sm4 => compute_mac::<Hmac<Sm3>>(key, &fed),
         })
     }
 }
 
-fn keyed<M: Mac + KeyInit>(key: &Secret, text: &[u8]) -> [u8; 32] {
+fn compute_mac<M: Mac + KeyInit>(key: &Secret, text: &[u8]) -> [u8; 32] {
     // HMAC takes keys of every length.
     let Ok(mut mac) = <M as KeyInit>::new_from_slice(&key.0[..]) else { return [0; 32] };
     mac.update(text);
@@ -93,7 +93,7 @@ pub struct Secret(pub(super) Zeroizing<[u8; 32]>);
 impl Secret {
     /// A new one.
     pub fn generate() -> Result<Self, StoreError> {
-        let bytes = random::<32>()
+        let bytes = random_bytes::<32>()
             .map_err(|error| StoreError::Unavailable(format!("no randomness: {error}")))?;
         Ok(Self(Zeroizing::new(bytes)))
     }
@@ -106,7 +106,7 @@ impl Secret {
     /// The first eight bytes of a digest over the key, by which what it sealed names it.
     pub fn id(&self) -> KeyId {
         let named = Zeroizing::new([b"gridwhistle key id".as_slice(), &self.0[..]].concat());
-        let hash = Hash::of(&named);
+        let hash = Hash::digest(&named);
         KeyId(hash.0.first_chunk::<8>().copied().unwrap_or_default())
     }
 }
@@ -121,13 +121,13 @@ const EDITION: u8 = 1;
 /// Edition, cipher, key id, nonce.
 const HEAD: usize = 1 + 1 + 8 + 12;
 
-fn wrong(why: &str) -> StoreError {
+fn inconsistent_value(why: &str) -> StoreError {
     StoreError::Inconsistent(format!("a sealed value: {why}"))
 }
 
 /// Seals a text for a place.
 pub fn seal(suite: Suite, key: &Secret, place: &[u8], text: &[u8]) -> Result<Vec<u8>, StoreError> {
-    let nonce = random::<12>()
+    let nonce = random_bytes::<12>()
         .map_err(|error| StoreError::Unavailable(format!("no randomness: {error}")))?;
     let mut sealed = Vec::with_capacity(HEAD + text.len() + 16);
     sealed.extend([EDITION, suite.byte()]);
@@ -145,18 +145,19 @@ pub fn seal(suite: Suite, key: &Secret, place: &[u8], text: &[u8]) -> Result<Vec
             Sm4Gcm::new_from_slice(&subkey).map(|c| c.encrypt((&nonce).into(), payload))
         }
     };
-    let body = body.map_err(|_length| wrong("the key's length"))?;
-    sealed.extend(body.map_err(|_refused| wrong("it could not be made"))?);
+    let body = body.map_err(|_length| inconsistent_value("the key's length"))?;
+    sealed.extend(body.map_err(|_refused| inconsistent_value("it could not be made"))?);
     Ok(sealed)
 }
 
 /// Opens what [`seal`] made for this place with this key.
 pub fn open(key: &Secret, place: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
-    let (suite, id) = named(sealed).ok_or_else(|| wrong("it is not one"))?;
+    let (suite, id) = parse_header(sealed).ok_or_else(|| inconsistent_value("it is not one"))?;
     if id != key.id() {
-        return Err(wrong("another key"));
+        return Err(inconsistent_value("another key"));
     }
-    let (head, body) = sealed.split_at_checked(HEAD).ok_or_else(|| wrong("it is too short"))?;
+    let (head, body) =
+        sealed.split_at_checked(HEAD).ok_or_else(|| inconsistent_value("it is too short"))?;
     let nonce = head.last_chunk::<12>().copied().unwrap_or_default();
     let bound = [place, head].concat();
     let payload = Payload { msg: body, aad: &bound };
@@ -170,12 +171,12 @@ pub fn open(key: &Secret, place: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u
             Sm4Gcm::new_from_slice(&subkey).map(|c| c.decrypt((&nonce).into(), payload))
         }
     };
-    let text = text.map_err(|_length| wrong("the key's length"))?;
-    text.map(Zeroizing::new).map_err(|_forged| wrong("it was altered or moved"))
+    let text = text.map_err(|_length| inconsistent_value("the key's length"))?;
+    text.map(Zeroizing::new).map_err(|_forged| inconsistent_value("it was altered or moved"))
 }
 
 /// The cipher and the key a sealed text names.
-pub fn named(sealed: &[u8]) -> Option<(Suite, KeyId)> {
+pub fn parse_header(sealed: &[u8]) -> Option<(Suite, KeyId)> {
     let (edition, suite) = (sealed.first()?, sealed.get(1)?);
     let id = sealed.get(2..10)?.first_chunk::<8>()?;
     (*edition == EDITION).then(|| Some((Suite::from_byte(*suite)?, KeyId(*id))))?
@@ -193,7 +194,7 @@ mod tests {
     fn what_is_sealed_opens_with_its_key_in_its_place() {
         for suite in [Suite::Aes, Suite::Sm4] {
             let sealed = seal(suite, &key(1), b"here", "张三".as_bytes()).unwrap();
-            assert_eq!(named(&sealed), Some((suite, key(1).id())));
+            assert_eq!(parse_header(&sealed), Some((suite, key(1).id())));
             assert_eq!(&open(&key(1), b"here", &sealed).unwrap()[..], "张三".as_bytes());
             assert!(open(&key(2), b"here", &sealed).is_err());
             assert!(open(&key(1), b"there", &sealed).is_err());
@@ -248,8 +249,8 @@ mod tests {
     fn hmac_sm3_is_the_standard_one() {
         // Checked with `openssl mac -digest SM3 -macopt hexkey:0b…0b -in - HMAC` over "Hi There".
         let key = Secret::from_slice(&[0x0b; 32]).unwrap();
-        let code = keyed::<Hmac<Sm3>>(&key, b"Hi There");
-        assert_eq!(Hash(code).hex(), HI_THERE);
+        let code = compute_mac::<Hmac<Sm3>>(&key, b"Hi There");
+        assert_eq!(Hash(code).to_hex(), HI_THERE);
     }
 
     const HI_THERE: &str = "c0ba18c68b90c88bc07de794bfc7d2c8d19ec31ed8773bc2b390c9604e0be11e";

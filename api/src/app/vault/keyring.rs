@@ -40,7 +40,7 @@ impl Keyring {
         for (index, line) in lines {
             // The line itself is a secret.
             let wrong = || format!("line {} is not 32 bytes in base64 or hexadecimal", index + 1);
-            keys.push(secret(line).ok_or_else(wrong)?);
+            keys.push(parse_secret(line).ok_or_else(wrong)?);
             if keys.len() > MOST {
                 return Err(format!("there are more than {MOST} keys"));
             }
@@ -56,7 +56,7 @@ impl Keyring {
     }
 
     /// The content of a key file: a heading, then one key a line in Base64, the current one first.
-    fn text(&self) -> Zeroizing<String> {
+    fn to_text(&self) -> Zeroizing<String> {
         let mut text = Zeroizing::new(String::from(
             "# GridWhistle: the first key is for what is new, the others open what is old. Keep a copy apart from\n\
              # the database and its backups: without it nobody can read people's data.\n",
@@ -69,7 +69,7 @@ impl Keyring {
     }
 }
 
-fn secret(line: &str) -> Option<Secret> {
+fn parse_secret(line: &str) -> Option<Secret> {
     if line.len() == 64 && line.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         let mut bytes = Zeroizing::new([0_u8; 32]);
         for (index, byte) in bytes.iter_mut().enumerate() {
@@ -97,44 +97,49 @@ impl Source {
     /// What the settings say. Where they say nothing, an embedded database has its key file
     /// beside it; a server that others can reach must be told, as a key beside its program would
     /// be a different one on every replica.
-    pub fn of(settings: &Settings) -> Result<Self, StoreError> {
+    pub fn from_settings(settings: &Settings) -> Result<Self, StoreError> {
         let Settings { vault_key, vault_key_file, vault_key_command, .. } = settings;
         match (vault_key, vault_key_file, vault_key_command) {
             (Some(keys), None, None) => Ok(Self::Given(keys.clone())),
             (None, Some(path), None) => Ok(Self::File(path.clone())),
             (None, None, Some(command)) => Ok(Self::Command(command.clone())),
-            (None, None, None) => beside(&settings.database).map(Self::Beside).ok_or_else(|| {
-                unusable(
-                    "people's data is encrypted, and on PostgreSQL the key must be given: make \
+            (None, None, None) => {
+                embedded_key_path(&settings.database).map(Self::Beside).ok_or_else(|| {
+                    unusable_key(
+                        "people's data is encrypted, and on PostgreSQL the key must be given: make \
                      one with `openssl rand -base64 32`, keep a copy, and set one of \
                      GRIDWHISTLE_VAULT_KEY, GRIDWHISTLE_VAULT_KEY_FILE and \
                      GRIDWHISTLE_VAULT_KEY_COMMAND to the same on every replica",
-                )
-            }),
-            _ => Err(unusable("give only one of vault_key, vault_key_file and vault_key_command")),
+                    )
+                })
+            }
+            _ => Err(unusable_key(
+                "give only one of vault_key, vault_key_file and vault_key_command",
+            )),
         }
     }
 
     /// Reads the keys; `fresh` says that nothing is encrypted yet, so that a file may be made.
     pub fn read(&self, fresh: bool) -> Result<Keyring, StoreError> {
         let parse = |text: &str, from: &str| {
-            Keyring::parse(text).map_err(|why| unusable(&format!("the vault key in {from}: {why}")))
+            Keyring::parse(text)
+                .map_err(|why| unusable_key(&format!("the vault key in {from}: {why}")))
         };
         match self {
             Self::Given(keys) => parse(keys.expose(), "GRIDWHISTLE_VAULT_KEY"),
-            Self::File(path) => parse(&file(path)?, &path.display().to_string()),
-            Self::Command(line) => parse(&printed(line)?, "what the command printed"),
+            Self::File(path) => parse(&read_key_file(path)?, &path.display().to_string()),
+            Self::Command(line) => parse(&run_key_command(line)?, "what the command printed"),
             Self::Beside(path) => {
                 if fresh && !path.exists() {
-                    make(path)?;
+                    create_key_file(path)?;
                 }
-                parse(&file(path)?, &path.display().to_string())
+                parse(&read_key_file(path)?, &path.display().to_string())
             }
         }
     }
 
     /// Whether it may say something else later, in the same process.
-    pub const fn changes(&self) -> bool {
+    pub const fn may_change(&self) -> bool {
         match self {
             Self::Given(_) => false,
             Self::File(_) | Self::Command(_) | Self::Beside(_) => true,
@@ -151,44 +156,46 @@ impl Source {
 }
 
 /// The key file of an embedded database.
-fn beside(database: &DatabaseUrl) -> Option<PathBuf> {
+fn embedded_key_path(database: &DatabaseUrl) -> Option<PathBuf> {
     let path = database.expose().strip_prefix("sqlite://")?;
     Some(PathBuf::from(format!("{path}.key")))
 }
 
-fn unusable(why: &str) -> StoreError {
+fn unusable_key(why: &str) -> StoreError {
     StoreError::Unusable(why.to_owned())
 }
 
-fn failed(path: &Path, what: &str, error: &io::Error) -> StoreError {
-    unusable(&format!("the vault key file {} {what}: {error}", path.display()))
+fn file_error(path: &Path, what: &str, error: &io::Error) -> StoreError {
+    unusable_key(&format!("the vault key file {} {what}: {error}", path.display()))
 }
 
 /// Reads a key file that no other user may read.
-fn file(path: &Path) -> Result<Zeroizing<String>, StoreError> {
+fn read_key_file(path: &Path) -> Result<Zeroizing<String>, StoreError> {
     const LONGEST: u64 = 16 * 1024;
     let opened = fs::File::open(path).map_err(|error| {
-        failed(path, "cannot be read; people's data cannot be opened without it", &error)
+        file_error(path, "cannot be read; people's data cannot be opened without it", &error)
     })?;
-    private(path, &opened)?;
+    check_private(path, &opened)?;
     let mut text = Zeroizing::new(String::new());
     let mut bounded = opened.take(LONGEST);
-    bounded.read_to_string(&mut text).map_err(|error| failed(path, "cannot be read", &error))?;
+    bounded
+        .read_to_string(&mut text)
+        .map_err(|error| file_error(path, "cannot be read", &error))?;
     Ok(text)
 }
 
 /// Refuses a file that others can read. Where the owner is another (a secret mounted into a
 /// container), the group may.
 #[cfg(unix)]
-fn private(path: &Path, opened: &fs::File) -> Result<(), StoreError> {
+fn check_private(path: &Path, opened: &fs::File) -> Result<(), StoreError> {
     use std::os::unix::fs::PermissionsExt;
-    let metadata = opened.metadata().map_err(|error| failed(path, "cannot be read", &error))?;
+    let metadata = opened.metadata().map_err(|error| file_error(path, "cannot be read", &error))?;
     let mode = metadata.permissions().mode();
     let others = mode & 0o007;
     if others == 0 {
         return Ok(());
     }
-    Err(unusable(&format!(
+    Err(unusable_key(&format!(
         "the vault key file {} can be read by everybody (mode {:03o}); run `chmod 600` on it",
         path.display(),
         mode & 0o777
@@ -196,12 +203,12 @@ fn private(path: &Path, opened: &fs::File) -> Result<(), StoreError> {
 }
 
 #[cfg(not(unix))]
-fn private(_: &Path, _: &fs::File) -> Result<(), StoreError> {
+fn check_private(_: &Path, _: &fs::File) -> Result<(), StoreError> {
     Ok(())
 }
 
 /// A file with this text that only its owner may read, at another name first.
-fn written(path: &Path, text: &str) -> Result<PathBuf, StoreError> {
+fn write_new_file(path: &Path, text: &str) -> Result<PathBuf, StoreError> {
     let beside = path.with_extension(format!("{}.new", std::process::id()));
     let mut options = fs::OpenOptions::new();
     options.write(true).create(true).truncate(true);
@@ -212,47 +219,47 @@ fn written(path: &Path, text: &str) -> Result<PathBuf, StoreError> {
         file.write_all(text.as_bytes())?;
         file.sync_all()
     };
-    write().map_err(|error| failed(path, "cannot be written", &error))?;
+    write().map_err(|error| file_error(path, "cannot be written", &error))?;
     Ok(beside)
 }
 
 /// Makes a key file, unless another process just did.
-fn make(path: &Path) -> Result<(), StoreError> {
+fn create_key_file(path: &Path) -> Result<(), StoreError> {
     let ring = Keyring { current: Secret::generate()?, older: Vec::new() };
-    let new = written(path, &ring.text())?;
+    let new = write_new_file(path, &ring.to_text())?;
     let linked = fs::hard_link(&new, path);
     // Whether it worked or not, the other name is not needed.
     let _ = fs::remove_file(&new);
     match linked {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(failed(path, "cannot be written", &error)),
+        Err(error) => Err(file_error(path, "cannot be written", &error)),
     }
 }
 
 /// Puts a new key in front of those in a file.
-pub fn prepend(path: &Path) -> Result<Keyring, StoreError> {
-    let wrong = |why: String| unusable(&format!("the vault key in {}: {why}", path.display()));
-    let old = Keyring::parse(&file(path)?).map_err(wrong)?;
+pub fn prepend_key(path: &Path) -> Result<Keyring, StoreError> {
+    let wrong = |why: String| unusable_key(&format!("the vault key in {}: {why}", path.display()));
+    let old = Keyring::parse(&read_key_file(path)?).map_err(wrong)?;
     let mut older = vec![old.current];
     older.extend(old.older);
     if older.len() >= MOST {
-        return Err(unusable(&format!(
+        return Err(unusable_key(&format!(
             "{} holds {MOST} keys; remove those that `gridwhistle vault status` calls unused",
             path.display()
         )));
     }
     let ring = Keyring { current: Secret::generate()?, older };
-    let new = written(path, &ring.text())?;
-    fs::rename(&new, path).map_err(|error| failed(path, "cannot be written", &error))?;
+    let new = write_new_file(path, &ring.to_text())?;
+    fs::rename(&new, path).map_err(|error| file_error(path, "cannot be written", &error))?;
     Ok(ring)
 }
 
 /// What a program prints: at most 16 KiB, within 10 seconds. It is not run by a shell.
-fn printed(line: &str) -> Result<Zeroizing<String>, StoreError> {
+fn run_key_command(line: &str) -> Result<Zeroizing<String>, StoreError> {
     const PATIENCE: Duration = Duration::from_secs(10);
     const LONGEST: u64 = 16 * 1024;
-    let wrong = |why: &str| unusable(&format!("the vault key command {why}"));
+    let wrong = |why: &str| unusable_key(&format!("the vault key command {why}"));
     let mut words = line.split_whitespace();
     let program = words.next().ok_or_else(|| wrong("is empty"))?;
     let mut child = Command::new(program)
@@ -309,7 +316,7 @@ mod tests {
         let second = Secret::from_slice(&[2; 32]).unwrap().id();
         assert!(ring.get(second).is_some());
         assert!(ring.get(Secret::from_slice(&[3; 32]).unwrap().id()).is_none());
-        let again = Keyring::parse(&ring.text()).unwrap();
+        let again = Keyring::parse(&ring.to_text()).unwrap();
         assert_eq!(again.current.id(), ring.current.id());
         for bad in ["", "# nothing", "short", &line(1)[1..]] {
             let why = Keyring::parse(bad).unwrap_err();
@@ -327,7 +334,7 @@ mod tests {
         let made = source.read(true).unwrap();
         assert_eq!(source.read(true).unwrap().current.id(), made.current.id());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
-        let rotated = prepend(&path).unwrap();
+        let rotated = prepend_key(&path).unwrap();
         assert_ne!(rotated.current.id(), made.current.id());
         assert!(source.read(false).unwrap().get(made.current.id()).is_some());
         #[cfg(unix)]

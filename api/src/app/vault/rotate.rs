@@ -6,7 +6,7 @@ use domain::{
     Instant,
     core::id::TenantId,
     people::{
-        audit::{Act, Note, Verdict},
+        audit::{AuditAction, Note, Verdict},
         personal::{DataSubject, Field},
     },
 };
@@ -33,7 +33,7 @@ pub type Masters = Vec<(String, i64)>;
 
 impl Vault {
     /// Puts a new master key in front, where the keys come from a file.
-    pub fn prepend(&self) -> Result<()> {
+    pub fn prepend_master_key(&self) -> Result<()> {
         let path = self.source.path().ok_or_else(|| {
             StoreError::Unusable(
                 "the keys do not come from a file: put the new one in front where they come \
@@ -41,19 +41,19 @@ impl Vault {
                     .to_owned(),
             )
         })?;
-        let ring = keyring::prepend(path)?;
+        let ring = keyring::prepend_key(path)?;
         *self.ring.write().unwrap_or_else(std::sync::PoisonError::into_inner) =
             std::sync::Arc::new(ring);
         Ok(())
     }
 
     /// The name of the master key for what is new.
-    pub fn current(&self) -> String {
+    pub fn current_key_id(&self) -> String {
         self.ring().current.id().to_string()
     }
 
     /// The names of all master keys, the current one first.
-    pub fn given(&self) -> Vec<String> {
+    pub fn master_key_ids(&self) -> Vec<String> {
         let ring = self.ring();
         std::iter::once(&ring.current).chain(&ring.older).map(|key| key.id().to_string()).collect()
     }
@@ -61,43 +61,48 @@ impl Vault {
     /// Brings every key of a tenant under the current master key, and every value under the
     /// cipher that is set. Interrupted, it goes on where it is run again; the tenant's own key
     /// comes last, so that it tells that all the others are done.
-    pub async fn rewrap(&self, store: &Store, tenant: TenantId, at: Instant) -> Result<Rewrapped> {
+    pub async fn rewrap_tenant(
+        &self,
+        store: &Store,
+        tenant: TenantId,
+        at: Instant,
+    ) -> Result<Rewrapped> {
         const PAGE: i64 = 200;
         let renewed = self.renew_look_up(store, tenant, at).await?;
         let (new, all) = if let Some((secret, _)) = &renewed {
             (LookUp { secret: secret.clone(), suite: self.suite }, true)
         } else {
-            let old = self.look_up(store, tenant, at).await?;
+            let old = self.ensure_look_up(store, tenant, at).await?;
             // Values are found by the tenant's own cipher: when that changes, all are sealed anew.
             (LookUp { secret: old.secret.clone(), suite: self.suite }, old.suite != self.suite)
         };
         let (mut done, mut after) = (Rewrapped::default(), None);
         loop {
             let from = after;
-            let keys = store.read(move |db| vault::keys_after(db, tenant, from, PAGE)).await?;
+            let keys = store.read(move |db| vault::list_keys(db, tenant, from, PAGE)).await?;
             let Some((last, _)) = keys.last() else { break };
             after = Some(*last);
             for key in keys.into_iter().filter(|(_, key)| key.wrapped.is_some()) {
-                let one = self.rewrap_one(store, tenant, key, (&new, all), at).await?;
+                let one = self.rewrap_subject(store, tenant, key, (&new, all), at).await?;
                 done.keys += one.keys;
                 done.values += one.values;
             }
         }
-        self.rewrap_own(store).await?;
+        self.rewrap_own_key(store).await?;
         if let Some((_, key)) = renewed {
-            store.run(move |db| vault::replace_look_up(db, tenant, &key)).await?;
+            store.run(move |db| vault::replace_lookup_key(db, tenant, &key)).await?;
             done.keys += 1;
         }
-        let own = store.read(move |db| vault::key_of(db, tenant, KeyOwner::LookUp)).await?;
+        let own = store.read(move |db| vault::load_key(db, tenant, KeyOwner::LookUp)).await?;
         if let Some(own) = own
-            && let Some(own) = self.under_current(tenant, &own)?
+            && let Some(own) = self.rewrap_key(tenant, &own)?
         {
             store.run(move |db| vault::rewrap(db, tenant, &own)).await?;
             done.keys += 1;
         }
         self.look_ups.write().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&tenant);
         if done != Rewrapped::default() {
-            let note = note(self, done, at);
+            let note = new_rotation_note(self, done, at);
             store.run(move |db| audit::append(db, tenant, note)).await?;
         }
         Ok(done)
@@ -110,7 +115,7 @@ impl Vault {
         tenant: TenantId,
         at: Instant,
     ) -> Result<Option<(cipher::Secret, DataKey)>> {
-        let kept = store.read(move |db| vault::key_of(db, tenant, KeyOwner::LookUp)).await?;
+        let kept = store.read(move |db| vault::load_key(db, tenant, KeyOwner::LookUp)).await?;
         if kept.is_none_or(|key| key.wrapped.is_some() && key.destroyed_at.is_none()) {
             return Ok(None);
         }
@@ -118,30 +123,30 @@ impl Vault {
     }
 
     /// Brings the installation's own key under the current master key; whether it was not.
-    pub async fn rewrap_own(&self, store: &Store) -> Result<bool> {
-        let kept = store.read(|db| key::all(db, Purpose::Seal)).await?;
+    pub async fn rewrap_own_key(&self, store: &Store) -> Result<bool> {
+        let kept = store.read(|db| key::load_all(db, Purpose::Seal)).await?;
         let now = Some((self.suite, self.ring().current.id()));
         let mut moved = false;
-        for one in kept.into_iter().filter(|one| cipher::named(&one.secret) != now) {
-            let wrapped = self.wrap_own(&self.unwrap_own(&one.secret)?)?;
-            store.run(move |db| key::put(db, one.id, &wrapped)).await?;
+        for one in kept.into_iter().filter(|one| cipher::parse_header(&one.secret) != now) {
+            let wrapped = self.wrap_own_key(&self.unwrap_own_key(&one.secret)?)?;
+            store.run(move |db| key::replace_secret(db, one.id, &wrapped)).await?;
             moved = true;
         }
         Ok(moved)
     }
 
     /// A key wrapped anew; none when it is as it should be.
-    fn under_current(&self, tenant: TenantId, key: &DataKey) -> Result<Option<DataKey>> {
-        let named = key.wrapped.as_deref().and_then(cipher::named);
+    fn rewrap_key(&self, tenant: TenantId, key: &DataKey) -> Result<Option<DataKey>> {
+        let named = key.wrapped.as_deref().and_then(cipher::parse_header);
         if named == Some((self.suite, self.ring().current.id())) {
             return Ok(None);
         }
-        let secret = self.unwrap(tenant, key)?;
-        let (key_id, wrapped) = self.wrap(tenant, key.owner, &secret)?;
+        let secret = self.unwrap_key(tenant, key)?;
+        let (key_id, wrapped) = self.wrap_key(tenant, key.owner, &secret)?;
         Ok(Some(DataKey { key_id, wrapped, ..key.clone() }))
     }
 
-    async fn rewrap_one(
+    async fn rewrap_subject(
         &self,
         store: &Store,
         tenant: TenantId,
@@ -149,18 +154,20 @@ impl Vault {
         (look_up, all): (&LookUp, bool),
         at: Instant,
     ) -> Result<Rewrapped> {
-        let of =
-            move |db: &mut Db| vault::sealed(db, tenant, (subject.kind, &[subject.id]), Field::ALL);
+        let of = move |db: &mut Db| {
+            vault::load_sealed(db, tenant, (subject.kind, &[subject.id]), Field::ALL)
+        };
         let found = store.read(of).await?;
         let fields = found.into_values().next().map(|(_, fields)| fields).unwrap_or_default();
         let stale: Vec<SealedField> = fields
             .into_iter()
             .filter(|one| {
-                all || cipher::named(&one.sealed).is_none_or(|(suite, _)| suite != self.suite)
+                all || cipher::parse_header(&one.sealed)
+                    .is_none_or(|(suite, _)| suite != self.suite)
             })
             .collect();
-        let fresh = self.anew(tenant, (subject, &key), &stale, look_up)?;
-        let moved = self.under_current(tenant, &key)?;
+        let fresh = self.reseal_fields(tenant, (subject, &key), &stale, look_up)?;
+        let moved = self.rewrap_key(tenant, &key)?;
         let done = Rewrapped {
             keys: u64::from(moved.is_some()),
             values: u64::try_from(fresh.len()).unwrap_or(u64::MAX),
@@ -179,7 +186,7 @@ impl Vault {
                     })
                 };
                 let fresh: Vec<SealedField> = fresh.into_iter().filter(|one| same(one)).collect();
-                vault::put(db, tenant, &fresh, at)?;
+                vault::put_fields(db, tenant, &fresh, at)?;
                 moved.map_or(Ok(()), |key| vault::rewrap(db, tenant, &key))
             })
             .await?;
@@ -187,7 +194,7 @@ impl Vault {
     }
 
     /// Values sealed anew by the cipher that is set.
-    fn anew(
+    fn reseal_fields(
         &self,
         tenant: TenantId,
         (subject, key): (DataSubject, &DataKey),
@@ -197,25 +204,25 @@ impl Vault {
         if stale.is_empty() {
             return Ok(Vec::new());
         }
-        let values = self.reveal(tenant, key, stale)?;
-        let secret = self.unwrap(tenant, key)?;
+        let values = self.open_values(tenant, key, stale)?;
+        let secret = self.unwrap_key(tenant, key)?;
         let values: Vec<(Field, &str)> =
             values.iter().map(|(field, value)| (*field, value.as_str())).collect();
-        self.sealed(tenant, subject, &secret, &values, look_up)
+        self.seal_fields(tenant, subject, &secret, &values, look_up)
     }
 }
 
-fn note(vault: &Vault, done: Rewrapped, at: Instant) -> Note {
+fn new_rotation_note(vault: &Vault, done: Rewrapped, at: Instant) -> Note {
     Note {
         at,
-        act: Act::Rotate,
+        act: AuditAction::Rotate,
         verdict: Verdict::Done,
         actor: None,
         actor_name: "系统".to_owned(),
         subject: None,
         address: String::new(),
         detail: serde_json::json!({
-            "master_key": vault.current(), "cipher": vault.suite.name(),
+            "master_key": vault.current_key_id(), "cipher": vault.suite.name(),
             "keys": done.keys, "values": done.values,
         })
         .to_string(),
@@ -223,13 +230,13 @@ fn note(vault: &Vault, done: Rewrapped, at: Instant) -> Note {
 }
 
 /// Which master key wraps the installation's own key.
-pub async fn own_master(store: &Store) -> Result<Option<String>> {
-    let kept = store.read(|db| key::all(db, Purpose::Seal)).await?;
-    let named = kept.first().and_then(|key| cipher::named(&key.secret));
+pub async fn load_own_master(store: &Store) -> Result<Option<String>> {
+    let kept = store.read(|db| key::load_all(db, Purpose::Seal)).await?;
+    let named = kept.first().and_then(|key| cipher::parse_header(&key.secret));
     Ok(named.map(|(_, id)| id.to_string()))
 }
 
 /// How many keys each master key wraps.
-pub async fn masters(store: &Store, tenant: TenantId) -> Result<Masters> {
-    store.read(move |db| vault::masters(db, tenant)).await
+pub async fn count_wrapped_keys(store: &Store, tenant: TenantId) -> Result<Masters> {
+    store.read(move |db| vault::count_by_master(db, tenant)).await
 }

@@ -41,7 +41,7 @@ pub struct WalkKey {
 }
 
 impl WalkKey {
-    fn place(&self, what: Walked) -> Vec<u8> {
+    fn place_of(&self, what: Walked) -> Vec<u8> {
         let (tenant, person) = (self.tenant.0.as_bytes(), self.person.0.as_bytes());
         match what {
             Walked::Batch(patrol, first) => {
@@ -54,12 +54,12 @@ impl WalkKey {
 
     /// Seals something of the walker.
     pub fn seal(&self, vault: &Vault, what: Walked, bytes: &[u8]) -> Result<Vec<u8>> {
-        cipher::seal(vault.suite, &self.secret, &self.place(what), bytes)
+        cipher::seal(vault.suite, &self.secret, &self.place_of(what), bytes)
     }
 
     /// Opens what [`Self::seal`] sealed for the same place.
     pub fn open(&self, what: Walked, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
-        cipher::open(&self.secret, &self.place(what), sealed)
+        cipher::open(&self.secret, &self.place_of(what), sealed)
     }
 }
 
@@ -81,45 +81,45 @@ impl std::fmt::Debug for WalkKeys {
 impl WalkKeys {
     const FRESH: Duration = Duration::from_mins(1);
 
-    fn known(&self, tenant: TenantId, person: PersonId) -> Option<WalkKey> {
+    fn find_cached(&self, tenant: TenantId, person: PersonId) -> Option<WalkKey> {
         let (since, key) = self.0.get(&(tenant, person))?;
         (since.elapsed() < Self::FRESH).then_some(key)
     }
 
-    fn keep(&self, key: &WalkKey) {
+    fn cache_key(&self, key: &WalkKey) {
         self.0.insert((key.tenant, key.person), (Ticks::now(), key.clone()));
     }
 
     /// The key of a person, made at the first use; none of a person who was erased.
-    pub async fn of(
+    pub async fn ensure_key(
         &self,
         (vault, store): (&Vault, &Store),
         tenant: TenantId,
         person: PersonId,
         at: Instant,
     ) -> Result<Option<WalkKey>> {
-        if let Some(key) = self.known(tenant, person) {
+        if let Some(key) = self.find_cached(tenant, person) {
             return Ok(Some(key));
         }
         let subject = DataSubject::new(SubjectKind::Person, person.0);
         let owner = KeyOwner::Subject(subject);
-        let kept = store.read(move |db| vault::key_of(db, tenant, owner)).await?;
+        let kept = store.read(move |db| vault::load_key(db, tenant, owner)).await?;
         let kept = if let Some(kept) = kept {
             kept
         } else {
-            let spare = vault.spare_key(tenant, subject, at)?;
+            let spare = vault.new_spare_key(tenant, subject, at)?;
             store.run(move |db| vault::claim_key(db, tenant, &spare)).await?
         };
         if kept.wrapped.is_none() {
             return Ok(None);
         }
-        let key = WalkKey { tenant, person, secret: vault.unwrap(tenant, &kept)? };
-        self.keep(&key);
+        let key = WalkKey { tenant, person, secret: vault.unwrap_key(tenant, &kept)? };
+        self.cache_key(&key);
         Ok(Some(key))
     }
 
     /// The keys of some people, as far as they have one.
-    pub async fn of_all(
+    pub async fn load_keys(
         &self,
         (vault, store): (&Vault, &Store),
         tenant: TenantId,
@@ -127,7 +127,7 @@ impl WalkKeys {
     ) -> Result<HashMap<PersonId, WalkKey>> {
         let (mut keys, mut missing) = (HashMap::new(), Vec::new());
         for person in people {
-            match self.known(tenant, person) {
+            match self.find_cached(tenant, person) {
                 Some(key) => _ = keys.insert(person, key),
                 None => missing.push(person.0),
             }
@@ -137,12 +137,12 @@ impl WalkKeys {
         if missing.is_empty() {
             return Ok(keys);
         }
-        let of = move |db: &mut Db| vault::keys_of(db, tenant, (SubjectKind::Person, &missing));
+        let of = move |db: &mut Db| vault::load_keys(db, tenant, (SubjectKind::Person, &missing));
         let found = store.read(of).await?;
         for (person, kept) in found.iter().filter(|(_, kept)| kept.wrapped.is_some()) {
             let person = PersonId(*person);
-            let key = WalkKey { tenant, person, secret: vault.unwrap(tenant, kept)? };
-            self.keep(&key);
+            let key = WalkKey { tenant, person, secret: vault.unwrap_key(tenant, kept)? };
+            self.cache_key(&key);
             keys.insert(person, key);
         }
         Ok(keys)
@@ -155,6 +155,6 @@ impl WalkKeys {
 }
 
 /// That something sealed cannot be what it ought to be.
-pub(crate) fn wrong(what: &str) -> StoreError {
+pub(crate) fn inconsistent_value(what: &str) -> StoreError {
     StoreError::Inconsistent(format!("{what}: it is not what was sealed"))
 }

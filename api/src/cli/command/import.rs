@@ -3,69 +3,69 @@
 use std::{fs, io, io::Read, path::Path};
 
 use domain::{
-    core::sheet::Fault,
+    core::tabular_import::Fault,
     flows::{
         areas::{
-            geojson::grids,
-            import::{Given, territories, units},
+            geojson::parse_grids,
+            import::{Given, parse_territories, parse_units},
         },
         policy::PolicyKind,
     },
 };
 
-use super::{Done, Ended, known_tenant, open, print};
+use super::{Done, Ended, open_store, print_line, require_tenant};
 use crate::{
     app::clock::Clock,
     cli::{
         arguments::{Import, Imported},
         install::{self, Failed, How, publish::Publication},
     },
-    resources::area::import::decoded,
+    resources::area::import::decode_text,
 };
 
 /// Imports what the file holds.
 pub(super) async fn run(import: Import) -> Done {
-    let text = contents(&import.file)?;
+    let text = read_file(&import.file)?;
     let kind = match import.what {
-        Imported::Areas => return areas(&import, territories(&text)).await,
-        Imported::Units => return areas(&import, units(&text)).await,
-        Imported::Grids => return areas(&import, grids(&text)).await,
+        Imported::Areas => return import_areas(&import, parse_territories(&text)).await,
+        Imported::Units => return import_areas(&import, parse_units(&text)).await,
+        Imported::Grids => return import_areas(&import, parse_grids(&text)).await,
         Imported::Holidays => PolicyKind::Calendar,
         Imported::Deadlines => PolicyKind::Deadlines,
         Imported::Responsibilities => PolicyKind::Responsibilities,
         Imported::Admissions => PolicyKind::Admissions,
     };
-    document(&import, kind, &text).await
+    publish_document(&import, kind, &text).await
 }
 
-async fn areas(import: &Import, read: Result<Vec<Given>, Vec<Fault>>) -> Done {
+async fn import_areas(import: &Import, read: Result<Vec<Given>, Vec<Fault>>) -> Done {
     let given = read.map_err(|faults| {
         Failed(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n  "))
     })?;
-    let store = open(&import.source)?;
-    let tenant = known_tenant(&store, &import.tenant).await?;
+    let store = open_store(&import.source)?;
+    let tenant = require_tenant(&store, &import.tenant).await?;
     let source = import.file.display().to_string();
     let (clock, count) = (Clock::default(), given.len());
     let how = How { dry: import.dry_run, repair: import.repair };
-    let found = install::take(&store, &clock, &tenant, &source, given, how).await?;
+    let found = install::import_rows(&store, &clock, &tenant, &source, given, how).await?;
     let verb = if import.dry_run { "would import" } else { "imported" };
-    print(&format!("{verb} {count}: {} new, {} updated", found.added, found.updated));
+    print_line(&format!("{verb} {count}: {} new, {} updated", found.added, found.updated));
     Ok(Ended::Well)
 }
 
 /// Reads a document as HTTP does, and publishes it as the system.
-async fn document(import: &Import, kind: PolicyKind, text: &str) -> Done {
-    let store = open(&import.source)?;
-    let tenant = known_tenant(&store, &import.tenant).await?;
+async fn publish_document(import: &Import, kind: PolicyKind, text: &str) -> Done {
+    let store = open_store(&import.source)?;
+    let tenant = require_tenant(&store, &import.tenant).await?;
     let note = format!("命令行导入 {}", import.file.display());
     let publication = Publication { tenant: &tenant, kind, text, note, dry: import.dry_run };
     let edition = publication.publish(&store, &Clock::default()).await?;
     let verb = if import.dry_run { "would publish" } else { "published" };
-    print(&format!("{verb} edition {edition} of {} ({})", kind.name(), kind.label()));
+    print_line(&format!("{verb} edition {edition} of {} ({})", kind.name(), kind.label()));
     Ok(Ended::Well)
 }
 
-fn contents(file: &Path) -> Result<String, Failed> {
+fn read_file(file: &Path) -> Result<String, Failed> {
     const MOST: u64 = 256 * 1024 * 1024;
     let shown = file.display();
     let failed = |error: io::Error| Failed(format!("{shown}: {error}"));
@@ -76,5 +76,5 @@ fn contents(file: &Path) -> Result<String, Failed> {
         Box::new(fs::File::open(file).map_err(failed)?)
     };
     reader.take(MOST).read_to_end(&mut bytes).map_err(failed)?;
-    decoded(bytes, None).ok_or_else(|| Failed(format!("{shown} is neither UTF-8 nor GBK")))
+    decode_text(bytes, None).ok_or_else(|| Failed(format!("{shown} is neither UTF-8 nor GBK")))
 }

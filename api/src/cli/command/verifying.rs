@@ -9,13 +9,13 @@ use std::{
 use domain::core::checkpoint::Checkpoint;
 use persistence::Store;
 
-use super::{Done, Ended, print, settings};
+use super::{Done, Ended, load_settings, print_line};
 use crate::{
     app::{
         clock::Clock,
         config::Settings,
-        ring::{self, Ring},
-        state::sealing,
+        signing_keys::{self, SigningKeys},
+        state::ensure_seal,
         token::ISSUER,
         vault::Vault,
     },
@@ -27,72 +27,78 @@ use crate::{
 };
 
 pub(super) async fn run(asked: Verify) -> Done {
-    let settings = settings(asked.source.settings(), asked.source.source.config.as_deref())?;
+    let settings = load_settings(asked.source.settings(), asked.source.source.config.as_deref())?;
     let store = Store::open(settings.database.expose(), settings.store_options())?;
     let signing = if asked.checkpoint.is_some() || !asked.against.is_empty() {
-        Some(signing(&store, &settings).await?)
+        Some(load_signing(&store, &settings).await?)
     } else {
         None
     };
     let mut seen = Vec::new();
     for file in &asked.against {
         let keys = signing.as_ref().map(|signing| signing.public.as_slice()).unwrap_or_default();
-        seen.extend(kept(file, keys)?);
+        seen.extend(read_checkpoints(file, keys)?);
     }
     if let Some(code) = &asked.tenant {
-        let tenant = super::known_tenant(&store, code).await?;
+        let tenant = super::require_tenant(&store, code).await?;
         seen.retain(|one| one.tenant == tenant.id);
     }
-    let found = verify::against(&store, asked.tenant.as_deref(), &seen).await?;
-    print(&format!("{} chains, {} entries", found.chains, found.entries));
+    let found = verify::check_against_checkpoints(&store, asked.tenant.as_deref(), &seen).await?;
+    print_line(&format!("{} chains, {} entries", found.chains, found.entries));
     for one in &seen {
-        print(&format!("compared with the checkpoint of {}", one.at.to_rfc3339()));
+        print_line(&format!("compared with the checkpoint of {}", one.at.to_rfc3339()));
     }
     for broken in &found.broken {
-        print(broken);
+        print_line(broken);
     }
     if found.more > 0 {
-        print(&format!("and {} more", found.more));
+        print_line(&format!("and {} more", found.more));
     }
     if !found.broken.is_empty() {
         return Ok(Ended::Badly);
     }
-    print("every record is as it was written");
+    print_line("every record is as it was written");
     if let (Some(file), Some(signing)) = (&asked.checkpoint, &signing) {
-        let signed = signing.file(&found.heads, Clock::default().now());
+        let signed = signing.sign_file(&found.heads, Clock::default().now());
         let signed = signed.map_err(|problem| Failed(problem.to_string()))?;
         let text = serde_json::to_string_pretty(&signed);
-        keep(file, &text.map_err(|error| Failed(error.to_string()))?)?;
-        print(&format!("wrote {}; keep it where nobody who can write here can", file.display()));
+        write_checkpoint(file, &text.map_err(|error| Failed(error.to_string()))?)?;
+        print_line(&format!(
+            "wrote {}; keep it where nobody who can write here can",
+            file.display()
+        ));
     }
     store.close();
     Ok(Ended::Well)
 }
 
 /// The keys of this database, for signing and checking.
-async fn signing(store: &Store, settings: &Settings) -> Result<Signing, Failed> {
+async fn load_signing(store: &Store, settings: &Settings) -> Result<Signing, Failed> {
     let vault = Vault::open(settings, store).await?;
-    let seal = sealing(store, settings, &vault, Clock::default().now()).await?;
-    ring::keep_public(store, &seal).await?;
-    let ring = Ring::default();
+    let seal = ensure_seal(store, settings, &vault, Clock::default().now()).await?;
+    signing_keys::store_public_keys(store, &seal).await?;
+    let ring = SigningKeys::default();
     ring.refresh(store, &seal).await?;
-    if ring.signing(Clock::default().now().timestamp()).is_none() {
+    if ring.signing_key_at(Clock::default().now().timestamp()).is_none() {
         let why = "there is no signing key yet: start the server once, then take the checkpoint";
         return Err(Failed(why.to_owned()));
     }
-    let public = ring::public_keys(store, &seal).await?;
+    let public = signing_keys::load_public_keys(store, &seal).await?;
     let issuer = settings.public_url.as_deref().unwrap_or(ISSUER).to_owned();
     Ok(Signing { ring, public, issuer })
 }
 
-fn kept(file: &Path, keys: &[ring::PublicKey]) -> Result<Vec<Checkpoint>, Failed> {
+fn read_checkpoints(
+    file: &Path,
+    keys: &[signing_keys::PublicKey],
+) -> Result<Vec<Checkpoint>, Failed> {
     let shown = file.display();
     let text = fs::read_to_string(file).map_err(|error| Failed(format!("{shown}: {error}")))?;
     checkpoint::read(&text, keys).map_err(|fault| Failed(format!("{shown}: {fault}")))
 }
 
 /// Writes a new file: a checkpoint that was kept is not to be lost to a newer one.
-fn keep(file: &Path, text: &str) -> Result<(), Failed> {
+fn write_checkpoint(file: &Path, text: &str) -> Result<(), Failed> {
     let shown = file.display();
     let failed = |error: io::Error| Failed(format!("{shown}: {error}"));
     let mut to = OpenOptions::new().write(true).create_new(true).open(file).map_err(failed)?;

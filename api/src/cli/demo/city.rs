@@ -30,7 +30,7 @@ pub struct Account {
     pub over: &'static str,
 }
 
-const fn account(
+const fn new_account(
     account: &'static str,
     name: &'static str,
     role: Role,
@@ -41,20 +41,20 @@ const fn account(
 
 /// The people of the story. All names are invented.
 pub(super) const PEOPLE: &[Account] = &[
-    account("admin", "管理员小丁", Role::Administrator, CITY),
-    account("wangge-1", "网格员王芳", Role::GridWorker, "@grid"),
-    account("wangge-2", "网格员李强", Role::GridWorker, "@grid"),
-    account("xuncha", "巡查员周平", Role::GridWorker, CITY),
-    account("shequ", "社区工作者陈静", Role::CommunityOfficer, "@community"),
-    account("jiedao", "街道调度员刘洋", Role::StreetDispatcher, "@street"),
-    account("lingdao", "街道领导赵刚", Role::StreetLeader, "@street"),
-    account("quji", "区指挥中心孙丽", Role::DistrictDispatcher, "420202"),
-    account("chengguan", "城管局经办吴昊", Role::DepartmentOfficer, "420202-CG"),
-    account("shuiwu", "水务公司经办郑涛", Role::DepartmentOfficer, "420202-SW"),
-    account("shijian", "市场监管局经办马琳", Role::DepartmentOfficer, "420202-SC"),
-    account("rexian", "热线回访员何敏", Role::Hotline, CITY),
-    account("shenji", "审计员韩冰", Role::Auditor, CITY),
-    account("jumin", "居民张阿姨", Role::Resident, CITY),
+    new_account("admin", "管理员小丁", Role::Administrator, CITY),
+    new_account("wangge-1", "网格员王芳", Role::GridWorker, "@grid"),
+    new_account("wangge-2", "网格员李强", Role::GridWorker, "@grid"),
+    new_account("xuncha", "巡查员周平", Role::GridWorker, CITY),
+    new_account("shequ", "社区工作者陈静", Role::CommunityOfficer, "@community"),
+    new_account("jiedao", "街道调度员刘洋", Role::StreetDispatcher, "@street"),
+    new_account("lingdao", "街道领导赵刚", Role::StreetLeader, "@street"),
+    new_account("quji", "区指挥中心孙丽", Role::DistrictDispatcher, "420202"),
+    new_account("chengguan", "城管局经办吴昊", Role::DepartmentOfficer, "420202-CG"),
+    new_account("shuiwu", "水务公司经办郑涛", Role::DepartmentOfficer, "420202-SW"),
+    new_account("shijian", "市场监管局经办马琳", Role::DepartmentOfficer, "420202-SC"),
+    new_account("rexian", "热线回访员何敏", Role::Hotline, CITY),
+    new_account("shenji", "审计员韩冰", Role::Auditor, CITY),
+    new_account("jumin", "居民张阿姨", Role::Resident, CITY),
 ];
 
 /// A seeded city.
@@ -79,7 +79,7 @@ pub struct Places {
 }
 
 impl Places {
-    fn code<'a>(&'a self, over: &'a str) -> &'a str {
+    fn resolve_code<'a>(&'a self, over: &'a str) -> &'a str {
         match over {
             "@grid" => &self.grid,
             "@community" => &self.community,
@@ -97,7 +97,7 @@ impl City {
     }
 
     /// How to try it by hand.
-    pub fn invitation(&self, base: &str) -> String {
+    pub fn render_invitation(&self, base: &str) -> String {
         use std::fmt::Write;
         let mut text = format!(
             "\n服务仍在运行，按 Ctrl-C 结束。 / Still serving; Ctrl-C stops.\n\
@@ -134,15 +134,15 @@ pub async fn seed(store: &Store, clock: &Clock, vault: Option<&Vault>) -> Result
                 "the database has a tenant {CITY} already; the demo wants a fresh one"
             )));
         }
-        None => install::tenant(store, clock, CITY, "黄石市").await?,
+        None => install::ensure_tenant(store, clock, CITY, "黄石市").await?,
     };
-    let shapes = seed::boundaries();
-    let geometry = |code: &str| shapes.divisions.get(code).map(Geometry::of);
+    let shapes = seed::derive_boundaries();
+    let geometry = |code: &str| shapes.divisions.get(code).map(Geometry::from_boundary);
     let divisions: Vec<NewArea> = seed::divisions()
         .into_iter()
         .map(|division| NewArea {
             boundary: geometry(&division.code),
-            kind: kind(division.level),
+            kind: area_kind(division.level),
             parent: (division.code != CITY).then_some(division.parent_code),
             code: division.code,
             name: division.name,
@@ -166,26 +166,26 @@ pub async fn seed(store: &Store, clock: &Clock, vault: Option<&Vault>) -> Result
             name: grid.name.clone(),
             kind: AreaKind::Grid,
             parent: Some(grid.community_code.clone()),
-            boundary: Some(Geometry::of(&grid.boundary)),
+            boundary: Some(Geometry::from_boundary(&grid.boundary)),
         })
         .collect();
     let counts = [divisions.len(), departments.len(), grids.len(), PEOPLE.len()];
-    let places = places(&shapes)?;
+    let places = find_places(&shapes)?;
     let all = divisions.into_iter().chain(departments).chain(grids).collect();
-    install::import(store, clock, &tenant, "黄石市演示数据", all).await?;
+    install::import_areas(store, clock, &tenant, "黄石市演示数据", all).await?;
     let password = password::generate().map_err(|error| Failed(error.to_string()))?;
     let people = PEOPLE.iter().map(|person| NewPerson {
         account: person.account.to_owned(),
         name: person.name.to_owned(),
         password: password.clone(),
         chosen: true,
-        grants: vec![(person.role, places.code(person.over).to_owned())],
+        grants: vec![(person.role, places.resolve_code(person.over).to_owned())],
     });
-    install::register(store, clock, vault, &tenant, people.collect()).await?;
+    install::register_people(store, clock, vault, &tenant, people.collect()).await?;
     Ok(City { password, places, counts })
 }
 
-fn kind(level: u8) -> AreaKind {
+fn area_kind(level: u8) -> AreaKind {
     match level {
         2 => AreaKind::City,
         3 => AreaKind::District,
@@ -195,7 +195,7 @@ fn kind(level: u8) -> AreaKind {
 }
 
 /// The grid the first report lies in, and what is around it.
-fn places(shapes: &Boundaries) -> Result<Places, Failed> {
+fn find_places(shapes: &Boundaries) -> Result<Places, Failed> {
     let report = seed::reports().into_iter().next();
     let report = report.ok_or_else(|| Failed("the demo has no reports".to_owned()))?;
     let point = Point { lng: report.lng, lat: report.lat };

@@ -62,25 +62,26 @@ impl Driver {
     }
 
     /// Logs an account in; the answer's tokens are kept.
-    pub(super) fn login(&mut self, account: &str, password: &str) -> Result<Value, Failed> {
+    pub(super) fn log_in(&mut self, account: &str, password: &str) -> Result<Value, Failed> {
         let body = json!({ "tenant": "4202", "account": account, "password": password });
-        let (status, answer, _) = self.send("POST", "/api/v1/auth/login", None, None, &body)?;
+        let (status, answer, _) =
+            self.send_request("POST", "/api/v1/auth/login", None, None, &body)?;
         if status != 200 {
             return Err(Failed(format!("{account} cannot log in: {status} {answer}")));
         }
-        self.tokens.insert(account.to_owned(), text(&answer, "/access_token"));
+        self.tokens.insert(account.to_owned(), text_at(&answer, "/access_token"));
         let masked = json!({ "tenant": "4202", "account": account, "password": "••••••••••••" });
-        self.record("login", &masked, &answer);
+        self.record_example("login", &masked, &answer);
         Ok(answer)
     }
 
     /// Keeps a token that an account got in another way.
-    pub(super) fn keep(&mut self, who: &str, answer: &Value) {
-        self.tokens.insert(who.to_owned(), text(answer, "/access_token"));
+    pub(super) fn keep_token(&mut self, who: &str, answer: &Value) {
+        self.tokens.insert(who.to_owned(), text_at(answer, "/access_token"));
     }
 
     /// Exchanges the credentials of a program for a token.
-    pub(super) fn client(&mut self, id: &str, secret: &str) -> Result<Value, Failed> {
+    pub(super) fn exchange_credentials(&mut self, id: &str, secret: &str) -> Result<Value, Failed> {
         let form = form_urlencoded::Serializer::new(String::new())
             .append_pair("grant_type", "client_credentials")
             .append_pair("client_id", id)
@@ -101,21 +102,21 @@ impl Driver {
         let body: Value = serde_json::from_str(&body).map_err(|e| Failed(e.to_string()))?;
         self.steps += 1;
         say(&format!("{:>3}. 接入系统  POST /oauth/token → {status}", self.steps));
-        self.record("issue_token", &Value::Null, &body);
+        self.record_example("issue_token", &Value::Null, &body);
         Ok(body)
     }
 
     /// Does one step: prints it, checks the status, and prints the fact `tell` finds.
-    pub(super) fn step(
+    pub(super) fn run_step(
         &mut self,
         call: Call<'_>,
         tell: impl Fn(&Value) -> String,
     ) -> Result<Value, Failed> {
         let Call { by, operation, method, path, body, expect, key } = call;
         let key = (method == "POST").then(|| key.unwrap_or_else(|| new_id().to_string()));
-        let token = self.token(by)?;
+        let token = self.ensure_token(by)?;
         let (status, answer, _) =
-            self.send(method, &path, token.as_deref(), key.as_deref(), &body)?;
+            self.send_request(method, &path, token.as_deref(), key.as_deref(), &body)?;
         let name = PEOPLE.iter().find(|p| p.account == by).map_or(by, |person| person.name);
         let short = path.strip_prefix("/api/v1").unwrap_or(&path);
         if status != expect {
@@ -124,19 +125,19 @@ impl Driver {
             )));
         }
         self.steps += 1;
-        say(&format!("{:>3}. {name}  {method} {} → {status}", self.steps, shortened(short)));
+        say(&format!("{:>3}. {name}  {method} {} → {status}", self.steps, shorten_path(short)));
         let fact = tell(&answer);
         if !fact.is_empty() {
             say(&format!("     {fact}"));
         }
         if status < 300 && !operation.is_empty() {
-            self.record(operation, &body, &answer);
+            self.record_example(operation, &body, &answer);
         }
         Ok(answer)
     }
 
     /// Sends a file as `wx.uploadFile` does.
-    pub(super) fn upload(&mut self, by: &str, id: &str, bytes: Vec<u8>) -> Result<(), Failed> {
+    pub(super) fn upload_file(&mut self, by: &str, id: &str, bytes: Vec<u8>) -> Result<(), Failed> {
         const EDGE: &str = "gridwhistle";
         let head = format!(
             "--{EDGE}\r\nContent-Disposition: form-data; name=\"id\"\r\n\r\n{id}\r\n--{EDGE}\r\n\
@@ -147,12 +148,12 @@ impl Driver {
         let body = [head.into_bytes(), bytes, end.into_bytes()].concat();
         let kind = format!("multipart/form-data; boundary={EDGE}");
         let answer = self.send_bytes(by, "/api/v1/media", ("Content-Type", &kind), &body, 201)?;
-        self.record("upload_media", &Value::Null, &answer);
+        self.record_example("upload_media", &Value::Null, &answer);
         Ok(())
     }
 
     /// Sends a piece of a file.
-    pub(super) fn append(
+    pub(super) fn append_piece(
         &mut self,
         by: &str,
         path: &str,
@@ -161,7 +162,7 @@ impl Driver {
     ) -> Result<(), Failed> {
         let (path, offset) = (format!("{path}/append"), offset.to_string());
         let answer = self.send_bytes(by, &path, ("Upload-Offset", &offset), piece, 200)?;
-        self.record("append_media_upload", &Value::Null, &answer);
+        self.record_example("append_media_upload", &Value::Null, &answer);
         Ok(())
     }
 
@@ -174,7 +175,7 @@ impl Driver {
         bytes: &[u8],
         expect: u16,
     ) -> Result<Value, Failed> {
-        let token = self.token(by)?.unwrap_or_default();
+        let token = self.ensure_token(by)?.unwrap_or_default();
         let failed = |error: ureq::Error| Failed(format!("POST {path}: {error}"));
         let sent = self
             .agent
@@ -196,22 +197,23 @@ impl Driver {
         say(&format!(
             "{:>3}. {who}  POST {} → {status}（{kilobytes} KB）",
             self.steps,
-            shortened(short)
+            shorten_path(short)
         ));
         serde_json::from_str(&body).map_err(|error| Failed(error.to_string()))
     }
 
     /// Follows a link without being anybody; the status.
-    pub(super) fn follow(&self, link: &str) -> Result<u16, Failed> {
+    pub(super) fn follow_link(&self, link: &str) -> Result<u16, Failed> {
         let failed = |error: ureq::Error| Failed(format!("GET a link: {error}"));
         let answer = self.agent.get(format!("{}{link}", self.base)).call().map_err(failed)?;
         Ok(answer.status().as_u16())
     }
 
     /// Looks without its being a step.
-    pub(super) fn look(&mut self, by: &str, path: &str) -> Result<Value, Failed> {
-        let token = self.token(by)?;
-        let (status, answer, _) = self.send("GET", path, token.as_deref(), None, &Value::Null)?;
+    pub(super) fn fetch_json(&mut self, by: &str, path: &str) -> Result<Value, Failed> {
+        let token = self.ensure_token(by)?;
+        let (status, answer, _) =
+            self.send_request("GET", path, token.as_deref(), None, &Value::Null)?;
         if status == 200 {
             Ok(answer)
         } else {
@@ -220,29 +222,28 @@ impl Driver {
     }
 
     /// The token of one of the people, who logs in again where the last one is over.
-    pub(super) fn token(&mut self, by: &str) -> Result<Option<String>, Failed> {
+    pub(super) fn ensure_token(&mut self, by: &str) -> Result<Option<String>, Failed> {
         if !self.tokens.contains_key(by) && PEOPLE.iter().any(|person| person.account == by) {
             let password = self.password.clone();
-            self.login(by, &password)?;
+            self.log_in(by, &password)?;
         }
         Ok(self.tokens.get(by).cloned())
     }
 
-    pub(super) fn record(&mut self, operation: &str, request: &Value, response: &Value) {
-        let example =
-            json!({ "request": shown(&hidden(request)), "response": shown(&hidden(response)) });
+    pub(super) fn record_example(&mut self, operation: &str, request: &Value, response: &Value) {
+        let example = json!({ "request": keep_last_year(&hide_secrets(request)), "response": keep_last_year(&hide_secrets(response)) });
         self.examples.entry(operation.to_owned()).or_insert(example);
     }
 
     /// Writes what was recorded.
-    pub(super) fn save(&self, file: &Path) -> Result<(), Failed> {
+    pub(super) fn save_examples(&self, file: &Path) -> Result<(), Failed> {
         let text =
             serde_json::to_string_pretty(&self.examples).map_err(|e| Failed(e.to_string()))?;
         std::fs::write(file, text + "\n").map_err(|error| Failed(error.to_string()))
     }
 
     /// Sends one request; answers the status, the body, and the `ETag`.
-    pub(super) fn send(
+    pub(super) fn send_request(
         &self,
         method: &str,
         path: &str,
@@ -286,7 +287,7 @@ impl Driver {
 }
 
 /// Identifiers are long; the line shows their end.
-fn shortened(path: &str) -> String {
+fn shorten_path(path: &str) -> String {
     path.split('/')
         .map(|part| match uuid::Uuid::try_parse(part) {
             Ok(_) => format!("…{}", part.chars().skip(30).collect::<String>()),
@@ -315,7 +316,7 @@ const HIDDEN: [(&str, &str); 10] = [
 ];
 
 /// What is shown in the place of a secret; none of what only has the name of one.
-fn stands(value: &Value, shown: &str) -> Option<Value> {
+fn mask_secret(value: &Value, shown: &str) -> Option<Value> {
     /// Secrets are longer than the names of things.
     const LONG: usize = 8;
     let given = value.as_str().filter(|given| given.len() > LONG)?;
@@ -323,7 +324,7 @@ fn stands(value: &Value, shown: &str) -> Option<Value> {
     Some(Value::from(if webhook { "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" } else { shown }))
 }
 
-fn hidden(value: &Value) -> Value {
+fn hide_secrets(value: &Value) -> Value {
     match value {
         Value::Object(members) => {
             let member = |(name, value): (&String, &Value)| {
@@ -331,18 +332,20 @@ fn hidden(value: &Value) -> Value {
                 let known = known.map(|(_, shown)| *shown);
                 (
                     name.clone(),
-                    known.and_then(|shown| stands(value, shown)).unwrap_or_else(|| hidden(value)),
+                    known
+                        .and_then(|shown| mask_secret(value, shown))
+                        .unwrap_or_else(|| hide_secrets(value)),
                 )
             };
             Value::Object(members.iter().map(member).collect())
         }
-        Value::Array(items) => Value::Array(items.iter().map(hidden).collect()),
+        Value::Array(items) => Value::Array(items.iter().map(hide_secrets).collect()),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
     }
 }
 
 /// Of a calendar the last year is example enough.
-fn shown(value: &Value) -> Value {
+fn keep_last_year(value: &Value) -> Value {
     let mut shown = value.clone();
     if let Some(years) = shown.pointer_mut("/document/years").and_then(Value::as_object_mut) {
         let last = years.keys().max().cloned();
@@ -352,11 +355,11 @@ fn shown(value: &Value) -> Value {
 }
 
 /// The text at a JSON pointer.
-pub(super) fn text(answer: &Value, pointer: &str) -> String {
+pub(super) fn text_at(answer: &Value, pointer: &str) -> String {
     answer.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 /// The array at a JSON pointer.
-pub(super) fn list<'a>(answer: &'a Value, pointer: &str) -> &'a [Value] {
+pub(super) fn items_at<'a>(answer: &'a Value, pointer: &str) -> &'a [Value] {
     answer.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }

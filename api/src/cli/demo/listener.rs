@@ -42,8 +42,8 @@ impl Receiver {
         let ours = Arc::clone(&told);
         let server = Standin::serve(move |asked| {
             let mut told = lock(&ours);
-            if verified(&told.secret, asked) {
-                told.types.push(asked.field("type").as_str().unwrap_or_default().to_owned());
+            if has_valid_signature(&told.secret, asked) {
+                told.types.push(asked.body_field("type").as_str().unwrap_or_default().to_owned());
                 return Said::Json(200, Value::Null);
             }
             told.wrong += 1;
@@ -54,12 +54,12 @@ impl Receiver {
     }
 
     /// The secret it checks signatures with.
-    pub(super) fn trust(&self, secret: String) {
+    pub(super) fn trust_secret(&self, secret: String) {
         lock(&self.told).secret = secret;
     }
 
     /// What it was told, once that is so; or after ten seconds.
-    pub(super) fn told(&self, enough: impl Fn(&Told) -> bool) -> (Vec<String>, usize) {
+    pub(super) fn wait_until(&self, enough: impl Fn(&Told) -> bool) -> (Vec<String>, usize) {
         for _ in 0..100 {
             if enough(&lock(&self.told)) {
                 break;
@@ -71,7 +71,7 @@ impl Receiver {
     }
 }
 
-fn verified(secret: &str, asked: &Asked) -> bool {
+fn has_valid_signature(secret: &str, asked: &Asked) -> bool {
     let mut headers = HeaderMap::new();
     for (name, value) in &asked.headers {
         let name = HeaderName::from_bytes(name.as_bytes());
@@ -122,7 +122,7 @@ impl Stream {
     }
 
     /// What was read, once it contains this; or after ten seconds.
-    pub(super) fn read(&self, last: &str) -> Vec<String> {
+    pub(super) fn read_until(&self, last: &str) -> Vec<String> {
         for _ in 0..100 {
             if lock(&self.labels).iter().any(|label| label.ends_with(last)) {
                 break;

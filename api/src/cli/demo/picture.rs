@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use super::driver::{list, text};
+use super::driver::{items_at, text_at};
 
 /// What is drawn.
 pub(super) struct Picture<'a> {
@@ -37,7 +37,7 @@ struct Frame {
 }
 
 impl Frame {
-    fn around(points: &[[f64; 2]]) -> Self {
+    fn fit_around(points: &[[f64; 2]]) -> Self {
         let fold = |axis: usize, start: f64, pick: fn(f64, f64) -> f64| {
             points.iter().filter_map(|point| point.get(axis)).copied().fold(start, pick)
         };
@@ -49,29 +49,29 @@ impl Frame {
         Self { west, north, wide, high, width: width.clamp(320.0, 1600.0) }
     }
 
-    fn at(&self, [lng, lat]: [f64; 2]) -> (f64, f64) {
+    fn project_point(&self, [lng, lat]: [f64; 2]) -> (f64, f64) {
         (MARGIN + (lng - self.west) * self.wide, MARGIN + (self.north - lat) * self.high)
     }
 
     /// Units of so many metres.
-    fn metres(&self, metres: f64) -> f64 {
+    fn scale_metres(&self, metres: f64) -> f64 {
         metres / 111_195.0 * self.high
     }
 }
 
-fn pair(value: &Value) -> Option<[f64; 2]> {
+fn parse_pair(value: &Value) -> Option<[f64; 2]> {
     Some([value.get(0)?.as_f64()?, value.get(1)?.as_f64()?])
 }
 
-fn pairs(value: &Value) -> Vec<[f64; 2]> {
-    value.as_array().into_iter().flatten().filter_map(pair).collect()
+fn parse_pairs(value: &Value) -> Vec<[f64; 2]> {
+    value.as_array().into_iter().flatten().filter_map(parse_pair).collect()
 }
 
 /// A path through some points.
-fn path(frame: &Frame, points: &[[f64; 2]], closed: bool) -> String {
+fn render_path(frame: &Frame, points: &[[f64; 2]], closed: bool) -> String {
     let mut out = String::new();
     for (index, point) in points.iter().enumerate() {
-        let (x, y) = frame.at(*point);
+        let (x, y) = frame.project_point(*point);
         // Writing to a String cannot fail.
         let _ = write!(out, "{}{x:.1} {y:.1}", if index == 0 { "M" } else { "L" });
     }
@@ -81,7 +81,7 @@ fn path(frame: &Frame, points: &[[f64; 2]], closed: bool) -> String {
     out
 }
 
-fn escaped(text: &str) -> String {
+fn escape_html(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
@@ -116,9 +116,9 @@ li::before { content: \"\"; display: inline-block; width: .8em; height: .8em; bo
 
 impl Picture<'_> {
     /// The whole page as HTML, with nothing to load.
-    pub(super) fn page(&self) -> String {
-        let title = escaped(self.title);
-        let (svg, legend, facts) = (self.svg(), Self::legend(), self.facts());
+    pub(super) fn render_page(&self) -> String {
+        let title = escape_html(self.title);
+        let (svg, legend, facts) = (self.render_svg(), Self::render_legend(), self.render_facts());
         format!(
             "<!doctype html>\n<html lang=\"zh-CN\"><head><meta charset=\"utf-8\">\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
@@ -129,38 +129,39 @@ impl Picture<'_> {
         )
     }
 
-    fn features(&self, kind: &str) -> Vec<&Value> {
-        let features = list(self.track, "/features").iter();
-        features.filter(|feature| text(feature, "/properties/kind") == kind).collect()
+    fn find_features(&self, kind: &str) -> Vec<&Value> {
+        let features = items_at(self.track, "/features").iter();
+        features.filter(|feature| text_at(feature, "/properties/kind") == kind).collect()
     }
 
-    fn lines(&self) -> Vec<Vec<[f64; 2]>> {
-        let tracks = self.features("track").into_iter();
-        tracks.flat_map(|track| list(track, "/geometry/coordinates")).map(pairs).collect()
+    fn track_lines(&self) -> Vec<Vec<[f64; 2]>> {
+        let tracks = self.find_features("track").into_iter();
+        tracks.flat_map(|track| items_at(track, "/geometry/coordinates")).map(parse_pairs).collect()
     }
 
-    fn svg(&self) -> String {
-        let lines = self.lines();
+    fn render_svg(&self) -> String {
+        let lines = self.track_lines();
         let near: Vec<[f64; 2]> =
             lines.iter().flatten().chain(self.rings.iter().flatten()).copied().collect();
-        let frame = Frame::around(&near);
+        let frame = Frame::fit_around(&near);
         let mut out = format!(
             "<svg viewBox=\"0 0 {:.0} {HEIGHT:.0}\" role=\"img\" aria-label=\"{}\">",
             frame.width,
-            escaped(self.title)
+            escape_html(self.title)
         );
         for ring in self.rings {
-            let _ = write!(out, "<path class=\"area\" d=\"{}\"/>", path(&frame, ring, true));
+            let _ = write!(out, "<path class=\"area\" d=\"{}\"/>", render_path(&frame, ring, true));
         }
-        for checkpoint in list(self.patrol, "/itinerary/checkpoints") {
-            self.checkpoint(&mut out, &frame, checkpoint);
+        for checkpoint in items_at(self.patrol, "/itinerary/checkpoints") {
+            self.render_checkpoint(&mut out, &frame, checkpoint);
         }
         for line in &lines {
-            let _ = write!(out, "<path class=\"walk\" d=\"{}\"/>", path(&frame, line, false));
+            let _ =
+                write!(out, "<path class=\"walk\" d=\"{}\"/>", render_path(&frame, line, false));
         }
-        for stop in self.features("stop") {
-            if let Some(point) = stop.pointer("/geometry/coordinates").and_then(pair) {
-                let (x, y) = frame.at(point);
+        for stop in self.find_features("stop") {
+            if let Some(point) = stop.pointer("/geometry/coordinates").and_then(parse_pair) {
+                let (x, y) = frame.project_point(point);
                 let minutes = stop.pointer("/properties/seconds").and_then(Value::as_i64);
                 let minutes = minutes.unwrap_or(0) / 60;
                 let _ = write!(
@@ -169,10 +170,10 @@ impl Picture<'_> {
                 );
             }
         }
-        for odd in self.features("marked") {
-            let label = escaped(&text(odd, "/properties/label"));
-            for point in odd.pointer("/geometry/coordinates").map(pairs).unwrap_or_default() {
-                let (x, y) = frame.at(point);
+        for odd in self.find_features("marked") {
+            let label = escape_html(&text_at(odd, "/properties/label"));
+            for point in odd.pointer("/geometry/coordinates").map(parse_pairs).unwrap_or_default() {
+                let (x, y) = frame.project_point(point);
                 let _ = write!(
                     out,
                     "<path class=\"odd\" d=\"M{:.1} {:.1}l10 10m0 -10l-10 10\"><title>{label}</title></path>",
@@ -181,8 +182,8 @@ impl Picture<'_> {
                 );
             }
         }
-        Self::ends(&mut out, &frame, &lines);
-        let (from, to, y) = (MARGIN, MARGIN + frame.metres(100.0), HEIGHT - 14.0);
+        Self::render_ends(&mut out, &frame, &lines);
+        let (from, to, y) = (MARGIN, MARGIN + frame.scale_metres(100.0), HEIGHT - 14.0);
         let _ = write!(
             out,
             "<path class=\"scale\" d=\"M{from:.1} {y}H{to:.1}\"/><text x=\"{:.1}\" y=\"{}\">100 m</text></svg>",
@@ -192,14 +193,14 @@ impl Picture<'_> {
         out
     }
 
-    fn checkpoint(&self, out: &mut String, frame: &Frame, checkpoint: &Value) {
+    fn render_checkpoint(&self, out: &mut String, frame: &Frame, checkpoint: &Value) {
         let degrees = |name| checkpoint.pointer(name).and_then(Value::as_f64);
         let Some((lng, lat)) = degrees("/point/lng").zip(degrees("/point/lat")) else { return };
-        let (x, y) = frame.at([lng, lat]);
-        let radius = frame.metres(degrees("/radius_m").unwrap_or(30.0)).max(6.0);
-        let name = text(checkpoint, "/name");
-        let visits = list(self.coverage, "/checkpoints").iter();
-        let seen = visits.filter(|visit| text(visit, "/name") == name);
+        let (x, y) = frame.project_point([lng, lat]);
+        let radius = frame.scale_metres(degrees("/radius_m").unwrap_or(30.0)).max(6.0);
+        let name = text_at(checkpoint, "/name");
+        let visits = items_at(self.coverage, "/checkpoints").iter();
+        let seen = visits.filter(|visit| text_at(visit, "/name") == name);
         let seen = seen.filter_map(|visit| visit.get("visited")?.as_bool()).any(|seen| seen);
         let mark = if seen { "✓" } else { "—" };
         // What stands far to the right has its name on the left.
@@ -213,15 +214,15 @@ impl Picture<'_> {
             "<circle class=\"place\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius:.1}\"/>\
              <text x=\"{beside:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\">{mark} {}</text>",
             y + 5.0,
-            escaped(&name)
+            escape_html(&name)
         );
     }
 
-    fn ends(out: &mut String, frame: &Frame, lines: &[Vec<[f64; 2]>]) {
+    fn render_ends(out: &mut String, frame: &Frame, lines: &[Vec<[f64; 2]>]) {
         let first = lines.first().and_then(|line| line.first());
         let last = lines.last().and_then(|line| line.last());
         for (point, label) in [(first, "起 start"), (last, "止 end")] {
-            let Some((x, y)) = point.map(|point| frame.at(*point)) else { continue };
+            let Some((x, y)) = point.map(|point| frame.project_point(*point)) else { continue };
             let shift = if label.starts_with('起') { 24.0 } else { -12.0 };
             let _ = write!(
                 out,
@@ -233,7 +234,7 @@ impl Picture<'_> {
         }
     }
 
-    fn legend() -> String {
+    fn render_legend() -> String {
         let entries = [
             ("walk", "轨迹 track"),
             ("stop", "停留 stop"),
@@ -247,9 +248,9 @@ impl Picture<'_> {
         format!("<ul>{}</ul>", entries.iter().map(entry).collect::<String>())
     }
 
-    fn facts(&self) -> String {
+    fn render_facts(&self) -> String {
         let number = |value: &Value, pointer: &str| value.pointer(pointer).and_then(Value::as_f64);
-        let track = self.features("track").first().copied().cloned().unwrap_or_default();
+        let track = self.find_features("track").first().copied().cloned().unwrap_or_default();
         let minutes = |seconds: Option<f64>| format!("{:.0} 分钟", seconds.unwrap_or(0.0) / 60.0);
         let share = |pointer: &str| {
             let of = number(self.coverage, &format!("{pointer}/of")).unwrap_or(0.0);
@@ -260,10 +261,10 @@ impl Picture<'_> {
             format!("{:.0}", number(&track, &format!("/properties/{name}")).unwrap_or(0.0))
         };
         let rows = [
-            ("编号 number", text(self.patrol, "/number")),
-            ("巡查人 worker", text(self.patrol, "/worker")),
-            ("目的 purpose", text(self.patrol, "/purpose_label")),
-            ("区域 area", text(self.patrol, "/area/name")),
+            ("编号 number", text_at(self.patrol, "/number")),
+            ("巡查人 worker", text_at(self.patrol, "/worker")),
+            ("目的 purpose", text_at(self.patrol, "/purpose_label")),
+            ("区域 area", text_at(self.patrol, "/area/name")),
             ("有效时长 active", minutes(number(self.coverage, "/active_s"))),
             ("在网格内 inside", minutes(number(self.coverage, "/inside_s"))),
             ("到点 checkpoints", share("/checkpoint_share")),
@@ -272,8 +273,9 @@ impl Picture<'_> {
             ("其中标记 marked", count("marked")),
             ("停留 stops", count("stops")),
         ];
-        let row =
-            |(name, value): &(&str, String)| format!("<dt>{name}</dt><dd>{}</dd>", escaped(value));
+        let row = |(name, value): &(&str, String)| {
+            format!("<dt>{name}</dt><dd>{}</dd>", escape_html(value))
+        };
         format!("<dl>{}</dl>", rows.iter().map(row).collect::<String>())
     }
 }

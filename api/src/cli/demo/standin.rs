@@ -31,18 +31,18 @@ pub struct Asked {
 
 impl Asked {
     /// A field of the body, which is JSON; null when there is none.
-    pub fn field(&self, name: &str) -> Value {
+    pub fn body_field(&self, name: &str) -> Value {
         let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
         body.get(name).cloned().unwrap_or_default()
     }
 
     /// The body as a form.
-    pub fn form(&self) -> BTreeMap<String, String> {
+    pub fn parse_form(&self) -> BTreeMap<String, String> {
         form_urlencoded::parse(&self.body).into_owned().collect()
     }
 
     /// A parameter of the query; empty when it is not there.
-    pub fn query(&self, name: &str) -> &str {
+    pub fn query_param(&self, name: &str) -> &str {
         self.query.get(name).map(String::as_str).unwrap_or_default()
     }
 }
@@ -101,7 +101,7 @@ impl Drop for Standin {
 
 fn respond(mut stream: &TcpStream, answer: &dyn Fn(&Asked) -> Said) -> io::Result<()> {
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-    let (status, body) = match answer(&read(stream)?) {
+    let (status, body) = match answer(&read_request(stream)?) {
         Said::Nothing => return Ok(()),
         Said::Raw(bytes) => return stream.write_all(&bytes),
         Said::Json(status, body) => (status, body),
@@ -120,7 +120,7 @@ fn respond(mut stream: &TcpStream, answer: &dyn Fn(&Asked) -> Said) -> io::Resul
     stream.write_all(body.as_bytes())
 }
 
-fn read(stream: &TcpStream) -> io::Result<Asked> {
+fn read_request(stream: &TcpStream) -> io::Result<Asked> {
     const MAX_BYTES: usize = 16 * 1024 * 1024;
     let mut reader = BufReader::new(stream);
     let mut asked = Asked::default();

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use super::{
     city::{City, PEOPLE},
-    driver::{Call, Driver, list, text},
+    driver::{Call, Driver, items_at, text_at},
     say,
     time::Time,
 };
@@ -29,41 +29,41 @@ use crate::cli::{install::Failed, seed};
 type Done<T = ()> = Result<T, Failed>;
 
 /// Tells both stories to the server at `base`, whose time is `time`.
-pub(super) fn tell(base: &str, city: &City, record: Option<PathBuf>, time: Time) -> Done {
+pub(super) fn tell_stories(base: &str, city: &City, record: Option<PathBuf>, time: Time) -> Done {
     let mut driver = Driver::new(base, &city.password);
     for person in PEOPLE {
-        driver.login(person.account, &city.password)?;
+        driver.log_in(person.account, &city.password)?;
     }
     let mut story = Story { driver, units: Vec::new(), time };
     story.find_units()?;
-    let listeners = story.listen(base)?;
+    let listeners = story.start_listening(base)?;
     let case = story.report_and_file()?;
     story.blow_and_answer(&case)?;
     story.verify_and_close(&case)?;
-    story.case_file(&case)?;
-    story.verified(&case)?;
-    story.heard(&listeners)?;
-    story.second_way()?;
-    story.background()?;
-    story.desks()?;
-    story.administration(city)?;
-    story.ways_in(city)?;
-    story.personal(city)?;
-    story.offline()?;
-    story.visits()?;
-    story.photos()?;
-    story.late()?;
-    story.rules()?;
-    story.areas()?;
-    story.patrols(city)?;
-    story.happened()?;
+    story.show_case_file(&case)?;
+    story.verify_case(&case)?;
+    story.tell_listeners(&listeners)?;
+    story.tell_second_way()?;
+    story.submit_rest()?;
+    story.show_desks()?;
+    story.tell_administration(city)?;
+    story.tell_ways_in(city)?;
+    story.tell_personal_data(city)?;
+    story.tell_offline()?;
+    story.tell_visits()?;
+    story.tell_photos()?;
+    story.tell_late()?;
+    story.tell_rules()?;
+    story.tell_areas()?;
+    story.tell_patrols(city)?;
+    story.record_events()?;
     say(&format!(
         "\n全部 {} 步成立。 / All {} steps held.",
         story.driver.steps(),
         story.driver.steps()
     ));
     match record {
-        Some(file) => story.driver.save(&file),
+        Some(file) => story.driver.save_examples(&file),
         None => Ok(()),
     }
 }
@@ -82,37 +82,37 @@ fn post<'a>(by: &'a str, operation: &'a str, path: String, body: Value) -> Call<
     Call { by, operation, method: "POST", path, body, expect: 200, key: None }
 }
 
-fn stage(answer: &Value) -> String {
+fn render_stage(answer: &Value) -> String {
     let due = answer.pointer("/owed/0").map(|owed| {
-        let due = text(owed, "/term/due_at");
+        let due = text_at(owed, "/term/due_at");
         format!(
             "，{} 须于 {} 前{}",
-            text(owed, "/owed_by/name"),
-            local(&due),
-            text(owed, "/duty_label")
+            text_at(owed, "/owed_by/name"),
+            format_instant(&due),
+            text_at(owed, "/duty_label")
         )
     });
     format!(
         "{} {}{}",
-        text(answer, "/number"),
-        text(answer, "/stage_label"),
+        text_at(answer, "/number"),
+        text_at(answer, "/stage_label"),
         due.unwrap_or_default()
     )
 }
 
 /// An instant as people read it.
-fn local(instant: &str) -> String {
+fn format_instant(instant: &str) -> String {
     chrono::DateTime::parse_from_rfc3339(instant)
-        .map(|at| domain::core::time::local(at.to_utc()).format("%m-%d %H:%M").to_string())
+        .map(|at| domain::core::time::to_local(at.to_utc()).format("%m-%d %H:%M").to_string())
         .unwrap_or_default()
 }
 
-fn refusal(answer: &Value) -> String {
-    format!("按规则拒绝：{}——{}", text(answer, "/title"), text(answer, "/detail"))
+fn render_refusal(answer: &Value) -> String {
+    format!("按规则拒绝：{}——{}", text_at(answer, "/title"), text_at(answer, "/detail"))
 }
 
 impl Story {
-    fn unit(&self, code: &str) -> String {
+    fn find_unit(&self, code: &str) -> String {
         self.units
             .iter()
             .find(|(known, _)| known == code)
@@ -124,21 +124,21 @@ impl Story {
         say("\n—— 准备 / Before ——");
         for code in ["4202", "420202", "420202-CG", "420202-SW", "420202-SC", "420202-HB"] {
             let call = get("jiedao", "list_areas", format!("/api/v1/areas?code={code}"));
-            let answer = self.driver.step(call, |a| text(a, "/items/0/name"))?;
-            self.units.push((code.to_owned(), text(&answer, "/items/0/id")));
+            let answer = self.driver.run_step(call, |a| text_at(a, "/items/0/name"))?;
+            self.units.push((code.to_owned(), text_at(&answer, "/items/0/id")));
         }
-        let path = format!("/api/v1/areas/{}", self.unit("420202"));
-        self.driver.step(get("jiedao", "get_area", path), |_| String::new())?;
-        let me = self.driver.step(get("wangge-1", "get_me", "/api/v1/me".to_owned()), |a| {
-            format!("{}，{}", text(a, "/grants/0/role_label"), text(a, "/grants/0/area/name"))
+        let path = format!("/api/v1/areas/{}", self.find_unit("420202"));
+        self.driver.run_step(get("jiedao", "get_area", path), |_| String::new())?;
+        let me = self.driver.run_step(get("wangge-1", "get_me", "/api/v1/me".to_owned()), |a| {
+            format!("{}，{}", text_at(a, "/grants/0/role_label"), text_at(a, "/grants/0/area/name"))
         })?;
-        self.units.push(("@grid".to_owned(), text(&me, "/grants/0/area/id")));
+        self.units.push(("@grid".to_owned(), text_at(&me, "/grants/0/area/id")));
         let call = get("wangge-1", "list_categories", "/api/v1/categories".to_owned());
-        self.driver.step(call, |a| format!("{} 个分类", list(a, "/items").len()))?;
+        self.driver.run_step(call, |a| format!("{} 个分类", items_at(a, "/items").len()))?;
         Ok(())
     }
 
-    fn submit(&mut self, by: &str, index: usize, extra: &Value) -> Done<Value> {
+    fn submit_report(&mut self, by: &str, index: usize, extra: &Value) -> Done<Value> {
         let reports = seed::reports();
         let report = reports.get(index).ok_or_else(|| Failed(format!("no report {index}")))?;
         let mut body = json!({
@@ -154,13 +154,13 @@ impl Story {
         }
         let mut call = post(by, "submit_report", "/api/v1/reports".to_owned(), body);
         call.expect = 201;
-        self.driver.step(call, |a| {
+        self.driver.run_step(call, |a| {
             format!(
                 "{} {}（{}）{}",
-                text(a, "/number"),
-                text(a, "/title"),
-                text(a, "/place/area/name"),
-                text(a, "/status_label")
+                text_at(a, "/number"),
+                text_at(a, "/title"),
+                text_at(a, "/place/area/name"),
+                text_at(a, "/status_label")
             )
         })
     }
@@ -168,32 +168,32 @@ impl Story {
     /// Both reports, the filing, the joining; answers the case.
     fn report_and_file(&mut self) -> Done<String> {
         say("\n—— 一、上报与受理 / Report and intake ——");
-        let first = self.submit("wangge-1", 0, &json!({}))?;
-        let second = self.submit("jumin", 1, &json!({ "confidential": true }))?;
-        self.submit("wangge-1", 0, &json!({
+        let first = self.submit_report("wangge-1", 0, &json!({}))?;
+        let second = self.submit_report("jumin", 1, &json!({ "confidential": true }))?;
+        self.submit_report("wangge-1", 0, &json!({
             "title": "沿街散落共享单车", "text": "沿街有共享单车倒伏占道", "category": "C01", "urgency": "normal",
             "handled": { "result": "已当场扶正摆放整齐" },
         }))?;
         let todos = get("shequ", "list_todos", "/api/v1/me/todos?limit=5".to_owned());
-        self.driver.step(todos, |a| {
+        self.driver.run_step(todos, |a| {
             format!(
                 "待办 {} 件，最早 {} 前{}",
-                list(a, "/items").len(),
-                local(&text(a, "/items/0/term/due_at")),
-                text(a, "/items/0/duty_label")
+                items_at(a, "/items").len(),
+                format_instant(&text_at(a, "/items/0/term/due_at")),
+                text_at(a, "/items/0/duty_label")
             )
         })?;
-        let id = text(&first, "/id");
+        let id = text_at(&first, "/id");
         let file = post("shequ", "file_report", format!("/api/v1/reports/{id}/file"), json!({}));
-        let filed = self.driver.step(file, |a| text(a, "/status_label"))?;
-        let case = text(&filed, "/case_id");
-        let other = text(&second, "/id");
+        let filed = self.driver.run_step(file, |a| text_at(a, "/status_label"))?;
+        let case = text_at(&filed, "/case_id");
+        let other = text_at(&second, "/id");
         let similar =
             get("shequ", "list_similar_cases", format!("/api/v1/reports/{other}/similar"));
-        self.driver.step(similar, |a| {
+        self.driver.run_step(similar, |a| {
             format!(
                 "疑似重复：{}，相距 {} 米",
-                text(a, "/items/0/case/number"),
+                text_at(a, "/items/0/case/number"),
                 a.pointer("/items/0/distance_m").unwrap_or(&Value::Null)
             )
         })?;
@@ -203,21 +203,22 @@ impl Story {
             format!("/api/v1/reports/{other}/join"),
             json!({ "case_id": case }),
         );
-        self.driver
-            .step(join, |a| format!("{}：两位上报人都将得到结果", text(a, "/status_label")))?;
-        let third = self.submit("jumin", 0, &json!({
+        self.driver.run_step(join, |a| {
+            format!("{}：两位上报人都将得到结果", text_at(a, "/status_label"))
+        })?;
+        let third = self.submit_report("jumin", 0, &json!({
             "title": "与邻居的借款纠纷已起诉", "text": "与邻居的借款纠纷，法院已受理，请社区出面", "category": null, "urgency": "normal",
         }))?;
-        let path = format!("/api/v1/reports/{}/refuse", text(&third, "/id"));
+        let path = format!("/api/v1/reports/{}/refuse", text_at(&third, "/id"));
         let body = json!({ "reason": "已进入诉讼程序，请通过法院途径解决", "redirect": "court" });
-        self.driver.step(post("shequ", "refuse_report", path, body), |a| {
-            format!("{}，正确渠道：{}", text(a, "/status_label"), text(a, "/redirect_label"))
+        self.driver.run_step(post("shequ", "refuse_report", path, body), |a| {
+            format!("{}，正确渠道：{}", text_at(a, "/status_label"), text_at(a, "/redirect_label"))
         })?;
         Ok(case)
     }
 
     /// A step of one summoned department, and where that leaves it.
-    fn report_in(
+    fn step_summons(
         &mut self,
         by: &str,
         operation: &str,
@@ -227,19 +228,19 @@ impl Story {
     ) -> Done<Value> {
         let (verb, body) = asked;
         let path = format!("/api/v1/cases/{case}/summonses/{unit}/{verb}");
-        self.driver.step(post(by, operation, path, body), |answer| {
+        self.driver.run_step(post(by, operation, path, body), |answer| {
             let summonses = answer.pointer("/whistle/summonses").and_then(Value::as_array);
-            let own = summonses.into_iter().flatten().find(|s| text(s, "/unit/id") == unit);
+            let own = summonses.into_iter().flatten().find(|s| text_at(s, "/unit/id") == unit);
             let own = own.map(|s| {
                 let lead = s.get("lead").and_then(Value::as_bool).unwrap_or(false);
                 let role = if lead { "主办" } else { "协办" };
-                format!("{}（{role}）{}", text(s, "/unit/name"), text(s, "/step_label"))
+                format!("{}（{role}）{}", text_at(s, "/unit/name"), text_at(s, "/step_label"))
             });
-            format!("{}，案卷{}", own.unwrap_or_default(), text(answer, "/stage_label"))
+            format!("{}，案卷{}", own.unwrap_or_default(), text_at(answer, "/stage_label"))
         })
     }
 
-    fn on(
+    fn step_case(
         &mut self,
         by: &str,
         operation: &str,
@@ -248,19 +249,19 @@ impl Story {
         body: Value,
     ) -> Done<Value> {
         let path = format!("/api/v1/cases/{case}/{verb}");
-        self.driver.step(post(by, operation, path, body), stage)
+        self.driver.run_step(post(by, operation, path, body), render_stage)
     }
 
     /// A step that a rule refuses, to show how it says so.
-    fn refused(&mut self, by: &str, case: &str, verb: &str, body: Value) -> Done<Value> {
+    fn expect_refusal(&mut self, by: &str, case: &str, verb: &str, body: Value) -> Done<Value> {
         let mut call = post(by, "", format!("/api/v1/cases/{case}/{verb}"), body);
         call.expect = 422;
-        self.driver.step(call, refusal)
+        self.driver.run_step(call, render_refusal)
     }
 
     fn blow_and_answer(&mut self, case: &str) -> Done {
         say("\n—— 二、上呈、退单、吹哨 / Escalate, return, whistle ——");
-        self.on(
+        self.step_case(
             "shequ",
             "escalate_case",
             case,
@@ -269,81 +270,86 @@ impl Story {
         )?;
         let community = self
             .driver
-            .step(get("jiedao", "", format!("/api/v1/cases/{case}")), |_| String::new())?;
-        let community = self.parent_of(&text(&community, "/place/area/id"))?;
-        self.on(
+            .run_step(get("jiedao", "", format!("/api/v1/cases/{case}")), |_| String::new())?;
+        let community = self.parent_of(&text_at(&community, "/place/area/id"))?;
+        self.step_case(
             "jiedao",
             "dispatch_case",
             case,
             "dispatch",
             json!({ "unit_id": community, "note": "请社区先行协调" }),
         )?;
-        self.on("shequ", "sign_case", case, "sign", json!({}))?;
-        self.on(
+        self.step_case("shequ", "sign_case", case, "sign", json!({}))?;
+        self.step_case(
             "shequ",
             "return_case",
             case,
             "return",
             json!({
                 "reason": "涉及油烟净化与排水管网，社区无法处置",
-                "proposed_unit_id": self.unit("420202-CG"),
+                "proposed_unit_id": self.find_unit("420202-CG"),
             }),
         )?;
-        self.refused("jiedao", case, "dispatch", json!({ "unit_id": self.unit("420202-CG") }))?;
+        self.expect_refusal(
+            "jiedao",
+            case,
+            "dispatch",
+            json!({ "unit_id": self.find_unit("420202-CG") }),
+        )?;
         let (lead, water, market) =
-            (self.unit("420202-CG"), self.unit("420202-SW"), self.unit("420202-SC"));
+            (self.find_unit("420202-CG"), self.find_unit("420202-SW"), self.find_unit("420202-SC"));
         let body = json!({
             "topic": "joint_enforcement", "reason": "餐饮油烟、污水外溢涉及多部门执法权限",
             "lead_unit_id": lead, "cooperating_unit_ids": [water, market],
         });
-        self.on("lingdao", "blow_whistle", case, "whistle", body)?;
+        self.step_case("lingdao", "blow_whistle", case, "whistle", body)?;
         say("\n—— 三、部门报到 / Departments report in ——");
         let departments = [("chengguan", lead), ("shuiwu", water), ("shijian", market)];
         for (by, unit) in &departments {
             let contact = json!({ "note": "已电话联系街道" });
-            self.report_in(by, "sign_summons", case, unit, ("sign", json!({})))?;
-            self.report_in(by, "contact_summons", case, unit, ("contact", contact))?;
+            self.step_summons(by, "sign_summons", case, unit, ("sign", json!({})))?;
+            self.step_summons(by, "contact_summons", case, unit, ("contact", contact))?;
             let report = seed::reports().into_iter().next();
             let point =
                 report.map(|r| json!({ "lng": r.lng, "lat": r.lat, "coord_type": "wgs84" }));
             let arrive = json!({ "point": point, "note": "已到现场" });
-            self.report_in(by, "arrive_summons", case, unit, ("arrive", arrive))?;
+            self.step_summons(by, "arrive_summons", case, unit, ("arrive", arrive))?;
         }
         let done = json!({ "result": "已责令商户清洗净化器、加装隔油池，疏通管网并复查" });
         let answer = |unit: &str| format!("summonses/{unit}/feedback");
         let [(lead_by, lead), others @ ..] = &departments;
-        self.refused(lead_by, case, &answer(lead), done.clone())?;
+        self.expect_refusal(lead_by, case, &answer(lead), done.clone())?;
         for (by, unit) in others {
             let asked = ("feedback", done.clone());
-            self.report_in(by, "feed_back_summons", case, unit, asked)?;
+            self.step_summons(by, "feed_back_summons", case, unit, asked)?;
         }
         let again = ("feedback", done.clone());
-        self.report_in(lead_by, "feed_back_summons", case, lead, again)?;
+        self.step_summons(lead_by, "feed_back_summons", case, lead, again)?;
         let back = ("send_back", json!({ "reason": "一户商户尚未整改" }));
-        self.report_in("lingdao", "send_back_summons", case, lead, back)?;
-        self.report_in(lead_by, "feed_back_summons", case, lead, ("feedback", done))?;
+        self.step_summons("lingdao", "send_back_summons", case, lead, back)?;
+        self.step_summons(lead_by, "feed_back_summons", case, lead, ("feedback", done))?;
         for (_, unit) in &departments {
             let release = ("release", json!({}));
-            self.report_in("lingdao", "release_summons", case, unit, release)?;
+            self.step_summons("lingdao", "release_summons", case, unit, release)?;
         }
         for (_, unit) in &departments {
             let body = json!({ "response": 5, "quality": 4, "comment": "响应及时" });
-            self.report_in("lingdao", "rate_summons", case, unit, ("rate", body))?;
+            self.step_summons("lingdao", "rate_summons", case, unit, ("rate", body))?;
         }
         Ok(())
     }
 
     fn parent_of(&mut self, area: &str) -> Done<String> {
         let call = get("jiedao", "", format!("/api/v1/areas/{area}"));
-        Ok(text(&self.driver.step(call, |_| String::new())?, "/parent_id"))
+        Ok(text_at(&self.driver.run_step(call, |_| String::new())?, "/parent_id"))
     }
 
     fn verify_and_close(&mut self, case: &str) -> Done {
         say("\n—— 四、核查、回访、结案 / Verify, call back, close ——");
-        let claimed = |a: &Value| format!("{}领取核查，他人不再前往", text(a, "/claim/by"));
+        let claimed = |a: &Value| format!("{}领取核查，他人不再前往", text_at(a, "/claim/by"));
         let path = format!("/api/v1/cases/{case}/claim");
-        self.driver.step(post("wangge-2", "claim_case", path, json!({})), claimed)?;
-        self.on(
+        self.driver.run_step(post("wangge-2", "claim_case", path, json!({})), claimed)?;
+        self.step_case(
             "wangge-2",
             "verify_case",
             case,
@@ -351,27 +357,30 @@ impl Story {
             json!({ "passed": true, "note": "现场油烟、污水已消除" }),
         )?;
         let body = json!({ "reached": true, "solved": true, "satisfied": "satisfied", "comment": "解决得很快" });
-        self.on("jumin", "call_back_case", case, "callback", body)?;
+        self.step_case("jumin", "call_back_case", case, "callback", body)?;
         let key = crate::app::clock::new_id().to_string();
         for told in ["", "断网重发，同一个键：没有办第二次"] {
             let path = format!("/api/v1/cases/{case}/close");
             let mut call = post("jiedao", "close_case", path, json!({ "note": "三项答复齐全" }));
             call.key = Some(key.clone());
-            self.driver.step(call, |a| if told.is_empty() { stage(a) } else { told.to_owned() })?;
+            self.driver.run_step(call, |a| {
+                if told.is_empty() { render_stage(a) } else { told.to_owned() }
+            })?;
         }
         for by in ["wangge-1", "jumin"] {
             let mine = get(by, "list_reports", "/api/v1/reports?mine=true&limit=100".to_owned());
-            let mine =
-                self.driver.step(mine, |a| format!("我的上报 {} 件", list(a, "/items").len()))?;
-            let items = list(&mine, "/items");
-            let own = items.iter().find(|report| text(report, "/case_id") == case);
+            let mine = self
+                .driver
+                .run_step(mine, |a| format!("我的上报 {} 件", items_at(a, "/items").len()))?;
+            let items = items_at(&mine, "/items");
+            let own = items.iter().find(|report| text_at(report, "/case_id") == case);
             let path =
-                format!("/api/v1/reports/{}", own.map(|r| text(r, "/id")).unwrap_or_default());
-            self.driver.step(get(by, "get_report", path), |a| {
+                format!("/api/v1/reports/{}", own.map(|r| text_at(r, "/id")).unwrap_or_default());
+            self.driver.run_step(get(by, "get_report", path), |a| {
                 format!(
                     "上报人得知：{} {}",
-                    text(a, "/case/stage_label"),
-                    text(a, "/case/closing/outcome_label")
+                    text_at(a, "/case/stage_label"),
+                    text_at(a, "/case/closing/outcome_label")
                 )
             })?;
         }
@@ -379,103 +388,109 @@ impl Story {
     }
 
     /// The case file at the end: its timeline, and who met which obligation.
-    fn case_file(&mut self, case: &str) -> Done {
+    fn show_case_file(&mut self, case: &str) -> Done {
         say("\n—— 五、案卷 / The case file ——");
         let call = get("jiedao", "get_case", format!("/api/v1/cases/{case}"));
-        self.driver.step(call, stage)?;
+        self.driver.run_step(call, render_stage)?;
         let call = get("jiedao", "get_case_timeline", format!("/api/v1/cases/{case}/timeline"));
-        let timeline = self.driver.step(call, |a| {
+        let timeline = self.driver.run_step(call, |a| {
             format!(
                 "记录链完整：{}",
                 if a.get("intact") == Some(&json!(true)) { "是" } else { "否" }
             )
         })?;
-        for entry in list(&timeline, "/items") {
+        for entry in items_at(&timeline, "/items") {
             say(&format!(
                 "       {:>2} {} {} {}",
                 entry.get("seq").unwrap_or(&Value::Null).to_string(),
-                local(&text(entry, "/at")),
-                text(entry, "/by"),
-                text(entry, "/label")
+                format_instant(&text_at(entry, "/at")),
+                text_at(entry, "/by"),
+                text_at(entry, "/label")
             ));
         }
         let call =
             get("jiedao", "list_case_obligations", format!("/api/v1/cases/{case}/obligations"));
-        let owed = self.driver.step(call, |_| String::new())?;
-        for one in list(&owed, "/items") {
+        let owed = self.driver.run_step(call, |_| String::new())?;
+        for one in items_at(&owed, "/items") {
             say(&format!(
                 "       {} {}：{}前，{}",
-                text(one, "/unit_name"),
-                text(one, "/duty_label"),
-                local(&text(one, "/term/due_at")),
-                text(one, "/outcome")
+                text_at(one, "/unit_name"),
+                text_at(one, "/duty_label"),
+                format_instant(&text_at(one, "/term/due_at")),
+                text_at(one, "/outcome")
             ));
         }
         Ok(())
     }
 
     /// Another way: escalated to the district, dispatched to a department, sent back once.
-    fn second_way(&mut self) -> Done {
+    fn tell_second_way(&mut self) -> Done {
         say("\n—— 六、另一条路：区级派遣 / The other way: dispatched by the district ——");
-        let report = self.submit("wangge-1", 0, &json!({
+        let report = self.submit_report("wangge-1", 0, &json!({
             "title": "路灯多日不亮", "text": "巷口路灯连续三天不亮，晚上老人出行不便", "category": "B01", "urgency": "urgent",
         }))?;
-        let path = format!("/api/v1/reports/{}/file", text(&report, "/id"));
-        let filed = self
-            .driver
-            .step(post("shequ", "file_report", path, json!({})), |a| text(a, "/status_label"))?;
-        let case = text(&filed, "/case_id");
-        self.on("shequ", "escalate_case", &case, "escalate", json!({ "reason": "非社区管护" }))?;
-        self.on(
+        let path = format!("/api/v1/reports/{}/file", text_at(&report, "/id"));
+        let filed = self.driver.run_step(post("shequ", "file_report", path, json!({})), |a| {
+            text_at(a, "/status_label")
+        })?;
+        let case = text_at(&filed, "/case_id");
+        self.step_case(
+            "shequ",
+            "escalate_case",
+            &case,
+            "escalate",
+            json!({ "reason": "非社区管护" }),
+        )?;
+        self.step_case(
             "jiedao",
             "escalate_case",
             &case,
             "escalate",
             json!({ "reason": "权属在区城管局" }),
         )?;
-        self.on(
+        self.step_case(
             "quji",
             "dispatch_case",
             &case,
             "dispatch",
-            json!({ "unit_id": self.unit("420202-CG") }),
+            json!({ "unit_id": self.find_unit("420202-CG") }),
         )?;
-        self.on("chengguan", "sign_case", &case, "sign", json!({}))?;
-        self.on("chengguan", "start_case", &case, "start", json!({}))?;
-        self.on(
+        self.step_case("chengguan", "sign_case", &case, "sign", json!({}))?;
+        self.step_case("chengguan", "start_case", &case, "start", json!({}))?;
+        self.step_case(
             "chengguan",
             "comment_case",
             &case,
             "comment",
             json!({ "text": "已安排抢修班组" }),
         )?;
-        self.on(
+        self.step_case(
             "chengguan",
             "feed_back_case",
             &case,
             "feedback",
             json!({ "result": "已更换灯头" }),
         )?;
-        self.on(
+        self.step_case(
             "wangge-2",
             "verify_case",
             &case,
             "verify",
             json!({ "passed": false, "note": "现场仍有一盏不亮" }),
         )?;
-        self.on(
+        self.step_case(
             "chengguan",
             "feed_back_case",
             &case,
             "feedback",
             json!({ "result": "两盏均已更换" }),
         )?;
-        self.on("wangge-2", "verify_case", &case, "verify", json!({ "passed": true }))?;
-        self.on("rexian", "call_back_case", &case, "callback", json!({ "reached": false }))?;
+        self.step_case("wangge-2", "verify_case", &case, "verify", json!({ "passed": true }))?;
+        self.step_case("rexian", "call_back_case", &case, "callback", json!({ "reached": false }))?;
         let body = json!({ "reached": true, "solved": true, "satisfied": "fairly_satisfied" });
-        self.on("rexian", "call_back_case", &case, "callback", body)?;
-        self.on("quji", "close_case", &case, "close", json!({}))?;
-        self.on(
+        self.step_case("rexian", "call_back_case", &case, "callback", body)?;
+        self.step_case("quji", "close_case", &case, "close", json!({}))?;
+        self.step_case(
             "rexian",
             "reopen_case",
             &case,
@@ -486,7 +501,7 @@ impl Story {
     }
 
     /// The rest of the sixty reports, so that the desks have something to do.
-    fn background(&mut self) -> Done {
+    fn submit_rest(&mut self) -> Done {
         let reports = seed::reports();
         say(&format!(
             "\n—— 七、其余 {} 件上报 / The other reports ——",
@@ -497,32 +512,32 @@ impl Story {
                 seed::Channel::Worker => "xuncha",
                 seed::Channel::Resident => "jumin",
             };
-            self.submit(by, index, &json!({}))?;
+            self.submit_report(by, index, &json!({}))?;
         }
         Ok(())
     }
 
-    fn desks(&mut self) -> Done {
+    fn show_desks(&mut self) -> Done {
         say("\n—— 八、看板 / Desks ——");
         for (by, path) in [
             ("jiedao", "/api/v1/cases?open=true&limit=5"),
             ("quji", "/api/v1/cases?limit=5"),
             ("chengguan", "/api/v1/cases?limit=5"),
         ] {
-            self.driver.step(get(by, "list_cases", path.to_owned()), |a| {
-                format!("{} 件", list(a, "/items").len())
+            self.driver.run_step(get(by, "list_cases", path.to_owned()), |a| {
+                format!("{} 件", items_at(a, "/items").len())
             })?;
         }
         let locate = "/api/v1/areas/locate?lng=115.0701&lat=30.2105&coord_type=wgs84";
         self.driver
-            .step(get("wangge-1", "locate_area", locate.to_owned()), |a| text(a, "/name"))?;
+            .run_step(get("wangge-1", "locate_area", locate.to_owned()), |a| text_at(a, "/name"))?;
         let newest = get("xuncha", "list_reports", "/api/v1/reports?limit=1".to_owned());
-        let newest = self.driver.step(newest, |_| String::new())?;
-        let path = format!("/api/v1/reports/{}/timeline", text(&newest, "/items/0/id"));
-        self.driver.step(get("xuncha", "get_report_timeline", path), |_| String::new())?;
+        let newest = self.driver.run_step(newest, |_| String::new())?;
+        let path = format!("/api/v1/reports/{}/timeline", text_at(&newest, "/items/0/id"));
+        self.driver.run_step(get("xuncha", "get_report_timeline", path), |_| String::new())?;
         for path in ["/healthz", "/readyz"] {
             let operation = if path == "/healthz" { "get_health" } else { "get_readiness" };
-            self.driver.step(get("", operation, path.to_owned()), |a| text(a, "/status"))?;
+            self.driver.run_step(get("", operation, path.to_owned()), |a| text_at(a, "/status"))?;
         }
         Ok(())
     }

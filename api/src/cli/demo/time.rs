@@ -5,7 +5,7 @@ use actix_web::web::Data;
 use domain::Instant;
 use tokio::runtime::Handle;
 
-use crate::{app::state::App, cli::install::Failed, integrations::clockwork};
+use crate::{app::state::App, cli::install::Failed, integrations::scheduler};
 
 /// The most looks of the clockwork until nothing is due.
 const LOOKS: usize = 200;
@@ -31,7 +31,7 @@ impl Time {
     pub(super) fn pass_until(&self, at: Instant) -> Result<(), Failed> {
         self.app.clock.advance((at - self.now()).max(chrono::Duration::zero()));
         for _ in 0..LOOKS {
-            if self.runtime.block_on(clockwork::pass(&self.app))? == 0 {
+            if self.runtime.block_on(scheduler::run_pass(&self.app))? == 0 {
                 return Ok(());
             }
         }

@@ -68,7 +68,7 @@ impl Weixin {
                     200,
                     json!({ "errcode": 0, "access_token": "corp-token", "expires_in": 7200 }),
                 ),
-                "/cgi-bin/auth/getuserinfo" => member(asked),
+                "/cgi-bin/auth/getuserinfo" => answer_member(asked),
                 "/cgi-bin/message/subscribe/send" => subscribe_message(&mut memory, asked),
                 "/cgi-bin/message/send" => corp_message(&mut memory, asked),
                 _ => Said::Json(404, json!({ "errcode": -1, "errmsg": "no such path" })),
@@ -78,7 +78,7 @@ impl Weixin {
     }
 
     /// Looks at what it remembers.
-    pub fn memory<R>(&self, look: impl FnOnce(&Memory) -> R) -> R {
+    pub fn with_memory<R>(&self, look: impl FnOnce(&Memory) -> R) -> R {
         look(&self.memory.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -88,18 +88,18 @@ impl Weixin {
     }
 }
 
-fn error(code: i64, message: &str) -> Said {
+fn error_reply(code: i64, message: &str) -> Said {
     Said::Json(200, json!({ "errcode": code, "errmsg": message }))
 }
 
 /// The ways it can misbehave, by the code it is given.
-fn misbehaved(code: &str) -> Option<Said> {
+fn code_misbehaviour(code: &str) -> Option<Said> {
     Some(match code {
-        "invalid" => error(40_029, "invalid code"),
-        "blocked" => error(40_226, "code blocked"),
-        "often" => error(45_011, "api minute-quota reach limit"),
-        "busy" => error(-1, "system error"),
-        "unknown" => error(61_007, "an error of tomorrow"),
+        "invalid" => error_reply(40_029, "invalid code"),
+        "blocked" => error_reply(40_226, "code blocked"),
+        "often" => error_reply(45_011, "api minute-quota reach limit"),
+        "busy" => error_reply(-1, "system error"),
+        "unknown" => error_reply(61_007, "an error of tomorrow"),
         "slow" => Said::Late(Duration::from_secs(8), json!({ "errcode": 0 })),
         "drop" => Said::Nothing,
         "empty" => Said::Json(200, json!({})),
@@ -115,20 +115,20 @@ fn misbehaved(code: &str) -> Option<Said> {
 
 /// `code-WHO` is the person WHO, `code-WHO-UNION-TIMES` a person with a unionid; each works once.
 fn code_to_session(memory: &mut Memory, asked: &Asked) -> Said {
-    let code = asked.query("js_code");
-    if let Some(said) = misbehaved(code) {
+    let code = asked.query_param("js_code");
+    if let Some(said) = code_misbehaviour(code) {
         return said;
     }
-    let app = asked.query("appid");
-    if !app.starts_with("wx") || asked.query("grant_type") != "authorization_code" {
-        return error(40_013, "invalid appid");
+    let app = asked.query_param("appid");
+    if !app.starts_with("wx") || asked.query_param("grant_type") != "authorization_code" {
+        return error_reply(40_013, "invalid appid");
     }
-    if asked.query("secret") != SECRET {
-        return error(40_125, "invalid appsecret");
+    if asked.query_param("secret") != SECRET {
+        return error_reply(40_125, "invalid appsecret");
     }
-    let Some(who) = code.strip_prefix("code-") else { return error(40_029, "invalid code") };
+    let Some(who) = code.strip_prefix("code-") else { return error_reply(40_029, "invalid code") };
     if !memory.used.insert(code.to_owned()) {
-        return error(40_163, "code been used");
+        return error_reply(40_163, "code been used");
     }
     let mut parts = who.split('-');
     let openid = format!("o{}{}", app, parts.next().unwrap_or_default());
@@ -145,11 +145,12 @@ fn access_token(number: u32) -> String {
 }
 
 fn stable_token(memory: &mut Memory, asked: &Asked) -> Said {
-    if asked.field("grant_type") != "client_credential" || asked.field("secret") != SECRET {
-        return error(40_125, "invalid appsecret");
+    if asked.body_field("grant_type") != "client_credential" || asked.body_field("secret") != SECRET
+    {
+        return error_reply(40_125, "invalid appsecret");
     }
     memory.fetched += 1;
-    if asked.field("force_refresh") == true {
+    if asked.body_field("force_refresh") == true {
         memory.forced += 1;
         memory.token += 1;
     }
@@ -159,11 +160,13 @@ fn stable_token(memory: &mut Memory, asked: &Asked) -> Said {
 }
 
 /// How its content checks misbehave, by what a text says.
-fn refused_check(content: &str) -> Option<Said> {
+fn content_misbehaviour(content: &str) -> Option<Said> {
     Some(match content {
-        text if text.contains("接口繁忙") => error(-1, "system error"),
-        text if text.contains("额度用完") => error(45_009, "reach max api daily quota limit"),
-        text if text.contains("许久未用") => error(61_010, "code is expired"),
+        text if text.contains("接口繁忙") => error_reply(-1, "system error"),
+        text if text.contains("额度用完") => {
+            error_reply(45_009, "reach max api daily quota limit")
+        }
+        text if text.contains("许久未用") => error_reply(61_010, "code is expired"),
         text if text.contains("没有回音") => Said::Nothing,
         text if text.contains("胡言乱语") => {
             Said::Json(200, json!({ "errcode": 0, "result": 7 }))
@@ -175,27 +178,27 @@ fn refused_check(content: &str) -> Option<Said> {
     })
 }
 
-fn result(suggest: &str, label: i64) -> Value {
+fn build_result(suggest: &str, label: i64) -> Value {
     json!({ "suggest": suggest, "label": label })
 }
 
 /// `msg_sec_check`, version 2: what a text says decides.
 fn text_check(memory: &mut Memory, asked: &Asked) -> Said {
-    if asked.query("access_token") != access_token(memory.token) {
-        return error(40_001, "invalid credential, access_token is invalid or not latest");
+    if asked.query_param("access_token") != access_token(memory.token) {
+        return error_reply(40_001, "invalid credential, access_token is invalid or not latest");
     }
-    let content = asked.field("content");
+    let content = asked.body_field("content");
     let content = content.as_str().unwrap_or_default();
     let plain = !asked.body.windows(2).any(|pair| pair == b"\\u");
     let fits = (1..=2500).contains(&content.chars().count()) && plain;
-    if asked.field("version") != 2 || !fits || !asked.field("scene").is_i64() {
-        return error(47_001, "data format error");
+    if asked.body_field("version") != 2 || !fits || !asked.body_field("scene").is_i64() {
+        return error_reply(47_001, "data format error");
     }
-    if !asked.field("openid").as_str().is_some_and(|openid| openid.starts_with('o')) {
-        return error(40_003, "invalid openid");
+    if !asked.body_field("openid").as_str().is_some_and(|openid| openid.starts_with('o')) {
+        return error_reply(40_003, "invalid openid");
     }
     memory.texts += 1;
-    if let Some(said) = refused_check(content) {
+    if let Some(said) = content_misbehaviour(content) {
         return said;
     }
     let (suggest, label) = if content.contains("赌博") {
@@ -208,21 +211,21 @@ fn text_check(memory: &mut Memory, asked: &Asked) -> Said {
     let trace = format!("text-{}", memory.texts);
     let detail = json!([{ "strategy": "content_model", "errcode": 0, "suggest": suggest,
         "label": label, "prob": 90 }]);
-    let answer = json!({ "errcode": 0, "errmsg": "ok", "result": result(suggest, label), "detail": detail,
+    let answer = json!({ "errcode": 0, "errmsg": "ok", "result": build_result(suggest, label), "detail": detail,
         "trace_id": trace });
     Said::Json(200, answer)
 }
 
 /// `media_check_async`: a number, and an event about it later.
 fn media_check(memory: &mut Memory, asked: &Asked) -> Said {
-    if asked.query("access_token") != access_token(memory.token) {
-        return error(40_001, "invalid credential, access_token is invalid or not latest");
+    if asked.query_param("access_token") != access_token(memory.token) {
+        return error_reply(40_001, "invalid credential, access_token is invalid or not latest");
     }
-    let address = asked.field("media_url");
+    let address = asked.body_field("media_url");
     let address = address.as_str().unwrap_or_default();
-    let known = [1, 2].iter().any(|kind| asked.field("media_type") == *kind);
-    if asked.field("version") != 2 || !known || !address.starts_with("http") {
-        return error(47_001, "data format error");
+    let known = [1, 2].iter().any(|kind| asked.body_field("media_type") == *kind);
+    if asked.body_field("version") != 2 || !known || !address.starts_with("http") {
+        return error_reply(47_001, "data format error");
     }
     memory.files.push(address.to_owned());
     let trace = format!("trace-{}", memory.files.len());
@@ -230,18 +233,18 @@ fn media_check(memory: &mut Memory, asked: &Asked) -> Said {
 }
 
 /// The event about a file it looked at, as it sends it.
-pub fn judged(trace: &str, suggest: &str, label: i64) -> Value {
+pub fn build_verdict_event(trace: &str, suggest: &str, label: i64) -> Value {
     json!({
         "ToUserName": "gh_demo", "FromUserName": "o-demo", "CreateTime": 1_637_744_274,
         "MsgType": "event", "Event": "wxa_media_check", "appid": APP_ID, "trace_id": trace,
-        "version": 2, "errcode": 0, "errmsg": "ok", "result": result(suggest, label),
+        "version": 2, "errcode": 0, "errmsg": "ok", "result": build_result(suggest, label),
         "detail": [{ "strategy": "content_model", "errcode": 0, "suggest": suggest,
             "label": label, "prob": 90 }],
     })
 }
 
 /// The query an event is signed with.
-pub fn signed(token: &str, timestamp: i64) -> String {
+pub fn sign_query(token: &str, timestamp: i64) -> String {
     use sha1::{Digest, Sha1};
     let (timestamp, nonce) = (timestamp.to_string(), "4711");
     let mut parts = [token, timestamp.as_str(), nonce];
@@ -257,37 +260,37 @@ pub fn signed(token: &str, timestamp: i64) -> String {
 }
 
 /// `member-USERID` is a member of the corporation at WeCom.
-fn member(asked: &Asked) -> Said {
-    match asked.query("code").strip_prefix("member-") {
+fn answer_member(asked: &Asked) -> Said {
+    match asked.query_param("code").strip_prefix("member-") {
         Some(userid) => Said::Json(200, json!({ "errcode": 0, "userid": userid })),
-        None => error(40_029, "invalid code"),
+        None => error_reply(40_029, "invalid code"),
     }
 }
 
 /// A subscribe message, with the limits WeChat has; `tmpl-refused` is one the person did not agree
 /// to, `tmpl-unknown` one it does not know, `tmpl-busy` one it has no time for.
 fn subscribe_message(memory: &mut Memory, asked: &Asked) -> Said {
-    if asked.query("access_token") != access_token(memory.token) {
-        return error(42_001, "access_token expired");
+    if asked.query_param("access_token") != access_token(memory.token) {
+        return error_reply(42_001, "access_token expired");
     }
-    let template = asked.field("template_id");
+    let template = asked.body_field("template_id");
     match template.as_str().unwrap_or_default() {
-        "tmpl-refused" => return error(43_101, "user refuse to accept the msg"),
-        "tmpl-unknown" => return error(40_037, "invalid template_id"),
-        "tmpl-busy" => return error(-1, "system error"),
+        "tmpl-refused" => return error_reply(43_101, "user refuse to accept the msg"),
+        "tmpl-unknown" => return error_reply(40_037, "invalid template_id"),
+        "tmpl-busy" => return error_reply(-1, "system error"),
         _ => {}
     }
-    if !asked.field("touser").as_str().is_some_and(|user| user.starts_with("owx")) {
-        return error(40_003, "invalid openid");
+    if !asked.body_field("touser").as_str().is_some_and(|user| user.starts_with("owx")) {
+        return error_reply(40_003, "invalid openid");
     }
-    let data = asked.field("data");
+    let data = asked.body_field("data");
     let fits = |(name, field): (&String, &Value)| {
         let length = field["value"].as_str().unwrap_or_default().chars().count();
         let most = if name.starts_with("thing") { 20 } else { 32 };
         (1..=most).contains(&length)
     };
     if !data.as_object().is_some_and(|fields| !fields.is_empty() && fields.iter().all(fits)) {
-        return error(47_003, "argument invalid! data.thing1.value invalid");
+        return error_reply(47_003, "argument invalid! data.thing1.value invalid");
     }
     memory.messages.push(serde_json::from_slice(&asked.body).unwrap_or_default());
     Said::Json(200, json!({ "errcode": 0, "errmsg": "ok", "msgid": memory.messages.len() }))
@@ -295,10 +298,10 @@ fn subscribe_message(memory: &mut Memory, asked: &Asked) -> Said {
 
 /// A message of an application of WeCom; members whose name begins with `nobody` are none.
 fn corp_message(memory: &mut Memory, asked: &Asked) -> Said {
-    if asked.query("access_token") != "corp-token" {
-        return error(40_014, "invalid access_token");
+    if asked.query_param("access_token") != "corp-token" {
+        return error_reply(40_014, "invalid access_token");
     }
-    let user = asked.field("touser");
+    let user = asked.body_field("touser");
     if user.as_str().is_some_and(|user| user.starts_with("nobody")) {
         return Said::Json(200, json!({ "errcode": 0, "errmsg": "ok", "invaliduser": user }));
     }
@@ -308,17 +311,19 @@ fn corp_message(memory: &mut Memory, asked: &Asked) -> Said {
 
 /// `phone-NUMBER`, each once; a code of `wx.login` is of another kind.
 fn phone_number(memory: &mut Memory, asked: &Asked) -> Said {
-    if asked.query("access_token") != access_token(memory.token) {
-        return error(40_001, "invalid credential, access_token is invalid or not latest");
+    if asked.query_param("access_token") != access_token(memory.token) {
+        return error_reply(40_001, "invalid credential, access_token is invalid or not latest");
     }
-    let code = asked.field("code");
+    let code = asked.body_field("code");
     let code = code.as_str().unwrap_or_default();
-    if let Some(said) = misbehaved(code) {
+    if let Some(said) = code_misbehaviour(code) {
         return said;
     }
-    let Some(rest) = code.strip_prefix("phone-") else { return error(40_029, "invalid code") };
+    let Some(rest) = code.strip_prefix("phone-") else {
+        return error_reply(40_029, "invalid code");
+    };
     if !memory.used.insert(code.to_owned()) {
-        return error(40_029, "code used");
+        return error_reply(40_029, "code used");
     }
     let (number, app) = rest.split_once('@').unwrap_or((rest, APP_ID));
     let info = json!({

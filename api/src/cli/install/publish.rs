@@ -4,7 +4,7 @@
 use domain::{
     core::{id::CommandId, text::Prose},
     flows::{
-        change::{Request, act},
+        change::{Request, execute},
         policy::{Command, Document, Policy, PolicyKind},
     },
     people::actor::Actor,
@@ -17,7 +17,7 @@ use crate::{
     app::{
         catalogue,
         clock::{Clock, new_id},
-        world::{World, Worlds},
+        world::{TenantSnapshot, TenantSnapshots},
     },
     http::problem::{Code, Problem},
     resources::policy::import,
@@ -54,20 +54,21 @@ pub struct Publication<'a> {
 impl Publication<'_> {
     /// Publishes it, or says everything that is wrong; answers its edition.
     pub async fn publish(&self, store: &Store, clock: &Clock) -> Result<i64, Failed> {
-        let worlds = Worlds::load(store, catalogue::catalogue(), clock).await?;
+        let worlds = TenantSnapshots::load(store, catalogue::build_default(), clock).await?;
         let none =
             || Failed(format!("the tenant {} has no areas; import them first", self.tenant.code));
         let world = worlds.get(self.tenant.id).ok_or_else(none)?;
-        let by = Actor::system(self.tenant.id, world.areas.root().ok_or_else(none)?.unit());
+        let by = Actor::new_system(self.tenant.id, world.areas.root().ok_or_else(none)?.unit());
         let id = Policy::id_of(self.tenant.id, self.kind);
-        let known = store.look::<Policy>(self.tenant.id, id).await?;
-        let document = self.read(known.as_deref().map(|stored| &stored.state.document), &world)?;
+        let known = store.load_state::<Policy>(self.tenant.id, id).await?;
+        let document =
+            self.read_document(known.as_deref().map(|stored| &stored.state.document), &world)?;
         let why = Prose::try_from(self.note.as_str()).map_err(|fault| Failed(fault.to_string()))?;
         let document = Box::new(document);
         let command = Command::Publish { tenant: self.tenant.id, document, note: why };
         let request = Request::new(CommandId(new_id()), "import_policy", id, &self.text);
-        let context = world.context(&by, clock.now());
-        let change = act::<Policy>(known.as_deref(), &command, request, context)
+        let context = world.build_context(&by, clock.now());
+        let change = execute::<Policy>(known.as_deref(), &command, request, context)
             .map_err(|refusal| Failed::from(Problem::from(refusal)))?;
         let edition = change.entry.seq;
         if self.dry {
@@ -81,9 +82,13 @@ impl Publication<'_> {
         }
     }
 
-    fn read(&self, known: Option<&Document>, world: &World) -> Result<Document, Failed> {
+    fn read_document(
+        &self,
+        known: Option<&Document>,
+        world: &TenantSnapshot,
+    ) -> Result<Document, Failed> {
         if self.kind != PolicyKind::Calendar {
-            return Ok(import::list(self.kind, Some(self.text), true, world)?);
+            return Ok(import::read_table(self.kind, Some(self.text), true, world)?);
         }
         let text = self.text.trim_start_matches('\u{feff}');
         let value: Value = serde_json::from_str(text).map_err(|error| {
@@ -98,6 +103,6 @@ impl Publication<'_> {
             | Value::String(_)
             | Value::Object(_)) => vec![one],
         };
-        Ok(import::holidays(known, &years)?)
+        Ok(import::merge_holidays(known, &years)?)
     }
 }

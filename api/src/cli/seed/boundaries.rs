@@ -38,7 +38,7 @@ pub struct Boundaries {
 }
 
 /// Derives the boundaries; the same every time.
-pub fn boundaries() -> Boundaries {
+pub fn derive_boundaries() -> Boundaries {
     let divisions = divisions();
     let mut children: HashMap<&str, Vec<&Division>> = HashMap::new();
     for division in &divisions {
@@ -47,7 +47,7 @@ pub fn boundaries() -> Boundaries {
     let below = |code: &str| children.get(code).map(Vec::as_slice).unwrap_or_default();
 
     let mut found = Boundaries::default();
-    let counties = counties();
+    let counties = parse_counties();
     for city in divisions.iter().filter(|division| division.level == 2) {
         let inside = below(&city.code).iter().filter_map(|county| counties.get(&county.code));
         let whole = MultiPolygon(inside.flat_map(|shape| shape.iter().cloned()).collect());
@@ -55,7 +55,8 @@ pub fn boundaries() -> Boundaries {
     }
     for (code, shape) in counties {
         let streets = below(&code);
-        let weights: Vec<f64> = streets.iter().map(|street| weight(below(&street.code))).collect();
+        let weights: Vec<f64> =
+            streets.iter().map(|street| weigh_communities(below(&street.code))).collect();
         for (street, share) in streets.iter().zip(split(&shape, &weights)) {
             let communities = below(&street.code);
             let shares = split(&share, &vec![1.0; communities.len()]);
@@ -69,18 +70,22 @@ pub fn boundaries() -> Boundaries {
     let urban = divisions.iter().filter(|division| division.is_urban_community());
     for (index, community) in urban.enumerate() {
         if let Some(shape) = found.divisions.get(&community.code) {
-            found.grids.extend(grids(community, shape, index));
+            found.grids.extend(split_into_grids(community, shape, index));
         }
     }
     found
 }
 
-fn weight(communities: &[&Division]) -> f64 {
+fn weigh_communities(communities: &[&Division]) -> f64 {
     communities.iter().map(|_| 1.0).sum()
 }
 
 /// Every third community has three grids, the others four.
-fn grids(community: &Division, shape: &MultiPolygon<f64>, index: usize) -> Vec<GridSeed> {
+fn split_into_grids(
+    community: &Division,
+    shape: &MultiPolygon<f64>,
+    index: usize,
+) -> Vec<GridSeed> {
     const ORDINALS: [&str; 4] = ["一", "二", "三", "四"];
     let ordinals = ORDINALS.iter().take(if index.is_multiple_of(3) { 3 } else { 4 });
     let name = ["居民委员会", "居委会"]
@@ -120,7 +125,7 @@ enum Geometry {
 }
 
 /// The published polygons, turned from GCJ-02 into WGS-84.
-fn counties() -> HashMap<String, MultiPolygon<f64>> {
+fn parse_counties() -> HashMap<String, MultiPolygon<f64>> {
     let text = include_str!("../../../data/huangshi/boundaries.geojson");
     let Ok(Collection { features }) = serde_json::from_str(text) else { return HashMap::new() };
     let county = |Feature { id, geometry }| {
@@ -153,7 +158,7 @@ mod tests {
 
     #[test]
     fn everything_has_a_place() {
-        let found = boundaries();
+        let found = derive_boundaries();
         let divisions = divisions();
         assert_eq!(found.divisions.len(), 1 + 6 + 57 + 1040);
         for division in &divisions {
@@ -178,14 +183,14 @@ mod tests {
 
     #[test]
     fn the_same_every_time() {
-        let (one, two) = (boundaries(), boundaries());
+        let (one, two) = (derive_boundaries(), derive_boundaries());
         assert_eq!(one.grids, two.grids);
         assert_eq!(one.divisions, two.divisions);
     }
 
     #[test]
     fn every_report_is_in_a_grid_of_the_community_it_names() {
-        let found = boundaries();
+        let found = derive_boundaries();
         let locator = Locator::new(found.grids.iter().enumerate().map(|(key, grid)| Shape {
             key,
             rank: 4,

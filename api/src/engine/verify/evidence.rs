@@ -18,7 +18,7 @@ use persistence::{
 };
 use uuid::Uuid;
 
-use super::{Findings, in_words};
+use super::{Findings, break_in_words};
 
 /// Reads the audit log of a tenant from its beginning, a page at a time; answers where it ends.
 pub(super) fn check(
@@ -28,66 +28,68 @@ pub(super) fn check(
     found: &mut Findings,
 ) -> Result<AuditMark, StoreError> {
     const PAGE: i64 = 1000;
-    let (base, end) = audit::ends(db, tenant)?;
-    let mut watch = Watch::new(base, audit::unsaid(db, tenant)?);
+    let (base, end) = audit::load_ends(db, tenant)?;
+    let mut watch = Watch::new(base, audit::load_unsaid_seq(db, tenant)?);
     let (mut mark, mut newest, mut missed) = (base, None, Missed::default());
     if end.seq > 0 {
         found.chains += 1;
     }
     loop {
-        let page = audit::after(db, tenant, mark.seq, PAGE)?;
+        let page = audit::load_after(db, tenant, mark.seq, PAGE)?;
         let Some(last) = page.last() else { break };
         newest = Some(last.note.at);
         found.entries += page.len();
-        mark = match log::verify(mark, &page) {
+        mark = match log::verify_chain(mark, &page) {
             Ok(next) => next,
             Err(broken) => {
-                found.broke(format!("audit {tenant}: {}", in_words(broken)));
+                found.record_break(format!("audit {tenant}: {}", break_in_words(broken)));
                 return Ok(AuditMark { seq: end.seq, hash: end.hash, at: newest });
             }
         };
         for record in &page {
             for one in seen {
-                compare(tenant, one, record, found);
+                compare_record(tenant, one, record, found);
             }
         }
         let told: Vec<_> = page
             .iter()
-            .filter_map(|record| watch.see(record).map(|written| (record, written)))
+            .filter_map(|record| watch.read_record(record).map(|written| (record, written)))
             .collect();
         for class in Tallies::CLASSES.iter().copied() {
             let of_class = told.iter().filter(|(_, (one, _))| *one == class);
             let of_class: Vec<(&Record, Written)> =
                 of_class.map(|(record, (_, written))| (*record, *written)).collect();
-            missed.look(db, tenant, class, &of_class, found)?;
+            missed.check_records(db, tenant, class, &of_class, found)?;
         }
     }
     if mark != end {
         let why = format!("the log ends at {} and ought to end at {}", mark.seq, end.seq);
-        found.broke(format!("audit {tenant}: {why}"));
+        found.record_break(format!("audit {tenant}: {why}"));
     }
-    beginning(tenant, seen, (base, end), &watch, found);
-    missed.explain(tenant, &watch, found);
-    let (ought, faults) = watch.end();
+    check_beginning(tenant, seen, (base, end), &watch, found);
+    missed.check_removals(tenant, &watch, found);
+    let (ought, faults) = watch.finish();
     for fault in faults {
-        found.broke(format!("audit {tenant}: {fault}"));
+        found.record_break(format!("audit {tenant}: {fault}"));
     }
     if mark == end {
-        count(db, tenant, ought, found)?;
+        check_counts(db, tenant, ought, found)?;
     }
     Ok(AuditMark { seq: end.seq, hash: end.hash, at: newest })
 }
 
 /// Whether a record is the one a checkpoint saw at the end of the log.
-fn compare(tenant: TenantId, one: &Checkpoint, record: &Record, found: &mut Findings) {
+fn compare_record(tenant: TenantId, one: &Checkpoint, record: &Record, found: &mut Findings) {
     if one.audit.seq == record.seq && one.audit.hash != record.hash {
         let (seq, at) = (record.seq, one.at.to_rfc3339());
-        found.broke(format!("audit {tenant}: entry {seq} is not what the checkpoint of {at} saw"));
+        found.record_break(format!(
+            "audit {tenant}: entry {seq} is not what the checkpoint of {at} saw"
+        ));
     }
 }
 
 /// Whether what checkpoints saw is still there, or was removed when its time was over.
-fn beginning(
+fn check_beginning(
     tenant: TenantId,
     seen: &[Checkpoint],
     (base, end): (Mark, Mark),
@@ -96,18 +98,18 @@ fn beginning(
 ) {
     for one in seen {
         let (seq, at) = (one.audit.seq, one.at.to_rfc3339());
-        let before = watch.removed_before(DataClass::Audit);
+        let before = watch.removal_cutoff(DataClass::Audit);
         if seq > end.seq {
             let end = end.seq;
-            found.broke(format!(
+            found.record_break(format!(
                 "audit {tenant}: the log ends at {end}; the checkpoint of {at} saw entry {seq}"
             ));
         } else if seq == base.seq && one.audit.hash != base.hash {
-            found.broke(format!(
+            found.record_break(format!(
                 "audit {tenant}: entry {seq} is not what the checkpoint of {at} saw"
             ));
         } else if seq < base.seq && one.audit.at.is_some_and(|at| before.is_none_or(|b| b <= at)) {
-            found.broke(format!(
+            found.record_break(format!(
                 "audit {tenant}: entry {seq} is missing, which the checkpoint of {at} saw, and its \
                  time is not over"
             ));
@@ -124,7 +126,7 @@ struct Missed {
 
 impl Missed {
     /// Looks whether records are there that the log tells of.
-    fn look(
+    fn check_records(
         &mut self,
         db: &mut Db,
         tenant: TenantId,
@@ -136,13 +138,15 @@ impl Missed {
             return Ok(());
         }
         let ids: Vec<Uuid> = told.iter().map(|(_, written)| written.record).collect();
-        let there = privacy::digests(db, tenant, class, &ids)?;
-        let run = retention::runs(db, tenant)?.into_iter().find(|run| run.class == class);
+        let there = privacy::load_digests(db, tenant, class, &ids)?;
+        let run = retention::load_runs(db, tenant)?.into_iter().find(|run| run.class == class);
         let name = class.name();
         for (record, Written { record: id, digest }) in told {
             match there.get(id) {
                 Some(there) if there == digest => {}
-                Some(_) => found.broke(format!("{name} {id}: it was changed after it was written")),
+                Some(_) => {
+                    found.record_break(format!("{name} {id}: it was changed after it was written"));
+                }
                 None if run.is_some_and(|run| record.note.at < run.cutoff) => {
                     self.newest.retain(|(one, at, _)| *one != class || *at > record.note.at);
                     if self.newest.iter().all(|(one, ..)| *one != class) {
@@ -151,7 +155,7 @@ impl Missed {
                 }
                 None => {
                     let seq = record.seq;
-                    found.broke(format!(
+                    found.record_break(format!(
                         "{name} {id}: audit entry {seq} tells of it, and it is missing"
                     ));
                 }
@@ -161,11 +165,11 @@ impl Missed {
     }
 
     /// What is said to have been removed was, as the log tells.
-    fn explain(&self, tenant: TenantId, watch: &Watch, found: &mut Findings) {
+    fn check_removals(&self, tenant: TenantId, watch: &Watch, found: &mut Findings) {
         for (class, at, id) in &self.newest {
-            if watch.removed_before(*class).is_none_or(|before| before <= *at) {
+            if watch.removal_cutoff(*class).is_none_or(|before| before <= *at) {
                 let name = class.name();
-                found.broke(format!(
+                found.record_break(format!(
                     "{name} {id}: it is missing in {tenant}, and no removal says so"
                 ));
             }
@@ -174,7 +178,7 @@ impl Missed {
 }
 
 /// Compares what is kept with its tally, and the tally with what the log says.
-fn count(
+fn check_counts(
     db: &mut Db,
     tenant: TenantId,
     ought: Tallies,
@@ -182,20 +186,20 @@ fn count(
 ) -> Result<(), StoreError> {
     for class in Tallies::CLASSES.iter().copied() {
         let (name, there) = (class.name(), tally::count(db, tenant, class)?);
-        let kept = tally::of(db, tenant, class)?;
+        let kept = tally::load(db, tenant, class)?;
         if let Some(kept) = kept
             && kept != there
         {
             let (there, ought) = (there.count, kept.count);
-            found.broke(format!(
+            found.record_break(format!(
                 "{name} {tenant}: {there} are there as they were written, of {ought}"
             ));
         }
-        if let Some(ought) = ought.of(class)
+        if let Some(ought) = ought.get(class)
             && ought != kept.unwrap_or_default()
         {
             let (kept, ought) = (kept.unwrap_or_default().count, ought.count);
-            found.broke(format!(
+            found.record_break(format!(
                 "{name} {tenant}: {kept} are counted, and the log tells of {ought}"
             ));
         }

@@ -1,7 +1,7 @@
 //! The feed: every position is taken, and what stands there is what checkpoints saw.
 
 use domain::core::{
-    checkpoint::{Checkpoint, step},
+    checkpoint::{Checkpoint, extend_digest},
     id::TenantId,
     journal::Hash,
 };
@@ -28,20 +28,20 @@ pub(super) fn check(
     found: &mut Findings,
 ) -> Result<End, StoreError> {
     const PAGE: i64 = 1000;
-    let extent = feed::extent(db, tenant)?;
+    let extent = feed::load_extent(db, tenant)?;
     let (mut end, mut after, mut holes) = (End::default(), i64::MIN, 0);
     let mut seen: Vec<&Checkpoint> = seen.iter().collect();
     // The last first: the next to be compared is taken from the end.
     seen.sort_by_key(|one| std::cmp::Reverse(one.position));
     loop {
-        let page = feed::hashes(db, tenant, after, PAGE)?;
+        let page = feed::load_hashes(db, tenant, after, PAGE)?;
         for (position, hash) in &page {
             let passed = |one: &&Checkpoint| one.position < *position;
             while let Some(one) = seen.pop_if(|one| passed(&*one)) {
-                compare(tenant, one, end, found);
+                compare_checkpoint(tenant, one, end, found);
             }
-            holes += hole(tenant, (end.position, *position), extent, found);
-            end.digest = step(end.digest, *position, hash);
+            holes += count_holes(tenant, (end.position, *position), extent, found);
+            end.digest = extend_digest(end.digest, *position, hash);
             end.entries += 1;
             end.position = *position;
             after = *position;
@@ -51,28 +51,30 @@ pub(super) fn check(
         }
     }
     if end.position != extent.end {
-        holes += hole(tenant, (end.position, extent.end + 1), extent, found);
+        holes += count_holes(tenant, (end.position, extent.end + 1), extent, found);
         if end.position > extent.end {
             let (there, ought) = (end.position, extent.end);
-            found.broke(format!("feed {tenant}: it ends at {there} and ought to end at {ought}"));
+            found.record_break(format!(
+                "feed {tenant}: it ends at {there} and ought to end at {ought}"
+            ));
         }
     }
     if holes != extent.holes {
         let ought = extent.holes;
-        found.broke(format!(
+        found.record_break(format!(
             "feed {tenant}: {holes} entries are missing up to position {}, and {ought} ever were",
             extent.dense_from
         ));
     }
     end.position = end.position.max(extent.end);
     for one in seen.iter().rev() {
-        compare(tenant, one, end, found);
+        compare_checkpoint(tenant, one, end, found);
     }
     Ok(end)
 }
 
 /// How many positions are free between two entries where that is known; names them elsewhere.
-fn hole(
+fn count_holes(
     tenant: TenantId,
     (before, next): (i64, i64),
     extent: feed::Extent,
@@ -80,7 +82,7 @@ fn hole(
 ) -> i64 {
     let (first, last) = (before + 1, next - 1);
     if next < 1 {
-        found.broke(format!("feed {tenant}: an entry stands at position {next}"));
+        found.record_break(format!("feed {tenant}: an entry stands at position {next}"));
         return 0;
     }
     if first > last {
@@ -89,24 +91,25 @@ fn hole(
     let known = last.min(extent.dense_from) - first + 1;
     let from = first.max(extent.dense_from + 1);
     if from == last {
-        found.broke(format!("feed {tenant}: the entry at position {from} is missing"));
+        found.record_break(format!("feed {tenant}: the entry at position {from} is missing"));
     } else if from < last {
-        found
-            .broke(format!("feed {tenant}: the entries at positions {from} to {last} are missing"));
+        found.record_break(format!(
+            "feed {tenant}: the entries at positions {from} to {last} are missing"
+        ));
     }
     known.max(0)
 }
 
 /// Whether the feed up to a position is what a checkpoint saw there.
-fn compare(tenant: TenantId, one: &Checkpoint, end: End, found: &mut Findings) {
+fn compare_checkpoint(tenant: TenantId, one: &Checkpoint, end: End, found: &mut Findings) {
     let (position, at) = (one.position, one.at.to_rfc3339());
     if end.position < position && end.entries < one.entries {
         let there = end.position;
-        found.broke(format!(
+        found.record_break(format!(
             "feed {tenant}: it ends at {there}; the checkpoint of {at} saw position {position}"
         ));
     } else if (end.entries, end.digest) != (one.entries, one.digest) {
-        found.broke(format!(
+        found.record_break(format!(
             "feed {tenant}: what stands up to position {position} is not what the checkpoint of \
              {at} saw"
         ));

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::*;
-use crate::http::{language::Language, problem::render};
+use crate::http::{language::Language, problem::render_problem};
 
 #[derive(Deserialize, Debug)]
 #[serde(deny_unknown_fields)]
@@ -37,9 +37,9 @@ struct Grant {
     _role: domain::people::actor::Role,
 }
 
-fn told(body: &[u8]) -> Value {
+fn explain_body(body: &[u8]) -> Value {
     let problem = parse::<Draft>(body).unwrap_err();
-    serde_json::from_slice(&render(&problem, Language::Zh, "t")).unwrap()
+    serde_json::from_slice(&render_problem(&problem, Language::Zh, "t")).unwrap()
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn a_fault_is_told_with_its_place() {
         ),
         ("{}x", "", "syntax", "正文不是完整的 JSON（第 1 行第 3 列附近）。"),
     ] {
-        let told = told(body.as_bytes());
+        let told = explain_body(body.as_bytes());
         let fault = &told["errors"][0];
         assert_eq!(
             (fault["pointer"].as_str(), fault["code"].as_str(), fault["message"].as_str()),
@@ -105,16 +105,16 @@ fn a_fault_is_told_with_its_place() {
             "{body}"
         );
     }
-    assert_eq!(told(b"{\"text\":\"\xff\"}")["errors"][0]["code"], "not_utf8");
+    assert_eq!(explain_body(b"{\"text\":\"\xff\"}")["errors"][0]["code"], "not_utf8");
 }
 
 #[test]
 fn a_long_value_is_not_sent_back() {
     let body = format!(r#"{{"place":"{}","text":"a"}}"#, "长".repeat(50_000));
-    assert!(told(body.as_bytes()).to_string().len() < 1000);
+    assert!(explain_body(body.as_bytes()).to_string().len() < 1000);
 }
 
-async fn extract(request: TestRequest) -> Result<Json<Draft>, Problem> {
+async fn extract_draft(request: TestRequest) -> Result<Json<Draft>, Problem> {
     let (request, mut payload) = request.to_http_parts();
     Json::<Draft>::from_request(&request, &mut payload).await
 }
@@ -127,23 +127,23 @@ async fn only_plain_json_is_read() {
         "Application/JSON; charset=UTF-8",
         "application/json;charset=\"utf-8\"",
     ] {
-        let draft = extract(post().insert_header((CONTENT_TYPE, kind))).await.unwrap().0;
+        let draft = extract_draft(post().insert_header((CONTENT_TYPE, kind))).await.unwrap().0;
         assert_eq!(draft.text.unwrap().as_str(), "a");
     }
     for kind in ["text/plain", "application/json; charset=gbk", "application/jsonx", ""] {
-        let problem = extract(post().insert_header((CONTENT_TYPE, kind))).await.unwrap_err();
+        let problem = extract_draft(post().insert_header((CONTENT_TYPE, kind))).await.unwrap_err();
         assert_eq!(problem.code(), Code::UnsupportedMediaType, "{kind}");
     }
-    assert_eq!(extract(post()).await.unwrap_err().code(), Code::UnsupportedMediaType);
+    assert_eq!(extract_draft(post()).await.unwrap_err().code(), Code::UnsupportedMediaType);
     let zipped = post()
         .insert_header((CONTENT_TYPE, "application/json"))
         .insert_header((CONTENT_ENCODING, "gzip"));
-    assert_eq!(extract(zipped).await.unwrap_err().code(), Code::UnsupportedMediaType);
+    assert_eq!(extract_draft(zipped).await.unwrap_err().code(), Code::UnsupportedMediaType);
 }
 
 #[actix_web::test]
 async fn an_empty_body_is_an_empty_object() {
-    let draft = extract(TestRequest::post()).await.unwrap().0;
+    let draft = extract_draft(TestRequest::post()).await.unwrap().0;
     assert!(draft.text.is_none() && draft.place.is_none_or(|place| place.lng > 0.0));
 }
 
@@ -154,8 +154,8 @@ async fn a_body_is_bounded() {
     let json = |body: String| {
         TestRequest::post().insert_header((CONTENT_TYPE, "application/json")).set_payload(body)
     };
-    assert!(extract(json(fits.clone())).await.is_ok());
-    let problem = extract(json(fits + " ")).await.unwrap_err();
+    assert!(extract_draft(json(fits.clone())).await.is_ok());
+    let problem = extract_draft(json(fits + " ")).await.unwrap_err();
     assert_eq!(problem.code(), Code::PayloadTooLarge);
     assert_eq!(actix_web::ResponseError::status_code(&problem), StatusCode::PAYLOAD_TOO_LARGE);
 }

@@ -24,7 +24,7 @@ impl Visitor<'_> for Text {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        match plain(text.as_bytes()) {
+        match parse_plain(text.as_bytes()) {
             Some(at) => Ok(at),
             None => Ok(text.parse::<DateTime<chrono::FixedOffset>>().map_err(E::custom)?.to_utc()),
         }
@@ -32,7 +32,7 @@ impl Visitor<'_> for Text {
 }
 
 /// `2026-03-03T00:31:00Z`, with or without a fraction of up to nine digits; none of anything else.
-fn plain(text: &[u8]) -> Option<DateTime<Utc>> {
+fn parse_plain(text: &[u8]) -> Option<DateTime<Utc>> {
     let (
         &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T', h1, h2, b':', n1, n2, b':', s1, s2],
         rest,
@@ -40,23 +40,26 @@ fn plain(text: &[u8]) -> Option<DateTime<Utc>> {
     else {
         return None;
     };
-    let year = number(&[y1, y2, y3, y4])?;
-    let date =
-        NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, number(&[m1, m2])?, number(&[d1, d2])?)?;
+    let year = parse_digits(&[y1, y2, y3, y4])?;
+    let date = NaiveDate::from_ymd_opt(
+        i32::try_from(year).ok()?,
+        parse_digits(&[m1, m2])?,
+        parse_digits(&[d1, d2])?,
+    )?;
     let nanos = match rest {
         b"Z" => 0,
         [b'.', digits @ .., b'Z'] if (1..=9).contains(&digits.len()) => {
             let missing = u32::try_from(9 - digits.len()).ok()?;
-            number(digits)? * 10_u32.pow(missing)
+            parse_digits(digits)? * 10_u32.pow(missing)
         }
         _ => return None,
     };
-    let (hour, minute) = (number(&[h1, h2])?, number(&[n1, n2])?);
-    Some(date.and_hms_nano_opt(hour, minute, number(&[s1, s2])?, nanos)?.and_utc())
+    let (hour, minute) = (parse_digits(&[h1, h2])?, parse_digits(&[n1, n2])?);
+    Some(date.and_hms_nano_opt(hour, minute, parse_digits(&[s1, s2])?, nanos)?.and_utc())
 }
 
 /// At most nine digits as a number.
-fn number(digits: &[u8]) -> Option<u32> {
+fn parse_digits(digits: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0_u32, |sum, digit| {
         digit.is_ascii_digit().then(|| sum * 10 + u32::from(digit - b'0'))
     })
@@ -82,7 +85,7 @@ mod tests {
         for text in days.iter().flat_map(|day| {
             clocks.iter().flat_map(move |clock| ends.map(|end| format!("{day}T{clock}{end}")))
         }) {
-            if let Some(at) = plain(text.as_bytes()) {
+            if let Some(at) = parse_plain(text.as_bytes()) {
                 assert_eq!(Some(at), slowly(&text), "{text}");
                 quick += 1;
             }

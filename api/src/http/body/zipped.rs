@@ -12,7 +12,7 @@ use flate2::bufread::GzDecoder;
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 
-use super::{PATIENCE, json_in_utf8, parse, read_then_recheck};
+use super::{PATIENCE, check_json_type, parse, read_then_recheck};
 use crate::http::problem::{Code, Problem};
 
 /// The most bytes such a body has, unpacked.
@@ -27,28 +27,31 @@ impl<T: DeserializeOwned + 'static> FromRequest for Zipped<T> {
     type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let typed = json_in_utf8(request.headers());
-        let zipped = zipped(request.headers());
-        let announced = announced(request.headers());
+        let typed = check_json_type(request.headers());
+        let zipped = is_gzipped(request.headers());
+        let announced = content_length(request.headers());
         let payload = payload.take();
         let request = request.clone();
         Box::pin(async move {
             let read = async {
                 let zipped = zipped?;
                 typed?;
-                let body = timeout(PATIENCE, read(payload, announced)).await;
+                let body = timeout(PATIENCE, read_payload(payload, announced)).await;
                 Ok((zipped, body.unwrap_or_else(|_| Err(Problem::new(Code::Timeout)))?))
             };
             let (zipped, body) = read_then_recheck(&request, read).await?;
             // It may be work for milliseconds, in which others want to be answered.
-            let body =
-                if zipped { actix_web::web::block(move || unpacked(&body)).await?? } else { body };
+            let body = if zipped {
+                actix_web::web::block(move || unpack_body(&body)).await??
+            } else {
+                body
+            };
             parse(&body).map(Self)
         })
     }
 }
 
-fn zipped(headers: &HeaderMap) -> Result<bool, Problem> {
+fn is_gzipped(headers: &HeaderMap) -> Result<bool, Problem> {
     let encoding = headers.get(CONTENT_ENCODING).map(|value| value.to_str().unwrap_or_default());
     match encoding.unwrap_or("identity").trim() {
         name if name.eq_ignore_ascii_case("identity") => Ok(false),
@@ -63,12 +66,12 @@ fn zipped(headers: &HeaderMap) -> Result<bool, Problem> {
 }
 
 /// How long the body says it is, as far as that is believed.
-fn announced(headers: &HeaderMap) -> usize {
+fn content_length(headers: &HeaderMap) -> usize {
     let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     length.unwrap_or(0).min(MAX_BYTES / 8)
 }
 
-async fn read(mut payload: Payload, announced: usize) -> Result<Vec<u8>, Problem> {
+async fn read_payload(mut payload: Payload, announced: usize) -> Result<Vec<u8>, Problem> {
     let mut body = Vec::with_capacity(announced);
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|error| Problem::new(Code::BadRequest).because(error))?;
@@ -85,7 +88,7 @@ async fn read(mut payload: Payload, announced: usize) -> Result<Vec<u8>, Problem
 const MOST_PARTS: usize = 64;
 
 /// What was packed; no more of it than a body may have, however small it arrived.
-fn unpacked(packed: &[u8]) -> Result<Vec<u8>, Problem> {
+fn unpack_body(packed: &[u8]) -> Result<Vec<u8>, Problem> {
     let (mut plain, mut rest) = (Vec::new(), packed);
     for _ in 0..MOST_PARTS {
         let left = u64::try_from(MAX_BYTES + 1 - plain.len()).unwrap_or_default();
@@ -135,21 +138,21 @@ mod tests {
     #[test]
     fn several_members_are_one_body_and_very_many_are_none() {
         let two = [packed(b"{\"a\":"), packed(b"1}")].concat();
-        assert_eq!(unpacked(&two).unwrap(), b"{\"a\":1}");
-        assert_eq!(unpacked(&packed(b"").repeat(64)).unwrap(), b"");
-        assert_eq!(unpacked(&packed(b"").repeat(65)).unwrap_err().code(), Code::InvalidBody);
+        assert_eq!(unpack_body(&two).unwrap(), b"{\"a\":1}");
+        assert_eq!(unpack_body(&packed(b"").repeat(64)).unwrap(), b"");
+        assert_eq!(unpack_body(&packed(b"").repeat(65)).unwrap_err().code(), Code::InvalidBody);
         let cut = &two[..two.len() - 1];
-        assert_eq!(unpacked(cut).unwrap_err().code(), Code::InvalidBody);
-        assert_eq!(unpacked(b"").unwrap_err().code(), Code::InvalidBody);
+        assert_eq!(unpack_body(cut).unwrap_err().code(), Code::InvalidBody);
+        assert_eq!(unpack_body(b"").unwrap_err().code(), Code::InvalidBody);
     }
 
     #[test]
     fn no_more_is_unpacked_than_a_body_may_have() {
         let full = packed(&vec![b' '; MAX_BYTES]);
-        assert_eq!(unpacked(&full).unwrap().len(), MAX_BYTES);
+        assert_eq!(unpack_body(&full).unwrap().len(), MAX_BYTES);
         let more = [full, packed(b"x")].concat();
-        assert_eq!(unpacked(&more).unwrap_err().code(), Code::PayloadTooLarge);
+        assert_eq!(unpack_body(&more).unwrap_err().code(), Code::PayloadTooLarge);
         let bomb = packed(&vec![b' '; 64 * MAX_BYTES]);
-        assert_eq!(unpacked(&bomb).unwrap_err().code(), Code::PayloadTooLarge);
+        assert_eq!(unpack_body(&bomb).unwrap_err().code(), Code::PayloadTooLarge);
     }
 }

@@ -12,9 +12,9 @@ use actix_web::{
 use super::{Code, Problem};
 
 /// The problem in place of an error response that did not come from this program's own code.
-pub(crate) fn foreign<B>(response: &HttpResponse<B>) -> Problem {
+pub(crate) fn foreign_problem<B>(response: &HttpResponse<B>) -> Problem {
     let error = response.error();
-    let code = error.and_then(by_kind).unwrap_or_else(|| by_status(response.status()));
+    let code = error.and_then(code_by_kind).unwrap_or_else(|| code_by_status(response.status()));
     let mut problem = Problem::new(code);
     for name in [ALLOW, RETRY_AFTER, WWW_AUTHENTICATE] {
         if let Some(value) = response.headers().get(&name) {
@@ -28,7 +28,7 @@ pub(crate) fn foreign<B>(response: &HttpResponse<B>) -> Problem {
     }
 }
 
-fn by_kind(error: &Error) -> Option<Code> {
+fn code_by_kind(error: &Error) -> Option<Code> {
     let is_path = error.as_error::<PathError>().is_some();
     let is_query = error.as_error::<QueryPayloadError>().is_some();
     let is_body = error.as_error::<JsonPayloadError>().is_some()
@@ -44,7 +44,7 @@ fn by_kind(error: &Error) -> Option<Code> {
     }
 }
 
-fn by_status(status: StatusCode) -> Code {
+fn code_by_status(status: StatusCode) -> Code {
     match status {
         StatusCode::UNAUTHORIZED => Code::Unauthenticated,
         StatusCode::FORBIDDEN => Code::NotPermitted,
@@ -69,20 +69,20 @@ mod tests {
     #[test]
     fn what_actix_says_becomes_a_problem() {
         let response = HttpResponse::from_error(PayloadError::Overflow);
-        assert_eq!(foreign(&response).code(), Code::PayloadTooLarge);
+        assert_eq!(foreign_problem(&response).code(), Code::PayloadTooLarge);
         let response = HttpResponse::from_error(actix_web::error::ErrorNotFound("gone"));
-        assert_eq!(foreign(&response).code(), Code::NotFound);
+        assert_eq!(foreign_problem(&response).code(), Code::NotFound);
         let response = HttpResponse::new(StatusCode::IM_A_TEAPOT);
-        assert_eq!(foreign(&response).code(), Code::BadRequest);
+        assert_eq!(foreign_problem(&response).code(), Code::BadRequest);
         let response = HttpResponse::new(StatusCode::BAD_GATEWAY);
-        assert_eq!(foreign(&response).code(), Code::Internal);
+        assert_eq!(foreign_problem(&response).code(), Code::Internal);
     }
 
     #[test]
     fn headers_with_a_meaning_are_kept() {
         let mut response = HttpResponse::new(StatusCode::METHOD_NOT_ALLOWED);
         response.headers_mut().insert(ALLOW, "GET, POST".parse().unwrap());
-        let problem = foreign(&response);
+        let problem = foreign_problem(&response);
         assert_eq!(problem.code(), Code::MethodNotAllowed);
         assert_eq!(problem.0.headers.len(), 1);
     }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::code::{Code, Row};
 
 /// What `GET /problems/{code}` answers: both languages, so that it can be cached.
-pub fn explained(code: Code) -> Value {
+pub fn explain_code(code: Code) -> Value {
     let Row { name, status, title, help } = code.row();
     json!({
         "type": code.uri(),

@@ -9,8 +9,8 @@ mod patrol;
 mod people;
 mod state;
 mod unsound;
-mod visiting;
-mod whistling;
+mod visit;
+mod whistle;
 
 use domain::{
     Instant,
@@ -30,10 +30,10 @@ impl From<Refusal> for Problem {
             Refusal::InOffice => Self::new(Code::InOffice),
             Refusal::NoSuchPurpose { code } => no_such_purpose(&code),
             Refusal::WrongState { flow, state, command, possible } => {
-                state::wrong(flow, state, command, &possible)
+                state::wrong_state(flow, state, command, &possible)
             }
             Refusal::NotPermitted { permission, area } => not_permitted(permission, &area),
-            Refusal::OutsideJurisdiction { holder, unit } => outside(&holder, &unit),
+            Refusal::OutsideJurisdiction { holder, unit } => outside_jurisdiction(&holder, &unit),
             Refusal::NoLevelAbove { holder } => no_level_above(&holder),
             Refusal::NotAStreet { holder } => not_a_street(&holder),
             Refusal::NotADepartment { unit } => not_a_department(&unit),
@@ -42,10 +42,10 @@ impl From<Refusal> for Problem {
             Refusal::NotSummoned => Self::new(Code::NotSummoned),
             Refusal::CooperatingPending { units } => cooperating_pending(&units),
             Refusal::AlreadyRated => Self::new(Code::AlreadyRated),
-            Refusal::Claimed { by, until } => claimed(&by, until),
+            Refusal::Claimed { by, until } => claimed_problem(&by, until),
             Refusal::FirstReceiver { unit, item } => first_receiver(&unit, item.as_deref()),
             Refusal::HandlerVerifies => Self::new(Code::HandlerVerifies),
-            Refusal::AnswersContradict { problem } => contradiction(problem),
+            Refusal::AnswersContradict { problem } => answers_contradict(problem),
             Refusal::AlreadyAnswered => Self::new(Code::AlreadyAnswered),
             Refusal::WindowOver { ended_at } => window_over(ended_at),
             Refusal::NotJoinable { state } => not_joinable(state),
@@ -54,11 +54,11 @@ impl From<Refusal> for Problem {
             Refusal::AlreadyExists { what } => already_exists(Code::AlreadyExists, what),
             Refusal::TooManyGrants { max } => too_many_grants(max),
             Refusal::NoSuchGrant => Self::new(Code::NoSuchGrant),
-            Refusal::UnknownPerson { id } => people::unknown(id),
+            Refusal::UnknownPerson { id } => people::unknown_person(id),
             Refusal::ProgramPassword => Self::new(Code::ProgramPassword),
             Refusal::ProgramRole => Self::new(Code::ProgramRole),
             Refusal::OwnRights => Self::new(Code::OwnRights),
-            Refusal::RolesApart { held, asked } => people::apart(held, asked),
+            Refusal::RolesApart { held, asked } => people::roles_apart(held, asked),
             Refusal::LastAdministrator { area } => people::last_administrator(&area),
             Refusal::OpenWork { units } => people::open_work(&units),
             Refusal::NotOnDuty => Self::new(Code::NotOnDuty),
@@ -70,7 +70,7 @@ impl From<Refusal> for Problem {
             Refusal::EmptyPeriod => Self::new(Code::EmptyPeriod),
             Refusal::UnknownCategory { code } => unknown_category(&code),
             Refusal::UnknownArea { id } => unknown_area(id),
-            Refusal::AreaRetired { area, successors } => area::retired(&area, &successors),
+            Refusal::AreaRetired { area, successors } => area::retired_problem(&area, &successors),
             Refusal::BadAreaCode { code, expected } => area::bad_code(&code, expected),
             Refusal::WrongLevel { area, parent } => area::wrong_level(&area, &parent),
             Refusal::ChildrenLeft { area, count, example } => {
@@ -80,8 +80,8 @@ impl From<Refusal> for Problem {
             Refusal::EffectOutside { earliest, latest } => area::effect_outside(earliest, latest),
             Refusal::BadBoundary { faults } => area::bad_boundary(&faults),
             Refusal::NotAGrid { area } => area::not_a_grid(&area),
-            Refusal::Unsound { faults } => unsound::unsound(faults),
-            Refusal::TooManyAsks { max } => asking::too_many(max),
+            Refusal::Unsound { faults } => unsound::unsound_document(faults),
+            Refusal::TooManyAsks { max } => asking::too_many_asks(max),
             Refusal::TooManySupervisions { max } => asking::too_many_supervisions(max),
             Refusal::AskedAlready { what } => asking::asked_already(what),
             Refusal::NoSuchAsk { no } => asking::no_such_ask(no),
@@ -89,23 +89,23 @@ impl From<Refusal> for Problem {
             Refusal::SignsTwice => Self::new(Code::SignsTwice),
             Refusal::NotAsker => Self::new(Code::NotAsker),
             Refusal::NothingToExtend { duty } => asking::nothing_to_extend(duty),
-            Refusal::Overdue { due_at } => asking::overdue(due_at),
-            Refusal::Spent { what, times } => asking::spent(what, times),
+            Refusal::Overdue { due_at } => asking::overdue_problem(due_at),
+            Refusal::Spent { what, times } => asking::spent_problem(what, times),
             Refusal::TooMuchTime { most } => asking::too_much_time(most),
             Refusal::OutsideWindow { earliest, latest } => asking::outside_window(earliest, latest),
-            Refusal::Suspended { until } => asking::suspended(until),
+            Refusal::Suspended { until } => asking::suspended_problem(until),
             Refusal::NotSuspended => Self::new(Code::NotSuspended),
             Refusal::NoSuchBreach { no } => asking::no_such_breach(no),
             Refusal::NothingDue => Self::new(Code::NothingDue),
             Refusal::NotInvolved { unit } => not_involved(&unit),
-            Refusal::Appointed { unit } => appointed(&unit),
+            Refusal::Appointed { unit } => appointed_problem(&unit),
             Refusal::NotAdmitted { unit, category, entry } => {
                 not_admitted(&unit, &category, entry.as_deref())
             }
-            Refusal::UnknownRank { code } => whistling::unknown_rank(&code),
-            Refusal::UnknownTopic { code } => whistling::unknown_topic(&code),
+            Refusal::UnknownRank { code } => whistle::unknown_rank(&code),
+            Refusal::UnknownTopic { code } => whistle::unknown_topic(&code),
             Refusal::ArrivalUnproven { distance_m, most_m } => {
-                whistling::arrival_unproven(distance_m, most_m)
+                whistle::arrival_unproven(distance_m, most_m)
             }
             Refusal::LeadMissing => Self::new(Code::LeadMissing),
             Refusal::NothingRaised => Self::new(Code::NothingRaised),
@@ -115,8 +115,8 @@ impl From<Refusal> for Problem {
             Refusal::LateUnexplained { hours } => patrol::late_unexplained(hours),
             Refusal::NoSuchPatrol { id } => Self::new(Code::NoSuchPatrol).with("patrol", id),
             Refusal::NotOnPatrol { from, until } => patrol::not_on_patrol(from, until),
-            Refusal::NotInAGrid { area } => visiting::not_in_a_grid(&area),
-            Refusal::TooMany { what, max } => visiting::too_many(what, max),
+            Refusal::NotInAGrid { area } => visit::not_in_a_grid(&area),
+            Refusal::TooMany { what, max } => visit::too_many(what, max),
             Refusal::NoSuchMember => Self::new(Code::NoSuchMember),
             Refusal::NotPaired => Self::new(Code::NotPaired),
             Refusal::GuardianConsentMissing => Self::new(Code::GuardianConsentMissing),
@@ -124,8 +124,8 @@ impl From<Refusal> for Problem {
             Refusal::PurposeMissing => Self::new(Code::PurposeMissing),
             Refusal::NotOnList => Self::new(Code::NotOnList),
             Refusal::EmptyList => Self::new(Code::EmptyList),
-            Refusal::BadAnswers { under, faults } => unsound::answers(under, faults),
-            Refusal::SwitchedOff { switch } => visiting::switched_off(switch),
+            Refusal::BadAnswers { under, faults } => unsound::bad_answers(under, faults),
+            Refusal::SwitchedOff { switch } => visit::switched_off(switch),
             Refusal::EvidenceMissing { category } => evidence_missing(&category),
         }
     }
@@ -166,7 +166,7 @@ fn not_permitted(permission: Permission, area: &str) -> Problem {
     )
 }
 
-fn outside(holder: &str, unit: &str) -> Problem {
+fn outside_jurisdiction(holder: &str, unit: &str) -> Problem {
     Problem::new(Code::OutsideJurisdiction)
         .detail(
             format!("“{unit}”不在“{holder}”的辖区内，不能派遣；请派给辖区内的单位、吹哨或上呈。"),
@@ -246,7 +246,7 @@ fn foreign_channel(channel: Channel, own: Channel) -> Problem {
         .with("own", own.name())
 }
 
-fn contradiction(how: &'static str) -> Problem {
+fn answers_contradict(how: &'static str) -> Problem {
     let problem = Problem::new(Code::AnswersContradict).with("problem", how);
     match how {
         "nobody_reached_but_answered" => problem.detail(
@@ -262,7 +262,7 @@ fn contradiction(how: &'static str) -> Problem {
 }
 
 fn window_over(ended_at: Instant) -> Problem {
-    let ended = local(ended_at);
+    let ended = format_local(ended_at);
     Problem::new(Code::WindowOver)
         .detail(
             format!("重开期限已于 {ended} 结束；请重新上报。"),
@@ -272,7 +272,7 @@ fn window_over(ended_at: Instant) -> Problem {
 }
 
 fn not_joinable(state: &'static str) -> Problem {
-    let label = state::label("case", state);
+    let label = state::state_label("case", state);
     Problem::new(Code::NotJoinable)
         .detail(
             format!("这个案卷当前是“{label}”，不能再并入上报；请另立新案，或选择别的案卷。"),
@@ -331,7 +331,7 @@ fn not_a_territory(unit: &str) -> Problem {
 }
 
 fn client_time(given: Instant, earliest: Instant, latest: Instant) -> Problem {
-    let (at, from, to) = (local(given), local(earliest), local(latest));
+    let (at, from, to) = (format_local(given), format_local(earliest), format_local(latest));
     Problem::new(Code::ClientTime)
         .detail(
             format!("手机时间 {at} 偏差太大，应在 {from} 到 {to} 之间；请校准手机时间后重发。"),
@@ -369,7 +369,7 @@ fn not_involved(unit: &str) -> Problem {
         .with("unit", unit)
 }
 
-fn appointed(unit: &str) -> Problem {
+fn appointed_problem(unit: &str) -> Problem {
     Problem::new(Code::Appointed)
         .detail(
             format!("已经裁定由“{unit}”承办，不能退单或提出争议；请继续办理或申请延期。"),
@@ -394,8 +394,8 @@ fn not_admitted(unit: &str, category: &str, entry: Option<&str>) -> Problem {
         .with("entry", entry)
 }
 
-fn claimed(by: &str, until: Instant) -> Problem {
-    let free = local(until);
+fn claimed_problem(by: &str, until: Instant) -> Problem {
+    let free = format_local(until);
     Problem::new(Code::Claimed)
         .detail(
             format!("“{by}”已经领取，{free} 之前由其到现场；届时仍未完成的，他人可以领取。"),
@@ -424,8 +424,8 @@ fn first_receiver(unit: &str, item: Option<&str>) -> Problem {
 }
 
 /// A moment as people in China read it.
-fn local(at: Instant) -> String {
-    time::local(at).format("%Y-%m-%d %H:%M %:z").to_string()
+fn format_local(at: Instant) -> String {
+    time::to_local(at).format("%Y-%m-%d %H:%M %:z").to_string()
 }
 
 #[cfg(test)]

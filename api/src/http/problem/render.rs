@@ -69,11 +69,11 @@ pub struct FaultView<'a> {
 }
 
 /// The body of a problem in a language.
-pub(crate) fn render(problem: &Problem, language: Language, trace_id: &str) -> Bytes {
+pub(crate) fn render_problem(problem: &Problem, language: Language, trace_id: &str) -> Bytes {
     let Row { name, status, title, help } = problem.0.code.row();
     let detail = match (&problem.0.detail, problem.0.faults.first()) {
         (Some((zh, en)), _) => Cow::Borrowed(language.pick((zh.as_ref(), en.as_ref()))),
-        (None, Some(fault)) => fault.sentence(language),
+        (None, Some(fault)) => fault.render_sentence(language),
         (None, None) => Cow::Borrowed(language.pick(help)),
     };
     let members = &problem.0.members;
@@ -83,7 +83,7 @@ pub(crate) fn render(problem: &Problem, language: Language, trace_id: &str) -> B
         title: language.pick(title),
         status: status.as_u16(),
         detail: &detail,
-        errors: problem.0.faults.iter().map(|fault| fault.view(language)).collect(),
+        errors: problem.0.faults.iter().map(|fault| fault.to_view(language)).collect(),
         trace_id,
         members: members.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect(),
     };
@@ -93,8 +93,8 @@ pub(crate) fn render(problem: &Problem, language: Language, trace_id: &str) -> B
 
 impl Fault {
     /// The message with its place: what a client shows that only shows the detail.
-    fn sentence(&self, language: Language) -> Cow<'_, str> {
-        let FaultView { pointer, parameter, header, message, .. } = self.view(language);
+    fn render_sentence(&self, language: Language) -> Cow<'_, str> {
+        let FaultView { pointer, parameter, header, message, .. } = self.to_view(language);
         let place = pointer.map(|pointer| pointer.trim_start_matches('/'));
         match place.or(parameter).or(header).filter(|place| !place.is_empty()) {
             Some(place) => format!("{place}{}{message}", language.pick(("：", ": "))).into(),
@@ -102,7 +102,7 @@ impl Fault {
         }
     }
 
-    fn view(&self, language: Language) -> FaultView<'_> {
+    fn to_view(&self, language: Language) -> FaultView<'_> {
         let (pointer, parameter, header) = match &self.place {
             Place::Body(pointer) => (Some(pointer.as_ref()), None, None),
             Place::Parameter(name) => (None, Some(name.as_ref()), None),
@@ -123,7 +123,7 @@ mod tests {
         let problem = Problem::new(Code::InvalidBody)
             .error("/place/lng", "missing_field", "缺少。", "It is missing.")
             .with("max", 5);
-        let body = render(&problem, Language::En, "abc");
+        let body = render_problem(&problem, Language::En, "abc");
         assert_eq!(
             std::str::from_utf8(&body).unwrap(),
             concat!(

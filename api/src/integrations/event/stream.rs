@@ -20,8 +20,9 @@ use tokio::{sync::watch, time::Instant};
 use utoipa::IntoParams;
 
 use super::{
-    Event, Types, after,
+    Event, Types,
     cursor::Position,
+    load_after,
     tail::{Behind, Listening},
 };
 use crate::{
@@ -133,12 +134,12 @@ async fn get_event_stream(
     let last = request.headers().get("last-event-id").map(|value| value.to_str());
     let last = last.map(|text| text.map_err(|_opaque| Problem::new(Code::CursorOutdated)));
     // Listening begins before the end is looked up: nothing falls between.
-    let listening = app.memory.of::<Tails>().of(&app, tenant).await?;
+    let listening = app.memory.get_or_default::<Tails>().listen_to(&app, tenant).await?;
     let position = match last.transpose()?.map(str::to_owned).or(cursor) {
         Some(text) => Position::read(&app, tenant, &text).await?,
-        None => Position::end(&app, tenant).await?,
+        None => Position::load_end(&app, tenant).await?,
     };
-    let seat = app.rationed.streams(&caller, app.clock.now());
+    let seat = app.rationed.begin_streaming(&caller, app.clock.now());
     let now = Instant::now();
     let reader = Reader {
         seat,
@@ -158,7 +159,7 @@ async fn get_event_stream(
     let body = stream::unfold((reader, Some(hello)), |(mut reader, hello)| async move {
         let text = match hello {
             Some(hello) => hello,
-            None => reader.next().await?,
+            None => reader.next_chunk().await?,
         };
         Some((Ok::<_, actix_web::Error>(text), (reader, None)))
     });
@@ -172,24 +173,24 @@ async fn get_event_stream(
 
 impl Reader {
     /// What is sent next; none when the stream ends.
-    async fn next(&mut self) -> Option<Bytes> {
+    async fn next_chunk(&mut self) -> Option<Bytes> {
         loop {
             if *self.closing.borrow() || self.seat.is_over() {
                 return None;
             }
-            match self.listening.behind(self.position, BATCH) {
+            match self.listening.read_after(self.position, BATCH) {
                 Behind::Nothing => {
                     self.caught_up = true;
                     if self.until <= Instant::now() {
                         return None;
                     }
-                    if !self.waited().await {
-                        self.known().await?;
+                    if !self.wait_for_news().await {
+                        self.refresh_caller().await?;
                         return Some(Bytes::from_static(b": \n\n"));
                     }
                 }
                 Behind::Events(events, until) => {
-                    let text = self.told(&events).await?;
+                    let text = self.render_events(&events).await?;
                     self.position = until;
                     if let Some(text) = text {
                         return Some(text);
@@ -197,13 +198,13 @@ impl Reader {
                 }
                 Behind::TooMuch if self.caught_up => return None,
                 Behind::TooMuch => {
-                    let (tenant, place) = (self.caller.tenant, self.position.whole_before());
-                    let stretch = after(&self.app, tenant, place, WINDOW).await.ok()?;
+                    let (tenant, place) = (self.caller.tenant, self.position.last_whole_entry());
+                    let stretch = load_after(&self.app, tenant, place, WINDOW).await.ok()?;
                     let from = self.position;
                     let new = stretch.events.iter().filter(|event| from.is_before(event));
                     let new: Vec<_> = new.cloned().collect();
-                    let text = self.told(&new).await?;
-                    self.position = self.position.max(Position::behind(stretch.until?));
+                    let text = self.render_events(&new).await?;
+                    self.position = self.position.max(Position::after_entry(stretch.until?));
                     if let Some(text) = text {
                         return Some(text);
                     }
@@ -213,18 +214,18 @@ impl Reader {
     }
 
     /// Waits for news; false when there was none for so long that a sign of life is due.
-    async fn waited(&mut self) -> bool {
+    async fn wait_for_news(&mut self) -> bool {
         tokio::select! {
-            () = self.listening.news() => true,
+            () = self.listening.wait_for_news() => true,
             _ = self.closing.changed() => true,
-            () = self.seat.over() => true,
+            () = self.seat.wait_until_over() => true,
             () = tokio::time::sleep(self.heartbeat.min(self.until - Instant::now())) => false,
         }
     }
 
     /// Looks up again who reads and with which rights, when that is due; none when the reader may
     /// not go on.
-    async fn known(&mut self) -> Option<()> {
+    async fn refresh_caller(&mut self) -> Option<()> {
         if self.believed.elapsed() > BELIEVED {
             let caller = Caller::from_request(&self.request, &mut Payload::None);
             self.caller = caller.await.ok()?;
@@ -234,18 +235,20 @@ impl Reader {
     }
 
     /// The text of those events that are the reader's to see; none when the reader may not go on.
-    async fn told(&mut self, events: &[std::sync::Arc<Event>]) -> Option<Option<Bytes>> {
-        let wanted: Vec<_> = events.iter().filter(|event| self.types.wants(event.kind)).collect();
+    async fn render_events(&mut self, events: &[std::sync::Arc<Event>]) -> Option<Option<Bytes>> {
+        let wanted: Vec<_> =
+            events.iter().filter(|event| self.types.includes(event.kind)).collect();
         if wanted.is_empty() {
             return Some(None);
         }
-        self.known().await?;
+        self.refresh_caller().await?;
         let now = self.app.clock.now();
         let mut text = String::new();
         for event in wanted {
-            let Some(json) = event.json_to(&self.caller, now) else { continue };
+            let Some(json) = event.render_json(&self.caller, now) else { continue };
             let tenant = self.caller.tenant;
-            let id = Position::at(event).sealed(&self.app, tenant, event.hash).ok()?;
+            let id =
+                Position::after_event(event).seal_with_hash(&self.app, tenant, event.hash).ok()?;
             let kind = event.kind.name();
             // Writing to a String cannot fail.
             let _ = write!(text, "id: {id}\nevent: {kind}\ndata: {json}\n\n");

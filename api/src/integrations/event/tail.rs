@@ -33,12 +33,12 @@ pub struct Tails(Mutex<HashMap<TenantId, Arc<Tail>>>);
 
 /// The end of one feed.
 pub struct Tail {
-    kept: Mutex<Kept>,
+    kept: Mutex<EventWindow>,
     news: watch::Sender<i64>,
 }
 
 /// What is kept of it: everything behind `from`, up to `to`.
-struct Kept {
+struct EventWindow {
     from: i64,
     to: i64,
     events: VecDeque<Arc<Event>>,
@@ -60,17 +60,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Tails {
     /// The end of the feed of a tenant, kept from now on as long as anyone listens.
-    pub async fn of(&self, app: &App, tenant: TenantId) -> Result<Listening, StoreError> {
+    pub async fn listen_to(&self, app: &App, tenant: TenantId) -> Result<Listening, StoreError> {
         if let Some(tail) = lock(&self.0).get(&tenant) {
-            return Ok(Listening::to(tail));
+            return Ok(Listening::subscribe_to(tail));
         }
-        let end = app.store.read(move |db| feed::end(db, tenant)).await?;
-        let kept = Kept { from: end, to: end, events: VecDeque::new() };
+        let end = app.store.read(move |db| feed::load_end(db, tenant)).await?;
+        let kept = EventWindow { from: end, to: end, events: VecDeque::new() };
         let new = Arc::new(Tail { kept: Mutex::new(kept), news: watch::Sender::new(end) });
-        Ok(Listening::to(lock(&self.0).entry(tenant).or_insert(new)))
+        Ok(Listening::subscribe_to(lock(&self.0).entry(tenant).or_insert(new)))
     }
 
-    fn all(&self) -> Vec<(TenantId, Arc<Tail>)> {
+    fn active_tails(&self) -> Vec<(TenantId, Arc<Tail>)> {
         let mut tails = lock(&self.0);
         tails.retain(|_, tail| tail.news.receiver_count() > 0);
         tails.iter().map(|(tenant, tail)| (*tenant, Arc::clone(tail))).collect()
@@ -84,41 +84,42 @@ pub struct Listening {
 }
 
 impl Listening {
-    fn to(tail: &Arc<Tail>) -> Self {
+    fn subscribe_to(tail: &Arc<Tail>) -> Self {
         Self { tail: Arc::clone(tail), news: tail.news.subscribe() }
     }
 
     /// Waits until there is more.
-    pub async fn news(&mut self) {
+    pub async fn wait_for_news(&mut self) {
         // This keeps the sender, too: it cannot be gone.
         let _ = self.news.changed().await;
     }
 
     /// What there is behind a place, at most about `limit` events.
-    pub fn behind(&self, position: Position, limit: usize) -> Behind {
+    pub fn read_after(&self, position: Position, limit: usize) -> Behind {
         let kept = lock(&self.tail.kept);
-        if position.whole_before() < kept.from {
+        if position.last_whole_entry() < kept.from {
             return Behind::TooMuch;
         }
         let first = kept.events.partition_point(|event| !position.is_before(event));
         let events: Vec<_> = kept.events.iter().skip(first).take(limit).cloned().collect();
         let all = kept.events.len() - first <= limit;
-        let end = Position::behind(kept.to);
-        let until = if all { end } else { events.last().map_or(end, |event| Position::at(event)) };
+        let end = Position::after_entry(kept.to);
+        let until =
+            if all { end } else { events.last().map_or(end, |event| Position::after_event(event)) };
         if until <= position { Behind::Nothing } else { Behind::Events(events, until) }
     }
 }
 
 /// Reads for all listeners, until the store is closed.
 pub async fn run(app: Data<App>) {
-    let mut stirred = app.store.stirred();
+    let mut stirred = app.store.commit_signal();
     loop {
         let stir = tokio::time::timeout(Duration::from_secs(1), stirred.changed()).await;
         if matches!(stir, Ok(Err(_))) {
             return;
         }
-        for (tenant, tail) in app.memory.of::<Tails>().all() {
-            match read(&app, tenant, &tail).await {
+        for (tenant, tail) in app.memory.get_or_default::<Tails>().active_tails() {
+            match extend_tail(&app, tenant, &tail).await {
                 Ok(()) => {}
                 Err(StoreError::Closed) => return,
                 Err(error) => tracing::warn!(%error, "the feed cannot be read for listeners"),
@@ -128,10 +129,10 @@ pub async fn run(app: Data<App>) {
     }
 }
 
-async fn read(app: &App, tenant: TenantId, tail: &Tail) -> Result<(), StoreError> {
+async fn extend_tail(app: &App, tenant: TenantId, tail: &Tail) -> Result<(), StoreError> {
     loop {
         let to = lock(&tail.kept).to;
-        let stretch = super::after(app, tenant, to, WINDOW).await?;
+        let stretch = super::load_after(app, tenant, to, WINDOW).await?;
         let Some(until) = stretch.until else { return Ok(()) };
         let mut kept = lock(&tail.kept);
         kept.events.extend(stretch.events);
@@ -154,19 +155,19 @@ mod tests {
     use super::*;
 
     fn tail(from: i64, to: i64) -> Arc<Tail> {
-        let kept = Kept { from, to, events: VecDeque::new() };
+        let kept = EventWindow { from, to, events: VecDeque::new() };
         Arc::new(Tail { kept: Mutex::new(kept), news: watch::Sender::new(to) })
     }
 
     #[test]
     fn whoever_fell_back_further_than_what_is_kept_is_told_so() {
-        let listening = Listening::to(&tail(100, 200));
-        let behind = |entry| listening.behind(Position::behind(entry), 10);
+        let listening = Listening::subscribe_to(&tail(100, 200));
+        let behind = |entry| listening.read_after(Position::after_entry(entry), 10);
         assert!(matches!(behind(99), Behind::TooMuch));
         assert!(matches!(behind(200), Behind::Nothing));
         let Behind::Events(events, until) = behind(100) else { panic!("there is something") };
         assert!(events.is_empty());
-        assert_eq!(until, Position::behind(200));
+        assert_eq!(until, Position::after_entry(200));
     }
 
     #[test]
@@ -174,9 +175,9 @@ mod tests {
         let tails = Tails::default();
         let (tenant, tail) = (TenantId(uuid::Uuid::nil()), tail(0, 0));
         lock(&tails.0).insert(tenant, Arc::clone(&tail));
-        let listening = Listening::to(&tail);
-        assert_eq!(tails.all().len(), 1);
+        let listening = Listening::subscribe_to(&tail);
+        assert_eq!(tails.active_tails().len(), 1);
         drop(listening);
-        assert_eq!(tails.all().len(), 0);
+        assert_eq!(tails.active_tails().len(), 0);
     }
 }

@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, post, web::Data};
 use domain::{
     flows::person::Person,
     people::actor::{Actor, Permission},
-    rules::{refusal::Refusal, webhook::may_open},
+    rules::{refusal::Refusal, webhook::may_approve},
 };
 use persistence::{
     Db, StoreError,
@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::{
     body::{ApproveBody, WebhookView},
-    managed, note, shown,
+    load_managed, load_view, new_note,
 };
 use crate::{
     app::{caller::Caller, state::App},
@@ -30,37 +30,39 @@ use crate::{
 };
 
 /// Who agreed that a webhook is told what is said, while that person may read it.
-pub async fn reader(app: &App, hook: &Webhook) -> Result<Option<Actor>, StoreError> {
+pub async fn load_reader(app: &App, hook: &Webhook) -> Result<Option<Actor>, StoreError> {
     let Some((by, _)) = hook.approval else { return Ok(None) };
     let Some(world) = app.worlds.get(hook.tenant) else { return Ok(None) };
-    let Some(person) = app.store.look::<Person>(hook.tenant, by.0).await? else { return Ok(None) };
-    let Some(mut actor) = person.state.actor(hook.tenant, &world.rules.powers) else {
-        end(app, hook).await?;
+    let Some(person) = app.store.load_state::<Person>(hook.tenant, by.0).await? else {
         return Ok(None);
     };
-    actor.grants = world.areas.reaching(&actor.grants);
-    if may_open(&actor, &hook.path, app.clock.now()) {
+    let Some(mut actor) = person.state.to_actor(hook.tenant, &world.rules.powers) else {
+        end_approval(app, hook).await?;
+        return Ok(None);
+    };
+    actor.grants = world.areas.expand_grants(&actor.grants);
+    if may_approve(&actor, &hook.path, app.clock.now()) {
         return Ok(Some(actor));
     }
-    end(app, hook).await?;
+    end_approval(app, hook).await?;
     Ok(None)
 }
 
 /// Ends an agreement whose giver may not read any more: it does not come back with the right.
-async fn end(app: &App, hook: &Webhook) -> Result<(), StoreError> {
+async fn end_approval(app: &App, hook: &Webhook) -> Result<(), StoreError> {
     let ended = hook.clone();
-    app.store.run(move |db| hooks::approve(db, &ended, None)).await?;
+    app.store.run(move |db| hooks::set_approval(db, &ended, None)).await?;
     tracing::info!(webhook = %hook.id, "who agreed may not read any more: identities only");
     Ok(())
 }
 
 /// The webhook of this identity, if the caller manages it or may agree to what it is told.
-pub(super) async fn seen(app: &App, caller: &Caller, id: Uuid) -> Reply<Webhook> {
+pub(super) async fn load_visible(app: &App, caller: &Caller, id: Uuid) -> Reply<Webhook> {
     let tenant = caller.tenant;
     let found = app.store.read(move |db| hooks::find(db, tenant, id)).await?;
-    match found.filter(|hook| may_open(caller, &hook.path, app.clock.now())) {
+    match found.filter(|hook| may_approve(caller, &hook.path, app.clock.now())) {
         Some(hook) => Ok(hook),
-        None => managed(app, caller, id).await,
+        None => load_managed(app, caller, id).await,
     }
 }
 
@@ -77,10 +79,10 @@ pub(super) async fn approve_webhook(
     id: IdPath<Uuid>,
     body: Json<ApproveBody>,
 ) -> Reply<HttpResponse> {
-    let hook = seen(&app, &caller, id.0).await?;
+    let hook = load_visible(&app, &caller, id.0).await?;
     let now = app.clock.now();
     let ApproveBody { approved, url } = body.0;
-    if approved && !may_open(&caller, &hook.path, now) {
+    if approved && !may_approve(&caller, &hook.path, now) {
         let world = app.world(caller.tenant)?;
         let area = world.areas.get(hook.area).map_or(&world.tenant.name, |area| &area.name).clone();
         return Err(Refusal::NotPermitted { permission: Permission::ReadCases, area }.into());
@@ -100,9 +102,9 @@ pub(super) async fn approve_webhook(
     let hook = Webhook { approval, ..hook };
     let step = if approved { "approve" } else { "withdraw_approval" };
     let (tenant, note, new) =
-        (caller.tenant, note(&app, &caller, &request, &hook, step), hook.clone());
+        (caller.tenant, new_note(&app, &caller, &request, &hook, step), hook.clone());
     let approve = move |db: &mut Db| {
-        let done = hooks::approve(db, &new, approval)?;
+        let done = hooks::set_approval(db, &new, approval)?;
         if done {
             audit::append(db, tenant, note)?;
         }
@@ -111,5 +113,5 @@ pub(super) async fn approve_webhook(
     if !app.store.run(approve).await? {
         return Err(changed());
     }
-    Ok(HttpResponse::Ok().json(shown(&app, hook, None).await?))
+    Ok(HttpResponse::Ok().json(load_view(&app, hook, None).await?))
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use domain::{
     area::tree::Path,
     core::{delivery::Envelope, id::AreaId, text::Line},
-    flows::happening::Happening,
+    flows::event_type::Happening,
     people::actor::Permission,
 };
 use persistence::integrations::webhook::Webhook;
@@ -146,9 +146,9 @@ impl Given {
     pub(super) fn read(app: &App, caller: &Caller, body: WebhookBody) -> Reply<Self> {
         let WebhookBody { name, url, area_id, types, envelope } = body;
         let world = app.world(caller.tenant)?;
-        let context = world.context(caller, app.clock.now());
-        let area = context.area(AreaId(area_id))?;
-        context.require(Permission::ManageWebhooks, &area.path, &area.name)?;
+        let context = world.build_context(caller, app.clock.now());
+        let area = context.require_area(AreaId(area_id))?;
+        context.require_permission(Permission::ManageWebhooks, &area.path, &area.name)?;
         check_url(app, &url)?;
         let mut known = Vec::new();
         for (at, name) in types.iter().enumerate().take(Happening::ALL.len() + 1) {
@@ -165,7 +165,7 @@ impl Given {
         Ok(Self { name: name.as_str().to_owned(), url, area, path, types: known, envelope })
     }
 
-    pub(super) fn is(&self, hook: &Webhook) -> bool {
+    pub(super) fn matches(&self, hook: &Webhook) -> bool {
         self.name == hook.name
             && self.url == hook.url
             && self.area == hook.area

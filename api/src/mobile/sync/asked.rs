@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{ItemBody, operations::Operation, queue::Touches};
 use crate::{
-    app::{caller::Caller, clock::derived_id},
+    app::{caller::Caller, clock::derive_id},
     http::{
         body::parse,
         problem::{Code, Problem},
@@ -30,51 +30,54 @@ impl Asked {
     /// What an item asks, or what is wrong with it.
     pub fn read(item: &Value) -> Result<Self, Problem> {
         let item: ItemBody = parse(item.to_string().as_bytes())?;
-        let operation = Operation::find(&item.operation).ok_or_else(|| unknown(&item.operation))?;
+        let operation =
+            Operation::find(&item.operation).ok_or_else(|| unknown_operation(&item.operation))?;
         let text = |name: &str| match item.path.get(name) {
             Some(Value::String(text)) => Some(text.clone()),
             Some(Value::Number(number)) => Some(number.to_string()),
             _ => None,
         };
-        let segments = operation.segments(text).ok_or_else(|| elsewhere(operation))?;
-        if let Some(name) = item.path.keys().find(|name| operation.names().all(|one| one != **name))
+        let segments = operation.segments(text).ok_or_else(|| wrong_path(operation))?;
+        if let Some(name) =
+            item.path.keys().find(|name| operation.path_names().all(|one| one != **name))
         {
-            return Err(beside(operation, name));
+            return Err(unknown_parameter(operation, name));
         }
         Ok(Self { item, operation, segments })
     }
 
     /// The flow it moves; none when it begins one.
-    pub fn moved(&self) -> Option<&str> {
+    pub fn flow_id(&self) -> Option<&str> {
         self.item.path.get("id").and_then(Value::as_str)
     }
 
     /// What it has to do with.
     pub fn touches(&self, caller: &Caller) -> Touches {
         let own = self.operation.is_about_the_caller().then_some(caller.person.0);
-        let moved = moved((caller.person, self.item.id), self.item.path.get("id"), &self.item.body);
+        let moved =
+            collect_moved((caller.person, self.item.id), self.item.path.get("id"), &self.item.body);
         let moved: Vec<Uuid> = moved.into_iter().chain(own).collect();
         Touches::new(self.item.id, &moved, &self.item.body, &self.item.after)
     }
 }
 
-fn unknown(operation: &str) -> Problem {
+fn unknown_operation(operation: &str) -> Problem {
     let shown: String = operation.chars().take(60).collect();
     let zh = format!("没有可离线办理的操作 {shown}。");
     let en = format!("There is no operation {shown} that can be kept and sent later.");
     Problem::new(Code::InvalidBody).error("/operation", "unknown_value", zh, en)
 }
 
-fn elsewhere(operation: &Operation) -> Problem {
-    let names: Vec<&str> = operation.names().collect();
+fn wrong_path(operation: &Operation) -> Problem {
+    let names: Vec<&str> = operation.path_names().collect();
     let zh = format!("path 应含 {}，值为编号。", names.join("、"));
     let en = format!("path has {}, each an identifier.", names.join(" and "));
     Problem::new(Code::InvalidBody).error("/path", "invalid", zh, en)
 }
 
-fn beside(operation: &Operation, name: &str) -> Problem {
+fn unknown_parameter(operation: &Operation, name: &str) -> Problem {
     let shown: String = name.chars().take(60).collect();
-    let names: Vec<&str> = operation.names().collect();
+    let names: Vec<&str> = operation.path_names().collect();
     let known = if names.is_empty() { "—".to_owned() } else { names.join(", ") };
     let zh = format!("路径中没有 {shown}；可用：{known}。");
     let en = format!("The path has no {shown}; known: {known}.");
@@ -83,21 +86,21 @@ fn beside(operation: &Operation, name: &str) -> Problem {
 
 /// What a command makes or moves: what stands in its path, what its body gives an identity, and
 /// what gets one made of the command's own.
-fn moved((by, command): (PersonId, Uuid), path: Option<&Value>, body: &Value) -> Vec<Uuid> {
+fn collect_moved((by, command): (PersonId, Uuid), path: Option<&Value>, body: &Value) -> Vec<Uuid> {
     let id = |value: Option<&Value>| value?.as_str().and_then(|id| Uuid::try_parse(id).ok());
     let named = [id(path), id(body.get("id")), id(body.get("case_id"))];
-    let derived = MADE.map(|what| Some(derived_id(by, CommandId(command), what)));
+    let derived = MADE.map(|what| Some(derive_id(by, CommandId(command), what)));
     named.into_iter().chain(derived).flatten().collect()
 }
 
 /// An item that cannot be asked still holds back what names what it would have made or moved.
-pub fn untried(item: &Value, caller: &Caller) -> Touches {
+pub fn guess_touches(item: &Value, caller: &Caller) -> Touches {
     let command = item.get("id").and_then(Value::as_str);
     let command = command.and_then(|id| Uuid::try_parse(id).ok()).unwrap_or_default();
     let body = item.get("body").unwrap_or(&Value::Null);
     Touches::new(
         command,
-        &moved((caller.person, command), item.pointer("/path/id"), body),
+        &collect_moved((caller.person, command), item.pointer("/path/id"), body),
         &Value::Null,
         &[],
     )

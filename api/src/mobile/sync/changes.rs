@@ -26,9 +26,9 @@ use uuid::Uuid;
 
 use super::{
     cursor::{Filling, Listing, Position},
-    kinds::{Found, Kind, Which, list, list_these, load_turn},
+    kinds::{Found, Kind, Which, list_flows, list_these, load_turn},
     recent::{Recent, Recents, Stretch, load_stretch},
-    render::{changed, render_all},
+    render::{changed_view, render_all},
     sight::Sight,
 };
 use crate::{
@@ -106,7 +106,7 @@ pub struct ChangedView {
     pub(super) state: Option<Value>,
 }
 
-fn outdated() -> Problem {
+fn outdated_cursor() -> Problem {
     Problem::new(Code::CursorOutdated)
 }
 
@@ -123,17 +123,18 @@ async fn list_changes(
     let limit = usize::from(params.0.limit.unwrap_or_default().get());
     let now = app.clock.now();
     let (owner, sight) = ((caller.tenant, caller.person.0), Sight::of(&caller, now));
-    let recent = app.memory.of::<Recents>().of(&app.store, caller.tenant).await?;
+    let recent =
+        app.memory.get_or_default::<Recents>().load_recent(&app.store, caller.tenant).await?;
     let position = match params.0.since {
         None => {
             let tenant = caller.tenant;
-            let end = app.store.read(move |db| end(db, tenant)).await?;
+            let end = app.store.read(move |db| load_end(db, tenant)).await?;
             Position::begin(owner, sight, end, now)
         }
         Some(text) => {
-            let position = Position::parse(&text, &app).ok_or_else(outdated)?;
+            let position = Position::parse(&text, &app).ok_or_else(outdated_cursor)?;
             if position.owner != owner || !still_there(&app, &recent, &position).await? {
-                return Err(outdated());
+                return Err(outdated_cursor());
             }
             position.at(&sight, now)
         }
@@ -142,9 +143,9 @@ async fn list_changes(
     let page = if !position.listings.is_empty() {
         list_assignments(&app, &caller, position, limit).await?
     } else if position.filling.is_some() {
-        fill(&app, &caller, position, (limit, now)).await?
+        fill_page(&app, &caller, position, (limit, now)).await?
     } else {
-        follow(&app, &caller, &recent, (position, limit, now)).await?
+        follow_feed(&app, &caller, &recent, (position, limit, now)).await?
     };
     let Page { found, assignments, mut position, more } = page;
     position.listings.extend(found.iter().filter_map(begin_listing));
@@ -155,14 +156,14 @@ async fn list_changes(
     if position.filling.as_ref().is_none_or(|filling| filling.before.is_empty()) {
         position.told = now;
     }
-    let next = position.text(&app)?;
+    let next = position.seal(&app)?;
     Ok(HttpResponse::Ok().json(ChangesView { items, next, more, server_time: now }))
 }
 
 /// The last entry of the feed.
-fn end(db: &mut Db, tenant: TenantId) -> Result<(i64, Hash), StoreError> {
-    let end = feed::end(db, tenant)?;
-    Ok(feed::last_until(db, tenant, end)?.unwrap_or_default())
+fn load_end(db: &mut Db, tenant: TenantId) -> Result<(i64, Hash), StoreError> {
+    let end = feed::load_end(db, tenant)?;
+    Ok(feed::load_last_until(db, tenant, end)?.unwrap_or_default())
 }
 
 /// Whether the entry a cursor stands at is the one it stood at.
@@ -173,9 +174,9 @@ async fn still_there(app: &App, recent: &Recent, position: &Position) -> Reply<b
     }
     let hash = match recent.hash_at(read) {
         Some(hash) => Some(hash),
-        None => app.store.read(move |db| feed::hash_at(db, tenant, read)).await?,
+        None => app.store.read(move |db| feed::load_hash(db, tenant, read)).await?,
     };
-    Ok(hash.is_some_and(|hash| hash.hex() == position.hash))
+    Ok(hash.is_some_and(|hash| hash.to_hex() == position.hash))
 }
 
 /// A page before it is rendered.
@@ -214,7 +215,7 @@ async fn list_assignments(
     while let Some(listing) = position.listings.first().copied()
         && assignments.len() < limit
     {
-        let campaign = step::look::<Campaign>(app, caller, listing.campaign).await;
+        let campaign = step::load_visible::<Campaign>(app, caller, listing.campaign).await;
         // What became of it meanwhile is told when its entry is read.
         let running = campaign.ok().filter(|stored| stored.state.status == StatusName::Running);
         let part = (listing.after, limit - assignments.len());
@@ -226,14 +227,14 @@ async fn list_assignments(
             (Some(last), Some(listing)) if more => listing.after = last.household_id(),
             _ => drop(position.listings.remove(0)),
         }
-        let view = |one: &AssignmentView| changed("assignment", one.id(), 0, Some(json!(one)));
+        let view = |one: &AssignmentView| changed_view("assignment", one.id(), 0, Some(json!(one)));
         assignments.extend(found.iter().map(view));
     }
     Ok(Page { found: Vec::new(), assignments, position, more: true })
 }
 
 /// The next part of the whole picture.
-async fn fill(
+async fn fill_page(
     app: &App,
     caller: &Caller,
     mut position: Position,
@@ -242,9 +243,9 @@ async fn fill(
     let Filling { kind, after, before } = position.filling.take().unwrap_or_default();
     let limit = kind.page(limit);
     let mut wide = position.sight.clone();
-    wide.add(&before);
+    wide.widen_by(&before);
     let of = (caller.tenant, caller.person);
-    let scopes = wide.scopes(of);
+    let scopes = wide.scopes_for(of);
     let probe = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
     let keyset = Keyset { after, limit: probe };
     let lost = (!before.is_empty()).then_some(position.begun);
@@ -253,7 +254,7 @@ async fn fill(
     let turns = matches!(kind, Kind::Household | Kind::Pairing { .. }) && after.is_none();
     let look = move |db: &mut Db| {
         let turn = if turns { load_turn(db, of, now)? } else { None };
-        Ok((list(db, &scopes, kind, which, keyset)?, turn))
+        Ok((list_flows(db, &scopes, kind, which, keyset)?, turn))
     };
     let (found, turn) = app.store.read(look).await?;
     if turns {
@@ -270,7 +271,7 @@ async fn fill(
 }
 
 /// What moved after the position, as far as it is the caller's to see.
-async fn follow(
+async fn follow_feed(
     app: &App,
     caller: &Caller,
     recent: &Recent,
@@ -279,7 +280,7 @@ async fn follow(
     let (tenant, person) = (caller.tenant, caller.person);
     let concerned = (&position.sight, person);
     let (mut flows, more) = if position.rest.is_empty() {
-        let stretch = match recent.after(position.read, concerned, limit) {
+        let stretch = match recent.read_after(position.read, concerned, limit) {
             Some(stretch) => stretch,
             None => load_stretch(&app.store, tenant, position.read, concerned, limit).await?,
         };
@@ -294,8 +295,8 @@ async fn follow(
     let found = if flows.is_empty() {
         Vec::new()
     } else {
-        let scopes = position.sight.scopes((tenant, person));
-        let turns = flows.iter().any(|one| one.kind == Kind::Household.flow());
+        let scopes = position.sight.scopes_for((tenant, person));
+        let turns = flows.iter().any(|one| one.kind == Kind::Household.flow_kind());
         let look = move |db: &mut Db| {
             let turn = if turns { load_turn(db, (tenant, person), now)? } else { None };
             Ok((list_these(db, &scopes, now, &flows)?, turn))

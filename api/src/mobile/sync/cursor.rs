@@ -82,7 +82,7 @@ impl Position {
             owner,
             sight,
             read,
-            hash: hash.hex(),
+            hash: hash.to_hex(),
             begun: now,
             told: now,
             filling: Some(Filling::default()),
@@ -97,7 +97,7 @@ impl Position {
     pub(super) fn at(mut self, sight: &Sight, now: Instant) -> Self {
         if self.sight != *sight {
             let mut before = self.filling.map(|filling| filling.before).unwrap_or_default();
-            before.add(&self.sight);
+            before.widen_by(&self.sight);
             self.filling = Some(Filling { before, ..Filling::default() });
             self.sight = sight.clone();
             self.rest.clear();
@@ -115,12 +115,12 @@ impl Position {
     /// The feed was read up to this entry.
     pub(super) fn move_to(&mut self, last: Option<(i64, Hash)>) {
         if let Some((position, hash)) = last {
-            (self.read, self.hash) = (position, hash.hex());
+            (self.read, self.hash) = (position, hash.to_hex());
         }
     }
 
     /// As the phone keeps it.
-    pub(super) fn text(&self, app: &App) -> Reply<String> {
+    pub(super) fn seal(&self, app: &App) -> Reply<String> {
         let bytes =
             serde_json::to_vec(self).map_err(|e| Problem::new(Code::Internal).because(e))?;
         Ok(BASE64_URL_SAFE_NO_PAD.encode(app.seal.seal(PURPOSE, &bytes)?))

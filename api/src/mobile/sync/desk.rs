@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use super::{
     Answers, ItemBody, ItemView,
-    asked::{Asked, untried},
+    asked::{Asked, guess_touches},
     kept::{Answered, KeptCommand},
     queue::{self, Touches},
 };
@@ -28,7 +28,7 @@ use crate::{
     app::{caller::Caller, ration::Good, state::App, telemetry},
     http::{
         language::Language,
-        problem::{Code, Problem, Reply, render},
+        problem::{Code, Problem, Reply, render_problem},
     },
     resources::{case, household, patrol, report, visit},
 };
@@ -76,17 +76,17 @@ impl Desk {
         let touches: Vec<Touches> = (asked.iter().zip(items))
             .map(|(asked, item)| match asked {
                 Ok(asked) => asked.touches(&self.caller),
-                Err(_) => untried(item, &self.caller),
+                Err(_) => guess_touches(item, &self.caller),
             })
             .collect();
-        let waits = queue::waits(&touches);
+        let waits = queue::find_waits(&touches);
         let mut progress = Progress { seen, ..Progress::default() };
         let mut views: Vec<Option<ItemView>> = items.iter().map(|_| None).collect();
-        for round in queue::rounds(&waits) {
+        for round in queue::plan_rounds(&waits) {
             let worked = stream::iter(round).map(|index| {
-                let view = self.item(
+                let view = self.work_off_item(
                     (items.get(index), asked.get(index)),
-                    held(waits.get(index), &views),
+                    find_blockers(waits.get(index), &views),
                     &progress,
                 );
                 async move { (index, view.await) }
@@ -94,17 +94,17 @@ impl Desk {
             let worked: Vec<(usize, ItemView)> = worked.buffered(AT_ONCE).collect().await;
             for (index, view) in worked {
                 if let Some(Ok(asked)) = asked.get(index) {
-                    progress.learn(asked, &view);
+                    progress.learn_from(asked, &view);
                 }
                 if let Some(place) = views.get_mut(index) {
                     *place = Some(view);
                 }
             }
         }
-        views.into_iter().flatten().map(|view| self.cut(view)).collect()
+        views.into_iter().flatten().map(|view| self.abridge_item(view)).collect()
     }
 
-    async fn item(
+    async fn work_off_item(
         &self,
         (item, asked): (Option<&Value>, Option<&Result<Asked, Problem>>),
         waits_for: Option<Vec<Uuid>>,
@@ -114,14 +114,14 @@ impl Desk {
             Some(Ok(asked)) => asked,
             Some(Err(problem)) => {
                 let id = item.and_then(|item| item.get("id")?.as_str()?.parse().ok());
-                return self.refused(id, problem);
+                return self.refuse_item(id, problem);
             }
             None => return ItemView::new(None, Fate::Later),
         };
         if let Some(waits_for) = waits_for {
             return ItemView { waits_for, ..ItemView::new(Some(asked.item.id), Fate::Held) };
         }
-        let arrival = self.arrival(&asked.item);
+        let arrival = self.new_arrival(&asked.item);
         let (happened_at, oddities) = match &arrival {
             Some(arrival) => (
                 Some(arrival.happened_at),
@@ -130,7 +130,7 @@ impl Desk {
             None => (None, Vec::new()),
         };
         let started = Started::now();
-        let answered = self.ask(asked, arrival, progress).await;
+        let answered = self.send_item(asked, arrival, progress).await;
         let route = format!("/api/v1{}", asked.operation.path);
         let outcome = match &answered {
             Ok(answered) => (answered.status, None),
@@ -139,17 +139,17 @@ impl Desk {
         telemetry::log_kept(&route, outcome, &self.trace, started);
         let view = match answered {
             Ok(answered) => progress.accept(asked.item.id, answered),
-            Err(problem) => self.judge(asked, &problem, progress).await,
+            Err(problem) => self.judge_answer(asked, &problem, progress).await,
         };
         ItemView { happened_at, oddities, ..view }
     }
 
-    fn arrival(&self, item: &ItemBody) -> Option<Arrival> {
+    fn new_arrival(&self, item: &ItemBody) -> Option<Arrival> {
         let (command, typed) = (CommandId(item.id), item.client_time?.to_utc());
         Some(Arrival::new(command, typed, self.skew, self.login, self.received_at))
     }
 
-    async fn ask(
+    async fn send_item(
         &self,
         asked: &Asked,
         arrival: Option<Arrival>,
@@ -158,7 +158,7 @@ impl Desk {
         let (app, caller) = (self.app.clone(), self.caller.clone());
         // What was accepted already is only answered again.
         if !progress.seen.contains(&asked.item.id) {
-            app.rationed.take(&caller, Good::Commands, app.clock.now())?;
+            app.rationed.take_one(&caller, Good::Commands, app.clock.now())?;
         }
         let kept = KeptCommand {
             app,
@@ -172,7 +172,12 @@ impl Desk {
     }
 
     /// What a problem means for the phone.
-    async fn judge(&self, asked: &Asked, problem: &Problem, progress: &Progress) -> ItemView {
+    async fn judge_answer(
+        &self,
+        asked: &Asked,
+        problem: &Problem,
+        progress: &Progress,
+    ) -> ItemView {
         let status = problem.code().row().status.as_u16();
         let view = |fate| ItemView {
             status: Some(status),
@@ -184,19 +189,19 @@ impl Desk {
             return ItemView { retry_after, ..view(Fate::Later) };
         }
         let present =
-            if matches!(status, 409 | 412 | 422) { self.present(asked).await } else { None };
-        let moved_on = status == 412 || progress.moved_on(asked, present.as_ref());
+            if matches!(status, 409 | 412 | 422) { self.load_present(asked).await } else { None };
+        let moved_on = status == 412 || progress.has_moved_on(asked, present.as_ref());
         let fate = if moved_on { Fate::Conflict } else { Fate::Refused };
         ItemView { present, ..view(fate) }
     }
 
     /// How it stands now, as the caller may see it.
-    async fn present(&self, asked: &Asked) -> Option<Value> {
+    async fn load_present(&self, asked: &Asked) -> Option<Value> {
         fn json<V: serde::Serialize>(view: Reply<V>) -> Option<Value> {
             serde_json::to_value(view.ok()?).ok()
         }
         let (app, caller) = (&self.app, &self.caller);
-        let id = Uuid::try_parse(asked.moved()?).ok()?;
+        let id = Uuid::try_parse(asked.flow_id()?).ok()?;
         match asked.operation.moves()? {
             "cases" => json(case::load_view(app, caller, id).await.map(|(_, view)| view)),
             "reports" => json(report::load_view(app, caller, id).await.map(|(_, view)| view)),
@@ -208,10 +213,10 @@ impl Desk {
     }
 
     fn render(&self, problem: &Problem) -> Option<Value> {
-        serde_json::from_slice(&render(problem, self.speaks, &self.trace)).ok()
+        serde_json::from_slice(&render_problem(problem, self.speaks, &self.trace)).ok()
     }
 
-    fn refused(&self, id: Option<Uuid>, problem: &Problem) -> ItemView {
+    fn refuse_item(&self, id: Option<Uuid>, problem: &Problem) -> ItemView {
         let status = problem.code().row().status.as_u16();
         let fate = if status >= 500 { Fate::Later } else { Fate::Refused };
         let problem = self.render(problem);
@@ -219,10 +224,10 @@ impl Desk {
     }
 
     /// Old phones have little use for whole answers.
-    fn cut(&self, mut view: ItemView) -> ItemView {
+    fn abridge_item(&self, mut view: ItemView) -> ItemView {
         if self.answers == Answers::Brief {
-            view.answer = view.answer.map(brief);
-            view.present = view.present.map(brief);
+            view.answer = view.answer.map(abridge_view);
+            view.present = view.present.map(abridge_view);
         }
         view
     }
@@ -236,7 +241,7 @@ impl Progress {
         ItemView { status, answer, ..ItemView::new(Some(id), fate) }
     }
 
-    fn learn(&mut self, asked: &Asked, view: &ItemView) {
+    fn learn_from(&mut self, asked: &Asked, view: &ItemView) {
         if !view.went_through() {
             return;
         }
@@ -250,9 +255,9 @@ impl Progress {
     }
 
     /// Whether another command moved it since the phone saw it.
-    fn moved_on(&self, asked: &Asked, present: Option<&Value>) -> bool {
+    fn has_moved_on(&self, asked: &Asked, present: Option<&Value>) -> bool {
         let seq = present.and_then(|present| present.get("seq")?.as_i64());
-        let (Some(based_on), Some(seq), Some(id)) = (asked.item.based_on, seq, asked.moved())
+        let (Some(based_on), Some(seq), Some(id)) = (asked.item.based_on, seq, asked.flow_id())
         else {
             return false;
         };
@@ -262,14 +267,14 @@ impl Progress {
 
 /// Those of the items before it that it needs and that did not go through, as far as they have
 /// ids; none when all went through.
-fn held(waits: Option<&Vec<usize>>, views: &[Option<ItemView>]) -> Option<Vec<Uuid>> {
+fn find_blockers(waits: Option<&Vec<usize>>, views: &[Option<ItemView>]) -> Option<Vec<Uuid>> {
     let before = waits.into_iter().flatten().filter_map(|index| views.get(*index)?.as_ref());
     let failed: Vec<&ItemView> = before.filter(|view| !view.went_through()).collect();
     (!failed.is_empty()).then(|| failed.into_iter().filter_map(|view| view.id).collect())
 }
 
 /// What a list needs of a view.
-fn brief(view: Value) -> Value {
+fn abridge_view(view: Value) -> Value {
     const KEPT: [&str; 16] = [
         "id",
         "number",

@@ -12,7 +12,7 @@ use domain::{
     flows::{
         campaign::Campaign,
         case::state::Case,
-        change::Stored,
+        change::Versioned,
         form::Form,
         household::{Household, Standing},
         patrol::Patrol,
@@ -81,7 +81,7 @@ impl Kind {
     }
 
     /// The flows of this kind.
-    pub(super) const fn flow(self) -> FlowKind {
+    pub(super) const fn flow_kind(self) -> FlowKind {
         match self {
             Self::Case => FlowKind::Case,
             Self::Report => FlowKind::Report,
@@ -110,13 +110,13 @@ impl Kind {
 
 /// What is told of one thing.
 pub(super) enum Found {
-    Case(Box<Stored<Case>>),
-    Report(Box<Stored<Report>>),
-    Patrol(Box<Stored<Patrol>>),
-    Visit(Box<Stored<Visit>>),
-    Household(Box<Stored<Household>>),
-    Form(Box<Stored<Form>>),
-    Campaign(Box<Stored<Campaign>>),
+    Case(Box<Versioned<Case>>),
+    Report(Box<Versioned<Report>>),
+    Patrol(Box<Versioned<Patrol>>),
+    Visit(Box<Versioned<Visit>>),
+    Household(Box<Versioned<Household>>),
+    Form(Box<Versioned<Form>>),
+    Campaign(Box<Versioned<Campaign>>),
     /// It left the view of the caller by what happened to it.
     Left(FlowKind, Uuid),
 }
@@ -161,7 +161,7 @@ pub(super) enum Which {
 }
 
 /// Those of a kind that these scopes let see.
-pub(super) fn list(
+pub(super) fn list_flows(
     db: &mut Db,
     scopes: &Scopes,
     kind: Kind,
@@ -224,8 +224,8 @@ pub(super) fn list(
 }
 
 fn wrap<F>(
-    found: Result<Vec<Stored<F>>, StoreError>,
-    of: impl Fn(Box<Stored<F>>) -> Found,
+    found: Result<Vec<Versioned<F>>, StoreError>,
+    of: impl Fn(Box<Versioned<F>>) -> Found,
 ) -> Result<Vec<Found>, StoreError> {
     Ok(found?.into_iter().map(|one| of(Box::new(one))).collect())
 }
@@ -248,12 +248,12 @@ pub(super) fn list_these(
 ) -> Result<Vec<Found>, StoreError> {
     let mut found = Vec::new();
     for kind in Kind::ALL {
-        let of_kind = flows.iter().filter(|one| one.kind == kind.flow());
+        let of_kind = flows.iter().filter(|one| one.kind == kind.flow_kind());
         let ids: BTreeSet<Uuid> = of_kind.map(|one| one.flow).collect();
         if !ids.is_empty() {
             let limit = i64::try_from(ids.len()).unwrap_or(i64::MAX);
             let which = Which::These { ids: ids.into_iter().collect(), now };
-            found.extend(list(db, scopes, kind, which, Keyset { after: None, limit })?);
+            found.extend(list_flows(db, scopes, kind, which, Keyset { after: None, limit })?);
         }
     }
     let there: BTreeSet<Uuid> = found.iter().map(|one| one.place().1).collect();

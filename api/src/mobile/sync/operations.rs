@@ -110,7 +110,7 @@ impl Operation {
     }
 
     /// The names in its path, in order.
-    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+    pub fn path_names(&self) -> impl Iterator<Item = &'static str> {
         self.path
             .split('/')
             .filter_map(|part| part.strip_prefix('{').and_then(|part| part.strip_suffix('}')))
@@ -127,7 +127,7 @@ impl Operation {
             let fits = !value.is_empty() && value.len() <= 64 && value.bytes().all(plain);
             fits.then(|| (name.to_owned(), value))
         };
-        self.names().map(segment).collect()
+        self.path_names().map(segment).collect()
     }
 
     /// What it moves, as its address says; none when it begins something, or moves the caller.
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn every_one_is_in_the_document_and_in_its_place() {
-        let document = crate::server::document();
+        let document = crate::server::build_openapi();
         for operation in OPERATIONS {
             let pointer = operation.path.replace('~', "~0").replace('/', "~1");
             let found = document.pointer(&format!("/paths/~1api~1v1{pointer}/post/operationId"));
@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn a_path_takes_plain_words_only() {
         let operation = Operation::find("decide_request").unwrap();
-        assert_eq!(operation.names().collect::<Vec<_>>(), ["id", "no"]);
+        assert_eq!(operation.path_names().collect::<Vec<_>>(), ["id", "no"]);
         let with = |no: &str| {
             operation.segments(|name| Some(if name == "id" { "a-1".into() } else { no.into() }))
         };

@@ -19,24 +19,24 @@ impl Touches {
     /// body and in `after`.
     pub fn new(command: Uuid, those: &[Uuid], body: &Value, after: &[Uuid]) -> Self {
         let mut names: HashSet<Uuid> = after.iter().chain(those).copied().collect();
-        collect(body, &mut names);
+        collect_ids(body, &mut names);
         let moves = std::iter::once(command).chain(those.iter().copied()).collect();
         Self { moves, names }
     }
 }
 
 /// Every identifier in a document.
-fn collect(value: &Value, into: &mut HashSet<Uuid>) {
+fn collect_ids(value: &Value, into: &mut HashSet<Uuid>) {
     match value {
         Value::String(text) => into.extend(Uuid::try_parse(text).ok()),
-        Value::Array(items) => items.iter().for_each(|item| collect(item, into)),
-        Value::Object(members) => members.values().for_each(|member| collect(member, into)),
+        Value::Array(items) => items.iter().for_each(|item| collect_ids(item, into)),
+        Value::Object(members) => members.values().for_each(|member| collect_ids(member, into)),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
 /// For every item, which of those before it it waits for.
-pub fn waits(items: &[Touches]) -> Vec<Vec<usize>> {
+pub fn find_waits(items: &[Touches]) -> Vec<Vec<usize>> {
     let before = |index: usize, item: &Touches| {
         let earlier = items.iter().take(index).enumerate();
         earlier
@@ -48,7 +48,7 @@ pub fn waits(items: &[Touches]) -> Vec<Vec<usize>> {
 }
 
 /// The rounds in which they can be worked off: what waits for something comes a round later.
-pub fn rounds(waits: &[Vec<usize>]) -> Vec<Vec<usize>> {
+pub fn plan_rounds(waits: &[Vec<usize>]) -> Vec<Vec<usize>> {
     let mut round_of: Vec<usize> = Vec::with_capacity(waits.len());
     let mut rounds: Vec<Vec<usize>> = Vec::new();
     for (index, before) in waits.iter().enumerate() {
@@ -89,14 +89,14 @@ mod tests {
             touches(4, &[60], &json!({ "reports": [{ "report_id": id(51) }] })),
             touches(5, &[50], &json!({})),
         ];
-        let waits = waits(&items);
+        let waits = find_waits(&items);
         assert_eq!(waits, [vec![], vec![], vec![0], vec![1], vec![0, 2]]);
-        assert_eq!(rounds(&waits), [vec![0, 1], vec![2, 3], vec![4]]);
+        assert_eq!(plan_rounds(&waits), [vec![0, 1], vec![2, 3], vec![4]]);
     }
 
     #[test]
     fn an_item_can_wait_for_a_command_by_name() {
         let later = Touches::new(id(2), &[id(60)], &json!({}), &[id(1)]);
-        assert_eq!(waits(&[touches(1, &[50], &json!({})), later]), [vec![], vec![0]]);
+        assert_eq!(find_waits(&[touches(1, &[50], &json!({})), later]), [vec![], vec![0]]);
     }
 }

@@ -55,14 +55,14 @@ impl Default for Recents {
 /// The end of one feed.
 #[derive(Default)]
 pub struct Recent {
-    kept: RwLock<Kept>,
+    kept: RwLock<EntryWindow>,
     /// When the last reading began.
     read: Mutex<Option<Instant>>,
 }
 
 /// Everything behind `from`, up to `to`.
 #[derive(Default)]
-struct Kept {
+struct EntryWindow {
     from: i64,
     to: i64,
     entries: VecDeque<(Moved, Vec<Target>)>,
@@ -81,7 +81,7 @@ pub(super) struct Stretch {
 
 impl Recents {
     /// The end of the feed of a tenant, with everything that was committed until now.
-    pub(super) async fn of(
+    pub(super) async fn load_recent(
         &self,
         store: &Store,
         tenant: TenantId,
@@ -91,22 +91,22 @@ impl Recents {
             self.0.insert(tenant, Arc::clone(&new));
             new
         });
-        recent.reads(store, tenant).await?;
+        recent.read_new(store, tenant).await?;
         Ok(recent)
     }
 }
 
 impl Recent {
-    fn kept(&self) -> RwLockReadGuard<'_, Kept> {
+    fn lock_read(&self) -> RwLockReadGuard<'_, EntryWindow> {
         self.kept.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn change(&self) -> RwLockWriteGuard<'_, Kept> {
+    fn lock_write(&self) -> RwLockWriteGuard<'_, EntryWindow> {
         self.kept.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads what is new, unless another reading began after this one was asked for.
-    async fn reads(&self, store: &Store, tenant: TenantId) -> Result<(), StoreError> {
+    async fn read_new(&self, store: &Store, tenant: TenantId) -> Result<(), StoreError> {
         let asked = Instant::now();
         let mut read = self.read.lock().await;
         if read.is_some_and(|begun| begun >= asked) {
@@ -117,12 +117,12 @@ impl Recent {
         let mut whole = false;
         for _ in 0..WINDOWS {
             if anew {
-                let end = store.read(move |db| feed::end(db, tenant)).await?;
-                self.begin((end - BACK).max(0));
+                let end = store.read(move |db| feed::load_end(db, tenant)).await?;
+                self.reset_to((end - BACK).max(0));
             }
-            let last = self.last();
-            let (from, skip) = last.map_or((self.kept().to, 0), |(at, _)| (at - 1, 1));
-            let moved = store.read(move |db| feed::after(db, tenant, from, WINDOW)).await?;
+            let last = self.last_entry();
+            let (from, skip) = last.map_or((self.lock_read().to, 0), |(at, _)| (at - 1, 1));
+            let moved = store.read(move |db| feed::load_after(db, tenant, from, WINDOW)).await?;
             // The last that is kept is read again: in a database that was restored to an earlier day
             // it is another or none.
             anew = last.is_some_and(|(_, hash)| moved.first().is_none_or(|one| one.hash != hash));
@@ -132,51 +132,51 @@ impl Recent {
             whole = i64::try_from(moved.len()) != Ok(WINDOW);
             let moved: Vec<Moved> = moved.into_iter().skip(skip).collect();
             let targets = load_targets(store, tenant, &moved).await?;
-            self.change().append(moved, targets);
+            self.lock_write().append(moved, targets);
             if whole {
                 break;
             }
         }
         if !whole {
             // A phone that is further behind is answered from the feed itself.
-            let end = store.read(move |db| feed::end(db, tenant)).await?;
-            self.begin(end);
+            let end = store.read(move |db| feed::load_end(db, tenant)).await?;
+            self.reset_to(end);
         }
         *read = Some(begun);
         Ok(())
     }
 
     /// Forgets everything and begins behind this place.
-    fn begin(&self, from: i64) {
-        *self.change() = Kept { from, to: from, entries: VecDeque::new() };
+    fn reset_to(&self, from: i64) {
+        *self.lock_write() = EntryWindow { from, to: from, entries: VecDeque::new() };
     }
 
     /// The last entry that is kept.
-    fn last(&self) -> Option<(i64, Hash)> {
-        self.kept().entries.back().map(|(moved, _)| (moved.position, moved.hash))
+    fn last_entry(&self) -> Option<(i64, Hash)> {
+        self.lock_read().entries.back().map(|(moved, _)| (moved.position, moved.hash))
     }
 
     /// The hash of the entry at a place, if it is kept.
     pub(super) fn hash_at(&self, position: i64) -> Option<Hash> {
-        let kept = self.kept();
+        let kept = self.lock_read();
         let place = kept.entries.binary_search_by_key(&position, |(moved, _)| moved.position);
         place.ok().and_then(|place| kept.entries.get(place)).map(|(moved, _)| moved.hash)
     }
 
     /// What moved after a place, as far as it concerns one person, of at most `limit` things; none
     /// where that is not kept any more.
-    pub(super) fn after(
+    pub(super) fn read_after(
         &self,
         position: i64,
         of: (&Sight, PersonId),
         limit: usize,
     ) -> Option<Stretch> {
-        let kept = self.kept();
+        let kept = self.lock_read();
         (position >= kept.from).then(|| kept.after(position, of, limit))
     }
 }
 
-impl Kept {
+impl EntryWindow {
     fn append(&mut self, moved: Vec<Moved>, targets: Vec<Vec<Target>>) {
         for entry in moved.into_iter().zip(targets) {
             self.to = entry.0.position;
@@ -236,10 +236,10 @@ pub(super) async fn load_stretch(
     of: (&Sight, PersonId),
     limit: usize,
 ) -> Result<Stretch, StoreError> {
-    let moved = store.read(move |db| feed::after(db, tenant, position, FAR)).await?;
+    let moved = store.read(move |db| feed::load_after(db, tenant, position, FAR)).await?;
     let full = i64::try_from(moved.len()) == Ok(FAR);
     let targets = load_targets(store, tenant, &moved).await?;
-    let mut kept = Kept { from: position, to: position, entries: VecDeque::new() };
+    let mut kept = EntryWindow { from: position, to: position, entries: VecDeque::new() };
     kept.append(moved, targets);
     let stretch = kept.after(position, of, limit);
     Ok(Stretch { more: stretch.more || full, ..stretch })
@@ -254,7 +254,7 @@ mod tests {
     use crate::mobile::sync::sight::Right;
 
     fn moved(position: i64, flow: u128) -> Moved {
-        let (kind, hash) = (FlowKind::Report, Hash::of(&position.to_le_bytes()));
+        let (kind, hash) = (FlowKind::Report, Hash::digest(&position.to_le_bytes()));
         Moved { position, kind, flow: Uuid::from_u128(flow), seq: 1, hash }
     }
 
@@ -271,9 +271,9 @@ mod tests {
             let own = one.position % 100 == 0;
             vec![Target::report_at(one.flow, if own { "/a/b/" } else { "/a/c/" })]
         });
-        recent.change().append(entries.clone(), targets.collect());
+        recent.lock_write().append(entries.clone(), targets.collect());
         let person = PersonId(Uuid::nil());
-        let of = |at, limit| recent.after(at, (&sight("/a/b/"), person), limit).unwrap();
+        let of = |at, limit| recent.read_after(at, (&sight("/a/b/"), person), limit).unwrap();
         let all = of(0, 100);
         assert_eq!(all.flows.len(), 3);
         assert_eq!((all.last.unwrap().0, all.more), (300, false));
@@ -292,10 +292,10 @@ mod tests {
         let most = i64::try_from(KEPT).unwrap();
         let entries: Vec<Moved> = (1..=most + 10).map(|at| moved(at, 1)).collect();
         let targets = entries.iter().map(|_| Vec::new()).collect();
-        recent.change().append(entries, targets);
+        recent.lock_write().append(entries, targets);
         let person = PersonId(Uuid::nil());
-        assert_eq!(recent.after(9, (&sight("/"), person), 1), None);
-        assert!(recent.after(10, (&sight("/"), person), 1).is_some());
+        assert_eq!(recent.read_after(9, (&sight("/"), person), 1), None);
+        assert!(recent.read_after(10, (&sight("/"), person), 1).is_some());
         assert_eq!(recent.hash_at(10), None);
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use domain::{
     Instant,
     core::journal::FlowKind,
-    flows::{case::state::Case, change::Stored, household::Household, report::Report},
+    flows::{case::state::Case, change::Versioned, household::Household, report::Report},
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -15,7 +15,7 @@ use super::{changes::ChangedView, kinds::Found};
 use crate::{
     app::{caller::Caller, state::App},
     http::problem::Reply,
-    privacy::names::Known,
+    privacy::names::ContactNames,
     resources::{
         campaign::CampaignView, case::CaseView, form::FormView, household, media,
         patrol::view::PatrolView, report::ReportView, visit::VisitView,
@@ -34,7 +34,7 @@ pub(super) async fn render_all(
     let mut states = render_states(app, caller, &found).await?;
     let mut view = |one: &Found| {
         let (kind, id, seq) = name(one);
-        changed(kind, id, seq, states.remove(&id))
+        changed_view(kind, id, seq, states.remove(&id))
     };
     let views: Vec<(&Found, ChangedView)> = found.iter().map(|one| (one, view(one))).collect();
     let known = |one: &Found, view: &ChangedView| !view.gone || one.made_at() <= told;
@@ -43,7 +43,12 @@ pub(super) async fn render_all(
 }
 
 /// One thing that changed; without a state it is gone.
-pub(super) fn changed(kind: &'static str, id: Uuid, seq: i64, state: Option<Value>) -> ChangedView {
+pub(super) fn changed_view(
+    kind: &'static str,
+    id: Uuid,
+    seq: i64,
+    state: Option<Value>,
+) -> ChangedView {
     let gone = state.is_none();
     ChangedView { kind, id, seq: if gone { 0 } else { seq }, gone, state }
 }
@@ -73,16 +78,16 @@ async fn render_states(app: &App, caller: &Caller, found: &[Found]) -> Reply<Has
             Found::Report(one) if one.state.visible_to(caller, now) => reports.push(&**one),
             Found::Household(one) if one.state.visible_to(caller, now) => households.push(&**one),
             Found::Patrol(patrol) if patrol.state.visible_to(caller, now) => {
-                states.insert(patrol.state.id.0, json(PatrolView::new(patrol, now)));
+                states.insert(patrol.state.id.0, to_json(PatrolView::new(patrol, now)));
             }
             Found::Visit(visit) if visit.state.visible_to(caller, now) => {
-                states.insert(visit.state.id.0, json(VisitView::from(&**visit)));
+                states.insert(visit.state.id.0, to_json(VisitView::from(&**visit)));
             }
             Found::Form(form) => {
-                states.insert(form.state.id.0, json(FormView::from(&**form)));
+                states.insert(form.state.id.0, to_json(FormView::from(&**form)));
             }
             Found::Campaign(one) if one.state.visible_to(caller, now) => {
-                states.insert(one.state.id.0, json(CampaignView::from(&**one)));
+                states.insert(one.state.id.0, to_json(CampaignView::from(&**one)));
             }
             Found::Case(_)
             | Found::Report(_)
@@ -99,21 +104,21 @@ async fn render_states(app: &App, caller: &Caller, found: &[Found]) -> Reply<Has
     Ok(states)
 }
 
-fn json(view: impl Serialize) -> Value {
+fn to_json(view: impl Serialize) -> Value {
     serde_json::to_value(view).unwrap_or_default()
 }
 
 async fn render_cases(
     app: &App,
     caller: &Caller,
-    cases: &[&Stored<Case>],
+    cases: &[&Versioned<Case>],
 ) -> Reply<Vec<(Uuid, Value)>> {
     let (world, now) = (app.world(caller.tenant)?, app.clock.now());
     let states: Vec<&Case> = cases.iter().map(|case| &case.state).collect();
     let files = media::list_of_cases(app, caller, &states).await?;
-    let view = |(case, files): (&&Stored<Case>, media::Files)| {
+    let view = |(case, files): (&&Versioned<Case>, media::Files)| {
         let view = CaseView::new(case, &world, caller, now).with_media(files);
-        (case.state.id.0, json(view))
+        (case.state.id.0, to_json(view))
     };
     Ok(cases.iter().zip(files).map(view).collect())
 }
@@ -121,14 +126,14 @@ async fn render_cases(
 async fn render_reports(
     app: &App,
     caller: &Caller,
-    reports: &[&Stored<Report>],
+    reports: &[&Versioned<Report>],
 ) -> Reply<Vec<(Uuid, Value)>> {
     let states: Vec<&Report> = reports.iter().map(|report| &report.state).collect();
-    let known = Known::of(app, caller, &states).await?;
+    let known = ContactNames::load(app, caller, &states).await?;
     let files = media::list_of_reports(app, caller, &states).await?;
-    let view = |(report, files): (&&Stored<Report>, media::Files)| {
+    let view = |(report, files): (&&Versioned<Report>, media::Files)| {
         let view = ReportView::new(report, caller, app, &known).with_media(files);
-        (report.state.id.0, json(view))
+        (report.state.id.0, to_json(view))
     };
     Ok(reports.iter().zip(files).map(view).collect())
 }
@@ -136,9 +141,9 @@ async fn render_reports(
 async fn render_households(
     app: &App,
     caller: &Caller,
-    households: &[&Stored<Household>],
+    households: &[&Versioned<Household>],
 ) -> Reply<Vec<(Uuid, Value)>> {
     let views = household::render_all(app, caller, households).await?;
     let ids = households.iter().map(|household| household.state.id.0);
-    Ok(ids.zip(views.into_iter().map(json)).collect())
+    Ok(ids.zip(views.into_iter().map(to_json)).collect())
 }

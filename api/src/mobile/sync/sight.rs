@@ -11,7 +11,7 @@ use domain::{
 use persistence::flows::campaign::Reach;
 use serde::{Deserialize, Serialize};
 
-use crate::app::caller::{Caller, in_office};
+use crate::app::caller::{Caller, is_in_office};
 
 /// What a right over an area lets see.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,14 +51,14 @@ pub(super) struct Sight {
 impl Sight {
     /// What `caller` may see at an instant.
     pub(super) fn of(caller: &Caller, at: Instant) -> Self {
-        let work = caller.scope(Permission::ReadCases, at);
+        let work = caller.scope_for(Permission::ReadCases, at);
         let units = work.units.iter().copied().collect();
-        let mut sight = Self { units, office: in_office(caller, at), ..Self::default() };
+        let mut sight = Self { units, office: is_in_office(caller, at), ..Self::default() };
         let rights = [
             (Right::Work, work.paths),
-            (Right::Homes, caller.scope(Permission::ReadHouseholds, at).paths),
-            (Right::Organises, caller.scope(Permission::ManageCampaigns, at).paths),
-            (Right::Visits, caller.scope(Permission::Visit, at).paths),
+            (Right::Homes, caller.scope_for(Permission::ReadHouseholds, at).paths),
+            (Right::Organises, caller.scope_for(Permission::ManageCampaigns, at).paths),
+            (Right::Visits, caller.scope_for(Permission::Visit, at).paths),
         ];
         for (right, paths) in rights {
             for path in paths {
@@ -73,7 +73,7 @@ impl Sight {
     }
 
     /// Adds what another lets see.
-    pub(super) fn add(&mut self, other: &Self) {
+    pub(super) fn widen_by(&mut self, other: &Self) {
         for (path, rights) in &other.areas {
             self.grant(path.clone(), *rights);
         }
@@ -98,7 +98,7 @@ impl Sight {
     }
 
     /// What lists of one kind of thing are limited by.
-    pub(super) fn scopes(&self, (tenant, person): (TenantId, PersonId)) -> Scopes {
+    pub(super) fn scopes_for(&self, (tenant, person): (TenantId, PersonId)) -> Scopes {
         let paths = |right| self.over(right).cloned().collect::<Vec<Path>>();
         let units = self.units.iter().copied().collect();
         let (organises, mut works) = (paths(Right::Organises), paths(Right::Visits));

@@ -180,7 +180,7 @@ async fn load_naming(
     let mut files: HashMap<Uuid, Uuid> =
         ids(FlowKind::Media).into_iter().map(|id| (id, id)).collect();
     let reviews = ids(FlowKind::ContentReview);
-    for (id, review) in reviews.iter().zip(store.look_all::<Review>(tenant, &reviews).await) {
+    for (id, review) in reviews.iter().zip(store.load_states::<Review>(tenant, &reviews).await) {
         let review = readable(review)?.flatten();
         let about = review.filter(|review| review.state.subject == Subject::Media);
         files.extend(about.map(|review| (*id, review.state.about)));
@@ -189,11 +189,11 @@ async fn load_naming(
         return Ok(HashMap::new());
     }
     let media: Vec<Uuid> = files.values().copied().collect();
-    let links = store.read(move |db| media::links(db, tenant, &media)).await?;
+    let links = store.read(move |db| media::load_links(db, tenant, &media)).await?;
     let reports: Vec<Uuid> =
         links.iter().filter(|link| link.kind == FlowKind::Report).map(|link| link.flow).collect();
     let mut cases: HashMap<Uuid, Uuid> = HashMap::new();
-    for (id, report) in reports.iter().zip(store.look_all::<Report>(tenant, &reports).await) {
+    for (id, report) in reports.iter().zip(store.load_states::<Report>(tenant, &reports).await) {
         let case = readable(report)?.flatten().and_then(|report| report.state.status.case());
         cases.extend(case.map(|case| (*id, case.0)));
     }
@@ -252,7 +252,7 @@ fn load_before<F: Flow>(
     tenant: TenantId,
     entry: &EntryEvents,
 ) -> Result<Option<F>, StoreError> {
-    let before = readable(journal::at::<F>(db, tenant, entry.flow, entry.seq - 1))?;
+    let before = readable(journal::load_state_at::<F>(db, tenant, entry.flow, entry.seq - 1))?;
     Ok(before.flatten().map(|stored| stored.state))
 }
 
@@ -370,7 +370,7 @@ impl Flows<'_> {
     ) -> Result<(), StoreError> {
         let ids: Vec<Uuid> =
             self.wanted.iter().filter(|(kind, _)| *kind == F::KIND).map(|(_, id)| *id).collect();
-        for (id, found) in ids.iter().zip(self.store.look_all::<F>(self.tenant, &ids).await) {
+        for (id, found) in ids.iter().zip(self.store.load_states::<F>(self.tenant, &ids).await) {
             match readable(found)? {
                 Some(Some(found)) => each(*id, Some(&found.state)),
                 Some(None) => {}

@@ -34,9 +34,9 @@ use uuid::Uuid;
 use crate::{
     app::{
         caller::Caller,
-        clock::derived_id,
+        clock::derive_id,
         state::App,
-        world::{Geometry, World},
+        world::{Geometry, TenantSnapshot},
     },
     engine::step::{Asked, Step},
     http::{
@@ -47,7 +47,7 @@ use crate::{
         params::Query,
         problem::{Code, Problem, Reply},
         register::ServiceConfig,
-        view::{self, tag},
+        view::{self, state_tag},
     },
 };
 
@@ -69,7 +69,7 @@ pub fn under_area(config: &mut ServiceConfig<'_>) {
 }
 
 /// A decision about areas as something to write, with the entry that says so.
-pub(crate) fn entry(
+pub(crate) fn build_write(
     decided: Decided,
     name: &str,
     request: Request,
@@ -78,7 +78,7 @@ pub(crate) fn entry(
 ) -> Write {
     let flow = (FlowKind::Areas, context.by.tenant.0);
     let happened = write_events(&decided.events);
-    let entry = request.entry(flow, (name, happened), before, context).sealed();
+    let entry = request.entry(flow, (name, happened), before, context).with_computed_hash();
     Write::Areas { entry: Box::new(entry), areas: decided.changed, drawn: decided.drawn }
 }
 
@@ -229,10 +229,10 @@ async fn list_area_changes(
     let most = i64::from(limit.get()) + 1;
     let entries = app
         .store
-        .read(move |db| journal::before(db, tenant, (FlowKind::Areas, tenant.0), below, most))
+        .read(move |db| journal::load_before(db, tenant, (FlowKind::Areas, tenant.0), below, most))
         .await?;
     let shown = entries.iter().map(AreaChangeView::new).collect::<Reply<Vec<_>>>()?;
-    Ok(Page::cut(shown, limit, |view| view.no, |view| view))
+    Ok(Page::from_rows(shown, limit, |view| view.no, |view| view))
 }
 
 /// How often a change is decided anew after another writer was faster.
@@ -251,13 +251,13 @@ pub(super) struct Changing<'a> {
 
 /// What a change was made of: the tenant as it was, and what the area asked about still owes.
 pub(super) struct Basis<'a> {
-    pub(super) world: &'a World,
+    pub(super) world: &'a TenantSnapshot,
     owes: i64,
 }
 
 impl Changing<'_> {
     /// Decides and commits, or rebuilds the answer that was given the first time.
-    async fn change(
+    async fn decide_and_commit(
         self,
         command: impl Fn(&Basis<'_>) -> Reply<Command>,
     ) -> Reply<(i64, AreaChangeView)> {
@@ -267,10 +267,12 @@ impl Changing<'_> {
         for _ in 0..ATTEMPTS {
             let load = move |db: &mut Db| {
                 let last =
-                    journal::before(db, tenant, (FlowKind::Areas, tenant.0), i64::MAX, 1)?.pop();
-                let owes = about.map(|id| obligation::owes(db, tenant, id, 1000)).transpose()?;
+                    journal::load_before(db, tenant, (FlowKind::Areas, tenant.0), i64::MAX, 1)?
+                        .pop();
+                let owes =
+                    about.map(|id| obligation::count_open(db, tenant, id, 1000)).transpose()?;
                 // Last: what is not seen now had no part in the state either.
-                let seen = journal::seen(db, tenant, by, asked)?;
+                let seen = journal::find_command(db, tenant, by, asked)?;
                 Ok((seen, last, owes.unwrap_or(0)))
             };
             let (seen, last, owes) = app.store.read(load).await?;
@@ -280,7 +282,7 @@ impl Changing<'_> {
                 }
                 let next = seen.seq + 1;
                 let entry = app.store.read(move |db| {
-                    journal::before(db, tenant, (FlowKind::Areas, seen.flow), next, 1)
+                    journal::load_before(db, tenant, (FlowKind::Areas, seen.flow), next, 1)
                 });
                 let entry = entry.await?.pop().ok_or_else(|| Problem::new(Code::NotFound))?;
                 return Ok((entry.seq, AreaChangeView::new(&entry)?));
@@ -293,14 +295,14 @@ impl Changing<'_> {
             }
             if let Some((id, if_match)) = self.known {
                 let record = world.registry.get(id).ok_or_else(|| Problem::new(Code::NotFound))?;
-                if_match.check(record.seq)?;
+                if_match.check_seq(record.seq)?;
             }
             let now = app.clock.now();
-            let context = world.context(caller, now).for_seq(seq + 1);
+            let context = world.build_context(caller, now).with_seq(seq + 1);
             let from = self.from.unwrap_or_else(|| local_day(now));
             let command = command(&Basis { world: &world, owes })?;
             let decided = decide(&world.registry, command, from, &context)?;
-            let write = entry(decided, self.name, request, before, &context);
+            let write = build_write(decided, self.name, request, before, &context);
             let Write::Areas { entry, .. } = &write else {
                 return Err(Problem::new(Code::Internal));
             };
@@ -316,22 +318,22 @@ impl Changing<'_> {
 }
 
 /// A change asked of an area in the path.
-async fn step(
+async fn change_area(
     step: Step,
     name: &'static str,
     (operation, body): (&str, &impl Serialize),
     from: Option<NaiveDate>,
     command: impl Fn(AreaId, &Basis<'_>) -> Reply<Command>,
 ) -> Reply<Answer<AreaChangeView>> {
-    let Asked { request, if_match, .. } = step.asked(operation, body);
+    let Asked { request, if_match, .. } = step.build_asked(operation, body);
     let id = AreaId(step.id);
     let (app, caller, known) = (&step.app, &step.caller, Some((id, if_match)));
     if app.world(caller.tenant)?.registry.get(id).is_none() {
         return Err(Problem::new(Code::NotFound));
     }
     let changing = Changing { app, caller, name, request, known, from };
-    let (seq, view) = changing.change(|basis| command(id, basis)).await?;
-    Ok(Answer::changed(seq, view))
+    let (seq, view) = changing.decide_and_commit(|basis| command(id, basis)).await?;
+    Ok(Answer::of_change(seq, view))
 }
 
 /// A new area.
@@ -363,21 +365,26 @@ pub struct NewAreaBody {
 
 impl NewAreaBody {
     /// The area, with an identity made of the command's own when none is given.
-    fn area(&self, kind: AreaKind, (by, key): (PersonId, CommandId), purpose: &str) -> NewArea {
+    fn build_area(
+        &self,
+        kind: AreaKind,
+        (by, key): (PersonId, CommandId),
+        purpose: &str,
+    ) -> NewArea {
         NewArea {
-            id: AreaId(self.id.unwrap_or_else(|| derived_id(by, key, purpose))),
+            id: AreaId(self.id.unwrap_or_else(|| derive_id(by, key, purpose))),
             kind,
             code: self.code.clone(),
             name: self.name.clone(),
             grid: self.grid_kind,
             households: self.households,
-            boundary: drawing(self.boundary.as_ref(), self.repair),
+            boundary: new_drawing(self.boundary.as_ref(), self.repair),
         }
     }
 }
 
-fn drawing(geometry: Option<&Geometry>, repair: bool) -> Option<Drawing> {
-    geometry.cloned().map(|geometry| Drawing { rings: geometry.rings(), repair })
+fn new_drawing(geometry: Option<&Geometry>, repair: bool) -> Option<Drawing> {
+    geometry.cloned().map(|geometry| Drawing { rings: geometry.into_rings(), repair })
 }
 
 /// An area to make.
@@ -406,10 +413,10 @@ async fn create_area(
     request: HttpRequest,
     body: Json<CreateAreaBody>,
 ) -> Reply<HttpResponse> {
-    let key = Key::of(request.headers())?;
+    let key = Key::from_headers(request.headers())?;
     let body = body.0;
     let asked = Request::new(key.0, "create_area", caller.tenant.0, &body);
-    let area = body.area.area(body.kind, (caller.person, key.0), "area");
+    let area = body.area.build_area(body.kind, (caller.person, key.0), "area");
     let (id, parent) = (area.id, AreaId(body.parent_id));
     let changing = Changing {
         app: &app,
@@ -420,10 +427,10 @@ async fn create_area(
         from: body.effective_on,
     };
     let command = |_: &Basis<'_>| Ok(Command::Create { area: Box::new(area.clone()), parent });
-    let (seq, view) = changing.change(command).await?;
+    let (seq, view) = changing.decide_and_commit(command).await?;
     let mut answer = HttpResponse::Created();
     answer.insert_header(("Location", format!("/api/v1/areas/{id}")));
-    Ok(view::tagged(&request, answer, &tag(seq), &view))
+    Ok(view::render_with_etag(&request, answer, &state_tag(seq), &view))
 }
 
 /// A new name of an area, and from when on.
@@ -444,7 +451,7 @@ pub struct RenameAreaBody {
 #[post("/rename")]
 async fn rename_area(at: Step, body: Json<RenameAreaBody>) -> Reply<Answer<AreaChangeView>> {
     let (body, from) = (&body.0, body.0.effective_on);
-    step(at, "rename", ("rename_area", body), from, |id, _| {
+    change_area(at, "rename", ("rename_area", body), from, |id, _| {
         Ok(Command::Rename { id, name: body.name.clone() })
     })
     .await
@@ -472,7 +479,7 @@ pub struct DescribeAreaBody {
 async fn describe_area(at: Step, body: Json<DescribeAreaBody>) -> Reply<Answer<AreaChangeView>> {
     let (body, from) = (&body.0, body.0.effective_on);
     let (grid, households) = (body.grid_kind, body.households);
-    step(at, "describe", ("describe_area", body), from, |id, _| {
+    change_area(at, "describe", ("describe_area", body), from, |id, _| {
         Ok(Command::Describe { id, grid, households })
     })
     .await
@@ -499,8 +506,8 @@ pub struct RedrawAreaBody {
 #[post("/redraw")]
 async fn redraw_area(at: Step, body: Json<RedrawAreaBody>) -> Reply<Answer<AreaChangeView>> {
     let (body, from) = (&body.0, body.0.effective_on);
-    step(at, "redraw", ("redraw_area", body), from, |id, _| {
-        let boundary = Drawing { rings: body.boundary.clone().rings(), repair: body.repair };
+    change_area(at, "redraw", ("redraw_area", body), from, |id, _| {
+        let boundary = Drawing { rings: body.boundary.clone().into_rings(), repair: body.repair };
         Ok(Command::Redraw { id, boundary })
     })
     .await
@@ -536,17 +543,17 @@ pub struct SplitAreaBody {
 #[post("/split")]
 async fn split_area(at: Step, body: Json<SplitAreaBody>) -> Reply<Answer<AreaChangeView>> {
     let (body, from) = (&body.0, body.0.effective_on);
-    bounded("/parts", body.parts.len(), 2)?;
+    check_count("/parts", body.parts.len(), 2)?;
     let children: usize = body.parts.iter().map(|part| part.child_ids.len()).sum();
     if children > 1000 {
         return Err(too_many("/parts", 0, 1000));
     }
     let key = (at.caller.person, at.key());
-    step(at, "split", ("split_area", body), from, |id, basis| {
+    change_area(at, "split", ("split_area", body), from, |id, basis| {
         // Areas of one kind: what the whole is, its parts are.
         let kind = basis.world.registry.get(id).map_or(AreaKind::Grid, |record| record.kind);
         let part = |(number, part): (usize, &PartBody)| {
-            let area = part.area.area(kind, key, &format!("part {number}"));
+            let area = part.area.build_area(kind, key, &format!("part {number}"));
             (area, part.child_ids.iter().copied().map(AreaId).collect())
         };
         Ok(Command::Split { id, parts: body.parts.iter().enumerate().map(part).collect() })
@@ -554,7 +561,7 @@ async fn split_area(at: Step, body: Json<SplitAreaBody>) -> Reply<Answer<AreaCha
     .await
 }
 
-fn bounded(at: &'static str, count: usize, least: usize) -> Reply<()> {
+fn check_count(at: &'static str, count: usize, least: usize) -> Reply<()> {
     if (least..=MOST_PARTS).contains(&count) {
         Ok(())
     } else {
@@ -591,9 +598,9 @@ pub struct MergeAreasBody {
 #[post("/merge")]
 async fn merge_areas(at: Step, body: Json<MergeAreasBody>) -> Reply<Answer<AreaChangeView>> {
     let (body, from) = (&body.0, body.0.effective_on);
-    bounded("/with", body.with.len() + 1, 2)?;
+    check_count("/with", body.with.len() + 1, 2)?;
     let key = (at.caller.person, at.key());
-    step(at, "merge", ("merge_areas", body), from, |id, basis| {
+    change_area(at, "merge", ("merge_areas", body), from, |id, basis| {
         let ids: Vec<AreaId> =
             std::iter::once(id).chain(body.with.iter().copied().map(AreaId)).collect();
         let distinct: std::collections::HashSet<&AreaId> = ids.iter().collect();
@@ -601,12 +608,12 @@ async fn merge_areas(at: Step, body: Json<MergeAreasBody>) -> Reply<Answer<AreaC
             let (zh, en) = ("同一区划出现了两次", "an area is named twice");
             return Err(Problem::new(Code::InvalidBody).error("/with", "duplicate", zh, en));
         }
-        let boundary =
-            drawing(body.boundary.as_ref(), false).or_else(|| together(&ids, basis.world));
+        let boundary = new_drawing(body.boundary.as_ref(), false)
+            .or_else(|| unite_boundaries(&ids, basis.world));
         let into = match &body.new {
             None => Into::First { boundary },
             Some(new) => {
-                let area = new.area(AreaKind::Grid, key, "area");
+                let area = new.build_area(AreaKind::Grid, key, "area");
                 let boundary = area.boundary.clone().or(boundary);
                 Into::New(Box::new(NewArea { boundary, ..area }))
             }
@@ -617,9 +624,9 @@ async fn merge_areas(at: Step, body: Json<MergeAreasBody>) -> Reply<Answer<AreaC
 }
 
 /// What areas cover together; none unless each of them has a boundary.
-fn together(ids: &[AreaId], world: &World) -> Option<Drawing> {
+fn unite_boundaries(ids: &[AreaId], world: &TenantSnapshot) -> Option<Drawing> {
     let all: Option<Vec<_>> = ids.iter().map(|id| world.boundaries.get(id)).collect();
-    let rings = to_rings(&boundary::united(&all?));
+    let rings = to_rings(&boundary::unite_all(&all?));
     Some(Drawing { rings, repair: false })
 }
 
@@ -642,8 +649,8 @@ pub struct RetireAreaBody {
 #[post("/retire")]
 async fn retire_area(at: Step, body: Json<RetireAreaBody>) -> Reply<Answer<AreaChangeView>> {
     let (body, from) = (&body.0, body.0.effective_on);
-    bounded("/successor_ids", body.successor_ids.len(), 0)?;
-    step(at, "retire", ("retire_area", body), from, |id, basis| {
+    check_count("/successor_ids", body.successor_ids.len(), 0)?;
+    change_area(at, "retire", ("retire_area", body), from, |id, basis| {
         let successors = body.successor_ids.iter().copied().map(AreaId).collect();
         Ok(Command::Retire { id, successors, owes: basis.owes })
     })
@@ -668,7 +675,7 @@ pub struct TransferAreaBody {
 async fn transfer_area(at: Step, body: Json<TransferAreaBody>) -> Reply<Answer<AreaChangeView>> {
     let (body, from) = (&body.0, body.0.effective_on);
     let parent = AreaId(body.parent_id);
-    step(at, "transfer", ("transfer_area", body), from, |id, _| {
+    change_area(at, "transfer", ("transfer_area", body), from, |id, _| {
         Ok(Command::Transfer { id, parent })
     })
     .await

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use actix_web::{HttpResponse, get, web, web::Data};
 use domain::{
     area::{
-        boundary::{Piece, corners, gaps, overlaps},
+        boundary::{Piece, count_corners, find_gaps, find_overlaps},
         locate::MultiPolygon,
         tree::{AreaKind, GridKind, code::begins_with, history::Record},
     },
@@ -18,13 +18,13 @@ use domain::{
     },
     rules::refusal::Refusal,
 };
-use persistence::{StoreError, people::post};
+use persistence::{StoreError, people::appointment};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::{
-    app::{caller::Caller, state::App, world::World},
+    app::{caller::Caller, state::App, world::TenantSnapshot},
     http::{
         params::{IdPath, Query},
         problem::{Code, Problem, Reply},
@@ -109,8 +109,9 @@ async fn list_area_findings(
         return Err(Problem::new(Code::InvalidQuery).parameter("min_m2", "out_of_range", zh, en));
     }
     let (unit, day) = (area.unit(), world.today);
-    let posts = posts(&app, caller.tenant).await?;
-    let looked = web::block(move || look(&world, unit.id, day, f64::from(least), &posts));
+    let posts = load_posts(&app, caller.tenant).await?;
+    let looked =
+        web::block(move || collect_findings(&world, unit.id, day, f64::from(least), &posts));
     let (looked_at, mut items, compared) =
         looked.await.map_err(|error| Problem::new(Code::Internal).because(error))?;
     let complete = compared && items.len() <= MOST;
@@ -121,8 +122,8 @@ async fn list_area_findings(
 
 /// Everything about the areas below one: how many there are, what was found, and whether their
 /// boundaries were compared.
-fn look(
-    world: &World,
+fn collect_findings(
+    world: &TenantSnapshot,
     id: AreaId,
     day: chrono::NaiveDate,
     least: f64,
@@ -130,52 +131,52 @@ fn look(
 ) -> (usize, Vec<FindingView>, bool) {
     let mut below: Vec<&Record> = world
         .registry
-        .children(id, day)
+        .children_on(id, day)
         .filter(|record| record.kind != AreaKind::Department)
         .collect();
     below.sort_by(|one, other| one.code.cmp(&other.code));
     let mut items = Vec::new();
     for record in &below {
-        counted(world, record, day, posts, &mut items);
+        inspect_record(world, record, day, posts, &mut items);
     }
     let shapes: Vec<(AreaId, &MultiPolygon)> = below
         .iter()
         .filter_map(|record| Some((record.id, world.boundaries.get(&record.id)?)))
         .collect();
     let whole = world.boundaries.get(&id);
-    let sum: usize = shapes.iter().map(|(_, shape)| corners(shape)).sum();
-    let compared = sum + whole.map_or(0, corners) <= MOST_CORNERS;
+    let sum: usize = shapes.iter().map(|(_, shape)| count_corners(shape)).sum();
+    let compared = sum + whole.map_or(0, count_corners) <= MOST_CORNERS;
     if compared {
         let micro = |id: AreaId| grid_kind(world, id, day) == Some(GridKind::Micro);
         // A micro grid lies in another one.
         let may = |one, other| micro(one) != micro(other);
-        for (one, other, piece) in overlaps(&shapes, least, may) {
-            let (id, name) = named(world, one);
-            let (other_id, other_name) = named(world, other);
+        for (one, other, piece) in find_overlaps(&shapes, least, may) {
+            let (id, name) = id_and_name(world, one);
+            let (other_id, other_name) = id_and_name(world, other);
             items.push(FindingView {
                 area_id: id,
                 area_name: name,
                 other_id,
                 other_name,
-                ..ground("overlap", "网格重叠", &piece)
+                ..ground_finding("overlap", "网格重叠", &piece)
             });
         }
         let parts: Vec<&MultiPolygon> = shapes.iter().map(|(_, shape)| *shape).collect();
-        let gaps = gaps(whole, &parts, least, MOST);
-        items.extend(gaps.iter().map(|piece| ground("gap", "接边死角（无人负责）", piece)));
+        let gaps = find_gaps(whole, &parts, least, MOST);
+        items.extend(gaps.iter().map(|piece| ground_finding("gap", "接边死角（无人负责）", piece)));
     }
     (below.len(), items, compared)
 }
 
-fn grid_kind(world: &World, id: AreaId, day: chrono::NaiveDate) -> Option<GridKind> {
-    world.registry.get(id)?.on(day)?.grid
+fn grid_kind(world: &TenantSnapshot, id: AreaId, day: chrono::NaiveDate) -> Option<GridKind> {
+    world.registry.get(id)?.version_on(day)?.grid
 }
 
-fn named(world: &World, id: AreaId) -> (Option<Uuid>, Option<String>) {
+fn id_and_name(world: &TenantSnapshot, id: AreaId) -> (Option<Uuid>, Option<String>) {
     (Some(id.0), world.areas.get(id).map(|area| area.name.clone()))
 }
 
-fn ground(code: &'static str, label: &'static str, piece: &Piece) -> FindingView {
+fn ground_finding(code: &'static str, label: &'static str, piece: &Piece) -> FindingView {
     FindingView {
         code,
         label,
@@ -186,14 +187,14 @@ fn ground(code: &'static str, label: &'static str, piece: &Piece) -> FindingView
 }
 
 /// What can be said of one area without looking at others.
-fn counted(
-    world: &World,
+fn inspect_record(
+    world: &TenantSnapshot,
     record: &Record,
     day: chrono::NaiveDate,
     posts: &Posts,
     items: &mut Vec<FindingView>,
 ) {
-    let Some(version) = record.on(day) else { return };
+    let Some(version) = record.version_on(day) else { return };
     let finding = |code, label| FindingView {
         code,
         label,
@@ -234,10 +235,11 @@ fn counted(
 /// The areas that have someone in a role, by a grant over the area itself that holds now.
 type Posts = HashSet<(AreaId, Role)>;
 
-async fn posts(app: &App, tenant: TenantId) -> Result<Posts, StoreError> {
+async fn load_posts(app: &App, tenant: TenantId) -> Result<Posts, StoreError> {
     let now = app.clock.now();
     let roles = [Role::GridLeader, Role::GridWorker];
-    let held = app.store.read(move |db| post::held(db, tenant, &roles, now)).await?;
+    let held =
+        app.store.read(move |db| appointment::load_held_roles(db, tenant, &roles, now)).await?;
     Ok(held.into_iter().collect())
 }
 
@@ -286,16 +288,16 @@ async fn get_grid_notice(app: Data<App>, caller: Caller, id: IdPath<Uuid>) -> Re
     if area.kind != AreaKind::Grid {
         return Err(Refusal::NotAGrid { area: area.name.clone() }.into());
     }
-    let version = world.registry.get(id).and_then(|record| record.on(world.today));
+    let version = world.registry.get(id).and_then(|record| record.version_on(world.today));
     let (tenant, now) = (caller.tenant, app.clock.now());
-    let named = app.store.read(move |db| post::over(db, tenant, id, 50)).await?;
+    let named = app.store.read(move |db| appointment::load_grantees(db, tenant, id, 50)).await?;
     let people = named.iter().map(|person| person.id.0).collect();
     let kept = app
         .vault
-        .read(&app.store, tenant, (SubjectKind::Person, people), &[Field::OfficePhone])
+        .load_values(&app.store, tenant, (SubjectKind::Person, people), &[Field::OfficePhone])
         .await?;
     let phone = |person: &Person| kept.get(&person.id.0)?.get(&Field::OfficePhone).cloned();
-    let holds = |grant: &Grant, role| grant.is(role, id) && grant.holds(now);
+    let holds = |grant: &Grant, role| grant.is_for(role, id) && grant.holds_at(now);
     let phone = &phone;
     let of = |role: Role| {
         let held = named.iter().filter(move |person| person.grants.iter().any(|g| holds(g, role)));
@@ -314,7 +316,7 @@ async fn get_grid_notice(app: Data<App>, caller: Caller, id: IdPath<Uuid>) -> Re
         grid_kind_label: kind.map(GridKind::label),
         community: world
             .areas
-            .above(id, AreaKind::Community)
+            .nearest_of_kind(id, AreaKind::Community)
             .map(|area| UnitView::from(&area.unit())),
         households: version.and_then(|version| version.households),
         workers,

@@ -14,13 +14,15 @@ use domain::{
     core::{
         id::AreaId,
         journal::{FlowKind, Hash},
-        sheet::{At, Fault, guarded},
+        tabular_import::{At, Fault, escape_formula},
         time::local_day,
     },
     flows::{
         areas::{
-            geojson::grids,
-            import::{Doing, Given, MAX_ROWS, Plan, Refused, Taking, plan, territories, units},
+            geojson::parse_grids,
+            import::{
+                Doing, Given, MAX_ROWS, Plan, Refused, Taking, parse_territories, parse_units, plan,
+            },
         },
         change::Request,
     },
@@ -33,12 +35,12 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::change::{entry, require_somewhere};
+use super::change::{build_write, require_somewhere};
 use crate::{
     access::auth::require_unchanged,
     app::{
         caller::Caller,
-        clock::{derived_id, new_id},
+        clock::{derive_id, new_id},
         state::App,
     },
     http::{
@@ -63,7 +65,7 @@ const MOST_TOLD: usize = 500;
 
 /// The text of a file: in the character set that is named, else UTF-8, else GBK, as Chinese
 /// spreadsheets save it. None when it is neither.
-pub(crate) fn decoded(bytes: Vec<u8>, charset: Option<&str>) -> Option<String> {
+pub(crate) fn decode_text(bytes: Vec<u8>, charset: Option<&str>) -> Option<String> {
     let named = charset.map(|name| Encoding::for_label(name.as_bytes()));
     let text = |encoding: &'static Encoding, bytes: &[u8]| {
         // Every text in GBK is one in GB 18030.
@@ -170,7 +172,7 @@ pub struct RowView {
     doing_label: &'static str,
 }
 
-fn line(at: At) -> Option<u64> {
+fn line_number(at: At) -> Option<u64> {
     match at {
         At::Whole => None,
         At::Line(line) => Some(line),
@@ -180,9 +182,9 @@ fn line(at: At) -> Option<u64> {
 
 impl From<&Fault> for RowFaultView {
     fn from(fault: &Fault) -> Self {
-        let (message, message_en) = fault.told();
+        let (message, message_en) = fault.render_message();
         let (column, code) = (fault.column.clone().into_owned(), fault.code);
-        Self { line: line(fault.at), column, code, message, message_en }
+        Self { line: line_number(fault.at), column, code, message, message_en }
     }
 }
 
@@ -203,7 +205,7 @@ async fn import_areas(
     params: Query<ImportAreas>,
     payload: web::Payload,
 ) -> Reply<HttpResponse> {
-    let key = Key::of(request.headers())?;
+    let key = Key::from_headers(request.headers())?;
     require_somewhere(&app, &caller)?;
     let params = params.0;
     let source = params.source.clone().unwrap_or_else(|| "HTTP".to_owned());
@@ -211,16 +213,16 @@ async fn import_areas(
         let zh = "应为一行文字，最多 200 字";
         Problem::new(Code::InvalidQuery).parameter("source", "bad_text", zh, fault.to_string())
     })?;
-    let charset = typed(&request)?;
-    let bytes = received(payload).await?;
+    let charset = parse_content_type(&request)?;
+    let bytes = read_payload(payload).await?;
     require_unchanged(&request).await?;
     let asked = format!(
         "{}\n{}",
         serde_json::to_string(&params).unwrap_or_default(),
-        Hash::of(&bytes).hex()
+        Hash::digest(&bytes).to_hex()
     );
     let job = Job {
-        id: derived_id(caller.person, key.0, "import"),
+        id: derive_id(caller.person, key.0, "import"),
         request: Request::new(key.0, "import_areas", caller.person.0, &asked),
         what: params.what,
         dry: params.dry_run.unwrap_or(false),
@@ -236,7 +238,7 @@ async fn import_areas(
 }
 
 /// The character set a file says it is in; refuses what is neither CSV nor JSON.
-fn typed(request: &HttpRequest) -> Reply<Option<String>> {
+fn parse_content_type(request: &HttpRequest) -> Reply<Option<String>> {
     let full = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let mut parts = full.unwrap_or_default().split(';').map(str::trim);
     let kind = parts.next().unwrap_or_default().to_ascii_lowercase();
@@ -254,7 +256,7 @@ fn typed(request: &HttpRequest) -> Reply<Option<String>> {
 }
 
 /// The bytes of a file, not more than a file may have.
-async fn received(mut payload: web::Payload) -> Reply<Vec<u8>> {
+async fn read_payload(mut payload: web::Payload) -> Reply<Vec<u8>> {
     let read = async {
         let mut bytes = Vec::new();
         while let Some(chunk) = payload.next().await {
@@ -300,7 +302,10 @@ impl Job {
         let (tenant, id, command) = (caller.tenant, self.id, self.request.command);
         let by = caller.person;
         let load = move |db: &mut Db| {
-            Ok((area::find_import(db, tenant, id)?, journal::seen(db, tenant, by, command)?))
+            Ok((
+                area::find_import(db, tenant, id)?,
+                journal::find_command(db, tenant, by, command)?,
+            ))
         };
         let (known, seen) = app.store.read(load).await?;
         let same = known.as_ref().is_none_or(|known| known.digest == self.request.digest)
@@ -312,14 +317,15 @@ impl Job {
             return Ok(known.state);
         }
         let what = self.what;
-        let given = blocking(move || read(what, bytes, charset.as_deref())).await?;
+        let given = run_blocking(move || read_rows(what, bytes, charset.as_deref())).await?;
         let given = match given {
             Ok(given) => given,
-            Err(faults) => return self.keep(app, caller, Err(faults)).await,
+            Err(faults) => return self.keep_answer(app, caller, Err(faults)).await,
         };
         for _ in 0..ATTEMPTS {
             let last = move |db: &mut Db| {
-                Ok(journal::before(db, tenant, (FlowKind::Areas, tenant.0), i64::MAX, 1)?.pop())
+                Ok(journal::load_before(db, tenant, (FlowKind::Areas, tenant.0), i64::MAX, 1)?
+                    .pop())
             };
             let last = app.store.read(last).await?;
             let (seq, before) = last.map_or((0, Hash::default()), |last| (last.seq, last.hash));
@@ -327,16 +333,18 @@ impl Job {
                 app.worlds.refresh(&app.store).await?;
                 continue;
             }
-            match self.attempt(app, caller, given.clone(), (seq, before)).await? {
-                Attempt::Refused(faults) => return self.keep(app, caller, Err(faults)).await,
-                Attempt::Planned(plan) => return self.keep(app, caller, Ok(*plan)).await,
+            match self.try_import(app, caller, given.clone(), (seq, before)).await? {
+                Attempt::Refused(faults) => {
+                    return self.keep_answer(app, caller, Err(faults)).await;
+                }
+                Attempt::Planned(plan) => return self.keep_answer(app, caller, Ok(*plan)).await,
                 Attempt::Stale => {}
             }
         }
         Err(Problem::new(Code::LostRace))
     }
 
-    async fn attempt(
+    async fn try_import(
         &self,
         app: &Data<App>,
         caller: &Caller,
@@ -350,14 +358,14 @@ impl Job {
         );
         let (source, from, repair) = (self.source.clone(), self.from, self.repair);
         let (request, dry) = (self.request, self.dry);
-        let planned = blocking(move || {
-            let context = world.context(&actor, now).for_seq(seq + 1);
+        let planned = run_blocking(move || {
+            let context = world.build_context(&actor, now).with_seq(seq + 1);
             let taking = Taking { source: &source, from, repair };
             let mut fresh = || AreaId(new_id());
             let mut plan = plan(&world.registry, given, taking, &context, &mut fresh)?;
             let decided = std::mem::take(&mut plan.decided);
             let writes = !dry && !decided.events.is_empty();
-            let write = writes.then(|| entry(decided, "import", request, before, &context));
+            let write = writes.then(|| build_write(decided, "import", request, before, &context));
             Ok((plan, write))
         });
         let (plan, write): (Plan, Option<Write>) = match planned.await? {
@@ -378,7 +386,7 @@ impl Job {
     }
 
     /// Remembers the answer and gives it.
-    async fn keep(
+    async fn keep_answer(
         &self,
         app: &App,
         caller: &Caller,
@@ -389,7 +397,7 @@ impl Job {
             (Ok(_), true) => ("checked", "检查通过，未写入"),
             (Ok(_), false) => ("done", "已导入"),
         };
-        let count = |doing| came.as_ref().map_or(0, |plan| plan.count(doing));
+        let count = |doing| came.as_ref().map_or(0, |plan| plan.count_rows(doing));
         let (added, updated) = (count(Doing::Added), count(Doing::Updated));
         let unchanged = count(Doing::Unchanged);
         let (rows, faults) = match &came {
@@ -398,7 +406,7 @@ impl Job {
         };
         let done = rows.iter().filter(|(.., doing)| *doing != Doing::Unchanged).take(MOST_TOLD);
         let row = |(at, code, doing): &(At, String, Doing)| RowView {
-            line: line(*at),
+            line: line_number(*at),
             code: code.clone(),
             doing: doing.name(),
             doing_label: doing.label(),
@@ -422,7 +430,7 @@ impl Job {
             .map_err(|error| Problem::new(Code::Internal).because(error))?;
         let (tenant, digest) = (caller.tenant, self.request.digest);
         let import = area::Import { id: self.id, at, digest, state: state.clone() };
-        app.store.run(move |db| area::keep_import(db, tenant, &import)).await?;
+        app.store.run(move |db| area::save_import(db, tenant, &import)).await?;
         Ok(state)
     }
 }
@@ -434,19 +442,23 @@ enum Attempt {
 }
 
 /// Runs what takes its time away from those who answer requests.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Reply<T> {
+async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Reply<T> {
     web::block(work).await.map_err(|error| Problem::new(Code::Internal).because(error))
 }
 
-fn read(what: Holding, bytes: Vec<u8>, charset: Option<&str>) -> Result<Vec<Given>, Vec<Fault>> {
-    let Some(text) = decoded(bytes, charset) else {
+fn read_rows(
+    what: Holding,
+    bytes: Vec<u8>,
+    charset: Option<&str>,
+) -> Result<Vec<Given>, Vec<Fault>> {
+    let Some(text) = decode_text(bytes, charset) else {
         let fault = Fault::new(At::Whole, ("", "not_csv"), charset.unwrap_or_default());
-        return Err(vec![fault.expecting("UTF-8 或 GBK 编码的文本", "text in UTF-8 or GBK")]);
+        return Err(vec![fault.with_expected("UTF-8 或 GBK 编码的文本", "text in UTF-8 or GBK")]);
     };
     match what {
-        Holding::Areas => territories(&text),
-        Holding::Units => units(&text),
-        Holding::Grids => grids(&text),
+        Holding::Areas => parse_territories(&text),
+        Holding::Units => parse_units(&text),
+        Holding::Grids => parse_grids(&text),
     }
 }
 
@@ -494,12 +506,13 @@ async fn get_area_table(
         None => world.areas.root().map(|area| area.id),
     };
     let root = root.ok_or_else(|| Problem::new(Code::NotFound))?;
-    let table = blocking(move || {
+    let table = run_blocking(move || {
         let mut text = "\u{feff}code,name,level,parent_code,grid_kind,households\r\n".to_owned();
-        let all = std::iter::once(root).chain(world.registry.below(root, day));
+        let all = std::iter::once(root).chain(world.registry.descendants_on(root, day));
         for id in all.take(MAX_ROWS) {
             let Some(record) = world.registry.get(id) else { continue };
-            let (Some(version), true) = (record.on(day), record.kind != AreaKind::Department)
+            let (Some(version), true) =
+                (record.version_on(day), record.kind != AreaKind::Department)
             else {
                 continue;
             };
@@ -512,7 +525,8 @@ async fn get_area_table(
                 version.grid.map(|kind| kind.name().to_owned()).unwrap_or_default(),
                 version.households.map(|count| count.to_string()).unwrap_or_default(),
             ];
-            let cells: Vec<String> = cells.iter().map(|cell| quoted(&guarded(cell))).collect();
+            let cells: Vec<String> =
+                cells.iter().map(|cell| quote_cell(&escape_formula(cell))).collect();
             text.push_str(&cells.join(","));
             text.push_str("\r\n");
         }
@@ -521,7 +535,7 @@ async fn get_area_table(
     Ok(HttpResponse::Ok().content_type("text/csv; charset=utf-8").body(table.await?))
 }
 
-fn quoted(cell: &str) -> String {
+fn quote_cell(cell: &str) -> String {
     if cell.contains([',', '"', '\n', '\r']) {
         format!("\"{}\"", cell.replace('"', "\"\""))
     } else {

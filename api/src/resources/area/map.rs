@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, get, web::Data};
 use domain::{
     area::{
-        boundary::{around, box_distance_m, corners, distance_m},
+        boundary::{bounding_box, box_distance_m, count_corners, distance_m},
         coordinate::{Point, RawPoint},
         tree::AreaKind,
     },
@@ -17,7 +17,7 @@ use crate::{
     app::{
         caller::Caller,
         state::App,
-        world::{Geometry, World},
+        world::{Geometry, TenantSnapshot},
     },
     http::{
         page::Limit,
@@ -51,7 +51,7 @@ const MOST_AREAS: usize = 1_000;
 /// The most corners on a map.
 const MOST_CORNERS: usize = 100_000;
 
-fn bbox(text: &str) -> Reply<[f64; 4]> {
+fn parse_bbox(text: &str) -> Reply<[f64; 4]> {
     let numbers: Vec<f64> = text.split(',').filter_map(|part| part.trim().parse().ok()).collect();
     let sides: Option<[f64; 4]> = numbers.try_into().ok();
     let sound = |sides: &[f64; 4]| {
@@ -77,11 +77,11 @@ async fn get_area_map(
     caller: Caller,
     params: Query<GetAreaMap>,
 ) -> Reply<HttpResponse> {
-    let [west, south, east, north] = bbox(&params.0.bbox)?;
+    let [west, south, east, north] = parse_bbox(&params.0.bbox)?;
     let world = app.world(caller.tenant)?;
     let mut found: Vec<AreaId> = Vec::new();
     for (id, boundary) in &world.boundaries {
-        let Some([w, s, e, n]) = around(boundary) else { continue };
+        let Some([w, s, e, n]) = bounding_box(boundary) else { continue };
         let kind = world.areas.get(*id).map(|area| area.kind);
         let wanted = params.0.kind.is_none() || params.0.kind == kind;
         if wanted && w <= east && e >= west && s <= north && n >= south {
@@ -92,11 +92,11 @@ async fn get_area_map(
     let (mut features, mut sum, all) = (Vec::new(), 0, found.len());
     for id in found.into_iter().take(MOST_AREAS) {
         let Some(boundary) = world.boundaries.get(&id) else { continue };
-        sum += corners(boundary);
+        sum += count_corners(boundary);
         if sum > MOST_CORNERS {
             break;
         }
-        features.extend(feature(id, &world));
+        features.extend(render_feature(id, &world));
     }
     let truncated = features.len() < all;
     let collection =
@@ -104,7 +104,7 @@ async fn get_area_map(
     Ok(HttpResponse::Ok().content_type("application/geo+json").body(collection.to_string()))
 }
 
-fn feature(id: AreaId, world: &World) -> Option<serde_json::Value> {
+fn render_feature(id: AreaId, world: &TenantSnapshot) -> Option<serde_json::Value> {
     let (area, boundary) = (world.areas.get(id)?, world.boundaries.get(&id)?);
     let parent = world.areas.parent(id).map(|parent| parent.code.clone());
     Some(json!({
@@ -113,7 +113,7 @@ fn feature(id: AreaId, world: &World) -> Option<serde_json::Value> {
         "properties": {
             "code": area.code, "name": area.name, "kind": area.kind.name(), "parent_code": parent,
         },
-        "geometry": Geometry::of(boundary),
+        "geometry": Geometry::from_boundary(boundary),
     }))
 }
 
@@ -164,19 +164,19 @@ async fn list_neighbours(
 ) -> Reply<HttpResponse> {
     let ListNeighbours { lng, lat, coord_type, limit } = params.0;
     let coord_type = coord_type.unwrap_or(CoordTypeBody::Wgs84);
-    let point = normalised(PointBody { lng, lat, coord_type })?;
+    let point = normalise_point(PointBody { lng, lat, coord_type })?;
     let world = app.world(caller.tenant)?;
     let most = usize::from(limit.unwrap_or_default().get());
-    let items = nearest(&world, point, most);
+    let items = find_nearest(&world, point, most);
     Ok(HttpResponse::Ok().json(NeighboursView { items }))
 }
 
 /// Grids by their distance. Boxes are cheap and never farther than what lies in them: an exact
 /// look is taken only where it may still matter.
-fn nearest(world: &World, point: Point, most: usize) -> Vec<NeighbourView> {
+fn find_nearest(world: &TenantSnapshot, point: Point, most: usize) -> Vec<NeighbourView> {
     let grids = world.boundaries.iter().filter_map(|(id, boundary)| {
         let area = world.areas.get(*id).filter(|area| area.kind == AreaKind::Grid)?;
-        Some((box_distance_m(around(boundary)?, point), area, boundary))
+        Some((box_distance_m(bounding_box(boundary)?, point), area, boundary))
     });
     let mut boxes: Vec<_> = grids.collect();
     boxes.sort_by(|one, other| one.0.total_cmp(&other.0));
@@ -198,7 +198,7 @@ fn nearest(world: &World, point: Point, most: usize) -> Vec<NeighbourView> {
 }
 
 /// The normalised point of a query.
-pub(super) fn normalised(body: PointBody) -> Reply<Point> {
+pub(super) fn normalise_point(body: PointBody) -> Reply<Point> {
     RawPoint::from(body).normalise().map_err(|error| {
         let zh = format!("取值范围 ±{}", error.axis().limit());
         let problem = Problem::new(Code::InvalidQuery);

@@ -4,7 +4,7 @@ use domain::{
     core::id::{AreaId, CampaignId, FormId, TenantId},
     flows::{
         campaign::{Campaign, Command, NewCampaign},
-        change::{Request, Stored, act},
+        change::{Request, Versioned, execute},
         flow::{Context, Flow as _},
         form::Form,
         visit::Visit,
@@ -14,7 +14,7 @@ use persistence::{Db, Outcome, StoreError, flows::campaign as campaigns};
 
 use super::{CampaignBody, CampaignView, CloseCampaignBody};
 use crate::{
-    app::{clock::derived_id, state::App},
+    app::{clock::derive_id, state::App},
     engine::step::{self, Start, Step},
     http::{answer::Answer, body::shared::EmptyBody, problem::Reply},
     resources::form::unknown_form,
@@ -23,11 +23,11 @@ use crate::{
 /// Begins to prepare a campaign.
 pub async fn begin_campaign(start: Start, body: CampaignBody) -> Reply<Answer<CampaignView>> {
     let Start { app, caller, key } = start;
-    let id = body.id.unwrap_or_else(|| derived_id(caller.person, key.0, "campaign"));
+    let id = body.id.unwrap_or_else(|| derive_id(caller.person, key.0, "campaign"));
     let asked = Request::new(key.0, "begin_campaign", id, &body);
     let CampaignBody { name, purpose, text, area_id, form_id, from, until, .. } = body;
     if let Some(form) = form_id {
-        let form = app.store.look::<Form>(caller.tenant, form).await?;
+        let form = app.store.load_state::<Form>(caller.tenant, form).await?;
         form.filter(|form| !form.state.withdrawn).ok_or_else(|| unknown_form("/form_id"))?;
     }
     let new = NewCampaign {
@@ -40,54 +40,54 @@ pub async fn begin_campaign(start: Start, body: CampaignBody) -> Reply<Answer<Ca
         from: from.map(|at| at.to_utc()),
         until: until.to_utc(),
     };
-    let (stored, _) = step::begin(&app, &caller, asked, |context| {
+    let (stored, _) = step::begin_flow(&app, &caller, asked, |context| {
         let begin = Command::Begin(Box::new(new));
-        Ok((act::<Campaign>(None, &begin, asked, context)?, Vec::new()))
+        Ok((execute::<Campaign>(None, &begin, asked, context)?, Vec::new()))
     })
     .await?;
     let location = format!("/api/v1/campaigns/{id}");
-    Ok(Answer::created(location, stored.seq, CampaignView::from(&stored)))
+    Ok(Answer::of_creation(location, stored.seq, CampaignView::from(&stored)))
 }
 
 /// Asks the workers to go.
 pub async fn publish_campaign(step: Step, body: EmptyBody) -> Reply<Answer<CampaignView>> {
-    let asked = step.asked("publish_campaign", &body);
+    let asked = step.build_asked("publish_campaign", &body);
     let stored =
-        step::command::<Campaign>(&step.app, &step.caller, asked, Command::Publish).await?;
-    Ok(Answer::changed(stored.seq, CampaignView::from(&stored)))
+        step::run_command::<Campaign>(&step.app, &step.caller, asked, Command::Publish).await?;
+    Ok(Answer::of_change(stored.seq, CampaignView::from(&stored)))
 }
 
 /// Ends a campaign.
 pub async fn close_campaign(step: Step, body: CloseCampaignBody) -> Reply<Answer<CampaignView>> {
-    let asked = step.asked("close_campaign", &body);
+    let asked = step.build_asked("close_campaign", &body);
     let (tenant, campaign) = (step.caller.tenant, CampaignId(step.id));
-    let load = move |db: &mut Db| campaigns::open_grids(db, tenant, campaign);
-    let decide = |stored: &Stored<Campaign>, open: &Vec<AreaId>, context: Context<'_>| {
+    let load = move |db: &mut Db| campaigns::load_open_grids(db, tenant, campaign);
+    let decide = |stored: &Versioned<Campaign>, open: &Vec<AreaId>, context: Context<'_>| {
         let close = Command::Close { note: body.note.clone(), open: open.clone() };
-        Ok((act(Some(stored), &close, asked.request, context)?, Vec::new()))
+        Ok((execute(Some(stored), &close, asked.request, context)?, Vec::new()))
     };
-    let stored = step::step_with(&step.app, &step.caller, asked, load, decide).await?;
-    Ok(Answer::changed(stored.seq, CampaignView::from(&stored)))
+    let stored = step::run_step_with(&step.app, &step.caller, asked, load, decide).await?;
+    Ok(Answer::of_change(stored.seq, CampaignView::from(&stored)))
 }
 
 /// Tells a campaign that a grid of it is done, when the visit that was just recorded was the last
 /// one there. A command of the system: the replica that is second finds it told.
-pub async fn complete(app: &App, tenant: TenantId, visit: &Visit) {
+pub async fn complete_grid(app: &App, tenant: TenantId, visit: &Visit) {
     let Some(campaign) = visit.campaign else { return };
-    if let Err(error) = told(app, tenant, campaign, visit).await {
+    if let Err(error) = try_complete_grid(app, tenant, campaign, visit).await {
         // It is counted when the campaign ends, or after the next visit there.
         tracing::warn!(%error, %campaign, "a grid of a campaign could not be completed");
     }
 }
 
-async fn told(
+async fn try_complete_grid(
     app: &App,
     tenant: TenantId,
     campaign: CampaignId,
     visit: &Visit,
 ) -> Result<(), StoreError> {
     for _ in 0..step::ATTEMPTS {
-        let Some(stored) = app.store.look::<Campaign>(tenant, campaign.0).await? else {
+        let Some(stored) = app.store.load_state::<Campaign>(tenant, campaign.0).await? else {
             return Ok(());
         };
         let Some(task) = stored.state.tasks.get(&visit.household) else { return Ok(()) };
@@ -99,7 +99,7 @@ async fn told(
         }
         let what = |seq| format!("complete\n{tenant}\n{campaign}\n{grid}\n{seq}");
         let command = Command::Complete { grid };
-        match step::as_system::<Campaign>(app, tenant, campaign.0, &command, what).await? {
+        match step::run_as_system::<Campaign>(app, tenant, campaign.0, &command, what).await? {
             // Another grid of it was done at the same moment.
             Some(Outcome::Stale) => {}
             Some(Outcome::Done | Outcome::Seen) | None => return Ok(()),

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::part;
+use super::build_filter;
 use crate::{
     app::{caller::Caller, state::App},
     engine::step::{self, Step},
@@ -40,7 +40,7 @@ use crate::{
         view,
     },
     resources::{
-        form::{FilledViews, fill, filled},
+        form::{FilledViews, fill, render_values},
         household::HouseholdBrief,
     },
 };
@@ -176,11 +176,11 @@ pub(super) async fn list_campaign_households(
     id: IdPath<Uuid>,
     params: Query<ListTasks>,
 ) -> Reply<Page<TaskView>> {
-    let stored = step::look::<Campaign>(&app, &caller, id.0).await?;
+    let stored = step::load_visible::<Campaign>(&app, &caller, id.0).await?;
     let campaign = &stored.state;
     let (limit, now) = (params.0.limit.unwrap_or_default(), app.clock.now());
     let mine = params.0.mine.unwrap_or_default();
-    let mut filter = part(&caller, campaign, now);
+    let mut filter = build_filter(&caller, campaign, now);
     if mine {
         filter = assigned_to(&caller, campaign, now);
     }
@@ -190,12 +190,12 @@ pub(super) async fn list_campaign_households(
     filter.outcome = params.0.outcome;
     let (of, after) =
         ((caller.tenant, campaign.id), params.0.cursor.map_or(Uuid::nil(), |cursor| cursor.0));
-    let look = move |db: &mut Db| campaigns::listed(db, of, &filter, after, limit.probe());
+    let look = move |db: &mut Db| campaigns::list_households(db, of, &filter, after, limit.probe());
     let found = app.store.read(look).await?;
-    let page = Page::cut(found, limit, |one| one.household.0, |one| one);
+    let page = Page::from_rows(found, limit, |one| one.household.0, |one| one);
     let mut items = Vec::with_capacity(page.items.len());
     for one in page.items {
-        items.extend(task(&app, &caller, campaign, one, mine).await?);
+        items.extend(load_task(&app, &caller, campaign, one, mine).await?);
     }
     Ok(Page { items, next: page.next })
 }
@@ -203,7 +203,7 @@ pub(super) async fn list_campaign_households(
 /// The households an actor is to visit: those on the actor's name, and those in the actor's grids
 /// that are on no one's name.
 fn assigned_to(by: &Actor, campaign: &Campaign, at: Instant) -> Filter {
-    let visits = by.scope(Permission::Visit, at).paths;
+    let visits = by.scope_for(Permission::Visit, at).paths;
     let within = visits.into_iter().filter(|path| is_grid(path, campaign)).collect();
     Filter { within, unassigned: true, worker: Some(by.person), ..Filter::default() }
 }
@@ -245,11 +245,11 @@ pub async fn load_assignments(
     let filter = Filter { open: true, ..assigned_to(caller, campaign, app.clock.now()) };
     let (of, probe) = ((caller.tenant, campaign.id), limit.saturating_add(1));
     let probe = i64::try_from(probe).unwrap_or(i64::MAX);
-    let look = move |db: &mut Db| campaigns::listed(db, of, &filter, after, probe);
+    let look = move |db: &mut Db| campaigns::list_households(db, of, &filter, after, probe);
     let found = app.store.read(look).await?;
     let (more, ids) = (found.len() > limit, found.iter().map(|one| one.household.0));
     let ids: Vec<Uuid> = ids.take(limit).collect();
-    let households = app.store.look_all::<Household>(caller.tenant, &ids).await;
+    let households = app.store.load_states::<Household>(caller.tenant, &ids).await;
     let mut assignments = Vec::with_capacity(ids.len());
     for (one, household) in found.iter().zip(households) {
         let Some(household) = household? else { continue };
@@ -269,7 +269,7 @@ fn is_grid(path: &Path, campaign: &Campaign) -> bool {
     campaign.grids.iter().any(|grid| grid.unit.path.contains(path))
 }
 
-async fn task(
+async fn load_task(
     app: &App,
     caller: &Caller,
     campaign: &Campaign,
@@ -277,16 +277,16 @@ async fn task(
     mine: bool,
 ) -> Reply<Option<TaskView>> {
     let HouseholdId(id) = one.household;
-    let Some(household) = app.store.look::<Household>(caller.tenant, id).await? else {
+    let Some(household) = app.store.load_state::<Household>(caller.tenant, id).await? else {
         return Ok(None);
     };
     let form = match campaign.form.filter(|_| mine && household.state.standing == Standing::Present)
     {
-        Some(form) => app.store.look::<Form>(caller.tenant, form.0).await?,
+        Some(form) => app.store.load_state::<Form>(caller.tenant, form.0).await?,
         None => None,
     };
     let form = match form {
-        Some(form) => Some(prefilled(app, caller, &form.state, &household.state).await?),
+        Some(form) => Some(prefill_form(app, caller, &form.state, &household.state).await?),
         None => None,
     };
     Ok(Some(TaskView {
@@ -300,17 +300,17 @@ async fn task(
     }))
 }
 
-async fn prefilled(
+async fn prefill_form(
     app: &App,
     caller: &Caller,
     form: &Form,
     household: &Household,
 ) -> Reply<PrefilledView> {
-    let schema = form.asked();
-    let known = schema.prefill(&fill::facts(app, caller, household).await?);
-    let personal = |name: &str| schema.field(name).is_none_or(|field| field.personal);
+    let schema = form.parse_schema();
+    let known = schema.prefill(&fill::load_facts(app, caller, household).await?);
+    let personal = |name: &str| schema.find_field(name).is_none_or(|field| field.personal);
     let missing = schema.fields.iter().filter(|field| field.required);
     let missing = missing.filter(|field| !known.contains_key(&field.name));
     let missing = missing.map(|field| field.name.clone()).collect();
-    Ok(PrefilledView { values: filled(&known, personal), missing })
+    Ok(PrefilledView { values: render_values(&known, personal), missing })
 }

@@ -4,7 +4,7 @@ use domain::{
     core::id::{AreaId, ReportId},
     flows::{
         case::{Callback, Command, state::Case},
-        change::Stored,
+        change::Versioned,
         media::{Attachment, MediaRole},
     },
 };
@@ -20,30 +20,30 @@ use crate::{
         body::shared::{EmptyBody, NoteBody, ReasonBody},
         problem::Reply,
     },
-    resources::{media, place::normalised},
+    resources::{media, place::normalise_point},
 };
 
 /// Asks a command of the case in the path and answers the case as it is afterwards.
-pub async fn ask(
+pub async fn run_command(
     step: Step,
     operation: &str,
     body: &impl Serialize,
     command: Command,
 ) -> Reply<Answer<CaseView>> {
-    let asked = step.asked(operation, body);
-    let stored = step::command::<Case>(&step.app, &step.caller, asked, command).await?;
-    answer(&step, &stored)
+    let asked = step.build_asked(operation, body);
+    let stored = step::run_command::<Case>(&step.app, &step.caller, asked, command).await?;
+    render_case(&step, &stored)
 }
 
 /// The case as it is afterwards.
-pub fn answer(step: &Step, stored: &Stored<Case>) -> Reply<Answer<CaseView>> {
+pub fn render_case(step: &Step, stored: &Versioned<Case>) -> Reply<Answer<CaseView>> {
     let world = step.app.world(step.caller.tenant)?;
     let view = CaseView::new(stored, &world, &step.caller, step.app.clock.now());
-    Ok(Answer::changed(stored.seq, view))
+    Ok(Answer::of_change(stored.seq, view))
 }
 
 /// A command with the files it names.
-pub fn with(media: Vec<Attachment>, command: Command) -> Command {
+pub fn with_media(media: Vec<Attachment>, command: Command) -> Command {
     if media.is_empty() {
         return command;
     }
@@ -53,51 +53,51 @@ pub fn with(media: Vec<Attachment>, command: Command) -> Command {
 /// Sends a case one level up.
 pub async fn escalate_case(step: Step, body: ReasonBody) -> Reply<Answer<CaseView>> {
     let command = Command::Escalate { reason: body.reason.clone() };
-    ask(step, "escalate_case", &body, command).await
+    run_command(step, "escalate_case", &body, command).await
 }
 
 /// Dispatches a case to a unit.
 pub async fn dispatch_case(step: Step, body: DispatchBody) -> Reply<Answer<CaseView>> {
     let (unit, note) = (AreaId(body.unit_id), body.note.clone());
-    ask(step, "dispatch_case", &body, Command::Dispatch { unit, note }).await
+    run_command(step, "dispatch_case", &body, Command::Dispatch { unit, note }).await
 }
 
 /// Signs for a dispatched case.
 pub async fn sign_case(step: Step, body: EmptyBody) -> Reply<Answer<CaseView>> {
-    ask(step, "sign_case", &body, Command::Sign).await
+    run_command(step, "sign_case", &body, Command::Sign).await
 }
 
 /// Begins work on a signed case.
 pub async fn start_case(step: Step, body: EmptyBody) -> Reply<Answer<CaseView>> {
-    ask(step, "start_case", &body, Command::Start).await
+    run_command(step, "start_case", &body, Command::Start).await
 }
 
 /// Returns a case to whoever dispatched it.
 pub async fn return_case(step: Step, body: ReturnBody) -> Reply<Answer<CaseView>> {
     let (reason, proposed) = (body.reason.clone(), body.proposed_unit_id.map(AreaId));
     let command = Command::Return { reason, proposed };
-    ask(step, "return_case", &body, command).await
+    run_command(step, "return_case", &body, command).await
 }
 
 /// Says that a dispatched case is done.
 pub async fn feed_back_case(step: Step, body: ResultBody) -> Reply<Answer<CaseView>> {
     let command = Command::FeedBack { result: body.result.clone() };
-    let command = with(body.named(), command);
-    ask(step, "feed_back_case", &body, command).await
+    let command = with_media(body.attachments(), command);
+    run_command(step, "feed_back_case", &body, command).await
 }
 
 /// Takes a verification, so that nobody else goes.
 pub async fn claim_case(step: Step, body: EmptyBody) -> Reply<Answer<CaseView>> {
-    ask(step, "claim_case", &body, Command::Claim).await
+    run_command(step, "claim_case", &body, Command::Claim).await
 }
 
 /// Verifies on the spot.
 pub async fn verify_case(step: Step, body: VerifyBody) -> Reply<Answer<CaseView>> {
     let VerifyBody { passed, note, point, media } = &body;
-    let point = normalised(*point)?;
+    let point = normalise_point(*point)?;
     let command = Command::Verify { passed: *passed, note: note.clone(), point };
-    let command = with(media::attachments(&[(media, MediaRole::After)]), command);
-    ask(step, "verify_case", &body, command).await
+    let command = with_media(media::build_attachments(&[(media, MediaRole::After)]), command);
+    run_command(step, "verify_case", &body, command).await
 }
 
 /// Asks the resident, or lets the resident answer.
@@ -110,24 +110,24 @@ pub async fn call_back_case(step: Step, body: CallbackBody) -> Reply<Answer<Case
         comment: comment.clone(),
         report: report_id.map(ReportId),
     };
-    ask(step, "call_back_case", &body, Command::CallBack(callback)).await
+    run_command(step, "call_back_case", &body, Command::CallBack(callback)).await
 }
 
 /// Closes a case.
 pub async fn close_case(step: Step, body: NoteBody) -> Reply<Answer<CaseView>> {
     let command = Command::Close { note: body.note.clone() };
-    ask(step, "close_case", &body, command).await
+    run_command(step, "close_case", &body, command).await
 }
 
 /// Reopens a closed case within the window.
 pub async fn reopen_case(step: Step, body: ReasonBody) -> Reply<Answer<CaseView>> {
     let command = Command::Reopen { reason: body.reason.clone() };
-    ask(step, "reopen_case", &body, command).await
+    run_command(step, "reopen_case", &body, command).await
 }
 
 /// Adds a remark to a case.
 pub async fn comment_case(step: Step, body: CommentBody) -> Reply<Answer<CaseView>> {
     let command = Command::Comment { text: body.text.clone() };
-    let command = with(media::attachments(&[(&body.media, MediaRole::Other)]), command);
-    ask(step, "comment_case", &body, command).await
+    let command = with_media(media::build_attachments(&[(&body.media, MediaRole::Other)]), command);
+    run_command(step, "comment_case", &body, command).await
 }

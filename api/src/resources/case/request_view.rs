@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    flows::case::state::{Ask, Breach, Supervision, Wish},
+    flows::case::state::{ApprovalRequest, ApprovalSubject, Breach, Supervision},
     rules::obligation::Duty,
 };
 use serde::Serialize;
@@ -57,14 +57,16 @@ pub(crate) struct SignatureView {
     at: Option<DateTime<Utc>>,
 }
 
-impl From<&Ask> for AskView {
-    fn from(ask: &Ask) -> Self {
+impl From<&ApprovalRequest> for AskView {
+    fn from(ask: &ApprovalRequest) -> Self {
         let (mut duty, mut limit, mut until, mut breach) = (None, None, None, None);
         match &ask.wish {
-            Wish::Extension { duty: of, limit: given } => (duty, limit) = (*of, Some(*given)),
-            Wish::Suspension { until: given } => until = Some(*given),
-            Wish::Appeal { breach: given } => breach = Some(*given),
-            Wish::Whistle { .. } => {}
+            ApprovalSubject::Extension { duty: of, limit: given } => {
+                (duty, limit) = (*of, Some(*given));
+            }
+            ApprovalSubject::Suspension { until: given } => until = Some(*given),
+            ApprovalSubject::Appeal { breach: given } => breach = Some(*given),
+            ApprovalSubject::Whistle { .. } => {}
         }
         Self {
             no: ask.no,

@@ -7,7 +7,7 @@ use domain::{
     area::tree::Unit,
     flows::{
         case::{Answer, ReporterAnswer, Stage, Work, state::Case},
-        change::Stored,
+        change::Versioned,
         content_review::HIDDEN_TITLE,
         flow::Flow,
     },
@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    app::{caller::Caller, state::App, world::World},
+    app::{caller::Caller, state::App, world::TenantSnapshot},
     http::{
         problem::Reply,
         view::{self, OwedView, PlaceView, TermView, UnitView},
@@ -135,15 +135,15 @@ pub struct CaseBrief {
     closing: Option<ClosingView>,
 }
 
-impl From<&Stored<Case>> for CaseBrief {
-    fn from(stored: &Stored<Case>) -> Self {
+impl From<&Versioned<Case>> for CaseBrief {
+    fn from(stored: &Versioned<Case>) -> Self {
         let stage = stored.state.stage.name();
         Self {
             id: stored.state.id.0,
             number: stored.state.number.clone(),
             stage: stage.name(),
             stage_label: stage.label(),
-            closing: ClosingView::of(&stored.state),
+            closing: ClosingView::from_case(&stored.state),
         }
     }
 }
@@ -205,7 +205,7 @@ pub struct ClosingView {
 }
 
 impl ClosingView {
-    fn of(case: &Case) -> Option<Self> {
+    fn from_case(case: &Case) -> Option<Self> {
         let Stage::Closed { closing, .. } = &case.stage else { return None };
         Some(Self {
             outcome: closing.outcome.name(),
@@ -238,10 +238,10 @@ pub struct TallyView {
 impl CaseView {
     /// The view of a case for a reader who may see it. What street and departments think of each
     /// other is for the two of them.
-    pub fn new(stored: &Stored<Case>, world: &World, by: &Actor, at: Instant) -> Self {
+    pub fn new(stored: &Versioned<Case>, world: &TenantSnapshot, by: &Actor, at: Instant) -> Self {
         let case = &stored.state;
         let works_for = |unit: &Unit| by.may(Permission::ReadCases, &unit.path, at);
-        let staff = case.read_in_office(by, at);
+        let staff = case.may_read_in_office(by, at);
         let first = case.reports.first().is_some_and(|first| first.person == by.person);
         let withheld = !staff && !first;
         let stage = case.stage.name();
@@ -287,7 +287,7 @@ impl CaseView {
                 answer
             }),
             answers: answers_of(case, by, staff),
-            closing: ClosingView::of(case),
+            closing: ClosingView::from_case(case),
             reports: case.reports.len(),
             tally: TallyView {
                 returns: case.tally.returns,
@@ -314,7 +314,7 @@ impl CaseView {
             supervisions: case.supervisions.iter().map(SupervisionView::from).collect(),
             breaches: case.breaches.iter().map(BreachView::from).collect(),
             owed: case.obligations().iter().map(OwedView::from).collect(),
-            possible: case.possible(),
+            possible: case.possible_commands(),
             withheld,
             media: None,
         }
@@ -322,10 +322,10 @@ impl CaseView {
 
     /// Adds what has to be looked up: the files, and what was withheld and may be shown after
     /// all.
-    pub async fn reveal(&mut self, app: &App, caller: &Caller, case: &Case) -> Reply<()> {
-        self.media = media::of_case(app, caller, case).await?;
+    pub async fn load_details(&mut self, app: &App, caller: &Caller, case: &Case) -> Reply<()> {
+        self.media = media::load_case_files(app, caller, case).await?;
         let Some(first) = case.reports.first().filter(|_| self.withheld) else { return Ok(()) };
-        let passed = content_review::passed(app, caller.tenant, first.report.0).await?;
+        let passed = content_review::load_passed(app, caller.tenant, first.report.0).await?;
         if passed.place {
             self.place = PlaceView::from(&case.place);
         }

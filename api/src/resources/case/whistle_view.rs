@@ -8,7 +8,7 @@ use domain::{
         lifecycle::SummonsVerb,
         whistle::{Rating, Step as SummonsStep, Summons, Whistle},
     },
-    rules::whistling::Whistling,
+    rules::whistle_policy::Whistling,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -159,8 +159,8 @@ impl WhistleView {
         };
         let (rank, topic) = (whistle.rank.as_str(), whistle.topic.as_str());
         Self {
-            rank_label: whistling.rank(rank).map_or(rank, |rank| &rank.label).to_owned(),
-            topic_label: whistling.topic(topic).map_or(topic, |topic| &topic.label).to_owned(),
+            rank_label: whistling.find_rank(rank).map_or(rank, |rank| &rank.label).to_owned(),
+            topic_label: whistling.find_topic(topic).map_or(topic, |topic| &topic.label).to_owned(),
             rank: whistle.rank.as_str().to_owned(),
             topic: whistle.topic.as_str().to_owned(),
             repeats: whistle.repeats.iter().map(|case| case.0).collect(),
@@ -174,7 +174,7 @@ impl WhistleView {
             reason: whistle.reason.as_str().to_owned(),
             street: UnitView::from(&whistle.street),
             blown_at: whistle.blown_at,
-            over: !on || whistle.over(),
+            over: !on || whistle.is_over(),
             summonses: whistle.summonses.iter().map(told).collect(),
         }
     }

@@ -11,9 +11,9 @@ use serde_json::Value;
 use sha1::{Digest, Sha1};
 use utoipa::IntoParams;
 
-use super::check::{record, settle};
+use super::check::{record_check, settle_review};
 use crate::{
-    access::wechat::{checked, is_trace},
+    access::wechat::{is_trace, parse_checked},
     app::{
         config::{MiniProgram, Secret},
         state::App,
@@ -59,7 +59,7 @@ pub(super) struct SignedParams {
 }
 
 /// The mini-program a message is for, when the message is signed by its token.
-fn signer<'a>(app: &'a App, app_id: &str, params: &SignedParams) -> Reply<&'a MiniProgram> {
+fn verify_signer<'a>(app: &'a App, app_id: &str, params: &SignedParams) -> Reply<&'a MiniProgram> {
     let of = |program: &&MiniProgram| program.app_id == app_id && program.message_token.is_some();
     let program = app.settings.mini_programs.iter().find(of);
     let program = program.ok_or_else(|| Problem::new(Code::NotFound))?;
@@ -93,7 +93,7 @@ async fn get_wechat_greeting(
     app_id: IdPath<String>,
     params: Query<SignedParams>,
 ) -> Reply<HttpResponse> {
-    signer(&app, &app_id.0, &params.0)?;
+    verify_signer(&app, &app_id.0, &params.0)?;
     // Shown as the text it is, and only as much as WeChat sends.
     let echo: String = params.0.echostr.unwrap_or_default().chars().take(200).collect();
     Ok(HttpResponse::Ok()
@@ -113,7 +113,7 @@ async fn receive_wechat_event(
     params: Query<SignedParams>,
     body: StrangerBytes,
 ) -> Reply<HttpResponse> {
-    let program = signer(&app, &app_id.0, &params.0)?;
+    let program = verify_signer(&app, &app_id.0, &params.0)?;
     if params.0.encrypt_type.as_deref() == Some("aes") {
         tracing::warn!("WeChat encrypts its messages: choose 明文模式 and JSON for them");
     }
@@ -122,25 +122,25 @@ async fn receive_wechat_event(
     let text = |name: &str| message.get(name).and_then(Value::as_str).unwrap_or_default();
     let trace = text("trace_id");
     if text("Event") == "wxa_media_check" && is_trace(trace) {
-        heard(&app, &program.app_id, trace, &message).await?;
+        take_result(&app, &program.app_id, trace, &message).await?;
     }
     Ok(HttpResponse::Ok().content_type(ContentType::plaintext()).body("success"))
 }
 
 /// Takes the result of a check.
-async fn heard(app: &App, app_id: &str, trace: &str, message: &Value) -> Reply<()> {
+async fn take_result(app: &App, app_id: &str, trace: &str, message: &Value) -> Reply<()> {
     let failed = message.get("errcode").and_then(Value::as_i64).unwrap_or(0) != 0;
-    let said = checked(message).filter(|_| !failed);
+    let said = parse_checked(message).filter(|_| !failed);
     let label = said.and_then(|(_, label)| label);
     let suggestion: Option<Suggestion> = said.map(|(suggestion, _)| suggestion);
     let adding = Check { review: None, answer: Some((suggestion, label)) };
-    let known = record(app, app_id, trace, adding).await?;
+    let known = record_check(app, app_id, trace, adding).await?;
     let Some((tenant, review)) = known.review else { return Ok(()) };
     let Some(world) = app.worlds.get(tenant) else { return Ok(()) };
     let command = match suggestion {
         Some(suggestion) => Command::Hear { suggestion, label },
         None => Command::Queue { cause: Cause::Unavailable },
     };
-    settle(app, &world, review, command).await?;
+    settle_review(app, &world, review, command).await?;
     Ok(())
 }

@@ -21,7 +21,7 @@ use domain::{
     },
     flows::{
         case::state::Case,
-        change::{Request, Stored, act},
+        change::{Request, Versioned, execute},
         content_review::{Cause, Command, Opening, Review, Subject},
         media::{Kind, Media},
         report::Report,
@@ -40,7 +40,7 @@ use uuid::Uuid;
 
 use crate::{
     access::wechat,
-    app::{state::App, world::World},
+    app::{state::App, world::TenantSnapshot},
     http::problem::Reply,
     resources::media::{self, Variant},
 };
@@ -74,12 +74,12 @@ impl Default for Checks {
 
 impl Checks {
     /// Asks a program about the review soon; where too many wait, the next pass does.
-    pub fn soon(&self, tenant: TenantId, review: ReviewId) {
+    pub fn ask_soon(&self, tenant: TenantId, review: ReviewId) {
         let _ = self.sender.try_send((tenant, review));
     }
 
     /// Whether it is time for a pass; the next time is later then.
-    fn due(&self, now_ms: i64) -> bool {
+    fn start_if_due(&self, now_ms: i64) -> bool {
         const EVERY_MS: i64 = 30 * 1000;
         let due = now_ms >= self.next_ms.load(Ordering::Relaxed);
         if due {
@@ -90,42 +90,51 @@ impl Checks {
 }
 
 /// Asks about what was opened here, one after another, until the server stops.
-pub async fn work(app: Data<App>) {
-    let receiver =
-        app.memory.of::<Checks>().receiver.lock().unwrap_or_else(PoisonError::into_inner).take();
+pub async fn run_queue(app: Data<App>) {
+    let receiver = app
+        .memory
+        .get_or_default::<Checks>()
+        .receiver
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take();
     let Some(mut receiver) = receiver else { return };
     while let Some((tenant, review)) = receiver.recv().await {
-        if let Err(problem) = ask(&app, tenant, review).await {
+        if let Err(problem) = ask_program(&app, tenant, review).await {
             tracing::warn!(?problem, "a content review cannot be asked about");
         }
     }
 }
 
 /// Does what is due in every tenant, now and then.
-pub async fn pass(app: &App) -> Result<(), StoreError> {
+pub async fn run_pass(app: &App) -> Result<(), StoreError> {
     let now = app.clock.now();
-    if !app.memory.of::<Checks>().due(now.timestamp_millis()) {
+    if !app.memory.get_or_default::<Checks>().start_if_due(now.timestamp_millis()) {
         return Ok(());
     }
     for world in app.worlds.all() {
-        pass_tenant(app, &world, now).await.or_else(step_over)?;
+        run_tenant_pass(app, &world, now).await.or_else(step_over)?;
     }
     app.store.run(move |db| reviews::forget_checks(db, now - KEPT)).await?;
     Ok(())
 }
 
-async fn pass_tenant(app: &App, world: &World, now: Instant) -> Result<(), StoreError> {
+async fn run_tenant_pass(
+    app: &App,
+    world: &TenantSnapshot,
+    now: Instant,
+) -> Result<(), StoreError> {
     let tenant = world.tenant.id;
     open_all(app, world, None).await?;
     let before = (now - SLACK, now - PATIENCE);
-    let waiting = app.store.read(move |db| reviews::waiting(db, tenant, before, PAGE)).await?;
+    let waiting = app.store.read(move |db| reviews::load_waiting(db, tenant, before, PAGE)).await?;
     for stored in waiting {
         let review = &stored.state;
         if review.asked_at.is_none() {
-            app.memory.of::<Checks>().soon(tenant, review.id);
+            app.memory.get_or_default::<Checks>().ask_soon(tenant, review.id);
         } else {
             let late = Command::Queue { cause: Cause::Late };
-            settle(app, world, review.id, late).await.map(drop).or_else(step_over)?;
+            settle_review(app, world, review.id, late).await.map(drop).or_else(step_over)?;
         }
     }
     Ok(())
@@ -133,7 +142,7 @@ async fn pass_tenant(app: &App, world: &World, now: Instant) -> Result<(), Store
 
 /// Goes on after what is wrong with one thing alone; the database itself being away ends the pass.
 fn step_over(error: StoreError) -> Result<(), StoreError> {
-    if error.is_passing() {
+    if error.is_transient() {
         return Err(error);
     }
     tracing::error!(%error, "a content review is stepped over");
@@ -141,16 +150,21 @@ fn step_over(error: StoreError) -> Result<(), StoreError> {
 }
 
 /// Puts files to review that are here and named now. What fails is done by the next pass.
-pub async fn open(app: &App, tenant: TenantId, files: &[Uuid]) {
+pub async fn open_reviews(app: &App, tenant: TenantId, files: &[Uuid]) {
     let Some(world) = app.worlds.get(tenant) else { return };
     if let Err(error) = open_all(app, &world, Some(files.to_vec())).await {
         tracing::warn!(%error, "files cannot be put to review");
     }
 }
 
-async fn open_all(app: &App, world: &World, only: Option<Vec<Uuid>>) -> Result<(), StoreError> {
+async fn open_all(
+    app: &App,
+    world: &TenantSnapshot,
+    only: Option<Vec<Uuid>>,
+) -> Result<(), StoreError> {
     let tenant = world.tenant.id;
-    let look = move |db: &mut persistence::Db| kept::unreviewed(db, tenant, only.as_deref(), PAGE);
+    let look =
+        move |db: &mut persistence::Db| kept::load_unreviewed(db, tenant, only.as_deref(), PAGE);
     for link in app.store.read(look).await? {
         open_one(app, world, &link).await.or_else(step_over)?;
     }
@@ -158,26 +172,26 @@ async fn open_all(app: &App, world: &World, only: Option<Vec<Uuid>>) -> Result<(
 }
 
 /// The area of the report or case that names a file, and whether its reporter must not be known.
-async fn told(
+async fn load_area(
     app: &App,
     tenant: TenantId,
     link: &Link,
 ) -> Result<Option<(Unit, bool)>, StoreError> {
     if link.kind == FlowKind::Report {
-        let report = app.store.look::<Report>(tenant, link.flow).await?;
+        let report = app.store.load_state::<Report>(tenant, link.flow).await?;
         return Ok(report.map(|report| {
             let report = &report.state;
             (report.place.area.clone(), report.confidential || report.anonymous)
         }));
     }
-    let case = app.store.look::<Case>(tenant, link.flow).await?;
+    let case = app.store.load_state::<Case>(tenant, link.flow).await?;
     Ok(case.map(|case| (case.state.place.area.clone(), false)))
 }
 
-async fn open_one(app: &App, world: &World, link: &Link) -> Result<(), StoreError> {
+async fn open_one(app: &App, world: &TenantSnapshot, link: &Link) -> Result<(), StoreError> {
     let tenant = world.tenant.id;
-    let Some((over, hidden)) = told(app, tenant, link).await? else { return Ok(()) };
-    let checker = wechat::checker(app, world, link.by).await.ok().flatten();
+    let Some((over, hidden)) = load_area(app, tenant, link).await? else { return Ok(()) };
+    let checker = wechat::find_checker(app, world, link.by).await.ok().flatten();
     // Its answer comes as a message: without a token for those it would never be heard.
     let heard = checker.is_some_and(|(program, _)| program.message_token.is_some());
     let opening = Opening {
@@ -190,41 +204,41 @@ async fn open_one(app: &App, world: &World, link: &Link) -> Result<(), StoreErro
     };
     let automatic = opening.automatic;
     let id = Review::id_of(link.media.0);
-    let Some(system) = system(world) else { return Ok(()) };
-    let context = world.context(&system, app.clock.now());
-    let asked = Request::of_system(&format!("open content review {id}"));
-    let Ok(change) = act::<Review>(None, &Command::Open(opening), asked, context) else {
+    let Some(system) = system_actor(world) else { return Ok(()) };
+    let context = world.build_context(&system, app.clock.now());
+    let asked = Request::for_system(&format!("open content review {id}"));
+    let Ok(change) = execute::<Review>(None, &Command::Open(opening), asked, context) else {
         return Ok(());
     };
     let outcome = app.store.commit(vec![Write::from(change)]).await?;
     if outcome == Outcome::Done && automatic {
-        app.memory.of::<Checks>().soon(tenant, id);
+        app.memory.get_or_default::<Checks>().ask_soon(tenant, id);
     }
     Ok(())
 }
 
-fn system(world: &World) -> Option<Actor> {
-    world.areas.root().map(|root| Actor::system(world.tenant.id, root.unit()))
+fn system_actor(world: &TenantSnapshot) -> Option<Actor> {
+    world.areas.root().map(|root| Actor::new_system(world.tenant.id, root.unit()))
 }
 
 /// Writes down what became of a review, unless a person decided meanwhile.
-pub(super) async fn settle(
+pub(super) async fn settle_review(
     app: &App,
-    world: &World,
+    world: &TenantSnapshot,
     id: ReviewId,
     command: Command,
 ) -> Result<bool, StoreError> {
     const ATTEMPTS: usize = 4;
     let tenant = world.tenant.id;
-    let Some(system) = system(world) else { return Ok(false) };
+    let Some(system) = system_actor(world) else { return Ok(false) };
     let text = serde_json::to_string(&command).unwrap_or_default();
-    let asked = Request::of_system(&format!("content review {id} {text}"));
+    let asked = Request::for_system(&format!("content review {id} {text}"));
     for _ in 0..ATTEMPTS {
-        let Some(stored) = app.store.look::<Review>(tenant, id.0).await? else {
+        let Some(stored) = app.store.load_state::<Review>(tenant, id.0).await? else {
             return Ok(false);
         };
-        let context = world.context(&system, app.clock.now());
-        let Ok(change) = act(Some(&*stored), &command, asked, context) else {
+        let context = world.build_context(&system, app.clock.now());
+        let Ok(change) = execute(Some(&*stored), &command, asked, context) else {
             return Ok(false);
         };
         match app.store.commit(vec![Write::from(change)]).await? {
@@ -237,24 +251,24 @@ pub(super) async fn settle(
 }
 
 /// Asks a program about a review that waits, if no other replica does.
-async fn ask(app: &App, tenant: TenantId, id: ReviewId) -> Reply<()> {
+async fn ask_program(app: &App, tenant: TenantId, id: ReviewId) -> Reply<()> {
     let Some(world) = app.worlds.get(tenant) else { return Ok(()) };
-    if !settle(app, &world, id, Command::Ask).await? {
+    if !settle_review(app, &world, id, Command::Ask).await? {
         return Ok(());
     }
-    let Some(stored) = app.store.look::<Review>(tenant, id.0).await? else { return Ok(()) };
+    let Some(stored) = app.store.load_state::<Review>(tenant, id.0).await? else { return Ok(()) };
     let asked = match stored.state.subject {
-        Subject::Text => text(app, &world, &stored).await?,
-        Subject::Media => file(app, &world, &stored).await?,
+        Subject::Text => check_text(app, &world, &stored).await?,
+        Subject::Media => check_file(app, &world, &stored).await?,
     };
     match asked {
         Ok(Some((suggestion, label))) => {
-            settle(app, &world, id, Command::Hear { suggestion, label }).await?;
+            settle_review(app, &world, id, Command::Hear { suggestion, label }).await?;
         }
         // The answer comes later.
         Ok(None) => {}
         Err(cause) => {
-            settle(app, &world, id, Command::Queue { cause }).await?;
+            settle_review(app, &world, id, Command::Queue { cause }).await?;
         }
     }
     Ok(())
@@ -263,25 +277,26 @@ async fn ask(app: &App, tenant: TenantId, id: ReviewId) -> Reply<()> {
 /// What came of asking; none where the answer comes later.
 type Asked = Result<Option<wechat::Checked>, Cause>;
 
-async fn text(app: &App, world: &World, review: &Stored<Review>) -> Reply<Asked> {
-    let report = app.store.look::<Report>(world.tenant.id, review.state.about).await?;
+async fn check_text(app: &App, world: &TenantSnapshot, review: &Versioned<Review>) -> Reply<Asked> {
+    let report = app.store.load_state::<Report>(world.tenant.id, review.state.about).await?;
     let Some(report) = report else { return Ok(Err(Cause::Unavailable)) };
-    let Some((program, openid)) = wechat::checker(app, world, report.state.reporter).await? else {
+    let Some((program, openid)) = wechat::find_checker(app, world, report.state.reporter).await?
+    else {
         return Ok(Err(Cause::NotConfigured));
     };
-    let text = super::words(&report.state);
+    let text = super::compose_words(&report.state);
     Ok(wechat::check_text(app, program, &openid, &text).await.map(Some))
 }
 
-async fn file(app: &App, world: &World, review: &Stored<Review>) -> Reply<Asked> {
+async fn check_file(app: &App, world: &TenantSnapshot, review: &Versioned<Review>) -> Reply<Asked> {
     let tenant = world.tenant.id;
-    let media = app.store.look::<Media>(tenant, review.state.about).await?;
+    let media = app.store.load_state::<Media>(tenant, review.state.about).await?;
     let Some(media) = media.filter(|media| media.state.gone.is_none()) else {
         return Ok(Err(Cause::Unavailable));
     };
     let by: PersonId = media.state.by;
     let kind = media.state.format.kind();
-    let (checker, server) = (wechat::checker(app, world, by).await?, &app.settings.public_url);
+    let (checker, server) = (wechat::find_checker(app, world, by).await?, &app.settings.public_url);
     let (Some((program, openid)), Some(server)) = (checker, server) else {
         return Ok(Err(Cause::NotConfigured));
     };
@@ -291,8 +306,8 @@ async fn file(app: &App, world: &World, review: &Stored<Review>) -> Reply<Asked>
     }
     let variant = if kind == Kind::Photo { Variant::ThumbLarge } else { Variant::Full };
     // The program fetches the file when it likes: the link lives as long as the answer may take.
-    let expires = media::expiry(app.clock.now() + PATIENCE);
-    let link = media::signed(app, world, media.state.id.0, variant, expires);
+    let expires = media::next_expiry(app.clock.now() + PATIENCE);
+    let link = media::sign_path(app, world, media.state.id.0, variant, expires);
     let address = format!("{server}{link}");
     let asked = wechat::check_media(app, program, &openid, (&address, kind == Kind::Audio)).await;
     let trace = match asked {
@@ -300,7 +315,7 @@ async fn file(app: &App, world: &World, review: &Stored<Review>) -> Reply<Asked>
         Err(cause) => return Ok(Err(cause)),
     };
     let adding = Check { review: Some((tenant, review.state.id)), answer: None };
-    let known = record(app, &program.app_id, &trace, adding).await?;
+    let known = record_check(app, &program.app_id, &trace, adding).await?;
     Ok(match known.answer {
         Some((Some(suggestion), label)) => Ok(Some((suggestion, label))),
         Some((None, _)) => Err(Cause::Unavailable),
@@ -309,12 +324,12 @@ async fn file(app: &App, world: &World, review: &Stored<Review>) -> Reply<Asked>
 }
 
 /// Adds to what is known of a check at `WeChat`, whichever comes first.
-pub(super) async fn record(
+pub(super) async fn record_check(
     app: &App,
     app_id: &str,
     trace: &str,
     adding: Check,
 ) -> Result<Check, StoreError> {
     let (id, now) = (format!("wechat:{app_id}:{trace}"), app.clock.now());
-    app.store.run(move |db| reviews::check(db, &id, adding, now)).await
+    app.store.run(move |db| reviews::record_check(db, &id, adding, now)).await
 }

@@ -2,7 +2,7 @@
 
 use domain::flows::content_review::{Command, Review};
 
-use super::{DecideReviewBody, ReviewView, told};
+use super::{DecideReviewBody, ReviewView, load_view};
 use crate::{
     engine::step::{self, Step},
     http::{answer::Answer, problem::Reply},
@@ -13,11 +13,11 @@ pub async fn decide_content_review(
     step: Step,
     body: DecideReviewBody,
 ) -> Reply<Answer<ReviewView>> {
-    let asked = step.asked("decide_content_review", &body);
+    let asked = step.build_asked("decide_content_review", &body);
     let DecideReviewBody { pass, note } = body;
     let command = Command::Decide { pass, note };
-    let stored = step::command::<Review>(&step.app, &step.caller, asked, command).await?;
+    let stored = step::run_command::<Review>(&step.app, &step.caller, asked, command).await?;
     let world = step.app.world(step.caller.tenant)?;
-    let view = told(&step.app, &world, &stored).await?;
-    Ok(Answer::changed(stored.seq, view))
+    let view = load_view(&step.app, &world, &stored).await?;
+    Ok(Answer::of_change(stored.seq, view))
 }

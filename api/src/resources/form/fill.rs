@@ -6,7 +6,7 @@ use domain::{
     area::tree::AreaKind,
     core::id::{CommandId, FormId, TenantId, VisitId},
     flows::{
-        form::{Form, How, Known, Source, answer::Facts},
+        form::{Form, How, KnownValue, Source, answer::Facts},
         household::Household,
         visit::Filled,
     },
@@ -19,9 +19,9 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::{
-    app::{caller::Caller, clock::derived_id, state::App},
+    app::{caller::Caller, clock::derive_id, state::App},
     http::problem::Reply,
-    resources::household::kept::{Shown, groups},
+    resources::household::sealed::{Shown, parse_groups},
 };
 
 /// How many of the last answers of a household are looked at: each holds a whole form.
@@ -33,25 +33,31 @@ pub struct Document {
     /// The code of the form.
     pub form: String,
     /// Every field with where it came from.
-    pub values: BTreeMap<String, Known>,
+    pub values: BTreeMap<String, KnownValue>,
     /// Fields that were taken away: not to be carried over from before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cleared: Vec<String>,
 }
 
 /// The documents of some answers; those that were erased are not among them.
-pub async fn kept(
+pub async fn load_answers(
     app: &App,
     tenant: TenantId,
     answered: &[forms::Answered],
 ) -> Reply<HashMap<Uuid, Document>> {
-    read(app, tenant, answered.iter().map(|one| one.id).collect()).await
+    load_documents(app, tenant, answered.iter().map(|one| one.id).collect()).await
 }
 
 /// Documents by the identities under which they are sealed.
-pub async fn read(app: &App, tenant: TenantId, ids: Vec<Uuid>) -> Reply<HashMap<Uuid, Document>> {
-    let values =
-        app.vault.read(&app.store, tenant, (SubjectKind::Form, ids), &[Field::Answers]).await?;
+pub async fn load_documents(
+    app: &App,
+    tenant: TenantId,
+    ids: Vec<Uuid>,
+) -> Reply<HashMap<Uuid, Document>> {
+    let values = app
+        .vault
+        .load_values(&app.store, tenant, (SubjectKind::Form, ids), &[Field::Answers])
+        .await?;
     let document = |(id, values): (Uuid, crate::app::vault::Values)| {
         Some((id, serde_json::from_str(values.get(&Field::Answers)?).ok()?))
     };
@@ -59,12 +65,12 @@ pub async fn read(app: &App, tenant: TenantId, ids: Vec<Uuid>) -> Reply<HashMap<
 }
 
 /// Everything that is known about a household and may fill in a form.
-pub async fn facts(app: &App, caller: &Caller, household: &Household) -> Reply<Facts> {
+pub async fn load_facts(app: &App, caller: &Caller, household: &Household) -> Reply<Facts> {
     let (tenant, id) = (caller.tenant, household.id);
-    let look = move |db: &mut persistence::Db| forms::answers(db, tenant, id, None, LAST);
+    let look = move |db: &mut persistence::Db| forms::list_answers(db, tenant, id, None, LAST);
     let answered = app.store.read(look).await?;
-    let documents = kept(app, tenant, &answered).await?;
-    let mut answers: BTreeMap<String, Option<Known>> = BTreeMap::new();
+    let documents = load_answers(app, tenant, &answered).await?;
+    let mut answers: BTreeMap<String, Option<KnownValue>> = BTreeMap::new();
     // The newest first: what it says of a field stands, and that it says there is nothing too.
     for document in answered.iter().filter_map(|one| documents.get(&one.id)) {
         for name in &document.cleared {
@@ -80,18 +86,18 @@ pub async fn facts(app: &App, caller: &Caller, household: &Household) -> Reply<F
         }
     }
     let answers = answers.into_iter().filter_map(|(name, known)| Some((name, known?))).collect();
-    Ok(Facts { answers, sources: sources(app, caller, household).await? })
+    Ok(Facts { answers, sources: load_sources(app, caller, household).await? })
 }
 
-async fn sources(
+async fn load_sources(
     app: &App,
     caller: &Caller,
     household: &Household,
 ) -> Reply<BTreeMap<Source, (Value, domain::Instant)>> {
     let world = app.world(caller.tenant)?;
-    let shown = Shown::of(app, caller.tenant, household).await?;
-    let community = world.areas.above(household.area.id, AreaKind::Community);
-    let head = household.members.first().and_then(|member| shown.member(member.id));
+    let shown = Shown::load(app, caller.tenant, household).await?;
+    let community = world.areas.nearest_of_kind(household.area.id, AreaKind::Community);
+    let head = household.members.first().and_then(|member| shown.find_member(member.id));
     let of_head = |field: Field| head?.get(&field).map(|value| Value::from(value.as_str()));
     let room = shown.room().map(|room| {
         let parts = [room.unit, room.floor, room.room].into_iter().flatten().map(String::from);
@@ -99,7 +105,7 @@ async fn sources(
     });
     let mut special: Vec<&str> = Vec::new();
     for member in &household.members {
-        special.extend(groups(shown.member(member.id)).iter().map(|group| group.name()));
+        special.extend(parse_groups(shown.find_member(member.id)).iter().map(|group| group.name()));
     }
     special.sort_unstable();
     special.dedup();
@@ -152,22 +158,26 @@ pub struct Done {
 
 /// What is kept of a value: of a personal fact only that it was filled in, because the fact itself
 /// is erased with whom it is about.
-fn to_keep(known: &Known) -> Known {
+fn strip_personal(known: &KnownValue) -> KnownValue {
     let value = match known.origin.how {
         How::Prefilled if known.personal => Value::Null,
         How::Prefilled | How::Carried | How::Typed => known.value.clone(),
     };
-    Known { value, ..known.clone() }
+    KnownValue { value, ..known.clone() }
 }
 
 /// What tells what was given from anything else, without telling what it was.
-pub async fn sent(app: &App, caller: &Caller, changes: &Map<String, Value>) -> Reply<Vec<u8>> {
-    let look_up = app.vault.look_up(&app.store, caller.tenant, app.clock.now()).await?;
-    Ok(look_up.fingerprint_of(&[&serde_json::to_string(changes).unwrap_or_default()]))
+pub async fn fingerprint_changes(
+    app: &App,
+    caller: &Caller,
+    changes: &Map<String, Value>,
+) -> Reply<Vec<u8>> {
+    let look_up = app.vault.ensure_look_up(&app.store, caller.tenant, app.clock.now()).await?;
+    Ok(look_up.fingerprint_texts(&[&serde_json::to_string(changes).unwrap_or_default()]))
 }
 
 /// Completes the given changes by what is known, and seals the result.
-pub async fn fill(
+pub async fn complete_form(
     app: &App,
     caller: &Caller,
     key: CommandId,
@@ -175,27 +185,32 @@ pub async fn fill(
     what: Filling<'_>,
 ) -> Reply<Done> {
     let (tenant, now) = (caller.tenant, app.clock.now());
-    let form = app.store.look::<Form>(tenant, what.form.0).await?;
+    let form = app.store.load_state::<Form>(tenant, what.form.0).await?;
     let form = form.filter(|form| !form.state.withdrawn);
     let form = form.ok_or_else(|| super::unknown_form("/form"))?;
-    let schema = form.state.asked();
-    let facts = facts(app, caller, subject.household).await?;
+    let schema = form.state.parse_schema();
+    let facts = load_facts(app, caller, subject.household).await?;
     let answered = schema
-        .complete(&facts, what.changes, now)
+        .complete_answers(&facts, what.changes, now)
         .map_err(|faults| Refusal::BadAnswers { under: what.under, faults })?;
     let cleared = what.changes.iter().filter(|(_, value)| value.is_null());
     let values = answered.values.iter();
     let document = Document {
         form: form.state.code.as_str().to_owned(),
-        values: values.map(|(name, known)| (name.clone(), to_keep(known))).collect(),
+        values: values.map(|(name, known)| (name.clone(), strip_personal(known))).collect(),
         cleared: cleared.map(|(name, _)| name.clone()).collect(),
     };
     let text = serde_json::to_string(&document).unwrap_or_default();
-    let id = derived_id(caller.person, key, "answers");
-    let look_up = app.vault.look_up(&app.store, tenant, now).await?;
+    let id = derive_id(caller.person, key, "answers");
+    let look_up = app.vault.ensure_look_up(&app.store, tenant, now).await?;
     let sealed_for = DataSubject::new(SubjectKind::Form, id);
-    let sealed =
-        app.vault.new_subject_of(tenant, sealed_for, &[(Field::Answers, &text)], &look_up, now)?;
+    let sealed = app.vault.new_subject_with(
+        tenant,
+        sealed_for,
+        &[(Field::Answers, &text)],
+        &look_up,
+        now,
+    )?;
     let (edition, counts) = (form.seq, answered.counts);
     let row = forms::Answered {
         id,
@@ -223,13 +238,13 @@ mod tests {
         let known = |how, personal| {
             let at = chrono::DateTime::from_timestamp(1_800_000_000, 0).unwrap_or_default();
             let origin = Origin { how, from: Some("head_name".to_owned()), at };
-            Known { value: Value::from("慕容秘密"), origin, personal }
+            KnownValue { value: Value::from("慕容秘密"), origin, personal }
         };
-        let kept = to_keep(&known(How::Prefilled, true));
+        let kept = strip_personal(&known(How::Prefilled, true));
         assert_eq!(kept.value, Value::Null);
         assert_eq!(kept.origin.from.as_deref(), Some("head_name"), "where it came from stays");
         for (how, personal) in [(How::Prefilled, false), (How::Typed, true), (How::Carried, true)] {
-            assert_eq!(to_keep(&known(how, personal)).value, "慕容秘密");
+            assert_eq!(strip_personal(&known(how, personal)).value, "慕容秘密");
         }
     }
 }

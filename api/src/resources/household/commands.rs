@@ -4,13 +4,13 @@ use domain::{
     Instant,
     core::id::{AreaId, HouseholdId, PersonId},
     flows::{
-        change::{Request, Stored, act},
+        change::{Request, Versioned, execute},
         flow::Context,
         household::{Command, Group, Household, NewHousehold, Update},
     },
     people::{
         actor::Actor,
-        audit::Act,
+        audit::AuditAction,
         personal::{DataSubject, SubjectKind},
     },
     rules::burden::{Counts, Entered, What},
@@ -19,11 +19,11 @@ use persistence::{Db, Write, flows::form as forms};
 
 use super::{
     EraseHouseholdBody, HouseholdBody, HouseholdView, PairBody, UnpairBody, UpdateBody,
-    kept::{self, MemberBody},
-    require_people, view,
+    render_view, require_people,
+    sealed::{self, MemberBody},
 };
 use crate::{
-    app::{caller::Caller, clock::derived_id, state::App},
+    app::{caller::Caller, clock::derive_id, state::App},
     engine::step::{self, Asked, Start, Step},
     http::{
         answer::Answer,
@@ -43,18 +43,18 @@ pub struct Prepared {
 }
 
 /// Seals what is personal about a new household and makes the command of the rest.
-pub async fn prepare(
+pub async fn prepare_registration(
     app: &App,
     caller: &Caller,
     (key, operation): (Key, &'static str),
     body: &HouseholdBody,
 ) -> Reply<Prepared> {
-    let id = body.id.unwrap_or_else(|| derived_id(caller.person, key.0, "household"));
+    let id = body.id.unwrap_or_else(|| derive_id(caller.person, key.0, "household"));
     let people = body.members.iter().filter_map(MemberBody::person);
     let paired = body.pairings.iter().map(|pairing| pairing.person_id);
     require_people(app, caller, people.chain(paired)).await?;
     let sealed =
-        kept::register(app, caller, (id, key.0), body.room.as_ref(), &body.members).await?;
+        sealed::seal_household(app, caller, (id, key.0), body.room.as_ref(), &body.members).await?;
     let public = [body.building.is_some(), body.group.is_some(), body.size.is_some()];
     let public = public.into_iter().map(u16::from).sum::<u16>();
     let pairings = u16::try_from(body.pairings.len()).unwrap_or(u16::MAX);
@@ -76,25 +76,25 @@ pub async fn prepare(
 }
 
 /// Registers what was prepared, and counts it as entered only when it was typed by hand.
-pub async fn register(
+pub async fn commit_registration(
     app: &App,
     caller: &Caller,
     prepared: Prepared,
     by_hand: bool,
-) -> Reply<(Stored<Household>, bool)> {
+) -> Reply<(Versioned<Household>, bool)> {
     let Prepared { asked, new, mut writes, typed } = prepared;
-    step::begin(app, caller, asked, |context| {
+    step::begin_flow(app, caller, asked, |context| {
         let register = Command::Register(Box::new(new));
-        let change = act::<Household>(None, &register, asked, context)?;
+        let change = execute::<Household>(None, &register, asked, context)?;
         let counts = Counts { required: 1, typed, ..Counts::default() };
-        let entered = || entered(caller, &change.state, context.at, counts);
+        let entered = || new_entry_write(caller, &change.state, context.at, counts);
         writes.extend(by_hand.then(entered));
         Ok((change, writes))
     })
     .await
 }
 
-fn entered(by: &Actor, household: &Household, at: Instant, counts: Counts) -> Write {
+fn new_entry_write(by: &Actor, household: &Household, at: Instant, counts: Counts) -> Write {
     let (person, path) = (by.person, household.area.path.clone());
     Write::Entered(Box::new(Entered { person, path, what: What::Household, at, counts }))
 }
@@ -102,31 +102,31 @@ fn entered(by: &Actor, household: &Household, at: Instant, counts: Counts) -> Wr
 /// Registers a household.
 pub async fn register_household(start: Start, body: HouseholdBody) -> Reply<Answer<HouseholdView>> {
     let Start { app, caller, key } = start;
-    let prepared = prepare(&app, &caller, (key, "register_household"), &body).await?;
-    let (stored, _) = register(&app, &caller, prepared, true).await?;
-    let view = view(&app, &caller, &stored).await?;
+    let prepared = prepare_registration(&app, &caller, (key, "register_household"), &body).await?;
+    let (stored, _) = commit_registration(&app, &caller, prepared, true).await?;
+    let view = render_view(&app, &caller, &stored).await?;
     let location = format!("/api/v1/households/{}", stored.state.id);
-    Ok(Answer::created(location, stored.seq, view))
+    Ok(Answer::of_creation(location, stored.seq, view))
 }
 
 /// Changes what is known of a household.
 pub async fn update_household(step: Step, body: UpdateBody) -> Reply<Answer<HouseholdView>> {
-    step::look::<Household>(&step.app, &step.caller, step.id).await?;
+    step::load_visible::<Household>(&step.app, &step.caller, step.id).await?;
     let people = body.add_members.iter().filter_map(MemberBody::person);
     require_people(&step.app, &step.caller, people).await?;
-    let changes = kept::Changes {
+    let changes = sealed::Changes {
         room: body.room.as_ref(),
         added: &body.add_members,
         changed: &body.change_members,
         removed: &body.remove_members,
     };
-    let sent = kept::sent(&step.app, &step.caller, changes).await?;
-    let asked = step.asked("update_household", &(&body, &sent));
+    let sent = sealed::fingerprint_changes(&step.app, &step.caller, changes).await?;
+    let asked = step.build_asked("update_household", &(&body, &sent));
     for _ in 0..step::ATTEMPTS {
-        match update(&step, asked, &body, changes).await {
+        match apply_update(&step, asked, &body, changes).await {
             // Another writer was faster: what was sealed is out of date.
             Err(problem) if problem.code() == Code::LostRace => {}
-            done => return show(&step, &done?).await,
+            done => return render_household(&step, &done?).await,
         }
     }
     Err(Problem::new(Code::LostRace))
@@ -134,36 +134,37 @@ pub async fn update_household(step: Step, body: UpdateBody) -> Reply<Answer<Hous
 
 /// Makes somebody responsible for a household.
 pub async fn pair_household(step: Step, body: PairBody) -> Reply<Answer<HouseholdView>> {
-    let asked = step.asked("pair_household", &body);
+    let asked = step.build_asked("pair_household", &body);
     // Whether there is such a household comes first, and whether there is such a person after.
-    step::look::<Household>(&step.app, &step.caller, step.id).await?;
+    step::load_visible::<Household>(&step.app, &step.caller, step.id).await?;
     require_people(&step.app, &step.caller, [body.person_id]).await?;
     let command = Command::Pair { pairing: body.pairing() };
-    let stored = step::command::<Household>(&step.app, &step.caller, asked, command).await?;
-    show(&step, &stored).await
+    let stored = step::run_command::<Household>(&step.app, &step.caller, asked, command).await?;
+    render_household(&step, &stored).await
 }
 
 /// Ends that somebody is responsible for a household.
 pub async fn unpair_household(step: Step, body: UnpairBody) -> Reply<Answer<HouseholdView>> {
-    let asked = step.asked("unpair_household", &body);
+    let asked = step.build_asked("unpair_household", &body);
     let command = Command::Unpair { person: PersonId(body.person_id), kind: body.kind };
-    let stored = step::command::<Household>(&step.app, &step.caller, asked, command).await?;
-    show(&step, &stored).await
+    let stored = step::run_command::<Household>(&step.app, &step.caller, asked, command).await?;
+    render_household(&step, &stored).await
 }
 
 /// Says that a household moved away.
 pub async fn leave_household(step: Step, body: EmptyBody) -> Reply<Answer<HouseholdView>> {
-    let asked = step.asked("leave_household", &body);
-    let stored = step::command::<Household>(&step.app, &step.caller, asked, Command::Leave).await?;
-    show(&step, &stored).await
+    let asked = step.build_asked("leave_household", &body);
+    let stored =
+        step::run_command::<Household>(&step.app, &step.caller, asked, Command::Leave).await?;
+    render_household(&step, &stored).await
 }
 
 /// Says that a household is there again.
 pub async fn return_household(step: Step, body: EmptyBody) -> Reply<Answer<HouseholdView>> {
-    let asked = step.asked("return_household", &body);
+    let asked = step.build_asked("return_household", &body);
     let stored =
-        step::command::<Household>(&step.app, &step.caller, asked, Command::Return).await?;
-    show(&step, &stored).await
+        step::run_command::<Household>(&step.app, &step.caller, asked, Command::Return).await?;
+    render_household(&step, &stored).await
 }
 
 /// Erases what is kept of a household.
@@ -173,14 +174,14 @@ pub async fn erase_household(
     body: EraseHouseholdBody,
 ) -> Reply<Answer<HouseholdView>> {
     const MOST: i64 = 100_000;
-    let asked = step.asked("erase_household", &body);
+    let asked = step.build_asked("erase_household", &body);
     let (tenant, household) = (step.caller.tenant, HouseholdId(step.id));
     let command = Command::Erase { reason: body.reason };
     let detail = serde_json::json!({ "household": step.id });
-    let note = noting.note(Act::Erase, Some(step.id), &detail);
-    let load = move |db: &mut Db| forms::answers(db, tenant, household, None, MOST);
+    let note = noting.note(AuditAction::Erase, Some(step.id), &detail);
+    let load = move |db: &mut Db| forms::list_answers(db, tenant, household, None, MOST);
     let decide =
-        |stored: &Stored<Household>, answers: &Vec<forms::Answered>, context: Context<'_>| {
+        |stored: &Versioned<Household>, answers: &Vec<forms::Answered>, context: Context<'_>| {
             let whole = DataSubject::new(SubjectKind::Household, stored.state.id.0);
             let members = stored.state.members.iter();
             let members = members.map(|member| DataSubject::new(SubjectKind::Member, member.id));
@@ -188,26 +189,27 @@ pub async fn erase_household(
             let answers = answers.map(|answered| DataSubject::new(SubjectKind::Form, answered.id));
             let subjects = std::iter::once(whole).chain(members).chain(answers);
             let forgotten = Write::Forgotten(subjects.collect());
-            let change = act(Some(stored), &command, asked.request, context)?;
+            let change = execute(Some(stored), &command, asked.request, context)?;
             Ok((change, vec![forgotten, Write::Noted(Box::new(note.clone()))]))
         };
-    let stored = step::step_with(&step.app, &step.caller, asked, load, decide).await?;
-    show(&step, &stored).await
+    let stored = step::run_step_with(&step.app, &step.caller, asked, load, decide).await?;
+    render_household(&step, &stored).await
 }
 
 /// Seals what changed against the household as it is, and changes it if it still is so.
-async fn update(
+async fn apply_update(
     step: &Step,
     asked: Asked,
     body: &UpdateBody,
-    changes: kept::Changes<'_>,
-) -> Reply<Stored<Household>> {
-    let before = step::look::<Household>(&step.app, &step.caller, step.id).await?;
-    let sealed = kept::change(&step.app, &step.caller, (&before.state, step.key()), changes).await;
+    changes: sealed::Changes<'_>,
+) -> Reply<Versioned<Household>> {
+    let before = step::load_visible::<Household>(&step.app, &step.caller, step.id).await?;
+    let sealed =
+        sealed::seal_changes(&step.app, &step.caller, (&before.state, step.key()), changes).await;
     let sealed = match sealed {
         Ok(sealed) => sealed,
         Err(problem) => {
-            let seen = step::answered(&step.app, &step.caller, asked.request).await?;
+            let seen = step::load_answer(&step.app, &step.caller, asked.request).await?;
             return seen.ok_or(problem);
         }
     };
@@ -223,20 +225,23 @@ async fn update(
         room: body.room.is_some(),
     };
     let command = Command::Update(Box::new(update));
-    let decide = |stored: &Stored<Household>, context: Context<'_>| {
+    let decide = |stored: &Versioned<Household>, context: Context<'_>| {
         if stored.seq != before.seq {
             return Err(Problem::new(Code::LostRace));
         }
-        let change = act(Some(stored), &command, asked.request, context)?;
+        let change = execute(Some(stored), &command, asked.request, context)?;
         let mut writes = sealed.writes.clone();
         let counts = Counts { typed: sealed.given.max(1), ..Counts::default() };
-        writes.push(entered(context.by, &change.state, context.at, counts));
+        writes.push(new_entry_write(context.by, &change.state, context.at, counts));
         Ok((change, writes))
     };
-    step::step(&step.app, &step.caller, asked, decide).await
+    step::run_step(&step.app, &step.caller, asked, decide).await
 }
 
-async fn show(step: &Step, stored: &Stored<Household>) -> Reply<Answer<HouseholdView>> {
-    let view = view(&step.app, &step.caller, stored).await?;
-    Ok(Answer::changed(stored.seq, view))
+async fn render_household(
+    step: &Step,
+    stored: &Versioned<Household>,
+) -> Reply<Answer<HouseholdView>> {
+    let view = render_view(&step.app, &step.caller, stored).await?;
+    Ok(Answer::of_change(stored.seq, view))
 }

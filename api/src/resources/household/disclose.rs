@@ -11,12 +11,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::kept::{Details, RoomBody, Shown, SpecialView, document, groups};
+use super::sealed::{Details, RoomBody, Shown, SpecialView, parse_document, parse_groups};
 use crate::{
     app::{caller::Caller, state::App},
     engine::step,
     http::{body::Json, headers::Key, params::IdPath, problem::Reply},
-    privacy::disclosure::{Asking, DiscloseBody, DisclosureView, Subject, distinct},
+    privacy::disclosure::{Asking, DiscloseBody, DisclosureView, Subject, check_fields},
 };
 
 /// A member as it was disclosed.
@@ -65,16 +65,17 @@ pub(super) async fn disclose_household(
     key: Key,
     body: Json<DiscloseBody>,
 ) -> Reply<HttpResponse> {
-    let stored = step::look::<Household>(&app, &caller, id.0).await?;
+    let stored = step::load_visible::<Household>(&app, &caller, id.0).await?;
     let household = &stored.state;
     let world = app.world(caller.tenant)?;
-    let allowed = household.disclosable(&world.context(&caller, app.clock.now()));
-    let fields = distinct(&body.0.fields, Field::OF_HOUSEHOLDS)?;
+    let allowed = household.require_disclosure(&world.build_context(&caller, app.clock.now()));
+    let fields = check_fields(&body.0.fields, Field::OF_HOUSEHOLDS)?;
     let subject = Subject { household: Some(household.id), ..Subject::default() };
     let asking = Asking { operation: "disclose_household", key, subject, body: body.0 };
-    let record = asking.record(&app, &request, &caller, allowed, (&fields, id.0)).await?;
-    let shown = Shown::of(&app, caller.tenant, household).await?;
-    let members = household.members.iter().map(|member| disclosed(*member, &shown, &fields));
+    let record =
+        asking.record_disclosure(&app, &request, &caller, allowed, (&fields, id.0)).await?;
+    let shown = Shown::load(&app, caller.tenant, household).await?;
+    let members = household.members.iter().map(|member| disclose_member(*member, &shown, &fields));
     Ok(HttpResponse::Created().json(HouseholdDisclosed {
         members: members.collect(),
         room: shown.room().filter(|_| fields.contains(&Field::Room)),
@@ -82,11 +83,12 @@ pub(super) async fn disclose_household(
     }))
 }
 
-fn disclosed(member: Member, shown: &Shown, fields: &[Field]) -> MemberDisclosed {
-    let values = shown.member(member.id);
+fn disclose_member(member: Member, shown: &Shown, fields: &[Field]) -> MemberDisclosed {
+    let values = shown.find_member(member.id);
     let asked = |field: Field| values.filter(|_| fields.contains(&field));
     let value = |field: Field| asked(field)?.get(&field).cloned();
-    let details: Details = document(asked(Field::Details), Field::Details).unwrap_or_default();
+    let details: Details =
+        parse_document(asked(Field::Details), Field::Details).unwrap_or_default();
     let special = |group: domain::flows::household::SpecialGroup| SpecialView {
         group: group.name(),
         label: group.label(),
@@ -96,7 +98,7 @@ fn disclosed(member: Member, shown: &Shown, fields: &[Field]) -> MemberDisclosed
         name: value(Field::Name),
         phone: value(Field::Phone),
         id_number: value(Field::IdNumber),
-        groups: groups(asked(Field::Groups)).into_iter().map(special).collect(),
+        groups: parse_groups(asked(Field::Groups)).into_iter().map(special).collect(),
         relation: details.relation.map(String::from),
         birth: details.birth,
         guardian_consent: details.guardian_consent,

@@ -10,15 +10,15 @@ use uuid::Uuid;
 
 use super::{
     HouseholdBody,
-    commands::{prepare, register},
+    commands::{commit_registration, prepare_registration},
 };
 use crate::{
-    app::{caller::Caller, clock::derived_id, state::App},
+    app::{caller::Caller, clock::derive_id, state::App},
     http::{
         body::Json,
         headers::Key,
         language::Language,
-        problem::{Code, Problem, Reply, render},
+        problem::{Code, Problem, Reply, render_problem},
     },
 };
 
@@ -82,10 +82,10 @@ pub(super) async fn import_households(
         let (zh, en) = ("应有 1 到 1000 户", "give 1 to 1000 households");
         return Err(Problem::new(Code::InvalidBody).error("/items", "out_of_range", zh, en));
     }
-    let language = Language::of(request.headers());
+    let language = Language::from_headers(request.headers());
     let one = |(index, item): (usize, Value)| {
         let (app, caller) = (&app, &caller);
-        async move { told(index, one(app, caller, key, (index, item)).await, language) }
+        async move { render_result(index, import_one(app, caller, key, (index, item)).await, language) }
     };
     let work = stream::iter(items.into_iter().enumerate()).map(one);
     let items: Vec<ImportedView> = work.buffered(ABREAST).collect().await;
@@ -95,15 +95,15 @@ pub(super) async fn import_households(
 }
 
 /// Registers one of them, under a key made of that of all and its place.
-async fn one(
+async fn import_one(
     app: &App,
     caller: &Caller,
     key: Key,
     (index, item): (usize, Value),
 ) -> Reply<(Uuid, String, bool)> {
     let body: HouseholdBody = serde_path_to_error::deserialize(item).map_err(|error| {
-        let pointer = crate::http::body::pointer(error.path());
-        let wording = crate::http::wording::wording(
+        let pointer = crate::http::body::json_pointer(error.path());
+        let wording = crate::http::wording::translate_message(
             &error.inner().to_string(),
             crate::http::wording::Noun::Field,
         );
@@ -113,13 +113,17 @@ async fn one(
         };
         Problem::new(Code::InvalidBody).error(pointer, wording.code, wording.zh, wording.en)
     })?;
-    let key = Key(CommandId(derived_id(caller.person, key.0, &format!("household {index}"))));
-    let prepared = prepare(app, caller, (key, "import_households"), &body).await?;
-    let (stored, new) = register(app, caller, prepared, false).await?;
+    let key = Key(CommandId(derive_id(caller.person, key.0, &format!("household {index}"))));
+    let prepared = prepare_registration(app, caller, (key, "import_households"), &body).await?;
+    let (stored, new) = commit_registration(app, caller, prepared, false).await?;
     Ok((stored.state.id.0, stored.state.number, new))
 }
 
-fn told(index: usize, done: Reply<(Uuid, String, bool)>, language: Language) -> ImportedView {
+fn render_result(
+    index: usize,
+    done: Reply<(Uuid, String, bool)>,
+    language: Language,
+) -> ImportedView {
     match done {
         Ok((id, number, new)) => ImportedView {
             index,
@@ -129,7 +133,7 @@ fn told(index: usize, done: Reply<(Uuid, String, bool)>, language: Language) -> 
             problem: None,
         },
         Err(problem) => {
-            let problem = serde_json::from_slice(&render(&problem, language, "")).ok();
+            let problem = serde_json::from_slice(&render_problem(&problem, language, "")).ok();
             let problem = Some(problem.unwrap_or(Value::Null));
             ImportedView { index, id: None, number: None, result: "failed", problem }
         }

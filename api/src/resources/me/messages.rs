@@ -112,7 +112,7 @@ async fn list_messages(
     let (unread, before) = (unread.unwrap_or_default(), cursor.map(|cursor| cursor.0));
     let look = move |db: &mut Db| message::list(db, tenant, person, unread, before, limit.probe());
     let found = app.store.read(look).await?;
-    Ok(Page::cut(found, limit, |one| (one.at, one.id), MessageView::from))
+    Ok(Page::from_rows(found, limit, |one| (one.at, one.id), MessageView::from))
 }
 
 /// How many messages were not read.
@@ -134,7 +134,7 @@ const COUNTED: i64 = 100;
 #[get("/me/messages/unread")]
 async fn get_unread_count(app: Data<App>, caller: Caller) -> Reply<HttpResponse> {
     let (tenant, person) = (caller.tenant, caller.person);
-    let count = move |db: &mut Db| message::unread(db, tenant, person, COUNTED);
+    let count = move |db: &mut Db| message::count_unread(db, tenant, person, COUNTED);
     let unread = app.store.read(count).await?;
     Ok(HttpResponse::Ok().json(UnreadView { unread, most: COUNTED }))
 }
@@ -177,7 +177,7 @@ async fn read_messages(
         ));
     }
     let (tenant, person, now) = (caller.tenant, caller.person, app.clock.now());
-    let read = move |db: &mut Db| message::read(db, tenant, person, ids.as_deref(), now);
+    let read = move |db: &mut Db| message::mark_read(db, tenant, person, ids.as_deref(), now);
     let count = app.store.run(read).await?;
     Ok(HttpResponse::Ok().json(MarkedView { count }))
 }
@@ -216,7 +216,7 @@ pub struct QuietBody {
 
 const SHAPE: &str = "%H:%M";
 
-fn hour(pointer: &'static str, text: &str) -> Reply<NaiveTime> {
+fn parse_hour(pointer: &'static str, text: &str) -> Reply<NaiveTime> {
     NaiveTime::parse_from_str(text, SHAPE).map_err(|_malformed| {
         let (zh, en) = ("应为 24 小时制的时间，例如 22:00。", "This is an hour like 22:00.");
         Problem::new(Code::InvalidBody).error(pointer, "not_an_hour", zh, en)
@@ -228,14 +228,14 @@ impl PreferencesBody {
         let quiet = match self.quiet {
             None => None,
             Some(QuietBody { from, until }) => {
-                let from = hour("/quiet/from", &from)?;
-                Some(Quiet { from, until: hour("/quiet/until", &until)? })
+                let from = parse_hour("/quiet/from", &from)?;
+                Some(Quiet { from, until: parse_hour("/quiet/until", &until)? })
             }
         };
         let mut muted = self.muted;
         muted.sort_unstable();
         muted.dedup();
-        let digest = self.digest.map(|text| hour("/digest", &text)).transpose()?;
+        let digest = self.digest.map(|text| parse_hour("/digest", &text)).transpose()?;
         Ok(Preferences { muted, sms: self.sms, quiet, digest })
     }
 }
@@ -257,7 +257,7 @@ impl From<Preferences> for PreferencesBody {
 #[get("/me/message_preferences")]
 async fn get_message_preferences(app: Data<App>, caller: Caller) -> Reply<HttpResponse> {
     let (tenant, person) = (caller.tenant, caller.person);
-    let look = move |db: &mut Db| message::preferences(db, tenant, person);
+    let look = move |db: &mut Db| message::load_preferences(db, tenant, person);
     Ok(HttpResponse::Ok().json(PreferencesBody::from(app.store.read(look).await?)))
 }
 
@@ -275,7 +275,7 @@ async fn set_message_preferences(
     let wants = body.0.read()?;
     let (tenant, person, now) = (caller.tenant, caller.person, app.clock.now());
     let new = wants.clone();
-    app.store.run(move |db| message::prefer(db, tenant, person, &new, now)).await?;
+    app.store.run(move |db| message::save_preferences(db, tenant, person, &new, now)).await?;
     Ok(HttpResponse::Ok().json(PreferencesBody::from(wants)))
 }
 
@@ -300,18 +300,22 @@ pub struct SubscriptionsView {
     items: Vec<SubscriptionView>,
 }
 
-async fn subscriptions(app: &App, caller: &Caller, app_id: Option<&str>) -> Reply<HttpResponse> {
+async fn render_subscriptions(
+    app: &App,
+    caller: &Caller,
+    app_id: Option<&str>,
+) -> Reply<HttpResponse> {
     let world = app.world(caller.tenant)?;
-    let program = wechat::program(app, &world, app_id)?;
+    let program = wechat::find_program(app, &world, app_id)?;
     let (tenant, person) = (caller.tenant, caller.person);
-    let look = move |db: &mut Db| message::quotas(db, tenant, person);
+    let look = move |db: &mut Db| message::load_quotas(db, tenant, person);
     let left: BTreeMap<String, i32> = app.store.read(look).await?.into_iter().collect();
     let view = |one: &domain::rules::notice::Template| SubscriptionView {
         template_id: one.template_id.as_str().to_owned(),
         kind: one.kind.name(),
         kind_label: one.kind.label(),
         remaining: left
-            .get(&wechat::quota(program, one.template_id.as_str()))
+            .get(&wechat::quota_name(program, one.template_id.as_str()))
             .copied()
             .unwrap_or_default(),
     };
@@ -339,7 +343,7 @@ async fn list_subscriptions(
     caller: Caller,
     params: Query<ListSubscriptions>,
 ) -> Reply<HttpResponse> {
-    subscriptions(&app, &caller, params.0.app_id.as_deref()).await
+    render_subscriptions(&app, &caller, params.0.app_id.as_deref()).await
 }
 
 /// What somebody answered when they were asked.
@@ -370,7 +374,7 @@ async fn answer_subscriptions(
     const MOST: usize = 3;
     let SubscribeBody { app_id, results } = body.0;
     let world = app.world(caller.tenant)?;
-    let program = wechat::program(&app, &world, app_id.as_deref())?;
+    let program = wechat::find_program(&app, &world, app_id.as_deref())?;
     let wrong = |pointer: String, code, zh: &'static str, en: &'static str| {
         Problem::new(Code::InvalidBody).error(pointer, code, zh, en)
     };
@@ -393,20 +397,20 @@ async fn answer_subscriptions(
             return Err(wrong(at, "unknown_template", zh, en));
         }
         if answer == "accept" {
-            agreed.push(wechat::quota(program, template));
+            agreed.push(wechat::quota_name(program, template));
         }
     }
     let (tenant, person, now) = (caller.tenant, caller.person, app.clock.now());
     let note = move |db: &mut Db| {
         // Asked again under the same key it counts once.
-        if !message::answered(db, tenant, person, key.0.0, now)? {
+        if !message::record_answer(db, tenant, person, key.0.0, now)? {
             return Ok(());
         }
         for id in &agreed {
-            message::agree(db, tenant, person, (id, 1), now)?;
+            message::adjust_quota(db, tenant, person, (id, 1), now)?;
         }
         Ok(())
     };
     app.store.run(note).await?;
-    subscriptions(&app, &caller, app_id.as_deref()).await
+    render_subscriptions(&app, &caller, app_id.as_deref()).await
 }

@@ -19,20 +19,21 @@ pub(super) fn read(block: Vec<u8>) -> Notes {
     // One entry that makes no sense does not spoil the others.
     let read = read.or_else(|error| error.distill_partial_result(drop));
     let Ok(exif) = read else { return Notes::default() };
-    Notes { taken_at: taken_at(&exif), place: place(&exif) }
+    Notes { taken_at: read_time(&exif), place: read_place(&exif) }
 }
 
-fn ascii(exif: &Exif, tag: Tag) -> Option<&[u8]> {
+fn read_ascii(exif: &Exif, tag: Tag) -> Option<&[u8]> {
     let Value::Ascii(lines) = &exif.get_field(tag, In::PRIMARY)?.value else { return None };
     lines.first().map(Vec::as_slice)
 }
 
-fn taken_at(exif: &Exif) -> Option<Instant> {
+fn read_time(exif: &Exif) -> Option<Instant> {
     /// Cameras that name no zone mean the one they are in.
     const CHINA_S: i32 = 8 * 3600;
-    let text = ascii(exif, Tag::DateTimeOriginal).or_else(|| ascii(exif, Tag::DateTime))?;
+    let text =
+        read_ascii(exif, Tag::DateTimeOriginal).or_else(|| read_ascii(exif, Tag::DateTime))?;
     let mut taken = DateTime::from_ascii(text).ok()?;
-    if let Some(zone) = ascii(exif, Tag::OffsetTimeOriginal) {
+    if let Some(zone) = read_ascii(exif, Tag::OffsetTimeOriginal) {
         // A zone that cannot be read is none.
         let _ = taken.parse_offset(zone);
     }
@@ -44,19 +45,19 @@ fn taken_at(exif: &Exif) -> Option<Instant> {
     (taken.year >= 1990).then(|| local.with_timezone(&Utc))
 }
 
-fn place(exif: &Exif) -> Option<(f64, f64)> {
-    let lat = degrees(exif, Tag::GPSLatitude, Tag::GPSLatitudeRef, b"S", 90.0)?;
-    let lng = degrees(exif, Tag::GPSLongitude, Tag::GPSLongitudeRef, b"W", 180.0)?;
+fn read_place(exif: &Exif) -> Option<(f64, f64)> {
+    let lat = read_degrees(exif, Tag::GPSLatitude, Tag::GPSLatitudeRef, b"S", 90.0)?;
+    let lng = read_degrees(exif, Tag::GPSLongitude, Tag::GPSLongitudeRef, b"W", 180.0)?;
     Some((lng, lat))
 }
 
-fn degrees(exif: &Exif, tag: Tag, side: Tag, negative: &[u8], most: f64) -> Option<f64> {
+fn read_degrees(exif: &Exif, tag: Tag, side: Tag, negative: &[u8], most: f64) -> Option<f64> {
     let Value::Rational(parts) = &exif.get_field(tag, In::PRIMARY)?.value else { return None };
     let mut sum = 0.0;
     for (part, weight) in parts.iter().zip([1.0, 60.0, 3600.0]) {
         sum += part.to_f64() / weight;
     }
-    let sum = if ascii(exif, side) == Some(negative) { -sum } else { sum };
+    let sum = if read_ascii(exif, side) == Some(negative) { -sum } else { sum };
     (!parts.is_empty() && sum.is_finite() && sum.abs() <= most).then_some(sum)
 }
 

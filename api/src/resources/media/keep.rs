@@ -7,8 +7,8 @@ use domain::{
     core::id::{CommandId, MediaId, PersonId},
     flows::{
         case::state::Case,
-        change::{Request, Stored, act},
-        media::{Command, Format, Kind, Media, Upload, evident},
+        change::{Request, Versioned, execute},
+        media::{Command, Format, Kind, Media, Upload, find_evidence_category},
         person::Person,
     },
     people::privacy::Privacy,
@@ -22,7 +22,7 @@ use persistence::{
 
 use super::{
     photo::{Darkroom, Photo},
-    receive::{Received, Said, unfit},
+    receive::{Received, Said, unfit_problem},
 };
 use crate::{
     app::{caller::Caller, ration::Good, state::App},
@@ -60,7 +60,7 @@ impl Variant {
     }
 
     /// Whether a file is kept in this form.
-    pub const fn of(self, media: &Media) -> bool {
+    pub const fn applies_to(self, media: &Media) -> bool {
         match (self, media.format.kind()) {
             (Self::Full, _) | (Self::ThumbSmall | Self::ThumbLarge, Kind::Photo) => true,
             (Self::Original, _) => media.original,
@@ -69,7 +69,7 @@ impl Variant {
     }
 
     /// The format of this form.
-    pub const fn format(self, media: &Media) -> Format {
+    pub const fn format_of(self, media: &Media) -> Format {
         match (self, media.format.kind()) {
             (Self::Original, _) | (_, Kind::Video | Kind::Audio) => media.format,
             (_, Kind::Photo) => Format::Jpeg,
@@ -78,11 +78,15 @@ impl Variant {
 }
 
 /// Where a form of a file is kept.
-pub(super) fn place(caller: domain::core::id::TenantId, media: &Media, variant: Variant) -> String {
-    named(caller, media.id, &media.sha256, variant)
+pub(super) fn object_key(
+    caller: domain::core::id::TenantId,
+    media: &Media,
+    variant: Variant,
+) -> String {
+    build_object_key(caller, media.id, &media.sha256, variant)
 }
 
-fn named(
+fn build_object_key(
     tenant: domain::core::id::TenantId,
     id: MediaId,
     sha256: &str,
@@ -94,13 +98,13 @@ fn named(
 }
 
 /// Refuses a caller who may send no files, before any of the file is read.
-pub(super) fn permitted(app: &App, caller: &Caller) -> Reply<()> {
+pub(super) fn require_permission(app: &App, caller: &Caller) -> Reply<()> {
     let world = app.world(caller.tenant)?;
-    Ok(domain::flows::media::may_send(&world.context(caller, app.clock.now()))?)
+    Ok(domain::flows::media::require_sender(&world.build_context(caller, app.clock.now()))?)
 }
 
 /// A file that is to be kept.
-pub(super) struct Arrival {
+pub(super) struct IncomingFile {
     /// The identity its sender gave it, or the one of the command.
     pub(super) id: MediaId,
     /// The command that keeps it.
@@ -113,13 +117,13 @@ pub(super) struct Arrival {
 
 /// The file under this identity, when it was sent before: the same again is answered as the first
 /// time, anything else is refused.
-async fn known(
+async fn load_existing(
     app: &App,
     caller: &Caller,
     id: MediaId,
     sha256: &str,
-) -> Reply<Option<Stored<Media>>> {
-    let Some(stored) = app.store.look::<Media>(caller.tenant, id.0).await? else {
+) -> Reply<Option<Versioned<Media>>> {
+    let Some(stored) = app.store.load_state::<Media>(caller.tenant, id.0).await? else {
         return Ok(None);
     };
     if stored.state.by == caller.person && stored.state.sha256 == sha256 {
@@ -132,38 +136,42 @@ async fn known(
 }
 
 /// Keeps a file.
-pub(super) async fn keep(app: &App, caller: &Caller, arrival: Arrival) -> Reply<Stored<Media>> {
-    let Arrival { id, command, received, said } = arrival;
-    super::receive::agrees(&received, said.sha256.as_deref())?;
-    if let Some(stored) = known(app, caller, id, &received.sha256).await? {
+pub(super) async fn keep_file(
+    app: &App,
+    caller: &Caller,
+    arrival: IncomingFile,
+) -> Reply<Versioned<Media>> {
+    let IncomingFile { id, command, received, said } = arrival;
+    super::receive::check_digest(&received, said.sha256.as_deref())?;
+    if let Some(stored) = load_existing(app, caller, id, &received.sha256).await? {
         return Ok(stored);
     }
-    owned(app, caller, id).await?;
-    sparing(app, caller, received.bytes).await?;
-    let original = evidence(app, caller, &said).await?;
+    check_owner(app, caller, id).await?;
+    check_unused(app, caller, received.bytes).await?;
+    let original = needs_original(app, caller, &said).await?;
     let Received { file, bytes, sha256, format } = received;
     let photo = match format.kind() {
         Kind::Photo => {
-            let copy = || file.try_clone().map_err(storage);
+            let copy = || file.try_clone().map_err(storage_problem);
             let darkroom = app.memory.get::<Darkroom>();
             let darkroom = darkroom.ok_or_else(|| Problem::new(Code::Internal))?;
-            let work = darkroom.weigh(copy()?, format).await.map_err(unfit)?;
+            let work = darkroom.weigh_photo(copy()?, format).await.map_err(unfit_problem)?;
             let thousandths = i64::try_from(work / 1000).unwrap_or(i64::MAX);
             app.rationed.take_parts(caller, Good::Megapixels, thousandths, app.clock.now())?;
-            Some(darkroom.develop(caller.person, copy()?, format, work).await?)
+            Some(darkroom.develop_photo(caller.person, copy()?, format, work).await?)
         }
         Kind::Video | Kind::Audio => None,
     };
     let (size, original) = (photo.as_ref().map(|photo| photo.size), original && photo.is_some());
     let marks = match &photo {
-        Some(photo) => Some(marks(app, caller, id, photo, said.taken_at).await?),
+        Some(photo) => Some(build_marks(app, caller, id, photo, said.taken_at).await?),
         None => None,
     };
     let upload = Upload { id, format, bytes, sha256: sha256.clone(), size, original };
-    store(app, caller, &upload, photo, file).await?;
+    store_variants(app, caller, &upload, photo, file).await?;
     let asked = Request::new(command, "upload_media", id.0, &sha256);
-    let begun = step::begin::<Media>(app, caller, asked, |context| {
-        let change = act::<Media>(None, &Command::Upload(upload), asked, context)?;
+    let begun = step::begin_flow::<Media>(app, caller, asked, |context| {
+        let change = execute::<Media>(None, &Command::Upload(upload), asked, context)?;
         Ok((change, marks.map(|marks| Write::Marked(Box::new(marks))).into_iter().collect()))
     })
     .await;
@@ -171,27 +179,31 @@ pub(super) async fn keep(app: &App, caller: &Caller, arrival: Arrival) -> Reply<
         Ok((stored, _)) => stored,
         Err(problem) => {
             // Another request was faster: with the same file, or with another under this identity.
-            let faster = known(app, caller, id, &sha256).await;
+            let faster = load_existing(app, caller, id, &sha256).await;
             if !matches!(faster, Ok(Some(_))) {
-                discard(app, caller.tenant, id, &sha256).await;
+                discard_file(app, caller.tenant, id, &sha256).await;
             }
             return faster?.ok_or(problem);
         }
     };
     if stored.state.public {
-        content_review::open(app, caller.tenant, &[id.0]).await;
+        content_review::open_reviews(app, caller.tenant, &[id.0]).await;
     }
     Ok(stored)
 }
 
-fn storage(error: std::io::Error) -> Problem {
+fn storage_problem(error: std::io::Error) -> Problem {
     Problem::new(Code::StorageUnavailable).because(error)
 }
 
 /// Refuses an identity that another person named first; answers who named it, if anyone did.
-pub(super) async fn owned(app: &App, caller: &Caller, id: MediaId) -> Reply<Option<PersonId>> {
+pub(super) async fn check_owner(
+    app: &App,
+    caller: &Caller,
+    id: MediaId,
+) -> Reply<Option<PersonId>> {
     let tenant = caller.tenant;
-    let links = app.store.read(move |db| kept::links(db, tenant, &[id.0])).await?;
+    let links = app.store.read(move |db| kept::load_links(db, tenant, &[id.0])).await?;
     let first = links.first().map(|link| link.by);
     if domain::flows::media::belongs_to(first, caller.person) {
         return Ok(first);
@@ -204,7 +216,7 @@ pub(super) async fn owned(app: &App, caller: &Caller, id: MediaId) -> Reply<Opti
 
 /// How many bytes of one person's files may wait to be named, or to be complete.
 pub(super) fn most_waiting(app: &App, caller: &Caller) -> u64 {
-    let megabytes = app.rationed.of(caller, app.clock.now()).waiting_megabytes;
+    let megabytes = app.rationed.rations_of(caller, app.clock.now()).waiting_megabytes;
     u64::from(megabytes) * 1_000_000
 }
 
@@ -214,10 +226,10 @@ pub(super) fn too_much_waiting(most: u64) -> Refusal {
 }
 
 /// Refuses more files when the caller has many that nothing names.
-async fn sparing(app: &App, caller: &Caller, bytes: u64) -> Reply<()> {
+async fn check_unused(app: &App, caller: &Caller, bytes: u64) -> Reply<()> {
     let (tenant, person) = (caller.tenant, caller.person);
     let most = Media::MOST_UNUSED;
-    let unused = app.store.read(move |db| kept::unused(db, tenant, person, most)).await?;
+    let unused = app.store.read(move |db| kept::count_unused(db, tenant, person, most)).await?;
     if unused.count >= most {
         let max = usize::try_from(most).unwrap_or_default();
         return Err(Refusal::TooMany { what: "unused", max }.into());
@@ -230,20 +242,20 @@ async fn sparing(app: &App, caller: &Caller, bytes: u64) -> Reply<()> {
 }
 
 /// Whether the standard of the case it is for wants the bytes as they were sent.
-async fn evidence(app: &App, caller: &Caller, said: &Said) -> Reply<bool> {
+async fn needs_original(app: &App, caller: &Caller, said: &Said) -> Reply<bool> {
     let Some(id) = said.case_id else { return Ok(false) };
     let now = app.clock.now();
-    let case = app.store.look::<Case>(caller.tenant, id).await?;
+    let case = app.store.load_state::<Case>(caller.tenant, id).await?;
     let case = case.filter(|case| case.state.visible_to(caller, now)).ok_or_else(|| {
         let (zh, en) = ("没有这个案卷，或您无权查看", "there is no such case, or none you may see");
         Problem::new(Code::InvalidBody).error("/case_id", "unknown_case", zh, en)
     })?;
     let world = app.world(caller.tenant)?;
-    Ok(evident(&case.state.matter, &world.context(caller, now)).is_some())
+    Ok(find_evidence_category(&case.state.matter, &world.build_context(caller, now)).is_some())
 }
 
 /// What is kept of how a photo looks, and of when and where it was taken.
-async fn marks(
+async fn build_marks(
     app: &App,
     caller: &Caller,
     media: MediaId,
@@ -255,7 +267,7 @@ async fn marks(
     let raw = |(lng, lat)| RawPoint { lng, lat, coord_type: CoordType::Wgs84 };
     let place = photo.place.and_then(|place| raw(place).normalise().ok());
     let place = match place {
-        Some(point) if may_place(app, caller).await? => Some(point),
+        Some(point) if may_keep_place(app, caller).await? => Some(point),
         Some(_) | None => None,
     };
     let place = place.map(|point| (ten_millionths(point.lng), ten_millionths(point.lat)));
@@ -272,47 +284,48 @@ fn ten_millionths(degrees: f64) -> i32 {
 }
 
 /// Whether the place of a photo may be kept: the caller is on duty, or agreed to it.
-async fn may_place(app: &App, caller: &Caller) -> Reply<bool> {
+async fn may_keep_place(app: &App, caller: &Caller) -> Reply<bool> {
     let (tenant, person, now) = (caller.tenant, caller.person, app.clock.now());
-    let known = app.store.look::<Person>(tenant, person.0).await?;
-    if known.is_some_and(|known| known.state.on_duty(now).is_some()) {
+    let known = app.store.load_state::<Person>(tenant, person.0).await?;
+    if known.is_some_and(|known| known.state.current_shift(now).is_some()) {
         return Ok(true);
     }
     let purpose = Privacy::PHOTO_PLACE;
-    let answers = app.store.read(move |db| privacy::answers(db, tenant, person, purpose)).await?;
+    let answers =
+        app.store.read(move |db| privacy::load_answers(db, tenant, person, purpose)).await?;
     Ok(answers.last().is_some_and(|(_, _, given)| *given))
 }
 
 /// Stores every form a file is kept in.
-async fn store(
+async fn store_variants(
     app: &App,
     caller: &Caller,
     upload: &Upload,
     photo: Option<Photo>,
     file: std::fs::File,
 ) -> Reply<()> {
-    let at = |variant| named(caller.tenant, upload.id, &upload.sha256, variant);
+    let at = |variant| build_object_key(caller.tenant, upload.id, &upload.sha256, variant);
     let Some(Photo { full, large, small, .. }) = photo else {
-        return app.depot.put_file(&at(Variant::Full), rewound(file)?).await;
+        return app.depot.put_file(&at(Variant::Full), rewind_file(file)?).await;
     };
     app.depot.put(&at(Variant::Full), full).await?;
     app.depot.put(&at(Variant::ThumbLarge), large).await?;
     app.depot.put(&at(Variant::ThumbSmall), small).await?;
     if upload.original {
-        app.depot.put_file(&at(Variant::Original), rewound(file)?).await?;
+        app.depot.put_file(&at(Variant::Original), rewind_file(file)?).await?;
     }
     Ok(())
 }
 
-fn rewound(mut file: std::fs::File) -> Reply<std::fs::File> {
+fn rewind_file(mut file: std::fs::File) -> Reply<std::fs::File> {
     use std::io::Seek;
-    file.rewind().map_err(storage)?;
+    file.rewind().map_err(storage_problem)?;
     Ok(file)
 }
 
 /// Removes the bytes of a file; what remains when that fails is only waste.
-async fn discard(app: &App, tenant: domain::core::id::TenantId, id: MediaId, sha256: &str) {
-    let names = Variant::ALL.map(|variant| named(tenant, id, sha256, variant));
+async fn discard_file(app: &App, tenant: domain::core::id::TenantId, id: MediaId, sha256: &str) {
+    let names = Variant::ALL.map(|variant| build_object_key(tenant, id, sha256, variant));
     if let Err(problem) = app.depot.remove(names.to_vec()).await {
         tracing::warn!(?problem, "bytes of a file that is not kept remain");
     }

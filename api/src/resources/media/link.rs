@@ -24,9 +24,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::keep::{Variant, place};
+use super::keep::{Variant, object_key};
 use crate::{
-    app::{state::App, world::World},
+    app::{state::App, world::TenantSnapshot},
     http::{
         params::{IdPath, Query},
         problem::{Code, Problem, Reply},
@@ -44,7 +44,7 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 const STEP_S: i64 = 600;
 
 /// Until when links that are made now are valid, in seconds since 1970.
-pub fn expiry(now: Instant) -> i64 {
+pub fn next_expiry(now: Instant) -> i64 {
     (now.timestamp() / STEP_S + 2) * STEP_S
 }
 
@@ -68,10 +68,10 @@ pub struct LinksView {
 
 impl LinksView {
     /// The links to a file, for a caller who may look at it.
-    pub fn new(app: &App, world: &World, media: &Media) -> Self {
-        let expires = expiry(app.clock.now());
-        let link = |variant: Variant| signed(app, world, media.id.0, variant, expires);
-        let of = |variant: Variant| variant.of(media).then(|| link(variant));
+    pub fn new(app: &App, world: &TenantSnapshot, media: &Media) -> Self {
+        let expires = next_expiry(app.clock.now());
+        let link = |variant: Variant| sign_path(app, world, media.id.0, variant, expires);
+        let of = |variant: Variant| variant.applies_to(media).then(|| link(variant));
         Self {
             thumb_small: of(Variant::ThumbSmall),
             thumb_large: of(Variant::ThumbLarge),
@@ -83,22 +83,34 @@ impl LinksView {
 }
 
 /// A link; an address of this server without its name.
-pub fn signed(app: &App, world: &World, id: Uuid, variant: Variant, expires: i64) -> String {
-    let signature = signature(app, world, id, variant, expires);
+pub fn sign_path(
+    app: &App,
+    world: &TenantSnapshot,
+    id: Uuid,
+    variant: Variant,
+    expires: i64,
+) -> String {
+    let signature = compute_signature(app, world, id, variant, expires);
     let (tenant, variant) = (&world.tenant.code, variant.name());
     format!(
         "/api/v1/media/{id}/content?tenant={tenant}&variant={variant}&expires={expires}&signature={signature}"
     )
 }
 
-fn signature(app: &App, world: &World, id: Uuid, variant: Variant, expires: i64) -> String {
+fn compute_signature(
+    app: &App,
+    world: &TenantSnapshot,
+    id: Uuid,
+    variant: Variant,
+    expires: i64,
+) -> String {
     let text = format!("{}\n{id}\n{}\n{expires}", world.tenant.id, variant.name());
-    let digest = app.seal.blind("media link", text.as_bytes());
+    let digest = app.seal.compute_digest("media link", text.as_bytes());
     BASE64_URL_SAFE_NO_PAD.encode(digest.get(..16).unwrap_or_default())
 }
 
 /// Whether two texts are the same, in a time that does not say where they differ.
-fn same(one: &str, other: &str) -> bool {
+fn constant_time_eq(one: &str, other: &str) -> bool {
     let differences = one.bytes().zip(other.bytes()).fold(0, |sum, (a, b)| sum | (a ^ b));
     one.len() == other.len() && differences == 0
 }
@@ -133,22 +145,24 @@ async fn get_media_content(
 ) -> Reply<HttpResponse> {
     let ContentParams { tenant, variant, expires, signature: given } = params.0;
     let invalid = || Problem::new(Code::LinkInvalid);
-    let world = app.worlds.by_code(Some(tenant.as_str())).ok_or_else(invalid)?;
+    let world = app.worlds.find_by_code(Some(tenant.as_str())).ok_or_else(invalid)?;
     let now = app.clock.now().timestamp();
-    if !same(&given, &signature(&app, &world, id.0, variant, expires)) || expires <= now {
+    if !constant_time_eq(&given, &compute_signature(&app, &world, id.0, variant, expires))
+        || expires <= now
+    {
         return Err(invalid());
     }
     let gone = || Problem::new(Code::NotFound);
     let tenant = world.tenant.id;
-    let stored = app.store.look::<Media>(tenant, id.0).await?.ok_or_else(gone)?;
+    let stored = app.store.load_state::<Media>(tenant, id.0).await?.ok_or_else(gone)?;
     let media = &stored.state;
-    if media.gone.is_some() || !variant.of(media) {
+    if media.gone.is_some() || !variant.applies_to(media) {
         return Err(gone());
     }
-    let asked = range(&request);
-    let found = app.depot.get(&place(tenant, media, variant), asked.clone()).await?;
+    let asked = parse_range(&request);
+    let found = app.depot.get(&object_key(tenant, media, variant), asked.clone()).await?;
     let found = found.ok_or_else(gone)?;
-    let format = variant.format(media);
+    let format = variant.format_of(media);
     // What was sent as it is shown is saved, not opened: only photos were made anew here.
     let made = media.format.kind() == Kind::Photo && variant != Variant::Original;
     let how = if made { "inline" } else { "attachment" };
@@ -181,7 +195,7 @@ async fn get_media_content(
 
 /// The one range of bytes that is asked for; several, and what is none, are not understood, and
 /// all is answered.
-fn range(request: &HttpRequest) -> Option<GetRange> {
+fn parse_range(request: &HttpRequest) -> Option<GetRange> {
     let text = request.headers().get(RANGE)?.to_str().ok()?;
     let (from, to) = text.strip_prefix("bytes=")?.split_once('-')?;
     match (from.parse::<u64>().ok(), to.parse::<u64>().ok()) {

@@ -25,7 +25,7 @@ use image::{
     codecs::jpeg::JpegEncoder, imageops::FilterType, metadata::Orientation,
 };
 
-use super::{camera, receive::unfit as refused, turns::Lane};
+use super::{camera, receive::unfit_problem as refused, turns::Lane};
 use crate::{
     app::background::Background,
     http::problem::{Code, Problem, Reply},
@@ -89,17 +89,17 @@ impl Darkroom {
 
     /// How much work a photo is ([`Passes::work`]); refused when it is too much. Of what cannot be
     /// read it is none: that is said when it is developed.
-    pub(super) async fn weigh(
+    pub(super) async fn weigh_photo(
         &self,
         mut file: std::fs::File,
         format: Format,
     ) -> Result<u64, Unfit> {
-        let work = move || weighed(whole(&mut file)?, format);
+        let work = move || weigh_bytes(read_whole(&mut file)?, format);
         self.scales.run(work).await.unwrap_or(Err(Unfit::Broken))
     }
 
     /// Makes of a photo what is shown of it; `work` says how much work it is.
-    pub(super) async fn develop(
+    pub(super) async fn develop_photo(
         &self,
         by: PersonId,
         mut file: std::fs::File,
@@ -107,7 +107,7 @@ impl Darkroom {
         work: u64,
     ) -> Reply<Photo> {
         let lane = if work > APART { &self.apart } else { &self.usual };
-        let job = move || developed(whole(&mut file)?, format, Deadline::new());
+        let job = move || develop_bytes(read_whole(&mut file)?, format, Deadline::new());
         match tokio::time::timeout(PATIENCE, lane.run(by, job)).await {
             // A decoder that panics found an input its authors did not think of.
             Ok(done) => done.unwrap_or(Err(Unfit::Broken)).map_err(refused),
@@ -122,7 +122,7 @@ impl Darkroom {
 }
 
 /// The bytes of a temporary file.
-fn whole(file: &mut std::fs::File) -> Result<Vec<u8>, Unfit> {
+fn read_whole(file: &mut std::fs::File) -> Result<Vec<u8>, Unfit> {
     let mut bytes = Vec::new();
     file.rewind().and_then(|()| file.read_to_end(&mut bytes)).map_err(|error| {
         tracing::warn!(%error, "cannot read a temporary file");
@@ -182,7 +182,7 @@ impl<R: Seek> Seek for Timed<R> {
     }
 }
 
-fn decoder(format: Format) -> Result<ImageFormat, Unfit> {
+fn image_format(format: Format) -> Result<ImageFormat, Unfit> {
     match format {
         Format::Jpeg => Ok(ImageFormat::Jpeg),
         Format::Png => Ok(ImageFormat::Png),
@@ -198,9 +198,10 @@ fn decoder(format: Format) -> Result<ImageFormat, Unfit> {
     }
 }
 
-fn weighed(bytes: Vec<u8>, format: Format) -> Result<u64, Unfit> {
-    let passes = passes(&bytes, format);
-    let sides = ImageReader::with_format(Cursor::new(bytes), decoder(format)?).into_dimensions();
+fn weigh_bytes(bytes: Vec<u8>, format: Format) -> Result<u64, Unfit> {
+    let passes = count_passes(&bytes, format);
+    let sides =
+        ImageReader::with_format(Cursor::new(bytes), image_format(format)?).into_dimensions();
     let Ok((width, height)) = sides else { return Ok(0) };
     let pixels = u64::from(width) * u64::from(height);
     if pixels > Kind::MOST_PIXELS {
@@ -211,7 +212,7 @@ fn weighed(bytes: Vec<u8>, format: Format) -> Result<u64, Unfit> {
 }
 
 /// How often a decoder goes over the picture.
-fn passes(bytes: &[u8], format: Format) -> u64 {
+fn count_passes(bytes: &[u8], format: Format) -> u64 {
     match format {
         // Interlaced, or with two bytes a colour: each costs about as much as the picture again.
         Format::Png => {
@@ -221,7 +222,7 @@ fn passes(bytes: &[u8], format: Format) -> u64 {
         }
         // What is progressive comes in scans, each over the whole picture.
         Format::Jpeg => {
-            let scans = scan_begins(bytes).and_then(|at| bytes.get(at..)).unwrap_or_default();
+            let scans = find_scan(bytes).and_then(|at| bytes.get(at..)).unwrap_or_default();
             let scans = scans.windows(2).filter(|pair| pair == &[0xff, 0xda]).count();
             u64::try_from(scans).unwrap_or(u64::MAX).max(1)
         }
@@ -237,9 +238,9 @@ fn passes(bytes: &[u8], format: Format) -> u64 {
     }
 }
 
-fn developed(bytes: Vec<u8>, format: Format, deadline: Deadline) -> Result<Photo, Unfit> {
-    let known = decoder(format)?;
-    let whole = ends(&bytes, format);
+fn develop_bytes(bytes: Vec<u8>, format: Format, deadline: Deadline) -> Result<Photo, Unfit> {
+    let known = image_format(format)?;
+    let whole = has_end(&bytes, format);
     if format == Format::Jpeg && !whole {
         return Err(Unfit::Truncated);
     }
@@ -247,15 +248,15 @@ fn developed(bytes: Vec<u8>, format: Format, deadline: Deadline) -> Result<Photo
     let torn = |why| if why == Unfit::Broken && !whole { Unfit::Truncated } else { why };
     // A decoder that cannot read on calls that by many names.
     let over = |why| if deadline.is_over() { Unfit::TooMuchWork } else { torn(why) };
-    opened(bytes, known, deadline).map_err(over)
+    decode_photo(bytes, known, deadline).map_err(over)
 }
 
-fn opened(bytes: Vec<u8>, known: ImageFormat, deadline: Deadline) -> Result<Photo, Unfit> {
+fn decode_photo(bytes: Vec<u8>, known: ImageFormat, deadline: Deadline) -> Result<Photo, Unfit> {
     let mut reader = ImageReader::with_format(Timed(Cursor::new(bytes), deadline), known);
     let mut limits = Limits::default();
     limits.max_alloc = Some(MOST_MEMORY);
     reader.limits(limits);
-    let mut decoder = reader.into_decoder().map_err(|error| unfit(&error))?;
+    let mut decoder = reader.into_decoder().map_err(|error| classify_error(&error))?;
     let (width, height) = decoder.dimensions();
     let pixels = u64::from(width) * u64::from(height);
     if pixels > Kind::MOST_PIXELS {
@@ -267,10 +268,10 @@ fn opened(bytes: Vec<u8>, known: ImageFormat, deadline: Deadline) -> Result<Phot
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let notes = decoder.exif_metadata().ok().flatten();
     let notes = notes.map(camera::read).unwrap_or_default();
-    let picture = DynamicImage::from_decoder(decoder).map_err(|error| unfit(&error))?;
+    let picture = DynamicImage::from_decoder(decoder).map_err(|error| classify_error(&error))?;
     deadline.check()?;
     // Smaller first: turning takes a copy.
-    let mut full = DynamicImage::ImageRgb8(plain(within(picture, FULL)));
+    let mut full = DynamicImage::ImageRgb8(flatten_alpha(shrink_picture(picture, FULL)));
     deadline.check()?;
     full.apply_orientation(orientation);
     let turned = matches!(
@@ -285,17 +286,17 @@ fn opened(bytes: Vec<u8>, known: ImageFormat, deadline: Deadline) -> Result<Phot
     deadline.check()?;
     Ok(Photo {
         size: if turned { (height, width) } else { (width, height) },
-        look: look(&small),
-        full: encoded(full, 88)?,
-        large: encoded(large, 82)?,
-        small: encoded(small, 78)?,
+        look: compute_look(&small),
+        full: encode_jpeg(full, 88)?,
+        large: encode_jpeg(large, 82)?,
+        small: encode_jpeg(small, 78)?,
         taken_at: notes.taken_at,
         place: notes.place,
     })
 }
 
 /// The picture, no side longer than `side`.
-fn within(picture: DynamicImage, side: u32) -> DynamicImage {
+fn shrink_picture(picture: DynamicImage, side: u32) -> DynamicImage {
     if picture.width().max(picture.height()) <= side {
         return picture;
     }
@@ -303,7 +304,7 @@ fn within(picture: DynamicImage, side: u32) -> DynamicImage {
 }
 
 /// Colours alone; what is transparent lies on white.
-fn plain(picture: DynamicImage) -> RgbImage {
+fn flatten_alpha(picture: DynamicImage) -> RgbImage {
     if !picture.color().has_alpha() {
         return picture.into_rgb8();
     }
@@ -320,16 +321,16 @@ fn plain(picture: DynamicImage) -> RgbImage {
     plain
 }
 
-fn encoded(picture: DynamicImage, quality: u8) -> Result<Vec<u8>, Unfit> {
+fn encode_jpeg(picture: DynamicImage, quality: u8) -> Result<Vec<u8>, Unfit> {
     let mut bytes = Vec::new();
     picture
         .write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, quality))
-        .map_err(|error| unfit(&error))?;
+        .map_err(|error| classify_error(&error))?;
     Ok(bytes)
 }
 
 /// A difference hash: for each of 8 rows, whether each of 8 places is darker than the next one.
-fn look(picture: &DynamicImage) -> u64 {
+fn compute_look(picture: &DynamicImage) -> u64 {
     let grey = picture.resize_exact(9, 8, FilterType::Triangle).into_luma8();
     let mut look = 0;
     for row in grey.rows() {
@@ -342,21 +343,21 @@ fn look(picture: &DynamicImage) -> u64 {
 }
 
 /// Whether a photo has an end: what was cut off on its way has none.
-fn ends(bytes: &[u8], format: Format) -> bool {
+fn has_end(bytes: &[u8], format: Format) -> bool {
     if format == Format::Png {
         return bytes.windows(4).rev().take(64 * 1024).any(|four| four == b"IEND");
     }
     if format != Format::Jpeg {
         return true;
     }
-    let begins = scan_begins(bytes);
+    let begins = find_scan(bytes);
     begins
         .and_then(|at| bytes.get(at..))
         .is_some_and(|scan| scan.windows(2).any(|pair| pair == [0xff, 0xd9]))
 }
 
 /// Where the picture itself begins, after the segments before it.
-fn scan_begins(bytes: &[u8]) -> Option<usize> {
+fn find_scan(bytes: &[u8]) -> Option<usize> {
     let mut at = 2;
     loop {
         let marker = *bytes.get(at + 1)?;
@@ -378,7 +379,7 @@ fn scan_begins(bytes: &[u8]) -> Option<usize> {
 }
 
 /// Why a decoder refuses.
-fn unfit(error: &ImageError) -> Unfit {
+fn classify_error(error: &ImageError) -> Unfit {
     if matches!(error, ImageError::Limits(_)) {
         return Unfit::TooManyPixels;
     }
@@ -413,13 +414,13 @@ mod tests {
 
     #[test]
     fn the_same_photo_looks_the_same_however_it_is_packed() {
-        let first = look(&picture(0));
+        let first = compute_look(&picture(0));
         let small = picture(0).resize(200, 150, FilterType::Triangle);
-        let packed = image::load_from_memory(&encoded(small, 40).unwrap()).unwrap();
-        assert!((first ^ look(&packed)).count_ones() <= 4);
+        let packed = image::load_from_memory(&encode_jpeg(small, 40).unwrap()).unwrap();
+        assert!((first ^ compute_look(&packed)).count_ones() <= 4);
         let mut other = picture(0);
         other.invert();
-        assert!((first ^ look(&other)).count_ones() > 10);
+        assert!((first ^ compute_look(&other)).count_ones() > 10);
     }
 
     #[test]
@@ -433,36 +434,36 @@ mod tests {
             (bytes[24], bytes[28]) = (depth, interlaced);
             bytes
         };
-        let passes_of = |bytes: &[u8]| passes(bytes, Format::Png);
+        let passes_of = |bytes: &[u8]| count_passes(bytes, Format::Png);
         assert_eq!(passes_of(&png(9, 9, 8, 0)), 1);
         assert_eq!(passes_of(&png(9, 9, 8, 1)), 5);
         assert_eq!(passes_of(&png(9, 9, 16, 1)), 9);
-        let jpeg = encoded(picture(3), 80).unwrap();
-        assert_eq!(weighed(jpeg.clone(), Format::Jpeg), Ok(640 * 480));
+        let jpeg = encode_jpeg(picture(3), 80).unwrap();
+        assert_eq!(weigh_bytes(jpeg.clone(), Format::Jpeg), Ok(640 * 480));
         // As many scans as fit into a file.
         let scans = [jpeg, [0xff, 0xda].repeat(20_000)].concat();
-        assert_eq!(weighed(scans, Format::Jpeg), Err(Unfit::TooMuchWork));
-        assert_eq!(weighed(b"no photo".to_vec(), Format::Jpeg), Ok(0));
+        assert_eq!(weigh_bytes(scans, Format::Jpeg), Err(Unfit::TooMuchWork));
+        assert_eq!(weigh_bytes(b"no photo".to_vec(), Format::Jpeg), Ok(0));
     }
 
     #[test]
     fn nobody_works_on_a_photo_for_ever() {
         let over = Deadline(Moment::now());
-        let bytes = encoded(picture(3), 80).unwrap();
-        let refused = developed(bytes.clone(), Format::Jpeg, over).err();
+        let bytes = encode_jpeg(picture(3), 80).unwrap();
+        let refused = develop_bytes(bytes.clone(), Format::Jpeg, over).err();
         assert_eq!(refused, Some(Unfit::TooMuchWork));
-        assert!(developed(bytes, Format::Jpeg, Deadline::new()).is_ok());
+        assert!(develop_bytes(bytes, Format::Jpeg, Deadline::new()).is_ok());
     }
 
     #[test]
     fn what_was_cut_off_has_no_end() {
-        let whole = encoded(picture(3), 80).unwrap();
-        assert!(ends(&whole, Format::Jpeg));
+        let whole = encode_jpeg(picture(3), 80).unwrap();
+        assert!(has_end(&whole, Format::Jpeg));
         for length in [3, 10, 100, whole.len() / 2, whole.len() - 2] {
-            assert!(!ends(&whole[..length], Format::Jpeg), "{length}");
+            assert!(!has_end(&whole[..length], Format::Jpeg), "{length}");
         }
         for length in 0..whole.len().min(700) {
-            let _ = ends(&whole[..length], Format::Jpeg);
+            let _ = has_end(&whole[..length], Format::Jpeg);
         }
     }
 }

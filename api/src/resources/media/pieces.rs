@@ -23,8 +23,8 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::{
-    keep::{self, Arrival},
-    receive::{Received, Said, Sink, Way, pour, too_large, unfit},
+    keep::{self, IncomingFile},
+    receive::{Received, Said, Sink, Way, pour_into, too_large, unfit_problem},
 };
 use crate::{
     access::auth,
@@ -89,7 +89,7 @@ pub(super) struct UploadView {
 const DAYS: i64 = 1;
 
 impl UploadView {
-    fn of(upload: &Upload) -> Self {
+    fn from_upload(upload: &Upload) -> Self {
         let count = |number: i64| u64::try_from(number).unwrap_or_default();
         Self {
             id: upload.id.0,
@@ -101,12 +101,12 @@ impl UploadView {
         }
     }
 
-    fn complete(media: &Media) -> Self {
+    fn from_media(media: &Media) -> Self {
         let (id, bytes) = (media.id.0, media.bytes);
         Self { id, bytes, offset: bytes, piece: PIECE, complete: true, expires_at: None }
     }
 
-    fn answer(self, mut answer: actix_web::HttpResponseBuilder) -> HttpResponse {
+    fn into_response(self, mut answer: actix_web::HttpResponseBuilder) -> HttpResponse {
         answer
             .insert_header(("Upload-Offset", self.offset))
             .insert_header(("Upload-Complete", if self.complete { "?1" } else { "?0" }))
@@ -130,10 +130,10 @@ async fn begin_media_upload(
     key: Key,
     body: Json<BeginUploadBody>,
 ) -> Reply<HttpResponse> {
-    keep::permitted(&app, &caller)?;
+    keep::require_permission(&app, &caller)?;
     let BeginUploadBody { id, bytes, sha256, case_id, taken_at } = body.0;
     if bytes == 0 {
-        return Err(unfit(Unfit::Empty));
+        return Err(unfit_problem(Unfit::Empty));
     }
     if bytes > Kind::LARGEST {
         return Err(too_large(Kind::LARGEST));
@@ -151,10 +151,10 @@ async fn begin_media_upload(
         details,
         begun_at: app.clock.now(),
     };
-    if let Some(known) = finished(&app, &caller, id).await? {
-        return Ok(UploadView::complete(&known).answer(HttpResponse::Created()));
+    if let Some(known) = load_media(&app, &caller, id).await? {
+        return Ok(UploadView::from_media(&known).into_response(HttpResponse::Created()));
     }
-    if let Some(first) = keep::owned(&app, &caller, id).await? {
+    if let Some(first) = keep::check_owner(&app, &caller, id).await? {
         // A stranger began it before the owner named it: the stranger has no right to it.
         let squatted = move |db: &mut persistence::Db| uploads::find(db, tenant, id);
         let squatted = app.store.read(squatted).await?;
@@ -166,12 +166,12 @@ async fn begin_media_upload(
     let most = keep::most_waiting(&app, &caller);
     let begin = move |db: &mut persistence::Db| {
         if uploads::find(db, tenant, id)?.is_none() {
-            let under_way = uploads::under_way(db, tenant, person)?;
+            let under_way = uploads::load_sizes(db, tenant, person)?;
             if i64::try_from(under_way.len()).unwrap_or(i64::MAX) >= MOST_UNDER_WAY {
                 let max = usize::try_from(MOST_UNDER_WAY).unwrap_or_default();
                 return Ok(Err(Refusal::TooMany { what: "uploads", max }));
             }
-            let unused = kept::unused(db, tenant, person, Media::MOST_UNUSED)?;
+            let unused = kept::count_unused(db, tenant, person, Media::MOST_UNUSED)?;
             let all = under_way.iter().map(|bytes| u64::try_from(*bytes).unwrap_or_default());
             if all.sum::<u64>() + unused.bytes + bytes > most {
                 return Ok(Err(keep::too_much_waiting(most)));
@@ -186,7 +186,7 @@ async fn begin_media_upload(
     let location = format!("/api/v1/media_uploads/{id}");
     let mut answer = HttpResponse::Created();
     answer.insert_header(("Location", location));
-    Ok(UploadView::of(&upload).answer(answer))
+    Ok(UploadView::from_upload(&upload).into_response(answer))
 }
 
 /// What was said of a file when it was begun.
@@ -198,14 +198,14 @@ struct Details {
 }
 
 /// The file, when it is complete and one's own.
-async fn finished(app: &App, caller: &Caller, id: MediaId) -> Reply<Option<Media>> {
-    let stored = app.store.look::<Media>(caller.tenant, id.0).await?;
+async fn load_media(app: &App, caller: &Caller, id: MediaId) -> Reply<Option<Media>> {
+    let stored = app.store.load_state::<Media>(caller.tenant, id.0).await?;
     let own = stored.filter(|stored| stored.state.by == caller.person);
     Ok(own.map(|stored| stored.state.clone()))
 }
 
 /// An upload of one's own; others' do not exist.
-async fn under_way(app: &App, caller: &Caller, id: MediaId) -> Reply<Option<Upload>> {
+async fn load_upload(app: &App, caller: &Caller, id: MediaId) -> Reply<Option<Upload>> {
     let tenant = caller.tenant;
     let found = app.store.read(move |db| uploads::find(db, tenant, id)).await?;
     Ok(found.filter(|upload| upload.by == caller.person))
@@ -218,11 +218,11 @@ async fn under_way(app: &App, caller: &Caller, id: MediaId) -> Reply<Option<Uplo
 #[get("/media_uploads/{id}")]
 async fn get_media_upload(app: Data<App>, caller: Caller, id: IdPath<Uuid>) -> Reply<HttpResponse> {
     let id = MediaId(id.0);
-    if let Some(upload) = under_way(&app, &caller, id).await? {
-        return Ok(UploadView::of(&upload).answer(HttpResponse::Ok()));
+    if let Some(upload) = load_upload(&app, &caller, id).await? {
+        return Ok(UploadView::from_upload(&upload).into_response(HttpResponse::Ok()));
     }
-    let known = finished(&app, &caller, id).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
-    Ok(UploadView::complete(&known).answer(HttpResponse::Ok()))
+    let known = load_media(&app, &caller, id).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
+    Ok(UploadView::from_media(&known).into_response(HttpResponse::Ok()))
 }
 
 /// Where a piece begins.
@@ -235,7 +235,7 @@ pub(super) struct OffsetHeader {
     offset: u64,
 }
 
-fn offset(headers: &HeaderMap) -> Reply<i64> {
+fn parse_offset(headers: &HeaderMap) -> Reply<i64> {
     let text = headers.get("Upload-Offset").and_then(|value| value.to_str().ok());
     let number = text.and_then(|text| text.trim().parse::<i64>().ok()).filter(|n| *n >= 0);
     number.ok_or_else(|| {
@@ -260,37 +260,38 @@ async fn append_media_upload(
     payload: Payload,
 ) -> Reply<HttpResponse> {
     let id = MediaId(id.0);
-    let Some(upload) = under_way(&app, &caller, id).await? else {
+    let Some(upload) = load_upload(&app, &caller, id).await? else {
         // The last piece again: the file is there.
-        let known = finished(&app, &caller, id).await?;
+        let known = load_media(&app, &caller, id).await?;
         let known = known.ok_or_else(|| Problem::new(Code::NotFound))?;
-        return Ok(UploadView::complete(&known).answer(HttpResponse::Ok()));
+        return Ok(UploadView::from_media(&known).into_response(HttpResponse::Ok()));
     };
     let way = Way::open(&app, &caller, &request, PIECE)?;
-    let first = offset(request.headers())?;
+    let first = parse_offset(request.headers())?;
     let left = upload.bytes - upload.received;
     if first != upload.received {
-        return Err(elsewhere(upload.received));
+        return Err(wrong_offset(upload.received));
     }
     let received = if left > 0 {
         let piece = pour_piece(&app, &way, &upload, payload).await?;
         auth::require_unchanged(&request).await?;
-        add(&app, &caller, &upload, piece).await?
+        add_piece(&app, &caller, &upload, piece).await?
     } else {
         first
     };
     if received < upload.bytes {
-        return Ok(UploadView::of(&Upload { received, ..upload }).answer(HttpResponse::Ok()));
+        return Ok(UploadView::from_upload(&Upload { received, ..upload })
+            .into_response(HttpResponse::Ok()));
     }
-    let media = match complete(&app, &caller, &upload).await {
+    let media = match complete_upload(&app, &caller, &upload).await {
         Ok(media) => media,
         // The same was asked twice, and the other was faster.
-        Err(problem) => finished(&app, &caller, id).await?.ok_or(problem)?,
+        Err(problem) => load_media(&app, &caller, id).await?.ok_or(problem)?,
     };
-    Ok(UploadView::complete(&media).answer(HttpResponse::Ok()))
+    Ok(UploadView::from_media(&media).into_response(HttpResponse::Ok()))
 }
 
-fn elsewhere(offset: i64) -> Problem {
+fn wrong_offset(offset: i64) -> Problem {
     Problem::new(Code::UploadOffset)
         .detail(
             format!("服务器已收到 {offset} 字节，请从这里继续。"),
@@ -307,12 +308,12 @@ async fn pour_piece(
     payload: Payload,
 ) -> Reply<(std::fs::File, i64)> {
     let most = u64::try_from(upload.bytes - upload.received).unwrap_or_default().min(PIECE);
-    let mut piece = Sink::piece(app, most).await?;
+    let mut piece = Sink::new_piece(app, most).await?;
     let broken = |error| Problem::new(Code::BadRequest).because(error);
-    pour(way, payload, &mut piece, broken).await?;
-    let (file, bytes) = piece.end().await?;
+    pour_into(way, payload, &mut piece, broken).await?;
+    let (file, bytes) = piece.finish_piece().await?;
     if bytes == 0 {
-        return Err(unfit(Unfit::Empty));
+        return Err(unfit_problem(Unfit::Empty));
     }
     Ok((file, i64::try_from(bytes).unwrap_or_default()))
 }
@@ -322,61 +323,61 @@ async fn pour_piece(
 /// Two requests may bring pieces of different lengths from the same place, such as a phone that
 /// gave up waiting and begins again with a smaller one. The length is in the name of a piece, so
 /// that the slower one does not replace what was counted.
-async fn add(
+async fn add_piece(
     app: &App,
     caller: &Caller,
     upload: &Upload,
     (file, bytes): (std::fs::File, i64),
 ) -> Reply<i64> {
     let (tenant, id, first) = (caller.tenant, upload.id, upload.received);
-    let name = name_of(tenant, id, Part { first, bytes });
+    let name = piece_key(tenant, id, Part { first, bytes });
     app.depot.put_file(&name, file).await?;
-    let next = move |db: &mut persistence::Db| uploads::arrived(db, tenant, id, first, bytes);
+    let next = move |db: &mut persistence::Db| uploads::record_part(db, tenant, id, first, bytes);
     if !app.store.run(next).await? {
         // Another request was faster with the same piece.
-        let parts = app.store.read(move |db| uploads::parts(db, tenant, id)).await?;
+        let parts = app.store.read(move |db| uploads::load_parts(db, tenant, id)).await?;
         if !parts.contains(&Part { first, bytes }) {
             app.depot.remove(vec![name]).await?;
         }
-        let known = under_way(app, caller, id).await?;
-        return Err(elsewhere(known.map_or(upload.bytes, |known| known.received)));
+        let known = load_upload(app, caller, id).await?;
+        return Err(wrong_offset(known.map_or(upload.bytes, |known| known.received)));
     }
     Ok(first + bytes)
 }
 
-pub(super) fn name_of(tenant: domain::core::id::TenantId, id: MediaId, part: Part) -> String {
+pub(super) fn piece_key(tenant: domain::core::id::TenantId, id: MediaId, part: Part) -> String {
     let Part { first, bytes } = part;
     format!("{tenant}/uploads/{id}/{first}-{bytes}")
 }
 
 /// Puts the pieces together and keeps the file.
-async fn complete(app: &App, caller: &Caller, upload: &Upload) -> Reply<Media> {
+async fn complete_upload(app: &App, caller: &Caller, upload: &Upload) -> Reply<Media> {
     let (tenant, id) = (caller.tenant, upload.id);
-    let parts = app.store.read(move |db| uploads::parts(db, tenant, id)).await?;
-    let received = match joined(app, caller, id, &parts).await {
+    let parts = app.store.read(move |db| uploads::load_parts(db, tenant, id)).await?;
+    let received = match join_pieces(app, caller, id, &parts).await {
         Ok(received) if i64::try_from(received.bytes) == Ok(upload.bytes) => received,
         Ok(_) => {
             let problem = Problem::new(Code::ChecksumMismatch).because("pieces of another length");
-            return Err(given_up(app, caller, id, problem).await);
+            return Err(give_up_upload(app, caller, id, problem).await);
         }
-        Err(problem) => return Err(given_up(app, caller, id, problem).await),
+        Err(problem) => return Err(give_up_upload(app, caller, id, problem).await),
     };
     let details: Details = serde_json::from_str(&upload.details)
         .map_err(|error| Problem::new(Code::Internal).because(error))?;
     let Details { command, case_id, taken_at } = details;
     let said = Said { id: Some(id.0), case_id, taken_at, sha256: upload.sha256.clone() };
-    let arrival = Arrival { id, command: CommandId(command), received, said };
-    match keep::keep(app, caller, arrival).await {
+    let arrival = IncomingFile { id, command: CommandId(command), received, said };
+    match keep::keep_file(app, caller, arrival).await {
         Ok(stored) => {
             super::removal::forget_upload(app, tenant, id).await?;
             Ok(stored.state)
         }
-        Err(problem) => Err(given_up(app, caller, id, problem).await),
+        Err(problem) => Err(give_up_upload(app, caller, id, problem).await),
     }
 }
 
 /// What will never become a file is forgotten; what failed for another reason waits.
-async fn given_up(app: &App, caller: &Caller, id: MediaId, problem: Problem) -> Problem {
+async fn give_up_upload(app: &App, caller: &Caller, id: MediaId, problem: Problem) -> Problem {
     let hopeless = [
         Code::MediaUnacceptable,
         Code::ChecksumMismatch,
@@ -391,14 +392,14 @@ async fn given_up(app: &App, caller: &Caller, id: MediaId, problem: Problem) -> 
     problem
 }
 
-async fn joined(app: &App, caller: &Caller, id: MediaId, parts: &[Part]) -> Reply<Received> {
+async fn join_pieces(app: &App, caller: &Caller, id: MediaId, parts: &[Part]) -> Reply<Received> {
     let mut sink = Sink::new(app, Kind::LARGEST).await?;
     for part in parts {
-        let found = app.depot.get(&name_of(caller.tenant, id, *part), None).await?;
+        let found = app.depot.get(&piece_key(caller.tenant, id, *part), None).await?;
         let missing = || Problem::new(Code::StorageUnavailable).because("a piece is missing");
         let mut bytes = found.ok_or_else(missing)?.bytes;
         while let Some(piece) = bytes.try_next().await? {
-            sink.take(&piece).await?;
+            sink.take_piece(&piece).await?;
         }
     }
     sink.finish().await

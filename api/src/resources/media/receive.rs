@@ -14,7 +14,7 @@ use actix_web::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use chrono::{DateTime, FixedOffset};
 use domain::{
-    flows::media::{Format, Kind, Unfit, sniff},
+    flows::media::{Format, Kind, Unfit, sniff_format},
     people::actor::Actor,
 };
 use futures_util::{Stream, StreamExt};
@@ -37,7 +37,7 @@ use crate::{
     http::{
         body::own_id,
         problem::{Code, Problem, Reply},
-        wording::{Noun, wording},
+        wording::{Noun, translate_message},
     },
 };
 
@@ -96,7 +96,7 @@ pub(super) struct Received {
 }
 
 /// The problem of a file that is not taken.
-pub(super) fn unfit(why: Unfit) -> Problem {
+pub(super) fn unfit_problem(why: Unfit) -> Problem {
     const ACCEPTED: [&str; 11] =
         ["jpeg", "png", "webp", "gif", "mp4", "mov", "mp3", "m4a", "amr", "aac", "wav"];
     let (zh, en) = match why {
@@ -164,13 +164,13 @@ impl<'a> Way<'a> {
         most: u64,
     ) -> Reply<Self> {
         let now = app.clock.now();
-        let seat = app.rationed.sends(caller, now)?;
-        let allowance = app.rationed.take(caller, Good::Uploads, now)?;
+        let seat = app.rationed.begin_sending(caller, now)?;
+        let allowance = app.rationed.take_one(caller, Good::Uploads, now)?;
         request.extensions_mut().insert(allowance);
         let length = request.headers().get(CONTENT_LENGTH);
         let length = length.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
         let length = length.unwrap_or(0).min(most);
-        app.rationed.take_parts(caller, Good::Megabytes, kilobytes(length), now)?;
+        app.rationed.take_parts(caller, Good::Megabytes, to_kilobytes(length), now)?;
         let patience = Duration::from_secs(app.settings.limits.upload_seconds.into());
         Ok(Self {
             app,
@@ -183,21 +183,21 @@ impl<'a> Way<'a> {
     }
 
     /// What comes next: soon, and before the time is over.
-    async fn next<S: Stream + Unpin>(&self, from: &mut S) -> Reply<Option<S::Item>> {
+    async fn next_item<S: Stream + Unpin>(&self, from: &mut S) -> Reply<Option<S::Item>> {
         let until = self.until.min(Instant::now() + PATIENCE);
         timeout_at(until, from.next()).await.map_err(|_late| Problem::new(Code::Timeout))
     }
 
     /// Counts what came, and waits until more may.
-    async fn count(&self, bytes: u64) -> Reply<()> {
+    async fn count_bytes(&self, bytes: u64) -> Reply<()> {
         const STEP: u64 = 1_000_000;
         self.came.set(self.came.get() + bytes);
         while self.came.get() > self.taken.get() {
             let now = self.app.clock.now();
-            self.app.rationed.take_parts(self.by, Good::Megabytes, kilobytes(STEP), now)?;
+            self.app.rationed.take_parts(self.by, Good::Megabytes, to_kilobytes(STEP), now)?;
             self.taken.set(self.taken.get() + STEP);
         }
-        self.app.rationed.pace(self.by, bytes).await;
+        self.app.rationed.pace_upload(self.by, bytes).await;
         Ok(())
     }
 }
@@ -207,11 +207,11 @@ impl Drop for Way<'_> {
     fn drop(&mut self) {
         let left = self.taken.get().saturating_sub(self.came.get());
         let now = self.app.clock.now();
-        self.app.rationed.give_back(self.by, Good::Megabytes, kilobytes(left), now);
+        self.app.rationed.give_back(self.by, Good::Megabytes, to_kilobytes(left), now);
     }
 }
 
-fn kilobytes(bytes: u64) -> i64 {
+fn to_kilobytes(bytes: u64) -> i64 {
     i64::try_from(bytes / 1000).unwrap_or(i64::MAX)
 }
 
@@ -229,7 +229,7 @@ pub(super) struct Sink {
 impl Sink {
     /// An empty one that takes so many bytes at most.
     pub(super) async fn new(app: &App, most: u64) -> Reply<Self> {
-        let file = File::from_std(app.depot.temporary().await?);
+        let file = File::from_std(app.depot.create_temp_file().await?);
         Ok(Self {
             file,
             hash: Sha256::new(),
@@ -241,20 +241,20 @@ impl Sink {
     }
 
     /// An empty one for a piece of a file, which may be anything.
-    pub(super) async fn piece(app: &App, most: u64) -> Reply<Self> {
+    pub(super) async fn new_piece(app: &App, most: u64) -> Reply<Self> {
         let sink = Self::new(app, most).await?;
         Ok(Self { whole: false, ..sink })
     }
 
     /// Takes the next piece; a file that will not be taken anyway is refused as soon as that is
     /// known.
-    pub(super) async fn take(&mut self, piece: &[u8]) -> Reply<()> {
+    pub(super) async fn take_piece(&mut self, piece: &[u8]) -> Reply<()> {
         self.bytes += u64::try_from(piece.len()).unwrap_or(u64::MAX);
         if self.head.len() < HEAD {
             let missing = HEAD - self.head.len();
             self.head.extend(piece.iter().take(missing));
             if self.head.len() == HEAD && self.whole {
-                let kind = sniff(&self.head).map_err(unfit)?.kind();
+                let kind = sniff_format(&self.head).map_err(unfit_problem)?.kind();
                 self.most = self.most.min(kind.most_bytes());
             }
         }
@@ -262,30 +262,30 @@ impl Sink {
             return Err(too_large(self.most));
         }
         self.hash.update(piece);
-        self.file.write_all(piece).await.map_err(full)
+        self.file.write_all(piece).await.map_err(storage_problem)
     }
 
     /// The piece is here: its bytes, and how many.
-    pub(super) async fn end(mut self) -> Reply<(std::fs::File, u64)> {
+    pub(super) async fn finish_piece(mut self) -> Reply<(std::fs::File, u64)> {
         use std::io::Seek;
-        self.file.flush().await.map_err(full)?;
+        self.file.flush().await.map_err(storage_problem)?;
         let mut file = self.file.into_std().await;
-        file.rewind().map_err(full)?;
+        file.rewind().map_err(storage_problem)?;
         Ok((file, self.bytes))
     }
 
     /// All of it is here.
     pub(super) async fn finish(mut self) -> Reply<Received> {
-        let format = sniff(&self.head).map_err(unfit)?;
-        self.file.flush().await.map_err(full)?;
+        let format = sniff_format(&self.head).map_err(unfit_problem)?;
+        self.file.flush().await.map_err(storage_problem)?;
         let digest = domain::core::journal::Hash(self.hash.finalize().into());
         let file = self.file.into_std().await;
-        Ok(Received { file, bytes: self.bytes, sha256: digest.hex(), format })
+        Ok(Received { file, bytes: self.bytes, sha256: digest.to_hex(), format })
     }
 }
 
 /// No room for it.
-fn full(error: std::io::Error) -> Problem {
+fn storage_problem(error: std::io::Error) -> Problem {
     Problem::new(Code::StorageUnavailable).because(error)
 }
 
@@ -299,7 +299,7 @@ pub(super) fn too_large(most: u64) -> Problem {
 }
 
 /// Reads a request that is a file, or a form with one.
-pub(super) async fn receive(
+pub(super) async fn receive_file(
     way: &Way<'_>,
     request: &HttpRequest,
     payload: Payload,
@@ -309,33 +309,34 @@ pub(super) async fn receive(
     let form = kind.is_some_and(|kind| kind.to_ascii_lowercase().starts_with("multipart/"));
     if form {
         let form = Multipart::new(request.headers(), payload);
-        let received = from_form(way, form, &mut said).await?;
+        let received = read_form(way, form, &mut said).await?;
         return Ok((received, said));
     }
     let mut sink = Sink::new(way.app, Kind::AT_ONCE).await?;
-    pour(way, payload, &mut sink, |error| Problem::new(Code::BadRequest).because(error)).await?;
+    pour_into(way, payload, &mut sink, |error| Problem::new(Code::BadRequest).because(error))
+        .await?;
     let received = sink.finish().await?;
-    agrees(&received, digest(request.headers())?.as_deref())?;
+    check_digest(&received, parse_digest(request.headers())?.as_deref())?;
     Ok((received, said))
 }
 
 /// Moves what arrives into a sink.
-pub(super) async fn pour<E>(
+pub(super) async fn pour_into<E>(
     way: &Way<'_>,
     mut from: impl Stream<Item = Result<Bytes, E>> + Unpin,
     sink: &mut Sink,
     broken: impl Fn(E) -> Problem,
 ) -> Reply<()> {
-    while let Some(piece) = way.next(&mut from).await? {
+    while let Some(piece) = way.next_item(&mut from).await? {
         let piece = piece.map_err(&broken)?;
-        way.count(u64::try_from(piece.len()).unwrap_or(u64::MAX)).await?;
-        sink.take(&piece).await?;
+        way.count_bytes(u64::try_from(piece.len()).unwrap_or(u64::MAX)).await?;
+        sink.take_piece(&piece).await?;
     }
     Ok(())
 }
 
 /// Refuses a file that is not what its digest says.
-pub(super) fn agrees(received: &Received, sha256: Option<&str>) -> Reply<()> {
+pub(super) fn check_digest(received: &Received, sha256: Option<&str>) -> Reply<()> {
     match sha256 {
         Some(given) if !given.eq_ignore_ascii_case(&received.sha256) => {
             Err(Problem::new(Code::ChecksumMismatch).with("received", &received.sha256))
@@ -353,25 +354,30 @@ fn no_form(error: impl std::fmt::Display) -> Problem {
     )
 }
 
-async fn from_form(way: &Way<'_>, mut form: Multipart, said: &mut Said) -> Reply<Received> {
+async fn read_form(way: &Way<'_>, mut form: Multipart, said: &mut Said) -> Reply<Received> {
     /// What is said of a file is short, and little.
     const FIELDS: usize = 8;
     let mut received = None;
     for _ in 0..=FIELDS {
-        let Some(field) = way.next(&mut form).await? else { break };
+        let Some(field) = way.next_item(&mut form).await? else { break };
         let mut field = field.map_err(no_form)?;
         let name = field.name().unwrap_or_default().to_owned();
         let file = field.content_disposition().is_some_and(|one| one.get_filename().is_some());
         if !file {
-            said.set(&name, &short(way, &mut field).await?)?;
+            said.set_field(&name, &read_short_text(way, &mut field).await?)?;
             continue;
         }
         if received.is_some() {
             let (zh, en) = ("每次只上传一个文件。", "One file a request.");
-            return Err(Problem::new(Code::InvalidBody).error(at(&name), "second_file", zh, en));
+            return Err(Problem::new(Code::InvalidBody).error(
+                field_pointer(&name),
+                "second_file",
+                zh,
+                en,
+            ));
         }
         let mut sink = Sink::new(way.app, Kind::AT_ONCE).await?;
-        pour(way, &mut field, &mut sink, no_form).await?;
+        pour_into(way, &mut field, &mut sink, no_form).await?;
         received = Some(sink.finish().await?);
     }
     let received = received.ok_or_else(|| {
@@ -382,34 +388,34 @@ async fn from_form(way: &Way<'_>, mut form: Multipart, said: &mut Said) -> Reply
 }
 
 /// The place of a field; its name is the caller's text.
-fn at(name: &str) -> String {
+fn field_pointer(name: &str) -> String {
     let name: String = name.chars().filter(|c| !c.is_control()).take(40).collect();
     format!("/{}", name.replace('~', "~0").replace('/', "~1"))
 }
 
 /// The text of a field.
-async fn short(way: &Way<'_>, field: &mut Field) -> Reply<String> {
+async fn read_short_text(way: &Way<'_>, field: &mut Field) -> Reply<String> {
     const MOST: usize = 200;
     let mut text = Vec::new();
-    while let Some(piece) = way.next(field).await? {
+    while let Some(piece) = way.next_item(field).await? {
         text.extend_from_slice(&piece.map_err(no_form)?);
         if text.len() > MOST {
-            let name = at(field.name().unwrap_or_default());
+            let name = field_pointer(field.name().unwrap_or_default());
             let (zh, en) = ("这一项不超过 200 个字节。", "At most 200 bytes.");
             return Err(Problem::new(Code::InvalidBody).error(name, "too_long", zh, en));
         }
     }
     String::from_utf8(text).map_err(|_not_text| {
-        let name = at(field.name().unwrap_or_default());
+        let name = field_pointer(field.name().unwrap_or_default());
         Problem::new(Code::InvalidBody).error(name, "not_utf8", "不是 UTF-8 文本。", "Not UTF-8.")
     })
 }
 
 impl Said {
     /// Takes one field of a form.
-    fn set(&mut self, name: &str, text: &str) -> Reply<()> {
+    fn set_field(&mut self, name: &str, text: &str) -> Reply<()> {
         let wrong = |code: &'static str, zh: &'static str, en: &'static str| {
-            Problem::new(Code::InvalidBody).error(at(name), code, zh, en)
+            Problem::new(Code::InvalidBody).error(field_pointer(name), code, zh, en)
         };
         let text = text.trim();
         let id = || {
@@ -417,7 +423,7 @@ impl Said {
             Uuid::try_parse(text).map(Some).map_err(wrong)
         };
         match name {
-            "id" => self.id = made_by_client(text, id()?)?,
+            "id" => self.id = check_client_id(text, id()?)?,
             "case_id" => self.case_id = id()?,
             "sha256" => self.sha256 = Some(text.to_owned()),
             "taken_at" => {
@@ -439,15 +445,15 @@ impl Said {
 }
 
 /// The identity a form gives, if a client may make it.
-fn made_by_client(text: &str, id: Option<Uuid>) -> Reply<Option<Uuid>> {
+fn check_client_id(text: &str, id: Option<Uuid>) -> Reply<Option<Uuid>> {
     own_id(serde_json::Value::from(text)).map(|_own| id).map_err(|error| {
-        let wording = wording(&error.to_string(), Noun::Field);
+        let wording = translate_message(&error.to_string(), Noun::Field);
         Problem::new(Code::InvalidBody).error("/id", wording.code, wording.zh, wording.en)
     })
 }
 
 /// The SHA-256 that `Content-Digest` or `Repr-Digest` (RFC 9530) gives, in hexadecimal.
-pub(super) fn digest(headers: &HeaderMap) -> Reply<Option<String>> {
+pub(super) fn parse_digest(headers: &HeaderMap) -> Reply<Option<String>> {
     for name in ["Content-Digest", "Repr-Digest"] {
         let Some(value) = headers.get(name) else { continue };
         let text = value.to_str().unwrap_or_default();
@@ -464,7 +470,7 @@ pub(super) fn digest(headers: &HeaderMap) -> Reply<Option<String>> {
             );
             Problem::new(Code::InvalidHeader).in_header(name, "invalid_digest", zh, en)
         })?;
-        return Ok(Some(hash.hex()));
+        return Ok(Some(hash.to_hex()));
     }
     Ok(None)
 }

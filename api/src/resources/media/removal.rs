@@ -8,7 +8,7 @@ use domain::{
     Instant,
     core::id::{MediaId, PersonId, TenantId},
     flows::{
-        change::{Request, act},
+        change::{Request, execute},
         media::{Cause, Command, Media},
     },
     people::actor::Actor,
@@ -18,47 +18,52 @@ use persistence::{
     flows::{media as kept, media_upload as uploads},
 };
 
-use super::{keep::Variant, keep::place, pieces};
+use super::{keep::Variant, keep::object_key, pieces};
 use crate::{
-    app::{state::App, world::World},
+    app::{state::App, world::TenantSnapshot},
     http::problem::Reply,
 };
 
 /// Removes what nothing named since before `cutoff`, and uploads that were given up; how many
 /// files went, at most `page`.
-pub async fn expire(
+pub async fn expire_files(
     app: &App,
-    world: &World,
+    world: &TenantSnapshot,
     cutoff: Instant,
     page: i64,
 ) -> Result<i64, StoreError> {
     let (tenant, now) = (world.tenant.id, app.clock.now());
-    let old = app.store.read(move |db| kept::abandoned(db, tenant, cutoff, page)).await?;
+    let old = app.store.read(move |db| kept::load_abandoned(db, tenant, cutoff, page)).await?;
     let mut removed = 0;
     for id in old {
-        removed += i64::from(dropped(app, world, id, Cause::Unused).await?);
+        removed += i64::from(drop_file(app, world, id, Cause::Unused).await?);
     }
     let begun = pieces::cutoff(now);
-    let stalled = app.store.read(move |db| uploads::stalled(db, tenant, begun, page)).await?;
+    let stalled = app.store.read(move |db| uploads::load_stalled(db, tenant, begun, page)).await?;
     for id in stalled {
         if let Err(problem) = forget_upload(app, tenant, id).await {
             tracing::warn!(?problem, "an upload that was given up remains");
         }
     }
-    sweep(app, tenant, page).await?;
+    sweep_bytes(app, tenant, page).await?;
     Ok(removed)
 }
 
 /// Writes down that a file is gone; whether it was there.
-async fn dropped(app: &App, world: &World, id: MediaId, cause: Cause) -> Result<bool, StoreError> {
+async fn drop_file(
+    app: &App,
+    world: &TenantSnapshot,
+    id: MediaId,
+    cause: Cause,
+) -> Result<bool, StoreError> {
     let Some(root) = world.areas.root() else { return Ok(false) };
     let tenant = world.tenant.id;
-    let Some(stored) = app.store.look::<Media>(tenant, id.0).await? else { return Ok(false) };
-    let system = Actor::system(tenant, root.unit());
-    let context = world.context(&system, app.clock.now());
-    let asked = Request::of_system(&format!("drop media {id}"));
+    let Some(stored) = app.store.load_state::<Media>(tenant, id.0).await? else { return Ok(false) };
+    let system = Actor::new_system(tenant, root.unit());
+    let context = world.build_context(&system, app.clock.now());
+    let asked = Request::for_system(&format!("drop media {id}"));
     // Refused when it is gone already.
-    let Ok(change) = act(Some(&*stored), &Command::Drop { cause }, asked, context) else {
+    let Ok(change) = execute(Some(&*stored), &Command::Drop { cause }, asked, context) else {
         return Ok(false);
     };
     let outcome = app.store.commit(vec![Write::from(change)]).await?;
@@ -66,49 +71,50 @@ async fn dropped(app: &App, world: &World, id: MediaId, cause: Cause) -> Result<
 }
 
 /// Removes the bytes of files that are gone.
-async fn sweep(app: &App, tenant: TenantId, page: i64) -> Result<(), StoreError> {
-    let gone = app.store.read(move |db| kept::unswept(db, tenant, page)).await?;
+async fn sweep_bytes(app: &App, tenant: TenantId, page: i64) -> Result<(), StoreError> {
+    let gone = app.store.read(move |db| kept::load_unswept(db, tenant, page)).await?;
     for stored in gone {
         let media = &stored.state;
-        let names = Variant::ALL.map(|variant| place(tenant, media, variant));
+        let names = Variant::ALL.map(|variant| object_key(tenant, media, variant));
         if let Err(problem) = app.depot.remove(names.to_vec()).await {
             tracing::warn!(?problem, "the bytes of a file that is gone remain");
             return Ok(());
         }
         let (id, now) = (media.id, app.clock.now());
-        app.store.run(move |db| kept::swept(db, tenant, id, now)).await?;
+        app.store.run(move |db| kept::mark_swept(db, tenant, id, now)).await?;
     }
     Ok(())
 }
 
 /// Removes the pieces of an upload, and what is known of it.
 pub(super) async fn forget_upload(app: &App, tenant: TenantId, id: MediaId) -> Reply<()> {
-    let parts = app.store.read(move |db| uploads::parts(db, tenant, id)).await?;
-    let names = parts.into_iter().map(|part| pieces::name_of(tenant, id, part)).collect();
+    let parts = app.store.read(move |db| uploads::load_parts(db, tenant, id)).await?;
+    let names = parts.into_iter().map(|part| pieces::piece_key(tenant, id, part)).collect();
     app.depot.remove(names).await?;
     Ok(app.store.run(move |db| uploads::forget(db, tenant, id)).await?)
 }
 
 /// Removes what only belonged to one person: files nothing names, and what is on its way. What was
 /// told with a report is part of it.
-pub async fn erase(app: &App, world: &World, person: PersonId) -> Reply<usize> {
+pub async fn erase_files(app: &App, world: &TenantSnapshot, person: PersonId) -> Reply<usize> {
     const PAGE: i64 = 200;
     let tenant = world.tenant.id;
     let mut removed = 0;
     loop {
-        let page = app.store.read(move |db| kept::own_unused(db, tenant, person, PAGE)).await?;
+        let page =
+            app.store.read(move |db| kept::load_own_unused(db, tenant, person, PAGE)).await?;
         let mut count = 0;
         for id in &page {
-            count += usize::from(dropped(app, world, *id, Cause::Erased).await?);
+            count += usize::from(drop_file(app, world, *id, Cause::Erased).await?);
         }
         removed += count;
         if count == 0 {
             break;
         }
     }
-    for id in app.store.read(move |db| uploads::of_person(db, tenant, person)).await? {
+    for id in app.store.read(move |db| uploads::load_for_person(db, tenant, person)).await? {
         forget_upload(app, tenant, id).await?;
     }
-    sweep(app, tenant, PAGE).await?;
+    sweep_bytes(app, tenant, PAGE).await?;
     Ok(removed)
 }

@@ -8,7 +8,7 @@ use domain::{
     core::id::MediaId,
     flows::{
         case::state::Case,
-        change::Stored,
+        change::Versioned,
         content_review::{Review, StatusName as Verdict},
         media::{Attached, AttachedState, Attachment, Kind, Media, MediaRole, Reader},
         report::Report,
@@ -22,12 +22,12 @@ use uuid::Uuid;
 
 use super::LinksView;
 use crate::{
-    app::{caller::Caller, state::App, world::World},
+    app::{caller::Caller, state::App, world::TenantSnapshot},
     http::{problem::Reply, view},
 };
 
 /// What a command names: files that show something, each by the identity the phone made.
-pub fn attachments(named: &[(&[Uuid], MediaRole)]) -> Vec<Attachment> {
+pub fn build_attachments(named: &[(&[Uuid], MediaRole)]) -> Vec<Attachment> {
     let of = |(ids, role): &(&[Uuid], MediaRole)| {
         let role = *role;
         ids.iter().map(move |id| Attachment { media: MediaId(*id), role }).collect::<Vec<_>>()
@@ -79,28 +79,28 @@ struct NamedTogether {
 }
 
 /// The files of a report.
-pub async fn of_report(app: &App, caller: &Caller, report: &Report) -> Reply<Files> {
+pub async fn load_report_files(app: &App, caller: &Caller, report: &Report) -> Reply<Files> {
     let named = vec![named_in_report(caller, report, app.clock.now())];
-    Ok(shown(app, caller, named).await?.pop().flatten())
+    Ok(load_files(app, caller, named).await?.pop().flatten())
 }
 
 /// The files of a case and of the reports it answers.
-pub async fn of_case(app: &App, caller: &Caller, case: &Case) -> Reply<Files> {
+pub async fn load_case_files(app: &App, caller: &Caller, case: &Case) -> Reply<Files> {
     let named = named_in_cases(app, caller, &[case]).await?;
-    Ok(shown(app, caller, named).await?.pop().flatten())
+    Ok(load_files(app, caller, named).await?.pop().flatten())
 }
 
 /// The files of several reports, in their order, without links.
 pub async fn list_of_reports(app: &App, caller: &Caller, reports: &[&Report]) -> Reply<Vec<Files>> {
     let now = app.clock.now();
     let named = reports.iter().map(|report| named_in_report(caller, report, now)).collect();
-    Ok(without_links(shown(app, caller, named).await?))
+    Ok(without_links(load_files(app, caller, named).await?))
 }
 
 /// The files of several cases and of the reports they answer, in their order, without links.
 pub async fn list_of_cases(app: &App, caller: &Caller, cases: &[&Case]) -> Reply<Vec<Files>> {
     let named = named_in_cases(app, caller, cases).await?;
-    Ok(without_links(shown(app, caller, named).await?))
+    Ok(without_links(load_files(app, caller, named).await?))
 }
 
 fn without_links(mut all: Vec<Files>) -> Vec<Files> {
@@ -112,7 +112,7 @@ fn without_links(mut all: Vec<Files>) -> Vec<Files> {
 
 fn named_in_report(by: &Actor, report: &Report, at: Instant) -> NamedTogether {
     let named = report.media.iter().map(|one| (*one, None)).collect();
-    NamedTogether { named, staff: report.read_in_office(by, at) }
+    NamedTogether { named, staff: report.may_read_in_office(by, at) }
 }
 
 async fn named_in_cases(app: &App, caller: &Caller, cases: &[&Case]) -> Reply<Vec<NamedTogether>> {
@@ -124,7 +124,7 @@ async fn named_in_cases(app: &App, caller: &Caller, cases: &[&Case]) -> Reply<Ve
     };
     let ids: Vec<Uuid> = cases.iter().flat_map(|case| reports_of(case)).collect();
     let mut reports = HashMap::with_capacity(ids.len());
-    for report in app.store.look_all::<Report>(caller.tenant, &ids).await {
+    for report in app.store.load_states::<Report>(caller.tenant, &ids).await {
         reports.extend(report?.map(|report| (report.state.id.0, report)));
     }
     let now = app.clock.now();
@@ -135,18 +135,18 @@ async fn named_in_cases(app: &App, caller: &Caller, cases: &[&Case]) -> Reply<Ve
             named.extend(report.state.media.iter().map(|one| (*one, id)));
         }
         named.extend(case.media.iter().map(|one| (*one, None)));
-        NamedTogether { named, staff: case.read_in_office(caller, now) }
+        NamedTogether { named, staff: case.may_read_in_office(caller, now) }
     };
     Ok(cases.iter().map(of_case).collect())
 }
 
 /// What is known of the files that are named.
 struct Found {
-    media: HashMap<Uuid, Stored<Media>>,
-    reviews: HashMap<Uuid, Stored<Review>>,
+    media: HashMap<Uuid, Versioned<Media>>,
+    reviews: HashMap<Uuid, Versioned<Review>>,
 }
 
-async fn shown(app: &App, caller: &Caller, all: Vec<NamedTogether>) -> Reply<Vec<Files>> {
+async fn load_files(app: &App, caller: &Caller, all: Vec<NamedTogether>) -> Reply<Vec<Files>> {
     /// How many are asked for by one query.
     const AT_ONCE: usize = 1000;
     let tenant = caller.tenant;
@@ -158,8 +158,8 @@ async fn shown(app: &App, caller: &Caller, all: Vec<NamedTogether>) -> Reply<Vec
     let look = move |db: &mut persistence::Db| {
         let (mut media, mut about) = (Vec::new(), Vec::new());
         for ids in ids.chunks(AT_ONCE) {
-            media.extend(kept::among(db, tenant, ids)?);
-            about.extend(reviews::about(db, tenant, ids)?);
+            media.extend(kept::load_existing(db, tenant, ids)?);
+            about.extend(reviews::load_about(db, tenant, ids)?);
         }
         Ok((media, about))
     };
@@ -170,17 +170,19 @@ async fn shown(app: &App, caller: &Caller, all: Vec<NamedTogether>) -> Reply<Vec
     };
     let world = app.world(tenant)?;
     let files = |NamedTogether { named, staff }: &NamedTogether| {
-        let view = |(one, report): &Named| found.view(app, &world, caller, (one, *report), *staff);
+        let view = |(one, report): &Named| {
+            found.attached_view(app, &world, caller, (one, *report), *staff)
+        };
         (!named.is_empty()).then(|| named.iter().map(view).collect())
     };
     Ok(all.iter().map(files).collect())
 }
 
 impl Found {
-    fn view(
+    fn attached_view(
         &self,
         app: &App,
-        world: &World,
+        world: &TenantSnapshot,
         caller: &Actor,
         (named, report_id): (&Attached, Option<Uuid>),
         staff: bool,
@@ -198,7 +200,7 @@ impl Found {
         let state = match media {
             None => AttachedState::Awaited,
             Some(media) if media.gone.is_some() => AttachedState::Gone,
-            Some(media) if media.shown_to(reader, verdict == Some(Verdict::Passed)) => {
+            Some(media) if media.is_viewable_by(reader, verdict == Some(Verdict::Passed)) => {
                 AttachedState::Present
             }
             Some(_) => AttachedState::Withheld,

@@ -24,7 +24,7 @@ impl<K: Eq> Turns<K> {
     }
 
     /// The next job; whose it was comes after everybody else.
-    fn next(&mut self) -> Option<Job> {
+    fn next_job(&mut self) -> Option<Job> {
         let (whose, mut jobs) = self.0.pop_front()?;
         let job = jobs.pop_front();
         if !jobs.is_empty() {
@@ -82,8 +82,8 @@ impl<K: Eq + Send + 'static> Lane<K> {
         self.turns.lock().unwrap_or_else(PoisonError::into_inner).push(whose, Box::new(job));
         let turns = Arc::clone(&self.turns);
         // As many are done as are given, whosever turn it is.
-        self.threads.give(move || {
-            let next = turns.lock().unwrap_or_else(PoisonError::into_inner).next();
+        self.threads.submit_job(move || {
+            let next = turns.lock().unwrap_or_else(PoisonError::into_inner).next_job();
             if let Some(job) = next {
                 job();
             }
@@ -104,7 +104,7 @@ mod tests {
             let done = Arc::clone(&done);
             turns.push(whose, Box::new(move || done.lock().unwrap().push(letter)));
         }
-        while let Some(job) = turns.next() {
+        while let Some(job) = turns.next_job() {
             job();
         }
         assert_eq!(*done.lock().unwrap(), "adebfc");

@@ -5,7 +5,7 @@ use domain::{
     Instant,
     area::coordinate::{Point, RawPoint},
     core::{
-        arrival::{Skew, Typed},
+        arrival::{OfflineTime, Skew},
         id::{AreaId, PatrolId},
         text::{Line, Prose},
     },
@@ -20,11 +20,11 @@ use crate::{
         problem::{Code, Problem, Reply},
         view::{self, CoordTypeBody, PointBody},
     },
-    resources::place::at_point,
+    resources::place::coordinate_problem,
 };
 
 /// A time of a phone.
-pub(super) fn utc(time: Option<DateTime<FixedOffset>>) -> Option<Instant> {
+pub(super) fn to_utc(time: Option<DateTime<FixedOffset>>) -> Option<Instant> {
     time.map(|time| time.with_timezone(&Utc))
 }
 
@@ -40,9 +40,9 @@ pub struct WindowBody {
 
 impl WindowBody {
     /// The same by our clock.
-    pub(super) fn corrected(self, skew: Skew) -> Window {
+    pub(super) fn correct_by(self, skew: Skew) -> Window {
         let Window { from, until } = self.into();
-        Window { from: skew.correct(from), until: skew.correct(until) }
+        Window { from: skew.correct_time(from), until: skew.correct_time(until) }
     }
 }
 
@@ -88,7 +88,7 @@ pub struct ItineraryBody {
 }
 
 /// What is beyond a bound.
-fn beyond(pointer: String, least: u32, most: u32) -> Problem {
+fn out_of_range(pointer: String, least: u32, most: u32) -> Problem {
     let zh = format!("应为 {least} 到 {most}。");
     let en = format!("It must be from {least} to {most}.");
     Problem::new(Code::InvalidBody).error(pointer, "out_of_range", zh, en)
@@ -99,8 +99,12 @@ fn too_many(pointer: String, most: usize) -> Problem {
     Problem::new(Code::InvalidBody).error(pointer, "too_many_items", zh, en)
 }
 
-fn within(value: u32, (least, most): (u32, u32), pointer: String) -> Reply<u32> {
-    if (least..=most).contains(&value) { Ok(value) } else { Err(beyond(pointer, least, most)) }
+fn check_range(value: u32, (least, most): (u32, u32), pointer: String) -> Reply<u32> {
+    if (least..=most).contains(&value) {
+        Ok(value)
+    } else {
+        Err(out_of_range(pointer, least, most))
+    }
 }
 
 impl ItineraryBody {
@@ -120,17 +124,18 @@ impl ItineraryBody {
             let most = Checkpoint::MOST_DWELL_S;
             Ok(Checkpoint {
                 name: one.name.clone(),
-                point: point.map_err(|error| at_point(&format!("{place}/point"), &error))?,
-                radius_m: within(radius, Checkpoint::RADIUS_M, format!("{place}/radius_m"))?,
-                dwell_s: within(dwell, (0, most), format!("{place}/dwell_s"))?,
+                point: point
+                    .map_err(|error| coordinate_problem(&format!("{place}/point"), &error))?,
+                radius_m: check_range(radius, Checkpoint::RADIUS_M, format!("{place}/radius_m"))?,
+                dwell_s: check_range(dwell, (0, most), format!("{place}/dwell_s"))?,
             })
         };
         let coord_type = self.coord_type.unwrap_or(CoordTypeBody::Wgs84).into();
         let place = |(at, [lng, lat]): (usize, &[f64; 2])| -> Reply<Point> {
             let point = RawPoint { lng: *lng, lat: *lat, coord_type }.normalise();
-            point.map_err(|error| at_point(&format!("{under}/route/{at}"), &error))
+            point.map_err(|error| coordinate_problem(&format!("{under}/route/{at}"), &error))
         };
-        let minutes = self.minutes.map(|n| within(n, (1, 960), format!("{under}/minutes")));
+        let minutes = self.minutes.map(|n| check_range(n, (1, 960), format!("{under}/minutes")));
         Ok(Itinerary {
             checkpoints: self
                 .checkpoints
@@ -199,11 +204,11 @@ pub struct BeginBody {
 
 impl BeginBody {
     /// Times are the phone's: they are corrected by how wrong its clock is known to be.
-    pub(super) fn draft(&self, id: PatrolId, kept: Option<Typed>, now: Instant) -> New {
+    pub(super) fn draft(&self, id: PatrolId, kept: Option<OfflineTime>, now: Instant) -> New {
         let skew = kept.map(|kept| kept.skew).unwrap_or_default();
-        let told = utc(self.client_time).or(kept.map(|kept| kept.client_at));
-        let from = told.map_or(now, |at| skew.correct(at));
-        let until = skew.correct(self.until.with_timezone(&Utc));
+        let told = to_utc(self.client_time).or(kept.map(|kept| kept.client_at));
+        let from = told.map_or(now, |at| skew.correct_time(at));
+        let until = skew.correct_time(self.until.with_timezone(&Utc));
         New {
             id,
             area: AreaId(self.area_id),

@@ -3,7 +3,7 @@
 use domain::{
     core::id::PatrolId,
     flows::{
-        change::{Request, act},
+        change::{Request, execute},
         patrol::{Command, Patrol},
     },
 };
@@ -16,7 +16,7 @@ use super::{
     view::PatrolView,
 };
 use crate::{
-    app::{caller::Caller, clock::derived_id, state::App},
+    app::{caller::Caller, clock::derive_id, state::App},
     engine::step::{self, Start, Step},
     http::{answer::Answer, problem::Reply},
 };
@@ -24,83 +24,83 @@ use crate::{
 /// Plans a patrol by hand.
 pub async fn plan_patrol(start: Start, body: PlanPatrolBody) -> Reply<Answer<PatrolView>> {
     let Start { app, caller, key } = start;
-    let id = body.id.unwrap_or_else(|| derived_id(caller.person, key.0, "patrol"));
+    let id = body.id.unwrap_or_else(|| derive_id(caller.person, key.0, "patrol"));
     let asked = Request::new(key.0, "plan_patrol", id, &body);
     let new = Box::new(body.draft(PatrolId(id))?);
-    make(&app, &caller, asked, Command::Plan { new, occasion: None }).await
+    create_patrol(&app, &caller, asked, Command::Plan { new, occasion: None }).await
 }
 
 /// Begins a patrol that nobody planned.
 pub async fn begin_patrol(start: Start, body: BeginBody) -> Reply<Answer<PatrolView>> {
     let Start { app, caller, key } = start;
-    let id = body.id.unwrap_or_else(|| derived_id(caller.person, key.0, "patrol"));
+    let id = body.id.unwrap_or_else(|| derive_id(caller.person, key.0, "patrol"));
     let asked = Request::new(key.0, "begin_patrol", id, &body);
-    let (time, late) = (body::utc(body.client_time), body.late_reason.clone());
-    let new = Box::new(body.draft(PatrolId(id), caller.typed(), app.clock.now()));
-    make(&app, &caller, asked, Command::Begin { new, time, late }).await
+    let (time, late) = (body::to_utc(body.client_time), body.late_reason.clone());
+    let new = Box::new(body.draft(PatrolId(id), caller.offline_command(), app.clock.now()));
+    create_patrol(&app, &caller, asked, Command::Begin { new, time, late }).await
 }
 
 /// Begins a planned patrol.
 pub async fn start_patrol(step: Step, body: StartBody) -> Reply<Answer<PatrolView>> {
-    let skew = step.caller.typed().map(|typed| typed.skew).unwrap_or_default();
-    let window = body.window.map(|window| window.corrected(skew));
-    let (time, late) = (body::utc(body.client_time), body.late_reason.clone());
-    ask(step, "start_patrol", &body, Command::Start { window, time, late }).await
+    let skew = step.caller.offline_command().map(|typed| typed.skew).unwrap_or_default();
+    let window = body.window.map(|window| window.correct_by(skew));
+    let (time, late) = (body::to_utc(body.client_time), body.late_reason.clone());
+    run_command(step, "start_patrol", &body, Command::Start { window, time, late }).await
 }
 
 /// Says that the worker rests.
 pub async fn pause_patrol(step: Step, body: MomentBody) -> Reply<Answer<PatrolView>> {
-    let time = body::utc(body.client_time);
-    ask(step, "pause_patrol", &body, Command::Pause { time }).await
+    let time = body::to_utc(body.client_time);
+    run_command(step, "pause_patrol", &body, Command::Pause { time }).await
 }
 
 /// Says that the worker goes on after a rest.
 pub async fn resume_patrol(step: Step, body: MomentBody) -> Reply<Answer<PatrolView>> {
-    let time = body::utc(body.client_time);
-    ask(step, "resume_patrol", &body, Command::Resume { time }).await
+    let time = body::to_utc(body.client_time);
+    run_command(step, "resume_patrol", &body, Command::Resume { time }).await
 }
 
 /// Ends a patrol.
 pub async fn finish_patrol(step: Step, body: FinishBody) -> Reply<Answer<PatrolView>> {
     let (late, note) = (body.late_reason.clone(), body.note.clone());
-    let time = body::utc(body.client_time);
-    ask(step, "finish_patrol", &body, Command::Finish { time, late, note }).await
+    let time = body::to_utc(body.client_time);
+    run_command(step, "finish_patrol", &body, Command::Finish { time, late, note }).await
 }
 
 /// Says that nobody will go.
 pub async fn cancel_patrol(step: Step, body: CancelPatrolBody) -> Reply<Answer<PatrolView>> {
     let reason = body.reason.clone();
-    ask(step, "cancel_patrol", &body, Command::Cancel { reason }).await
+    run_command(step, "cancel_patrol", &body, Command::Cancel { reason }).await
 }
 
 /// Writes something down on a patrol.
 pub async fn note_patrol(step: Step, body: PatrolNoteBody) -> Reply<Answer<PatrolView>> {
     let text = body.text.clone();
-    ask(step, "note_patrol", &body, Command::Note { text }).await
+    run_command(step, "note_patrol", &body, Command::Note { text }).await
 }
 
-async fn make(
+async fn create_patrol(
     app: &App,
     caller: &Caller,
     asked: Request,
     command: Command,
 ) -> Reply<Answer<PatrolView>> {
-    let (stored, _) = step::begin(app, caller, asked, |context| {
-        Ok((act::<Patrol>(None, &command, asked, context)?, Vec::<Write>::new()))
+    let (stored, _) = step::begin_flow(app, caller, asked, |context| {
+        Ok((execute::<Patrol>(None, &command, asked, context)?, Vec::<Write>::new()))
     })
     .await?;
     let location = format!("/api/v1/patrols/{}", stored.state.id);
-    Ok(Answer::created(location, stored.seq, PatrolView::new(&stored, app.clock.now())))
+    Ok(Answer::of_creation(location, stored.seq, PatrolView::new(&stored, app.clock.now())))
 }
 
-async fn ask(
+async fn run_command(
     step: Step,
     operation: &str,
     body: &impl Serialize,
     command: Command,
 ) -> Reply<Answer<PatrolView>> {
-    let asked = step.asked(operation, body);
-    let stored = step::command::<Patrol>(&step.app, &step.caller, asked, command).await?;
+    let asked = step.build_asked(operation, body);
+    let stored = step::run_command::<Patrol>(&step.app, &step.caller, asked, command).await?;
     let view = PatrolView::new(&stored, step.app.clock.now());
-    Ok(Answer::changed(stored.seq, view))
+    Ok(Answer::of_change(stored.seq, view))
 }

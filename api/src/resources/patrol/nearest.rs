@@ -5,15 +5,15 @@ use chrono::{DateTime, Duration, Utc};
 use domain::{
     area::coordinate::{Point, RawPoint, distance_m},
     core::id::AreaId,
-    people::{actor::Permission, audit::Act},
+    people::{actor::Permission, audit::AuditAction},
 };
-use persistence::flows::track::standing;
+use persistence::flows::track::load_positions;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::sealed::{Standing, opened};
+use super::sealed::{WorkerPosition, open_positions};
 use crate::{
     app::{caller::Caller, state::App},
     http::{
@@ -98,19 +98,23 @@ async fn list_nearest_workers(
     })?;
     let (tenant, now, world) = (caller.tenant, app.clock.now(), app.world(caller.tenant)?);
     let area = world.areas.get(AreaId(id.0)).ok_or_else(|| Problem::new(Code::NotFound))?;
-    world.context(&caller, now).require(Permission::ReadTracks, &area.path, &area.name)?;
-    let noting = Noting::of(&app, &caller, &request);
-    let note = noting.note(Act::Track, Some(id.0), &json!({ "nearest": area.name }));
-    audit::keep(&app, tenant, note).await?;
+    world.build_context(&caller, now).require_permission(
+        Permission::ReadTracks,
+        &area.path,
+        &area.name,
+    )?;
+    let noting = Noting::of_caller(&app, &caller, &request);
+    let note = noting.note(AuditAction::Track, Some(id.0), &json!({ "nearest": area.name }));
+    audit::append_note(&app, tenant, note).await?;
     let (path, since) = (area.path.clone(), now - Duration::minutes(30));
-    let find = move |db: &mut _| standing(db, tenant, &path, (since, now), MOST);
-    let there = opened(&app, tenant, app.store.read(find).await?).await?;
-    let mut near: Vec<(f64, Standing)> =
-        there.into_iter().map(|one| (away(&one, from), one)).collect();
+    let find = move |db: &mut _| load_positions(db, tenant, &path, (since, now), MOST);
+    let there = open_positions(&app, tenant, app.store.read(find).await?).await?;
+    let mut near: Vec<(f64, WorkerPosition)> =
+        there.into_iter().map(|one| (distance_from(&one, from), one)).collect();
     near.sort_by(|a, b| a.0.total_cmp(&b.0));
     near.truncate(limit.unwrap_or_default().get().into());
-    let names = names::shown(&app, tenant, near.iter().map(|(_, one)| one.person)).await?;
-    let worker = |(metres, one): (f64, Standing)| NearWorker {
+    let names = names::load_display(&app, tenant, near.iter().map(|(_, one)| one.person)).await?;
+    let worker = |(metres, one): (f64, WorkerPosition)| NearWorker {
         person_id: one.person.0,
         name: names.get(&one.person).cloned().unwrap_or_default(),
         distance_m: metres.round(),
@@ -120,7 +124,7 @@ async fn list_nearest_workers(
     Ok(HttpResponse::Ok().json(NearestView { items: near.into_iter().map(worker).collect() }))
 }
 
-fn away(one: &Standing, from: Point) -> f64 {
+fn distance_from(one: &WorkerPosition, from: Point) -> f64 {
     let (lng, lat) = (f64::from(one.position.lng) / 1e7, f64::from(one.position.lat) / 1e7);
     distance_m(from, Point { lng, lat })
 }

@@ -9,7 +9,7 @@ use domain::{
         text::{Line, Prose},
     },
     flows::{
-        change::{Request, Stored, act},
+        change::{Request, Versioned, execute},
         lifecycle::Lifecycle as _,
         patrol::Purpose,
         patrol_plan::{Command, Content, PatrolPlan, Recurrence, Standing},
@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 use super::{body::ItineraryBody, view::ItineraryView};
 use crate::{
-    app::{caller::Caller, clock::derived_id, state::App},
+    app::{caller::Caller, clock::derive_id, state::App},
     engine::{
         flows::ServedFlow,
         step::{self, Step},
@@ -36,9 +36,9 @@ use crate::{
         params::{IdPath, Query},
         problem::{Code, Problem, Reply},
         register::ServiceConfig,
-        view::{self, UnitView, tag, tagged},
+        view::{self, UnitView, render_with_etag, state_tag},
     },
-    resources::place::known,
+    resources::place::require_area,
 };
 
 impl ServedFlow for PatrolPlan {
@@ -136,7 +136,7 @@ pub struct ContentBody {
 impl ContentBody {
     fn read(&self, under: &str) -> Reply<Box<Content>> {
         let recurrence = Recurrence::from(self.recurrence.clone());
-        if let Some(fault) = recurrence.fault() {
+        if let Some(fault) = recurrence.find_fault() {
             let (zh, en) = match fault {
                 "weekdays" => {
                     ("应为 1 到 7 中不重复的几个。", "Give different numbers from 1 to 7.")
@@ -217,7 +217,7 @@ pub struct PatrolPlanView {
 }
 
 impl PatrolPlanView {
-    fn new(stored: &Stored<PatrolPlan>) -> Self {
+    fn new(stored: &Versioned<PatrolPlan>) -> Self {
         let plan = &stored.state;
         let content = &plan.content;
         Self {
@@ -274,13 +274,14 @@ async fn list_patrol_plans(
     let ListPatrolPlans { limit, cursor, within, standing } = params.0;
     let limit = limit.unwrap_or_default();
     let world = app.world(caller.tenant)?;
-    let within = within.map(|id| known(&world, id).map(|area| area.path.clone())).transpose()?;
-    let scope = caller.scope(Permission::ReadCases, app.clock.now());
+    let within =
+        within.map(|id| require_area(&world, id).map(|area| area.path.clone())).transpose()?;
+    let scope = caller.scope_for(Permission::ReadCases, app.clock.now());
     let keyset = Keyset { after: cursor.map(|cursor| cursor.0), limit: limit.probe() };
     let list = move |db: &mut _| plans::list(db, &scope, within.as_ref(), standing, keyset);
     let found = app.store.read(list).await?;
-    let position = |stored: &Stored<PatrolPlan>| (stored.state.created_at, stored.state.id.0);
-    Ok(Page::cut(found, limit, position, |stored| PatrolPlanView::new(&stored)))
+    let position = |stored: &Versioned<PatrolPlan>| (stored.state.created_at, stored.state.id.0);
+    Ok(Page::from_rows(found, limit, position, |stored| PatrolPlanView::new(&stored)))
 }
 
 /// Shows a plan of patrols.
@@ -294,9 +295,9 @@ async fn get_patrol_plan(
     caller: Caller,
     id: IdPath<Uuid>,
 ) -> Reply<HttpResponse> {
-    let stored = step::look::<PatrolPlan>(&app, &caller, id.0).await?;
+    let stored = step::load_visible::<PatrolPlan>(&app, &caller, id.0).await?;
     let view = PatrolPlanView::new(&stored);
-    Ok(tagged(&request, HttpResponse::Ok(), &tag(stored.seq), &view))
+    Ok(render_with_etag(&request, HttpResponse::Ok(), &state_tag(stored.seq), &view))
 }
 
 /// Makes a plan of patrols.
@@ -311,17 +312,17 @@ async fn create_patrol_plan(
     key: Key,
     body: Json<CreatePlanBody>,
 ) -> Reply<HttpResponse> {
-    let id = body.0.id.unwrap_or_else(|| derived_id(caller.person, key.0, "patrol_plan"));
+    let id = body.0.id.unwrap_or_else(|| derive_id(caller.person, key.0, "patrol_plan"));
     let asked = Request::new(key.0, "create_patrol_plan", id, &body.0);
     let (area, content) = (AreaId(body.0.area_id), body.0.content.read("/content")?);
     let command = Command::Create { id: PlanId(id), area, content };
-    let (stored, _) = step::begin(&app, &caller, asked, |context| {
-        Ok((act::<PatrolPlan>(None, &command, asked, context)?, Vec::<Write>::new()))
+    let (stored, _) = step::begin_flow(&app, &caller, asked, |context| {
+        Ok((execute::<PatrolPlan>(None, &command, asked, context)?, Vec::<Write>::new()))
     })
     .await?;
     let mut answer = HttpResponse::Created();
     answer.insert_header(("Location", format!("/api/v1/patrol_plans/{}", stored.state.id)));
-    Ok(tagged(&request, answer, &tag(stored.seq), &PatrolPlanView::new(&stored)))
+    Ok(render_with_etag(&request, answer, &state_tag(stored.seq), &PatrolPlanView::new(&stored)))
 }
 
 /// What a plan says from now on.
@@ -339,7 +340,7 @@ pub struct AmendPlanBody {
 #[post("/patrol_plans/{id}/amend")]
 async fn amend_patrol_plan(step: Step, body: Json<AmendPlanBody>) -> Reply<Answer<PatrolPlanView>> {
     let content = body.0.content.read("/content")?;
-    ask(step, "amend_patrol_plan", &body.0, Command::Amend { content }).await
+    run_command(step, "amend_patrol_plan", &body.0, Command::Amend { content }).await
 }
 
 /// Why a plan ends.
@@ -361,17 +362,17 @@ async fn retire_patrol_plan(
     body: Json<RetirePlanBody>,
 ) -> Reply<Answer<PatrolPlanView>> {
     let reason = body.0.reason.clone();
-    ask(step, "retire_patrol_plan", &body.0, Command::Retire { reason }).await
+    run_command(step, "retire_patrol_plan", &body.0, Command::Retire { reason }).await
 }
 
-async fn ask(
+async fn run_command(
     step: Step,
     operation: &str,
     body: &impl Serialize,
     command: Command,
 ) -> Reply<Answer<PatrolPlanView>> {
-    let asked = step.asked(operation, body);
-    let stored = step::command::<PatrolPlan>(&step.app, &step.caller, asked, command).await?;
+    let asked = step.build_asked(operation, body);
+    let stored = step::run_command::<PatrolPlan>(&step.app, &step.caller, asked, command).await?;
     let view = PatrolPlanView::new(&stored);
-    Ok(Answer::changed(stored.seq, view))
+    Ok(Answer::of_change(stored.seq, view))
 }

@@ -19,10 +19,10 @@ use domain::{
     core::{
         arrival::Skew,
         id::{PatrolId, PersonId, TenantId},
-        time::later,
+        time::saturating_add,
     },
     flows::{
-        change::Stored,
+        change::Versioned,
         lifecycle::Lifecycle as _,
         patrol::Patrol,
         track::{
@@ -36,7 +36,7 @@ use domain::{
 };
 use persistence::{
     StoreError,
-    flows::track::{Landed, Upload, batches},
+    flows::track::{Landed, Upload, load_batches},
     people::privacy,
 };
 use quick_cache::sync::Cache;
@@ -44,13 +44,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::sealed::{Here, keys_of, taken_apart};
+use super::sealed::{Here, load_keys, open_batch};
 use crate::{
     app::{
         caller::Caller,
         state::App,
         vault::walks::{WalkKey, WalkKeys, Walked},
-        world::World,
+        world::TenantSnapshot,
     },
     engine::step,
     http::{
@@ -187,14 +187,14 @@ impl PointsView {
 /// The answers of those who walk to whether tracks may be taken. The store looks at each upload
 /// whether the newest answer is still the one that is known here.
 pub struct Walkers {
-    known: Cache<(TenantId, PersonId), Arc<Known>>,
+    known: Cache<(TenantId, PersonId), Arc<ConsentAnswers>>,
     /// What their points are sealed by.
     pub keys: WalkKeys,
 }
 
 /// One person's answers on consent, and the newest of them.
 #[derive(Debug, Default)]
-struct Known {
+struct ConsentAnswers {
     answers: Answers,
     newest: Uuid,
 }
@@ -206,21 +206,21 @@ impl Default for Walkers {
 }
 
 impl Walkers {
-    async fn look(
+    async fn load_consents(
         &self,
         app: &App,
         tenant: TenantId,
         person: PersonId,
         fresh: bool,
-    ) -> Reply<Arc<Known>> {
+    ) -> Reply<Arc<ConsentAnswers>> {
         if let Some(known) = self.known.get(&(tenant, person)).filter(|_| !fresh) {
             return Ok(known);
         }
-        let look = move |db: &mut _| privacy::answers(db, tenant, person, Privacy::TRACK);
+        let look = move |db: &mut _| privacy::load_answers(db, tenant, person, Privacy::TRACK);
         let found = app.store.read(look).await?;
         let newest = found.last().map_or(Uuid::nil(), |(id, ..)| *id);
         let answers = found.into_iter().map(|(_, at, given)| (at, given)).collect();
-        let known = Arc::new(Known { answers: Answers(answers), newest });
+        let known = Arc::new(ConsentAnswers { answers: Answers(answers), newest });
         self.known.insert((tenant, person), Arc::clone(&known));
         Ok(known)
     }
@@ -247,7 +247,7 @@ async fn upload_points(
 struct Sending<'a> {
     app: &'a App,
     caller: &'a Caller,
-    world: &'a World,
+    world: &'a TenantSnapshot,
     id: Uuid,
 }
 
@@ -255,42 +255,46 @@ impl Sending<'_> {
     /// How often an upload is put together anew after something it rests on has changed.
     const ATTEMPTS: usize = 8;
 
-    async fn send(&self, points: &[FixBody], coord_type: CoordType) -> Reply<Vec<Fate>> {
+    async fn store_points(&self, points: &[FixBody], coord_type: CoordType) -> Reply<Vec<Fate>> {
         let (tenant, person) = (self.caller.tenant, self.caller.person);
         let vault = (&self.app.vault, &self.app.store);
         let key = self
             .app
             .memory
-            .of::<Walkers>()
+            .get_or_default::<Walkers>()
             .keys
-            .of(vault, tenant, person, self.app.clock.now())
+            .ensure_key(vault, tenant, person, self.app.clock.now())
             .await?;
         let key = key.ok_or(Refusal::Erased)?;
         for attempt in 0..Self::ATTEMPTS {
             // The first time with what is known: mostly it still holds, and the store looks.
             let fresh = attempt > 0;
-            let patrol = self.patrol(fresh).await?;
-            let known =
-                self.app.memory.of::<Walkers>().look(self.app, tenant, person, fresh).await?;
+            let patrol = self.load_patrol(fresh).await?;
+            let known = self
+                .app
+                .memory
+                .get_or_default::<Walkers>()
+                .load_consents(self.app, tenant, person, fresh)
+                .await?;
             let mut fates = vec![Fate::Stored; points.len()];
-            let mut new = self.admitted(points, coord_type, &patrol.state, &known, &mut fates);
+            let mut new = self.admit_points(points, coord_type, &patrol.state, &known, &mut fates);
             // What is refused is refused by a state that was read for it.
             if !fresh && fates.iter().any(|fate| fate.rests_on_state()) {
                 continue;
             }
             let mut stored = Vec::new();
-            if let (true, Some(numbers)) = (fresh, range(&new)) {
-                stored = self.stored(patrol.state.id, numbers).await?;
-                without_known(&mut new, &stored, &mut fates);
+            if let (true, Some(numbers)) = (fresh, number_range(&new)) {
+                stored = self.load_batches(patrol.state.id, numbers).await?;
+                remove_known(&mut new, &stored, &mut fates);
             }
-            let Some(numbers) = range(&new) else { return Ok(fates) };
-            let upload = self.upload((&patrol, &known, &key), &new, numbers, &stored)?;
-            match self.app.store.track(upload).await? {
+            let Some(numbers) = number_range(&new) else { return Ok(fates) };
+            let upload = self.build_upload((&patrol, &known, &key), &new, numbers, &stored)?;
+            match self.app.store.store_track(upload).await? {
                 Landed::Stored => return Ok(fates),
                 // What is known already needs no room: it is told apart first.
                 Landed::Full if fresh => {
                     for (_, places) in new.values() {
-                        refuse(&mut fates, places, Refused::TrackFull);
+                        refuse_points(&mut fates, places, Refused::TrackFull);
                     }
                     return Ok(fates);
                 }
@@ -301,12 +305,12 @@ impl Sending<'_> {
     }
 
     /// The patrol, if it is one's own and began.
-    async fn patrol(&self, fresh: bool) -> Reply<Arc<Stored<Patrol>>> {
-        let kept = self.app.store.recall::<Patrol>(self.caller.tenant, self.id);
+    async fn load_patrol(&self, fresh: bool) -> Reply<Arc<Versioned<Patrol>>> {
+        let kept = self.app.store.recall_state::<Patrol>(self.caller.tenant, self.id);
         let own = |patrol: &Patrol| patrol.worker() == Some(self.caller.person);
         let patrol = match kept.filter(|kept| !fresh && own(&kept.state)) {
             Some(kept) => kept,
-            None => step::look::<Patrol>(self.app, self.caller, self.id).await?,
+            None => step::load_visible::<Patrol>(self.app, self.caller, self.id).await?,
         };
         let Some(run) = patrol.state.status.run() else {
             return Err(patrol.state.wrong_state("upload").into());
@@ -319,30 +323,32 @@ impl Sending<'_> {
     }
 
     /// The points that may be taken, by number, each with the places it was sent at.
-    fn admitted(
+    fn admit_points(
         &self,
         points: &[FixBody],
         coord_type: CoordType,
         patrol: &Patrol,
-        known: &Known,
+        known: &ConsentAnswers,
         fates: &mut [Fate],
     ) -> New {
         let now = self.app.clock.now();
         let rules = &self.world.rules;
         let ahead = Duration::hours(i64::from(rules.conduct.clock_ahead_hours));
         let kept = rules.privacy.value.retention;
-        let (earliest, latest) = (kept.cutoff(DataClass::Tracks, now), later(now, ahead));
+        let (earliest, latest) =
+            (kept.cutoff_for(DataClass::Tracks, now), saturating_add(now, ahead));
         let gate = Gate { patrol, answers: &known.answers, earliest, latest };
         let passes = gate.open();
         let mut new = New::new();
         for ((place, point), fate) in points.iter().enumerate().zip(fates.iter_mut()) {
-            let fix = match sent(point, coord_type).and_then(|sent| passes.admit(&sent)) {
-                Ok(fix) => fix,
-                Err(why) => {
-                    *fate = Fate::Refused(why);
-                    continue;
-                }
-            };
+            let fix =
+                match parse_point(point, coord_type).and_then(|sent| passes.admit_point(&sent)) {
+                    Ok(fix) => fix,
+                    Err(why) => {
+                        *fate = Fate::Refused(why);
+                        continue;
+                    }
+                };
             match new.entry(fix.seq) {
                 Entry::Vacant(free) => _ = free.insert((fix, vec![place])),
                 Entry::Occupied(mut taken) if taken.get().0 == fix => {
@@ -356,20 +362,24 @@ impl Sending<'_> {
     }
 
     /// The stored batches that overlap with some numbers, taken apart.
-    async fn stored(&self, patrol: PatrolId, numbers: (i64, i64)) -> Reply<Vec<(i64, Vec<Fix>)>> {
+    async fn load_batches(
+        &self,
+        patrol: PatrolId,
+        numbers: (i64, i64),
+    ) -> Reply<Vec<(i64, Vec<Fix>)>> {
         let tenant = self.caller.tenant;
-        let find = move |db: &mut _| batches(db, tenant, patrol, Some(numbers));
+        let find = move |db: &mut _| load_batches(db, tenant, patrol, Some(numbers));
         let found = self.app.store.read(find).await?;
-        let keys = keys_of(self.app, tenant, &found).await?;
+        let keys = load_keys(self.app, tenant, &found).await?;
         Ok(found
             .iter()
-            .map(|batch| Ok((batch.first_seq, taken_apart(patrol, batch, &keys)?)))
+            .map(|batch| Ok((batch.first_seq, open_batch(patrol, batch, &keys)?)))
             .collect::<Result<_, StoreError>>()?)
     }
 
-    fn upload(
+    fn build_upload(
         &self,
-        (patrol, known, key): (&Stored<Patrol>, &Known, &WalkKey),
+        (patrol, known, key): (&Versioned<Patrol>, &ConsentAnswers, &WalkKey),
         new: &New,
         (first_seq, last_seq): (i64, i64),
         stored: &[(i64, Vec<Fix>)],
@@ -380,7 +390,7 @@ impl Sending<'_> {
             *first <= last_seq && last >= first_seq
         };
         let received_at = self.app.clock.now();
-        let here = position(&fixes, patrol.state.skew(), self.world, received_at);
+        let here = find_position(&fixes, patrol.state.skew(), self.world, received_at);
         let vault = &self.app.vault;
         let batch = Walked::Batch(patrol.state.id, first_seq);
         Ok(Upload {
@@ -394,7 +404,7 @@ impl Sending<'_> {
             points: i64::try_from(fixes.len()).unwrap_or(i64::MAX),
             known: stored.iter().filter(overlaps).map(|(first, _)| *first).collect(),
             received_at,
-            position: here.map(|here| here.sealed(vault, key)).transpose()?,
+            position: here.map(|here| here.seal(vault, key)).transpose()?,
             blob: key.seal(vault, batch, &codec::encode(&fixes))?,
         })
     }
@@ -403,13 +413,13 @@ impl Sending<'_> {
 /// Points by number, each with the places in the upload at which it was sent.
 type New = BTreeMap<u32, (Fix, Vec<usize>)>;
 
-fn range(new: &New) -> Option<(i64, i64)> {
+fn number_range(new: &New) -> Option<(i64, i64)> {
     let (first, _) = new.first_key_value()?;
     let (last, _) = new.last_key_value()?;
     Some(((*first).into(), (*last).into()))
 }
 
-fn sent(point: &FixBody, coord_type: CoordType) -> Result<Sent, Refused> {
+fn parse_point(point: &FixBody, coord_type: CoordType) -> Result<Sent, Refused> {
     let (lng, lat) = point.lng.zip(point.lat).ok_or(Refused::CoordinateMissing)?;
     let coord_type = point.coord_type.map_or(coord_type, Into::into);
     Ok(Sent {
@@ -424,7 +434,7 @@ fn sent(point: &FixBody, coord_type: CoordType) -> Result<Sent, Refused> {
 }
 
 /// Leaves out what is stored: equal points are known already, others under a known number refused.
-fn without_known(new: &mut New, stored: &[(i64, Vec<Fix>)], fates: &mut [Fate]) {
+fn remove_known(new: &mut New, stored: &[(i64, Vec<Fix>)], fates: &mut [Fate]) {
     let known: HashMap<u32, &Fix> =
         stored.iter().flat_map(|(_, fixes)| fixes).map(|fix| (fix.seq, fix)).collect();
     new.retain(|seq, (fix, places)| {
@@ -436,13 +446,13 @@ fn without_known(new: &mut New, stored: &[(i64, Vec<Fix>)], fates: &mut [Fate]) 
                 }
             }
         } else {
-            refuse(fates, places, Refused::SeqReused);
+            refuse_points(fates, places, Refused::SeqReused);
         }
         false
     });
 }
 
-fn refuse(fates: &mut [Fate], places: &[usize], why: Refused) {
+fn refuse_points(fates: &mut [Fate], places: &[usize], why: Refused) {
     for place in places {
         if let Some(fate) = fates.get_mut(*place) {
             *fate = Fate::Refused(why);
@@ -451,11 +461,11 @@ fn refuse(fates: &mut [Fate], places: &[usize], why: Refused) {
 }
 
 /// Where the worker is now: the last point that is neither odd by itself nor old.
-fn position(fixes: &[Fix], skew: Skew, world: &World, now: Instant) -> Option<Here> {
+fn find_position(fixes: &[Fix], skew: Skew, world: &TenantSnapshot, now: Instant) -> Option<Here> {
     /// A position that is older no longer says where the worker is.
     const FRESH_S: i64 = 600;
     let tracking = &world.rules.conduct.tracking;
-    let fixes = fixes.iter().map(|fix| fix.corrected(skew));
+    let fixes = fixes.iter().map(|fix| fix.correct_skew(skew));
     let good = |fix: &Fix| {
         let accurate =
             fix.accuracy_m().is_none_or(|metres| metres <= f64::from(tracking.accuracy_m));

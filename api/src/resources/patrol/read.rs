@@ -10,29 +10,29 @@ use chrono::{DateTime, Utc};
 use domain::{
     area::coordinate::Point,
     flows::{
-        change::Stored,
+        change::Versioned,
         flow::Context,
         patrol::{Checkpoint, Patrol},
         track::{
             Fix, Frame, Mark, Measures, Seen,
             coverage::{self, Share},
-            gpx, marked,
-            measure::stretches,
-            measured,
-            simplify::simplified,
+            gpx, mark_track,
+            measure::split_stretches,
+            measure_track,
+            simplify::simplify_line,
         },
     },
-    people::{actor::Permission, audit::Act},
+    people::{actor::Permission, audit::AuditAction},
 };
-use persistence::{StoreError, flows::track::batches};
+use persistence::{StoreError, flows::track::load_batches};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::sealed::{keys_of, taken_apart};
+use super::sealed::{load_keys, open_batch};
 use crate::{
-    app::{caller::Caller, state::App, world::World},
+    app::{caller::Caller, state::App, world::TenantSnapshot},
     engine::step,
     http::{
         params::{IdPath, Query},
@@ -48,7 +48,7 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 }
 
 /// A point as GeoJSON writes it.
-pub(super) fn pair(point: Point) -> [f64; 2] {
+pub(super) fn coordinate_pair(point: Point) -> [f64; 2] {
     // Seven decimals are a centimetre; more is noise of the conversion.
     let cut = |degrees: f64| (degrees * 1e7).round() / 1e7;
     [cut(point.lng), cut(point.lat)]
@@ -56,18 +56,18 @@ pub(super) fn pair(point: Point) -> [f64; 2] {
 
 /// Refuses a caller who may not see where the worker walked; true when the track is the caller's
 /// own.
-fn readable(patrol: &Patrol, context: &Context<'_>) -> Reply<bool> {
+fn require_reader(patrol: &Patrol, context: &Context<'_>) -> Reply<bool> {
     if patrol.worker() == Some(context.by.person) {
         return Ok(true);
     }
-    context.require(Permission::ReadTracks, &patrol.area.path, &patrol.area.name)?;
+    context.require_permission(Permission::ReadTracks, &patrol.area.path, &patrol.area.name)?;
     Ok(false)
 }
 
 /// A patrol with the points of its track.
 struct Track {
-    patrol: Arc<Stored<Patrol>>,
-    world: Arc<World>,
+    patrol: Arc<Versioned<Patrol>>,
+    world: Arc<TenantSnapshot>,
     seen: Vec<Seen>,
 }
 
@@ -75,34 +75,40 @@ impl Track {
     /// Loads the track for a caller who may see it. When it is another person's, the audit log says
     /// so before the track is shown.
     async fn load(app: &App, request: &HttpRequest, caller: &Caller, id: Uuid) -> Reply<Self> {
-        let patrol = step::look::<Patrol>(app, caller, id).await?;
+        let patrol = step::load_visible::<Patrol>(app, caller, id).await?;
         let world = app.world(caller.tenant)?;
-        let allowed = readable(&patrol.state, &world.context(caller, app.clock.now()));
-        let (tenant, noting) = (caller.tenant, Noting::of(app, caller, request));
+        let allowed = require_reader(&patrol.state, &world.build_context(caller, app.clock.now()));
+        let (tenant, noting) = (caller.tenant, Noting::of_caller(app, caller, request));
         let worker = patrol.state.worker().map(|worker| worker.0);
         let detail = json!({ "patrol": id, "number": patrol.state.number });
         match allowed {
             Ok(true) => {}
             Ok(false) => {
-                audit::keep(app, tenant, noting.note(Act::Track, worker, &detail)).await?;
+                audit::append_note(app, tenant, noting.note(AuditAction::Track, worker, &detail))
+                    .await?;
             }
             Err(refused) => {
-                audit::keep(app, tenant, noting.refused(Act::Track, worker, &detail)).await?;
+                audit::append_note(
+                    app,
+                    tenant,
+                    noting.note_refusal(AuditAction::Track, worker, &detail),
+                )
+                .await?;
                 return Err(refused);
             }
         }
         let of = patrol.state.id;
-        let found = app.store.read(move |db| batches(db, tenant, of, None)).await?;
-        let keys = keys_of(app, tenant, &found).await?;
+        let found = app.store.read(move |db| load_batches(db, tenant, of, None)).await?;
+        let keys = load_keys(app, tenant, &found).await?;
         let judge = move || -> Result<Self, StoreError> {
             let (mut fixes, skew): (Vec<Fix>, _) = (Vec::new(), patrol.state.skew());
             for batch in &found {
-                let stored = taken_apart(of, batch, &keys)?;
-                fixes.extend(stored.into_iter().map(|fix| fix.corrected(skew)));
+                let stored = open_batch(of, batch, &keys)?;
+                fixes.extend(stored.into_iter().map(|fix| fix.correct_skew(skew)));
             }
             let boundary = world.boundaries.get(&patrol.state.area.id);
-            let frame = Frame { boundary, under_way: patrol.state.under_way() };
-            let seen = marked(fixes, &frame, &world.rules.conduct.tracking);
+            let frame = Frame { boundary, under_way: patrol.state.active_periods() };
+            let seen = mark_track(fixes, &frame, &world.rules.conduct.tracking);
             Ok(Self { patrol, world, seen })
         };
         // A whole day is tens of thousands of points: not on the thread that answers others.
@@ -110,7 +116,7 @@ impl Track {
     }
 
     fn stretches(&self) -> Vec<Vec<Seen>> {
-        stretches(&self.seen, &self.world.rules.conduct.tracking)
+        split_stretches(&self.seen, &self.world.rules.conduct.tracking)
     }
 }
 
@@ -149,22 +155,22 @@ async fn get_patrol_track(
         ));
     }
     let track = Track::load(&app, &request, &caller, id.0).await?;
-    let text = web::block(move || geojson(&track, tolerance).to_string()).await?;
+    let text = web::block(move || render_geojson(&track, tolerance).to_string()).await?;
     Ok(HttpResponse::Ok().content_type("application/geo+json").body(text))
 }
 
-fn geojson(track: &Track, tolerance: f64) -> Value {
-    let measures = measured(&track.seen, &track.world.rules.conduct.tracking);
+fn render_geojson(track: &Track, tolerance: f64) -> Value {
+    let measures = measure_track(&track.seen, &track.world.rules.conduct.tracking);
     let stretches = track.stretches();
     let points =
         |stretch: &Vec<Seen>| -> Vec<Point> { stretch.iter().map(|one| one.point).collect() };
     let line = |stretch: &Vec<Seen>| -> Vec<[f64; 2]> {
-        simplified(&points(stretch), tolerance).into_iter().map(pair).collect()
+        simplify_line(&points(stretch), tolerance).into_iter().map(coordinate_pair).collect()
     };
     // A stretch of a single point is no line.
     let lines = stretches.iter().filter(|stretch| stretch.len() > 1);
     let coordinates: Vec<Vec<[f64; 2]>> = lines.clone().map(line).collect();
-    let mut properties = summary(track, &measures);
+    let mut properties = render_summary(track, &measures);
     if tolerance <= 0.0
         && let Some(members) = properties.as_object_mut()
     {
@@ -177,18 +183,18 @@ fn geojson(track: &Track, tolerance: f64) -> Value {
     let mut features =
         vec![json!({ "type": "Feature", "geometry": geometry, "properties": properties })];
     features.extend(measures.stops.iter().map(|stop| {
-        let point = json!({ "type": "Point", "coordinates": pair(stop.point) });
+        let point = json!({ "type": "Point", "coordinates": coordinate_pair(stop.point) });
         let seconds = (stop.until - stop.from).num_seconds();
         let told =
             json!({ "kind": "stop", "from": stop.from, "until": stop.until, "seconds": seconds });
         json!({ "type": "Feature", "geometry": point, "properties": told })
     }));
-    features.extend(measures.marks.iter().map(|(mark, _)| odd(track, *mark)));
+    features.extend(measures.marks.iter().map(|(mark, _)| render_marked_points(track, *mark)));
     json!({ "type": "FeatureCollection", "features": features })
 }
 
 /// What a track amounts to.
-fn summary(track: &Track, measures: &Measures) -> Value {
+fn render_summary(track: &Track, measures: &Measures) -> Value {
     let patrol = &track.patrol.state;
     let gaps: Vec<Value> =
         measures.gaps.iter().map(|gap| json!({ "from": gap.from, "until": gap.until })).collect();
@@ -203,9 +209,9 @@ fn summary(track: &Track, measures: &Measures) -> Value {
 }
 
 /// The points with one mark, as sent: number and time of each in the same order.
-fn odd(track: &Track, mark: Mark) -> Value {
+fn render_marked_points(track: &Track, mark: Mark) -> Value {
     let these = || track.seen.iter().filter(move |one| one.mark == Some(mark));
-    let coordinates: Vec<[f64; 2]> = these().map(|one| pair(one.point)).collect();
+    let coordinates: Vec<[f64; 2]> = these().map(|one| coordinate_pair(one.point)).collect();
     let seqs: Vec<u32> = these().map(|one| one.fix.seq).collect();
     let times: Vec<DateTime<Utc>> = these().map(|one| one.fix.at()).collect();
     json!({
@@ -231,7 +237,7 @@ async fn get_patrol_gpx(
     let track = Track::load(&app, &request, &caller, id.0).await?;
     let name = track.patrol.state.number.clone();
     let file = format!("attachment; filename=\"{name}.gpx\"");
-    let text = web::block(move || gpx::document(&name, &track.stretches())).await?;
+    let text = web::block(move || gpx::render_document(&name, &track.stretches())).await?;
     let mut answer = HttpResponse::Ok();
     answer.content_type("application/gpx+xml").insert_header(("Content-Disposition", file));
     Ok(answer.body(text))
@@ -250,7 +256,7 @@ pub struct ShareView {
 
 impl From<Share> for ShareView {
     fn from(share: Share) -> Self {
-        let part = share.part().map(|part| (part * 1000.0).round() / 1000.0);
+        let part = share.to_ratio().map(|part| (part * 1000.0).round() / 1000.0);
         Self { of: share.of, all: share.all, share: part }
     }
 }
@@ -307,16 +313,16 @@ async fn get_patrol_coverage(
 ) -> Reply<HttpResponse> {
     let track = Track::load(&app, &request, &caller, id.0).await?;
     let now = app.clock.now();
-    let view = web::block(move || covered(&track, now)).await?;
+    let view = web::block(move || coverage_view(&track, now)).await?;
     Ok(HttpResponse::Ok().json(view))
 }
 
-fn covered(track: &Track, now: DateTime<Utc>) -> CoverageView {
+fn coverage_view(track: &Track, now: DateTime<Utc>) -> CoverageView {
     let (patrol, policy) = (&track.patrol.state, &track.world.rules.conduct.tracking);
     let itinerary = &patrol.itinerary;
     let boundary = track.world.boundaries.get(&patrol.area.id);
     let targets: Vec<_> = itinerary.checkpoints.iter().map(Checkpoint::target).collect();
-    let visits = coverage::visits(&track.seen, &targets, policy);
+    let visits = coverage::measure_visits(&track.seen, &targets, policy);
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let visited = count(visits.iter().filter(|visit| visit.visited).count());
     let checkpoints = itinerary.checkpoints.iter().zip(&visits);
@@ -326,7 +332,7 @@ fn covered(track: &Track, now: DateTime<Utc>) -> CoverageView {
         first_at: visit.first_at,
         dwell_s: visit.dwell_s,
     };
-    let cells = boundary.map(|boundary| coverage::cells(&track.seen, boundary, policy));
+    let cells = boundary.map(|boundary| coverage::measure_cells(&track.seen, boundary, policy));
     let active_s = patrol.active_s(now);
     let planned_s = itinerary.minutes.map(|minutes| minutes * 60);
     let part = |planned: u32| {
@@ -338,10 +344,11 @@ fn covered(track: &Track, now: DateTime<Utc>) -> CoverageView {
         planned_s,
         time_share: planned_s.map(part),
         tracked: !track.seen.is_empty(),
-        inside_s: boundary.map(|boundary| coverage::inside_s(&track.seen, boundary, policy)),
+        inside_s: boundary
+            .map(|boundary| coverage::measure_inside_s(&track.seen, boundary, policy)),
         checkpoint_share: Share { of: visited, all: count(visits.len()) }.into(),
         checkpoints: checkpoints.map(visit).collect(),
-        route_share: coverage::route(&track.seen, &itinerary.route, policy).into(),
+        route_share: coverage::measure_route(&track.seen, &itinerary.route, policy).into(),
         cell_m: cells.map(|cells| cells.side_m),
         cell_share: cells.unwrap_or_default().share.into(),
     }

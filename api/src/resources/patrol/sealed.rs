@@ -9,7 +9,7 @@ use domain::{
 };
 use persistence::{
     StoreError,
-    flows::track::{self, Batch, Position, batches},
+    flows::track::{self, Batch, Position, load_batches},
 };
 
 use crate::{
@@ -17,24 +17,28 @@ use crate::{
         state::App,
         vault::{
             Vault,
-            walks::{WalkKey, Walked, wrong},
+            walks::{WalkKey, Walked, inconsistent_value},
         },
     },
     resources::patrol::points::Walkers,
 };
 
 /// The keys that open some batches.
-pub(super) async fn keys_of(
+pub(super) async fn load_keys(
     app: &App,
     tenant: TenantId,
     batches: &[Batch],
 ) -> Result<HashMap<PersonId, WalkKey>, StoreError> {
     let people = batches.iter().filter_map(|batch| batch.person);
-    app.memory.of::<Walkers>().keys.of_all((&app.vault, &app.store), tenant, people).await
+    app.memory
+        .get_or_default::<Walkers>()
+        .keys
+        .load_keys((&app.vault, &app.store), tenant, people)
+        .await
 }
 
 /// The points of a batch as it is kept; nothing of a person whose key was destroyed.
-pub(super) fn taken_apart(
+pub(super) fn open_batch(
     patrol: PatrolId,
     batch: &Batch,
     keys: &HashMap<PersonId, WalkKey>,
@@ -49,30 +53,30 @@ pub(super) fn taken_apart(
 }
 
 /// Every point that is stored of a patrol, in the order of their batches.
-pub async fn stored_fixes(
+pub async fn load_fixes(
     app: &App,
     tenant: TenantId,
     patrol: PatrolId,
 ) -> Result<Vec<Fix>, StoreError> {
-    let found = app.store.read(move |db| batches(db, tenant, patrol, None)).await?;
-    let keys = keys_of(app, tenant, &found).await?;
-    let parts = found.iter().map(|batch| taken_apart(patrol, batch, &keys));
+    let found = app.store.read(move |db| load_batches(db, tenant, patrol, None)).await?;
+    let keys = load_keys(app, tenant, &found).await?;
+    let parts = found.iter().map(|batch| open_batch(patrol, batch, &keys));
     Ok(parts.collect::<Result<Vec<_>, _>>()?.concat())
 }
 
 /// Seals batches that stand as they came, from before points were sealed; a page, and how many.
-pub async fn seal_open(app: &App, tenant: TenantId, limit: i64) -> Result<i64, StoreError> {
+pub async fn seal_open_batches(app: &App, tenant: TenantId, limit: i64) -> Result<i64, StoreError> {
     let now = app.clock.now();
-    let found = app.store.read(move |db| track::open(db, tenant, limit)).await?;
+    let found = app.store.read(move |db| track::load_open(db, tenant, limit)).await?;
     let count = i64::try_from(found.len()).unwrap_or(limit);
     let mut sealed = Vec::with_capacity(found.len());
     for batch in found {
         let key = match batch.walker {
             Some(walker) => {
                 app.memory
-                    .of::<Walkers>()
+                    .get_or_default::<Walkers>()
                     .keys
-                    .of((&app.vault, &app.store), tenant, walker, now)
+                    .ensure_key((&app.vault, &app.store), tenant, walker, now)
                     .await?
             }
             None => None,
@@ -87,7 +91,7 @@ pub async fn seal_open(app: &App, tenant: TenantId, limit: i64) -> Result<i64, S
     app.store
         .run(move |db| {
             for (sealed, batch) in sealed {
-                track::close(db, tenant, &batch, sealed)?;
+                track::seal_batch(db, tenant, &batch, sealed)?;
             }
             Ok(count)
         })
@@ -108,18 +112,18 @@ pub struct Here {
 }
 
 impl Here {
-    pub(super) fn sealed(self, vault: &Vault, key: &WalkKey) -> Result<Position, StoreError> {
+    pub(super) fn seal(self, vault: &Vault, key: &WalkKey) -> Result<Position, StoreError> {
         let accuracy = self.accuracy.unwrap_or(u32::MAX);
         let bytes =
             [self.lng.to_be_bytes(), self.lat.to_be_bytes(), accuracy.to_be_bytes()].concat();
         Ok(Position { at: self.at, sealed: key.seal(vault, Walked::Position, &bytes)? })
     }
 
-    fn opened(position: &Position, key: &WalkKey) -> Result<Self, StoreError> {
+    fn open(position: &Position, key: &WalkKey) -> Result<Self, StoreError> {
         let bytes = key.open(Walked::Position, &position.sealed)?;
         let part = |at: usize| bytes.get(at..at + 4)?.first_chunk::<4>().copied();
         let parts = part(0).zip(part(4)).zip(part(8));
-        let ((lng, lat), accuracy) = parts.ok_or_else(|| wrong("positions"))?;
+        let ((lng, lat), accuracy) = parts.ok_or_else(|| inconsistent_value("positions"))?;
         let accuracy = u32::from_be_bytes(accuracy);
         Ok(Self {
             lng: i32::from_be_bytes(lng),
@@ -132,7 +136,7 @@ impl Here {
 
 /// A person on duty, and where that person is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Standing {
+pub struct WorkerPosition {
     /// The person on duty whose key opened the position.
     pub person: PersonId,
     /// The last known position, opened.
@@ -140,18 +144,22 @@ pub struct Standing {
 }
 
 /// Where some people are, as far as their keys are there.
-pub async fn opened(
+pub async fn open_positions(
     app: &App,
     tenant: TenantId,
-    found: Vec<track::Standing>,
-) -> Result<Vec<Standing>, StoreError> {
+    found: Vec<track::SealedPosition>,
+) -> Result<Vec<WorkerPosition>, StoreError> {
     let people = found.iter().map(|one| one.person);
-    let keys =
-        app.memory.of::<Walkers>().keys.of_all((&app.vault, &app.store), tenant, people).await?;
-    let open = |one: &track::Standing| {
+    let keys = app
+        .memory
+        .get_or_default::<Walkers>()
+        .keys
+        .load_keys((&app.vault, &app.store), tenant, people)
+        .await?;
+    let open = |one: &track::SealedPosition| {
         let key = keys.get(&one.person)?;
-        let position = Here::opened(&one.position, key);
-        Some(position.map(|position| Standing { person: one.person, position }))
+        let position = Here::open(&one.position, key);
+        Some(position.map(|position| WorkerPosition { person: one.person, position }))
     };
     found.iter().filter_map(open).collect()
 }

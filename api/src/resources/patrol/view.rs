@@ -4,13 +4,13 @@ use chrono::{DateTime, NaiveDate, Utc};
 use domain::{
     Instant,
     flows::{
-        change::Stored,
+        change::Versioned,
         flow::Flow as _,
         patrol::{self, Patrol, Status},
         report::Report,
         visit::Visit,
     },
-    rules::tracking::Tracking,
+    rules::track_policy::Tracking,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -64,7 +64,11 @@ impl From<&patrol::Itinerary> for ItineraryView {
         };
         Self {
             checkpoints: itinerary.checkpoints.iter().map(checkpoint).collect(),
-            route: itinerary.route.iter().map(|point| super::read::pair(*point)).collect(),
+            route: itinerary
+                .route
+                .iter()
+                .map(|point| super::read::coordinate_pair(*point))
+                .collect(),
             minutes: itinerary.minutes,
         }
     }
@@ -181,7 +185,7 @@ pub struct PatrolView {
 
 impl PatrolView {
     /// A patrol as it is at a moment.
-    pub(crate) fn new(stored: &Stored<Patrol>, now: Instant) -> Self {
+    pub(crate) fn new(stored: &Versioned<Patrol>, now: Instant) -> Self {
         let patrol = &stored.state;
         let (status, run) = (patrol.status.name(), patrol.status.run());
         let remark = |one: &patrol::Remark| RemarkView {
@@ -224,13 +228,17 @@ impl PatrolView {
             owed: patrol.obligations().iter().map(OwedView::from).collect(),
             reports: Vec::new(),
             visits: Vec::new(),
-            possible: patrol::possible(status),
+            possible: patrol::possible_commands(status),
         }
     }
 
     /// The same with the reports that were made on the way, and with the visits.
-    pub(super) fn with(mut self, reports: &[&Stored<Report>], visits: &[Stored<Visit>]) -> Self {
-        let report = |stored: &&Stored<Report>| {
+    pub(super) fn with_activity(
+        mut self,
+        reports: &[&Versioned<Report>],
+        visits: &[Versioned<Visit>],
+    ) -> Self {
+        let report = |stored: &&Versioned<Report>| {
             let (report, status) = (&stored.state, stored.state.status.name());
             PatrolReport {
                 id: report.id.0,
@@ -241,7 +249,7 @@ impl PatrolView {
             }
         };
         self.reports = reports.iter().map(report).collect();
-        self.visits = visits.iter().filter_map(PatrolVisit::of).collect();
+        self.visits = visits.iter().filter_map(PatrolVisit::from_visit).collect();
         self
     }
 }
@@ -263,8 +271,8 @@ pub struct PatrolVisit {
 }
 
 impl PatrolVisit {
-    fn of(stored: &Stored<Visit>) -> Option<Self> {
-        let (visit, done) = (&stored.state, stored.state.status.done()?);
+    fn from_visit(stored: &Versioned<Visit>) -> Option<Self> {
+        let (visit, done) = (&stored.state, stored.state.status.completion()?);
         Some(Self {
             id: visit.id.0,
             number: visit.number.clone(),

@@ -3,7 +3,7 @@
 
 use domain::{
     calendar::book::CalendarBook,
-    core::sheet::Fault,
+    core::tabular_import::Fault,
     flows::policy::{Document, PolicyKind},
     rules::{
         admission::Admissions,
@@ -15,21 +15,21 @@ use domain::{
 use serde_json::Value;
 
 use crate::{
-    app::world::World,
+    app::world::TenantSnapshot,
     http::problem::{Code, Problem, Reply},
 };
 
 /// The calendar in force, or the shipped one, with the yearly notices laid over it.
-pub(crate) fn holidays(known: Option<&Document>, years: &[Value]) -> Reply<Document> {
+pub(crate) fn merge_holidays(known: Option<&Document>, years: &[Value]) -> Reply<Document> {
     let mut book = match known {
         Some(Document::Calendar(book)) => book.clone(),
         Some(_) | None => CalendarBook::standard(),
     };
     let texts: Vec<String> = years.iter().map(Value::to_string).collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    book.import(&texts).map_err(|faults| {
+    book.import_years(&texts).map_err(|faults| {
         faults.into_iter().fold(Problem::new(Code::InvalidBody), |problem, fault| {
-            let (zh, en) = fault.told();
+            let (zh, en) = fault.render_message();
             let pointer = format!("/years{}", fault.pointer());
             problem.error(pointer, fault.code, format!("{zh}。"), format!("{en}."))
         })
@@ -38,8 +38,8 @@ pub(crate) fn holidays(known: Option<&Document>, years: &[Value]) -> Reply<Docum
 }
 
 /// The deadlines of a place that published them, laid over the standard.
-pub(crate) fn preset(name: &str, world: &World) -> Reply<Document> {
-    let text = sla::preset(name).ok_or_else(|| {
+pub(crate) fn read_preset(name: &str, world: &TenantSnapshot) -> Reply<Document> {
+    let text = sla::find_preset(name).ok_or_else(|| {
         let names: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
         let known = names.join(", ");
         let (zh, en) = (
@@ -48,15 +48,15 @@ pub(crate) fn preset(name: &str, world: &World) -> Reply<Document> {
         );
         Problem::new(Code::InvalidBody).error("/preset", "unknown_value", zh, en)
     })?;
-    Ok(Document::Deadlines(matrix(text, world)?.over(Matrix::standard())))
+    Ok(Document::Deadlines(parse_matrix(text, world)?.overlay_on(Matrix::standard())))
 }
 
 /// A document from its table. Of admissions, `enforced` says whether the list is.
-pub(crate) fn list(
+pub(crate) fn read_table(
     kind: PolicyKind,
     csv: Option<&str>,
     enforced: bool,
-    world: &World,
+    world: &TenantSnapshot,
 ) -> Reply<Document> {
     let csv = csv.ok_or_else(|| {
         let (zh, en) = ("请给出 CSV 文本", "give the table as CSV");
@@ -64,13 +64,13 @@ pub(crate) fn list(
     })?;
     let (catalogue, areas) = (&world.catalogue, &world.areas);
     match kind {
-        PolicyKind::Deadlines => matrix(csv, world).map(Document::Deadlines),
+        PolicyKind::Deadlines => parse_matrix(csv, world).map(Document::Deadlines),
         PolicyKind::Responsibilities => Responsibilities::import_csv(csv, catalogue, areas)
             .map(Document::Responsibilities)
-            .map_err(|faults| table(&faults)),
+            .map_err(|faults| table_problem(&faults)),
         PolicyKind::Admissions => Admissions::import_csv(csv, catalogue, areas)
             .map(|list| Document::Admissions(Admissions { enforced, ..list }))
-            .map_err(|faults| table(&faults)),
+            .map_err(|faults| table_problem(&faults)),
         PolicyKind::Conduct
         | PolicyKind::Calendar
         | PolicyKind::Whistling
@@ -80,14 +80,14 @@ pub(crate) fn list(
     }
 }
 
-fn matrix(csv: &str, world: &World) -> Reply<Matrix> {
-    let area = |code: &str| world.areas.by_code(code).map(|area| area.id);
-    Matrix::parse_csv(csv, area).map_err(|faults| table(&faults))
+fn parse_matrix(csv: &str, world: &TenantSnapshot) -> Reply<Matrix> {
+    let area = |code: &str| world.areas.find_by_code(code).map(|area| area.id);
+    Matrix::parse_csv(csv, area).map_err(|faults| table_problem(&faults))
 }
 
-fn table(faults: &[Fault]) -> Problem {
+fn table_problem(faults: &[Fault]) -> Problem {
     faults.iter().fold(Problem::new(Code::InvalidBody), |problem, fault| {
-        let (zh, en) = fault.told_in_table();
+        let (zh, en) = fault.render_table_message();
         problem.error("/csv", fault.code, format!("{zh}。"), format!("{en}."))
     })
 }

@@ -26,53 +26,54 @@ use uuid::Uuid;
 
 use super::{ReportView, SubmitBody};
 use crate::{
-    app::{caller::Caller, clock::derived_id, state::App, world::World},
+    app::{caller::Caller, clock::derive_id, state::App, world::TenantSnapshot},
     engine::step::{self, Start},
     http::{answer::Answer, problem::Reply},
-    privacy::{contact, names::Known},
-    resources::{content_review, media, patrol, place::locate},
+    privacy::{contact, names::ContactNames},
+    resources::{content_review, media, patrol, place::locate_place},
 };
 
 /// Submits a report.
 pub async fn submit_report(start: Start, body: SubmitBody) -> Reply<Answer<ReportView>> {
     let Start { app, caller, key } = start;
     let world = app.world(caller.tenant)?;
-    let id = body.id.unwrap_or_else(|| derived_id(caller.person, key.0, "report"));
+    let id = body.id.unwrap_or_else(|| derive_id(caller.person, key.0, "report"));
     let subject = DataSubject::new(SubjectKind::Report, id);
-    let sealed = contact::sealed(&app, &caller, subject, body.contact.as_ref()).await?;
+    let sealed =
+        contact::seal_reporter_contact(&app, &caller, subject, body.contact.as_ref()).await?;
     let asked = match &sealed {
         Some(sealed) => Request::new(key.0, "submit_report", id, &(&body, &sealed.fingerprint)),
         None => Request::new(key.0, "submit_report", id, &body),
     };
-    let counts = counted(&body);
-    let automatic = content_review::automatic(&app, &caller).await?;
-    let draft = draft(body, id, key.0, &world, &caller, &app)?;
-    let patrol = patrol::named(&app, &caller, draft.patrol).await?;
-    let (stored, _) = step::begin(&app, &caller, asked, |context| {
+    let counts = count_fields(&body);
+    let automatic = content_review::is_automatic(&app, &caller).await?;
+    let draft = new_draft(body, id, key.0, &world, &caller, &app)?;
+    let patrol = patrol::load_named(&app, &caller, draft.patrol).await?;
+    let (stored, _) = step::begin_flow(&app, &caller, asked, |context| {
         if let Some(id) = draft.patrol {
             let patrol = patrol.as_ref().ok_or(Refusal::NoSuchPatrol { id })?;
-            let told = context.told(draft.client_at);
-            let at = told.map_or(context.at, |at| patrol.state.skew().correct(at));
-            patrol.state.takes_report(caller.person, at)?;
+            let told = context.find_client_time(draft.client_at);
+            let at = told.map_or(context.at, |at| patrol.state.skew().correct_time(at));
+            patrol.state.check_report(caller.person, at)?;
         }
-        let (change, case) = intake::submit(draft, asked, context)?;
+        let (change, case) = intake::submit_report(draft, asked, context)?;
         let case = case.into_iter().map(Write::from);
-        let entered = burden(context.by, &change.state, counts, context.at);
-        let review = content_review::of_text(&change.state, automatic, asked, context)?;
-        let review = review.map(content_review::written);
+        let entered = new_entry_write(context.by, &change.state, counts, context.at);
+        let review = content_review::open_text(&change.state, automatic, asked, context)?;
+        let review = review.map(content_review::into_write);
         let more = case.chain(sealed.map(|sealed| sealed.write)).chain(entered).chain(review);
         Ok((change, more.collect()))
     })
     .await?;
-    content_review::begun(&app, caller.tenant, &stored.state, automatic).await;
-    let known = Known::of(&app, &caller, &[&stored.state]).await?;
+    content_review::start_checks(&app, caller.tenant, &stored.state, automatic).await;
+    let known = ContactNames::load(&app, &caller, &[&stored.state]).await?;
     let location = format!("/api/v1/reports/{}", stored.state.id);
     let view = ReportView::new(&stored, &caller, &app, &known);
-    Ok(Answer::created(location, stored.seq, view))
+    Ok(Answer::of_creation(location, stored.seq, view))
 }
 
 /// What a report demands: a text and a place; the way it came, its title and its grid follow.
-fn counted(body: &SubmitBody) -> Counts {
+fn count_fields(body: &SubmitBody) -> Counts {
     let more = [
         body.title.is_some(),
         body.channel.is_some(),
@@ -90,27 +91,27 @@ fn counted(body: &SubmitBody) -> Counts {
 }
 
 /// Counts what was entered when the reporter is in office: residents are asked for nothing.
-fn burden(by: &Actor, report: &Report, counts: Counts, at: Instant) -> Option<Write> {
-    let office = by.grants.iter().any(|grant| grant.holds(at) && !grant.role.is_outsider());
+fn new_entry_write(by: &Actor, report: &Report, counts: Counts, at: Instant) -> Option<Write> {
+    let office = by.grants.iter().any(|grant| grant.holds_at(at) && !grant.role.is_outsider());
     let hidden = report.is_hidden();
     let (person, path) = (by.person, report.place.area.path.clone());
     let entered = || Entered { person, path, what: What::Report, at, counts };
     (office && !hidden).then(|| Write::Entered(Box::new(entered())))
 }
 
-fn draft(
+fn new_draft(
     body: SubmitBody,
     id: Uuid,
     key: CommandId,
-    world: &World,
+    world: &TenantSnapshot,
     caller: &Caller,
     app: &App,
 ) -> Reply<Draft> {
-    let (area, point) = locate(&body.place, world)?;
-    let case = CaseId(derived_id(caller.person, key, "case"));
+    let (area, point) = locate_place(&body.place, world)?;
+    let case = CaseId(derive_id(caller.person, key, "case"));
     Ok(Draft {
         id: ReportId(id),
-        channel: body.channel.unwrap_or_else(|| Channel::of(caller, app.clock.now())),
+        channel: body.channel.unwrap_or_else(|| Channel::default_for(caller, app.clock.now())),
         title: body.title,
         text: body.text,
         category: body.category,
@@ -124,7 +125,7 @@ fn draft(
         anonymous: body.anonymous,
         contact: body.contact.is_some(),
         patrol: body.patrol_id.map(PatrolId),
-        media: media::attachments(&[(&body.media, MediaRole::Before)]),
+        media: media::build_attachments(&[(&body.media, MediaRole::Before)]),
         handled: body.handled.map(|handled| Handled { case, result: handled.result }),
     })
 }

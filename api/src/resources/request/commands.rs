@@ -4,7 +4,7 @@ use chrono::DateTime;
 use domain::{
     calendar::limit::Limit,
     core::id::AreaId,
-    flows::case::{Command, state::Wish},
+    flows::case::{Command, state::ApprovalSubject},
 };
 
 use super::{
@@ -18,7 +18,7 @@ use crate::{
         body::shared::{EmptyBody, ReasonBody},
         problem::{Code, Problem, Reply},
     },
-    resources::case::{CaseView, commands::ask},
+    resources::case::{CaseView, commands::run_command},
 };
 
 /// Asks for more time for one duty, before it is due.
@@ -28,42 +28,43 @@ pub async fn extend_case(step: Step, body: ExtendBody) -> Reply<Answer<CaseView>
         let (zh, en) = ("应为 1 到 10000", "give 1 to 10000");
         return Err(Problem::new(Code::InvalidBody).error("/amount", "out_of_range", zh, en));
     }
-    let (wish, reason) = (Wish::Extension { duty: body.duty, limit }, body.reason.clone());
-    ask(step, "extend_case", &body, Command::Ask { wish, reason }).await
+    let (wish, reason) =
+        (ApprovalSubject::Extension { duty: body.duty, limit }, body.reason.clone());
+    run_command(step, "extend_case", &body, Command::Ask { wish, reason }).await
 }
 
 /// Asks that the clocks stand still.
 pub async fn suspend_case(step: Step, body: SuspendBody) -> Reply<Answer<CaseView>> {
     // What is kept is cut to milliseconds.
     let until = DateTime::from_timestamp_millis(body.until.timestamp_millis());
-    let wish = Wish::Suspension { until: until.unwrap_or(body.until) };
+    let wish = ApprovalSubject::Suspension { until: until.unwrap_or(body.until) };
     let reason = body.reason.clone();
-    ask(step, "suspend_case", &body, Command::Ask { wish, reason }).await
+    run_command(step, "suspend_case", &body, Command::Ask { wish, reason }).await
 }
 
 /// Goes on before the standstill is over.
 pub async fn resume_case(step: Step, body: ReasonBody) -> Reply<Answer<CaseView>> {
     let command = Command::Resume { reason: body.reason.clone() };
-    ask(step, "resume_case", &body, command).await
+    run_command(step, "resume_case", &body, command).await
 }
 
 /// Appeals against an overdue fact.
 pub async fn appeal_case(step: Step, body: AppealBody) -> Reply<Answer<CaseView>> {
-    let (wish, reason) = (Wish::Appeal { breach: body.breach }, body.reason.clone());
-    ask(step, "appeal_case", &body, Command::Ask { wish, reason }).await
+    let (wish, reason) = (ApprovalSubject::Appeal { breach: body.breach }, body.reason.clone());
+    run_command(step, "appeal_case", &body, Command::Ask { wish, reason }).await
 }
 
 /// Gives or refuses a signature.
 pub async fn decide_request(step: Step, body: DecideBody) -> Reply<Answer<CaseView>> {
     let no = step.number("no")?;
     let command = Command::Decide { no, agree: body.agree, note: body.note.clone() };
-    ask(step, "decide_request", &(no, &body), command).await
+    run_command(step, "decide_request", &(no, &body), command).await
 }
 
 /// Takes back what was asked.
 pub async fn withdraw_request(step: Step, body: EmptyBody) -> Reply<Answer<CaseView>> {
     let no = step.number("no")?;
-    ask(step, "withdraw_request", &(no, &body), Command::Withdraw { no }).await
+    run_command(step, "withdraw_request", &(no, &body), Command::Withdraw { no }).await
 }
 
 /// Urges, supervises or lists.
@@ -72,24 +73,24 @@ pub async fn supervise_case(step: Step, body: SuperviseBody) -> Reply<Answer<Cas
     let unit = AreaId(*unit_id);
     let command =
         Command::Supervise { kind: *kind, trigger: *trigger, unit, reason: reason.clone() };
-    ask(step, "supervise_case", &body, command).await
+    run_command(step, "supervise_case", &body, command).await
 }
 
 /// Answers a supervision.
 pub async fn reply_supervision(step: Step, body: ReplyBody) -> Reply<Answer<CaseView>> {
     let no = step.number("no")?;
     let command = Command::Reply { no, text: body.text.clone() };
-    ask(step, "reply_supervision", &(no, &body), command).await
+    run_command(step, "reply_supervision", &(no, &body), command).await
 }
 
 /// Says whose a case is that was given back too often.
 pub async fn arbitrate_case(step: Step, body: ArbitrateBody) -> Reply<Answer<CaseView>> {
     let (unit, reason) = (AreaId(body.unit_id), body.reason.clone());
-    ask(step, "arbitrate_case", &body, Command::Arbitrate { unit, reason }).await
+    run_command(step, "arbitrate_case", &body, Command::Arbitrate { unit, reason }).await
 }
 
 /// Rules for good about a case that was handled again too often.
 pub async fn rule_case(step: Step, body: RuleBody) -> Reply<Answer<CaseView>> {
     let command = Command::Rule { again: body.again, reason: body.reason.clone() };
-    ask(step, "rule_case", &body, command).await
+    run_command(step, "rule_case", &body, command).await
 }

@@ -37,8 +37,8 @@ async fn ask(
     body: &impl Serialize,
     command: Command,
 ) -> Reply<Answer<PersonView>> {
-    let asked = step.asked(operation, body);
-    let stored = step::command::<Person>(&step.app, &step.caller, asked, command).await?;
-    let view = person::view(&step.app, &step.caller, &stored).await?;
-    Ok(Answer::changed(stored.seq, view))
+    let asked = step.build_asked(operation, body);
+    let stored = step::run_command::<Person>(&step.app, &step.caller, asked, command).await?;
+    let view = person::load_view(&step.app, &step.caller, &stored).await?;
+    Ok(Answer::of_change(stored.seq, view))
 }

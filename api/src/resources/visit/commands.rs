@@ -3,16 +3,16 @@
 use domain::{
     core::id::{PersonId, VisitId},
     flows::{
-        change::{Request, Stored},
+        change::{Request, Versioned},
         household::Household,
         visit::{Command, Correction, Plan, Visit},
-        visiting,
+        visit_commit,
     },
 };
 
 use super::{CancelBody, CorrectBody, PlanBody, VisitView};
 use crate::{
-    app::clock::derived_id,
+    app::clock::derive_id,
     engine::step::{self, Start, Step},
     http::{
         answer::Answer,
@@ -23,9 +23,9 @@ use crate::{
 /// Plans a visit.
 pub async fn plan_visit(start: Start, body: PlanBody) -> Reply<Answer<VisitView>> {
     let Start { app, caller, key } = start;
-    let id = body.id.unwrap_or_else(|| derived_id(caller.person, key.0, "visit"));
+    let id = body.id.unwrap_or_else(|| derive_id(caller.person, key.0, "visit"));
     let asked = Request::new(key.0, "plan_visit", id, &body);
-    let household = step::look::<Household>(&app, &caller, body.household_id).await;
+    let household = step::load_visible::<Household>(&app, &caller, body.household_id).await;
     let household = household.map_err(|_hidden| unknown_household())?;
     let plan = Plan {
         id: VisitId(id),
@@ -36,40 +36,40 @@ pub async fn plan_visit(start: Start, body: PlanBody) -> Reply<Answer<VisitView>
         due: body.due.map(|due| due.to_utc()),
         paired: false,
     };
-    let (stored, _) = step::begin(&app, &caller, asked, |context| {
-        Ok((visiting::plan(plan, &household.state, asked, context)?, Vec::new()))
+    let (stored, _) = step::begin_flow(&app, &caller, asked, |context| {
+        Ok((visit_commit::plan(plan, &household.state, asked, context)?, Vec::new()))
     })
     .await?;
-    Ok(created(&stored))
+    Ok(render_creation(&stored))
 }
 
 /// Puts right what was said about a visit.
 pub async fn correct_visit(step: Step, body: CorrectBody) -> Reply<Answer<VisitView>> {
-    let asked = step.asked("correct_visit", &body);
+    let asked = step.build_asked("correct_visit", &body);
     let CorrectBody { outcome, purposes, opinions, reason } = body;
     let correction = Correction { outcome, purposes, opinions, reason };
     let command = Command::Correct(Box::new(correction));
-    let stored = step::command::<Visit>(&step.app, &step.caller, asked, command).await?;
-    Ok(changed(&stored))
+    let stored = step::run_command::<Visit>(&step.app, &step.caller, asked, command).await?;
+    Ok(render_change(&stored))
 }
 
 /// Cancels a visit that was planned.
 pub async fn cancel_visit(step: Step, body: CancelBody) -> Reply<Answer<VisitView>> {
-    let asked = step.asked("cancel_visit", &body);
+    let asked = step.build_asked("cancel_visit", &body);
     let command = Command::Cancel { reason: body.reason };
-    let stored = step::command::<Visit>(&step.app, &step.caller, asked, command).await?;
-    Ok(changed(&stored))
+    let stored = step::run_command::<Visit>(&step.app, &step.caller, asked, command).await?;
+    Ok(render_change(&stored))
 }
 
 /// The answer to a command on a visit.
-pub(super) fn changed(stored: &Stored<Visit>) -> Answer<VisitView> {
-    Answer::changed(stored.seq, VisitView::from(stored))
+pub(super) fn render_change(stored: &Versioned<Visit>) -> Answer<VisitView> {
+    Answer::of_change(stored.seq, VisitView::from(stored))
 }
 
 /// The answer to a command that makes a visit.
-pub(super) fn created(stored: &Stored<Visit>) -> Answer<VisitView> {
+pub(super) fn render_creation(stored: &Versioned<Visit>) -> Answer<VisitView> {
     let location = format!("/api/v1/visits/{}", stored.state.id);
-    Answer::created(location, stored.seq, VisitView::from(stored))
+    Answer::of_creation(location, stored.seq, VisitView::from(stored))
 }
 
 /// The problem of a household that does not exist, or that the caller must not know of.

@@ -49,7 +49,7 @@ pub struct VisitFormBody {
     /// Which; left out, that of the campaign. 表单。
     id: Option<Uuid>,
     /// Only what changed, by field. 只填变化。
-    #[serde(default, serialize_with = "crate::privacy::contact::hidden")]
+    #[serde(default, serialize_with = "crate::privacy::contact::hide_value")]
     #[schema(value_type = Object)]
     changes: Map<String, Value>,
 }

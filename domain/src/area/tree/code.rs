@@ -7,9 +7,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::AreaKind;
-use crate::core::named::named;
+use crate::core::labelled_enum::labelled_enum;
 
-named! {
+labelled_enum! {
     /// How a code is made up.
     Scheme {
         /// GB/T 2260: province 2, prefecture 2, county 2; of a city the first four digits.
@@ -47,7 +47,7 @@ const DIGITS: &[(AreaKind, usize, Scheme)] = &[
 
 impl Scheme {
     /// The scheme of a code of an area of this kind; none when it is in none of its schemes.
-    pub fn of(kind: AreaKind, code: &str) -> Option<Self> {
+    pub fn detect(kind: AreaKind, code: &str) -> Option<Self> {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if kind == AreaKind::Department {
             let fits = (1..=20).contains(&code.len()) && code.chars().all(plain);
@@ -61,7 +61,7 @@ impl Scheme {
     }
 
     /// What a code of this kind looks like.
-    pub const fn expected(kind: AreaKind) -> (&'static str, &'static str) {
+    pub const fn expected_form(kind: AreaKind) -> (&'static str, &'static str) {
         match kind {
             AreaKind::City => ("4 或 6 位数字（GB/T 2260）", "4 or 6 digits (GB/T 2260)"),
             AreaKind::District => ("6 位数字（GB/T 2260）", "6 digits (GB/T 2260)"),
@@ -113,7 +113,7 @@ mod tests {
             (AreaKind::Department, "420202/CG", None),
             (AreaKind::Department, "", None),
         ] {
-            assert_eq!(Scheme::of(kind, code), scheme, "{code}");
+            assert_eq!(Scheme::detect(kind, code), scheme, "{code}");
         }
     }
 

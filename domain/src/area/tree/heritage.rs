@@ -19,7 +19,7 @@ pub struct Legacy {
 }
 
 impl AreaTree {
-    pub(super) fn inherit(&mut self, legacy: Legacy) {
+    pub(super) fn add_legacy(&mut self, legacy: Legacy) {
         if legacy.unit.id != legacy.at {
             self.retired.entry(legacy.unit.id).or_default().push(legacy.at);
         }
@@ -37,7 +37,7 @@ impl AreaTree {
     }
 
     /// Itself, or what became of it in the end; of several, the first.
-    pub(super) fn heir(&self, id: AreaId) -> AreaId {
+    pub(super) fn find_heir(&self, id: AreaId) -> AreaId {
         let mut heir = id;
         // A successor is never older than what it follows, so that this ends.
         for _ in 0..self.retired.len() {
@@ -50,14 +50,14 @@ impl AreaTree {
     }
 
     /// The area, or what became of it in the end; none when nothing did.
-    pub fn present(&self, id: AreaId) -> Option<&Area> {
-        let heir = self.heir(id);
+    pub fn find_present(&self, id: AreaId) -> Option<&Area> {
+        let heir = self.find_heir(id);
         self.get(heir).filter(|_| !self.is_retired(heir))
     }
 
     /// Whether an area lies in another one as a record remembers it: there, where that was moved
     /// to, or in what became of it.
-    pub fn within(&self, outer: &Unit, inner: &Area) -> bool {
+    pub fn unit_contains(&self, outer: &Unit, inner: &Area) -> bool {
         let mut heirs = vec![outer.id];
         let mut next = 0;
         while let Some(id) = heirs.get(next).copied() {
@@ -72,7 +72,7 @@ impl AreaTree {
 
     /// The places a grant over `over` is a grant over: the area where it is now, where it was
     /// before, and what was left by areas that became part of it.
-    pub fn reach(&self, over: &Unit) -> Vec<Unit> {
+    pub fn expand_unit(&self, over: &Unit) -> Vec<Unit> {
         let now = self.get(over.id).map_or_else(|| over.clone(), Area::unit);
         let mut reached = vec![now];
         let mut next = 0;

@@ -7,9 +7,9 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use super::{Area, AreaKind, AreaTree, Legacy, Path, Scheme, Unit};
-use crate::core::{disclosure::disclosed, id::AreaId, named::named};
+use crate::core::{disclosure::disclosed, id::AreaId, labelled_enum::labelled_enum};
 
-named! {
+labelled_enum! {
     /// What a grid is for.
     GridKind {
         /// Everything of its households.
@@ -88,33 +88,33 @@ disclosed! {
 
 impl Record {
     /// How it is on a day; none before its first. After its last day, how it was at the end.
-    pub fn on(&self, day: NaiveDate) -> Option<&Version> {
+    pub fn version_on(&self, day: NaiveDate) -> Option<&Version> {
         self.versions.iter().rev().find(|version| version.from <= day)
     }
 
     /// How it is once everything decided has come.
-    pub fn newest(&self) -> Option<&Version> {
+    pub fn newest_version(&self) -> Option<&Version> {
         self.versions.last()
     }
 
     /// Whether it is no more on that day.
-    pub fn retired(&self, day: NaiveDate) -> bool {
+    pub fn is_retired_on(&self, day: NaiveDate) -> bool {
         self.until.is_some_and(|until| until <= day)
     }
 
     /// Whether it is there on that day.
-    pub fn stands(&self, day: NaiveDate) -> bool {
-        self.on(day).is_some() && !self.retired(day)
+    pub fn exists_on(&self, day: NaiveDate) -> bool {
+        self.version_on(day).is_some() && !self.is_retired_on(day)
     }
 
     /// The earliest day from which it can be changed: what was is not rewritten.
     pub fn changeable_from(&self) -> Option<NaiveDate> {
-        self.newest().map(|version| version.from)
+        self.newest_version().map(|version| version.from)
     }
 
     /// The area on a day.
-    pub fn area(&self, day: NaiveDate) -> Option<Area> {
-        let version = self.on(day)?;
+    pub fn area_on(&self, day: NaiveDate) -> Option<Area> {
+        let version = self.version_on(day)?;
         Some(Area {
             id: self.id,
             parent: version.parent,
@@ -159,7 +159,7 @@ impl Registry {
     }
 
     /// The record with this code.
-    pub fn by_code(&self, code: &str) -> Option<&Record> {
+    pub fn find_by_code(&self, code: &str) -> Option<&Record> {
         self.by_code.get(code).and_then(|id| self.records.get(id))
     }
 
@@ -179,19 +179,20 @@ impl Registry {
     }
 
     /// What stands directly below an area on a day, in no particular order.
-    pub fn children(&self, id: AreaId, day: NaiveDate) -> impl Iterator<Item = &Record> {
+    pub fn children_on(&self, id: AreaId, day: NaiveDate) -> impl Iterator<Item = &Record> {
         let below = self.below.get(&id).into_iter().flatten();
         below.filter_map(|child| self.records.get(child)).filter(move |record| {
-            record.stands(day) && record.on(day).is_some_and(|version| version.parent == Some(id))
+            record.exists_on(day)
+                && record.version_on(day).is_some_and(|version| version.parent == Some(id))
         })
     }
 
     /// Everything below an area on a day, parents before their children.
-    pub fn below(&self, id: AreaId, day: NaiveDate) -> Vec<AreaId> {
-        let mut all: Vec<AreaId> = self.children(id, day).map(|record| record.id).collect();
+    pub fn descendants_on(&self, id: AreaId, day: NaiveDate) -> Vec<AreaId> {
+        let mut all: Vec<AreaId> = self.children_on(id, day).map(|record| record.id).collect();
         let mut next = 0;
         while let Some(one) = all.get(next).copied() {
-            all.extend(self.children(one, day).map(|record| record.id));
+            all.extend(self.children_on(one, day).map(|record| record.id));
             next += 1;
         }
         all
@@ -199,30 +200,30 @@ impl Registry {
 
     /// The areas as they are on a day: those to come are missing, those that are no more are found
     /// but are no area's children.
-    pub fn tree(&self, day: NaiveDate) -> AreaTree {
-        let known = self.records.values().filter_map(|record| Some((record, record.area(day)?)));
+    pub fn build_tree(&self, day: NaiveDate) -> AreaTree {
+        let known = self.records.values().filter_map(|record| Some((record, record.area_on(day)?)));
         let mut tree = AreaTree::default();
         for (record, area) in known {
             let unit = area.unit();
-            tree.add(area, record.retired(day));
+            tree.add_area(area, record.is_retired_on(day));
             for former in record.versions.iter().filter(|version| version.from <= day) {
                 if former.path != unit.path {
                     let unit = Unit { path: former.path.clone(), ..unit.clone() };
-                    tree.inherit(Legacy { unit, at: record.id });
+                    tree.add_legacy(Legacy { unit, at: record.id });
                 }
             }
-            if record.retired(day) {
+            if record.is_retired_on(day) {
                 for successor in &record.successors {
-                    tree.inherit(Legacy { unit: unit.clone(), at: *successor });
+                    tree.add_legacy(Legacy { unit: unit.clone(), at: *successor });
                 }
             }
         }
-        tree.sort();
+        tree.sort_children();
         tree
     }
 
     /// The next day after this one on which anything changes that is decided already.
-    pub fn next_turn(&self, day: NaiveDate) -> Option<NaiveDate> {
+    pub fn next_change_day(&self, day: NaiveDate) -> Option<NaiveDate> {
         let turns = self.records.values().flat_map(|record| {
             record.versions.iter().map(|version| version.from).chain(record.until)
         });

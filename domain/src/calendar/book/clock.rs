@@ -3,7 +3,7 @@
 use chrono::{Datelike as _, NaiveDate};
 use serde::{Deserialize, Serialize};
 
-use crate::core::named::named;
+use crate::core::labelled_enum::labelled_enum;
 
 /// A time of day in whole minutes, `00:00` to `24:00`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ impl TimeOfDay {
     }
 
     /// The full hour; the end of the day for all that is beyond it.
-    pub(super) const fn full(hour: u16) -> Self {
+    pub(super) const fn from_hour(hour: u16) -> Self {
         if hour < 24 { Self(hour * 60) } else { Self::END }
     }
 
@@ -35,7 +35,7 @@ impl TimeOfDay {
 }
 
 /// Two numbers of two digits each with `mark` between them.
-fn pair(text: &str, mark: char) -> Option<(u16, u16)> {
+fn parse_pair(text: &str, mark: char) -> Option<(u16, u16)> {
     let (left, right) = text.split_once(mark)?;
     let number = |part: &str| {
         let digits = part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit());
@@ -48,7 +48,7 @@ impl TryFrom<String> for TimeOfDay {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        pair(&text, ':')
+        parse_pair(&text, ':')
             .and_then(|(hour, minute)| Self::new(hour, minute))
             .ok_or_else(|| "a time of day is written 08:30, from 00:00 to 24:00".to_owned())
     }
@@ -87,7 +87,7 @@ impl MonthDay {
     }
 
     /// The place of a date in its year.
-    pub fn of(date: NaiveDate) -> Self {
+    pub fn from_date(date: NaiveDate) -> Self {
         let small = |number: u32| u16::try_from(number).unwrap_or(1);
         Self { month: small(date.month()), day: small(date.day()) }
     }
@@ -97,7 +97,7 @@ impl TryFrom<String> for MonthDay {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        pair(&text, '-')
+        parse_pair(&text, '-')
             .and_then(|(month, day)| Self::new(month, day))
             .ok_or_else(|| "a day of the year is written 06-15, from 01-01 to 12-31".to_owned())
     }
@@ -137,7 +137,7 @@ impl Window {
     }
 }
 
-named! {
+labelled_enum! {
     /// A day of the week.
     Weekday {
         /// Monday, the first day.
@@ -159,7 +159,7 @@ named! {
 
 impl Weekday {
     /// The day of the week of a date.
-    pub fn of(date: NaiveDate) -> Self {
+    pub fn from_date(date: NaiveDate) -> Self {
         match date.weekday() {
             chrono::Weekday::Mon => Self::Monday,
             chrono::Weekday::Tue => Self::Tuesday,

@@ -10,11 +10,11 @@ use super::{
     Calendar, CalendarBook,
     clock::Weekday,
     schedule::{Schedule, Span},
-    table::{DAYS, FIRST_DAY, Hours, Table, merged},
+    table::{DAYS, FIRST_DAY, Hours, Table, merge_stretches},
 };
-use crate::core::{named::named, text::Line};
+use crate::core::{labelled_enum::labelled_enum, text::Line};
 
-named! {
+labelled_enum! {
     /// Why a day is worked or not.
     DayKind {
         /// Worked, as its weekday says.
@@ -57,7 +57,7 @@ pub(super) fn day_number(date: NaiveDate) -> i64 {
 }
 
 /// What the notices of all years say, by date.
-fn notices(book: &CalendarBook) -> HashMap<NaiveDate, (bool, &Line)> {
+fn collect_notices(book: &CalendarBook) -> HashMap<NaiveDate, (bool, &Line)> {
     let days = book.years.values().flat_map(|year| &year.days);
     days.map(|day| (day.date, (day.is_off_day, &day.name))).collect()
 }
@@ -87,41 +87,41 @@ impl<'a> Compiler<'a> {
         }
         let published = book.years.values().filter(|year| year.is_published());
         let published = published.map(|year| year.year).collect();
-        let notices = notices(book);
+        let notices = collect_notices(book);
         Self { schedule, published, notices, special, hours, notes: BTreeMap::new() }
     }
 
     /// Which hours a date has, and a note if it is not simply a day of its week.
-    fn day(&mut self, date: NaiveDate) -> u16 {
+    fn compile_day(&mut self, date: NaiveDate) -> u16 {
         if let Some((hours, name)) = self.special.get(&date).copied() {
-            self.note(date, DayKind::Special, name.as_str());
+            self.add_note(date, DayKind::Special, name.as_str());
             return hours;
         }
         match self.notices.get(&date).copied() {
-            Some((true, name)) => return self.off(date, name.as_str()),
-            Some((false, name)) => self.note(date, DayKind::MakeUp, name.as_str()),
+            Some((true, name)) => return self.close_day(date, name.as_str()),
+            Some((false, name)) => self.add_note(date, DayKind::MakeUp, name.as_str()),
             None => {
-                if let Some(name) = self.statutory(date) {
-                    return self.off(date, name);
+                if let Some(name) = self.statutory_name(date) {
+                    return self.close_day(date, name);
                 }
-                if !self.schedule.weekdays.contains(&Weekday::of(date)) {
+                if !self.schedule.weekdays.contains(&Weekday::from_date(date)) {
                     return CLOSED;
                 }
             }
         }
-        self.season(date)
+        self.find_season_hours(date)
     }
 
-    fn off(&mut self, date: NaiveDate, name: &str) -> u16 {
-        self.note(date, DayKind::Holiday, name);
+    fn close_day(&mut self, date: NaiveDate, name: &str) -> u16 {
+        self.add_note(date, DayKind::Holiday, name);
         CLOSED
     }
 
-    fn note(&mut self, date: NaiveDate, kind: DayKind, name: &str) {
+    fn add_note(&mut self, date: NaiveDate, kind: DayKind, name: &str) {
         self.notes.insert(day_number(date), Note { kind, name: name.to_owned() });
     }
 
-    fn statutory(&self, date: NaiveDate) -> Option<&'static str> {
+    fn statutory_name(&self, date: NaiveDate) -> Option<&'static str> {
         if self.published.contains(&date.year()) {
             return None;
         }
@@ -131,7 +131,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// The hours of a working day: a dated season first, then one of every year.
-    fn season(&self, date: NaiveDate) -> u16 {
+    fn find_season_hours(&self, date: NaiveDate) -> u16 {
         let find = |dated: bool| {
             let mut seasons = (USUAL + 1..).zip(&self.schedule.seasons);
             seasons.find(|(_, season)| {
@@ -143,7 +143,7 @@ impl<'a> Compiler<'a> {
 }
 
 /// The days that a year's notice decides: its own, and the last of the December before.
-pub(super) fn reach(year: i32) -> Option<(i64, i64)> {
+pub(super) fn notice_days(year: i32) -> Option<(i64, i64)> {
     let (month, day) = TURN_OF_YEAR;
     let first = NaiveDate::from_ymd_opt(year.checked_sub(1)?, month, day)?;
     let after = NaiveDate::from_ymd_opt(year.checked_add(1)?, 1, 1)?;
@@ -151,12 +151,12 @@ pub(super) fn reach(year: i32) -> Option<(i64, i64)> {
 }
 
 /// The stretches of days about which a notice is missing.
-fn unknown(published: &BTreeSet<i32>) -> Vec<(i64, i64)> {
+fn find_unknown_days(published: &BTreeSet<i32>) -> Vec<(i64, i64)> {
     let missing = (2000..=2101).filter(|year| !published.contains(year));
-    let mut days: Vec<(i64, i64)> = missing.filter_map(reach).collect();
+    let mut days: Vec<(i64, i64)> = missing.filter_map(notice_days).collect();
     days.push((i64::MIN, 0));
     days.push((i64::try_from(DAYS).unwrap_or(i64::MAX), i64::MAX));
-    merged(days)
+    merge_stretches(days)
 }
 
 impl Calendar {
@@ -164,24 +164,24 @@ impl Calendar {
     pub fn compile(book: &CalendarBook, schedule: &Schedule) -> Self {
         let mut compiler = Compiler::new(book, schedule);
         let first = NaiveDate::from_ymd_opt(2000, 1, 1).unwrap_or_default();
-        let of_day = first.iter_days().take(DAYS).map(|date| compiler.day(date)).collect();
+        let of_day = first.iter_days().take(DAYS).map(|date| compiler.compile_day(date)).collect();
         let Compiler { published, hours, notes, .. } = compiler;
         Self {
             table: Table::new(hours, of_day),
             convention: schedule.convention,
             weekdays: schedule.weekdays.clone(),
-            unknown: unknown(&published),
+            unknown: find_unknown_days(&published),
             published,
             notes,
         }
     }
 
     /// What kind of day a day of the table is, and its name if it has one.
-    pub(super) fn kind(&self, day: i64, date: NaiveDate) -> (DayKind, Option<String>) {
+    pub(super) fn day_kind(&self, day: i64, date: NaiveDate) -> (DayKind, Option<String>) {
         if let Some(note) = self.notes.get(&day) {
             return (note.kind, Some(note.name.clone()));
         }
-        let worked = self.weekdays.contains(&Weekday::of(date));
+        let worked = self.weekdays.contains(&Weekday::from_date(date));
         (if worked { DayKind::Working } else { DayKind::Weekend }, None)
     }
 }

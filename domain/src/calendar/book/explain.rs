@@ -6,10 +6,10 @@ use serde::Serialize;
 use super::{
     Calendar, Pause,
     clock::Weekday,
-    compile::{DayKind, reach},
-    due::{Found, clock, instant},
+    compile::{DayKind, notice_days},
+    due::{Found, to_instant, to_local_millis},
     schedule::Basis,
-    table::{DAY, FIRST_DAY, day_of, merged, start_of},
+    table::{DAY, FIRST_DAY, day_of, merge_stretches, start_of},
 };
 use crate::{
     Instant,
@@ -103,11 +103,11 @@ pub struct CountedPause {
 }
 
 impl Calendar {
-    /// The working behind [`Calendar::due_after`]. The time shown is what counts towards the
+    /// The working behind [`Calendar::compute_paused_due`]. The time shown is what counts towards the
     /// unit; where the end is that of a day it explains, and does not make, the end.
-    pub fn explain(&self, start: Instant, limit: Limit, pauses: &[Pause]) -> Working {
-        let (found, stops) = self.settle(clock(start), limit, pauses);
-        self.working(start, limit, &found, &stops)
+    pub fn explain_due(&self, start: Instant, limit: Limit, pauses: &[Pause]) -> Working {
+        let (found, stops) = self.find_paused_end(to_local_millis(start), limit, pauses);
+        self.build_working(start, limit, &found, &stops)
     }
 
     /// The working behind a deadline that more was done to than pausing: what counted from its
@@ -119,51 +119,58 @@ impl Calendar {
         due: Instant,
         pauses: &[Pause],
     ) -> Working {
-        let (from, until) = (clock(start), clock(due).max(clock(start)));
+        let (from, until) =
+            (to_local_millis(start), to_local_millis(due).max(to_local_millis(start)));
         let looked = match limit.unit {
             LimitUnit::WorkingHour | LimitUnit::WorkingDay | LimitUnit::SameDay => {
                 Some((day_of(from), day_of(until.saturating_sub(1)).max(day_of(from))))
             }
             LimitUnit::Minute | LimitUnit::Hour | LimitUnit::Day => None,
         };
-        let clipped = |pause: &Pause| (clock(pause.from).max(from), clock(pause.until).min(until));
-        let stops = merged(pauses.iter().map(clipped).collect());
-        self.working(start, limit, &Found { at: until, looked, beyond: false }, &stops)
+        let clipped = |pause: &Pause| {
+            (to_local_millis(pause.from).max(from), to_local_millis(pause.until).min(until))
+        };
+        let stops = merge_stretches(pauses.iter().map(clipped).collect());
+        self.build_working(start, limit, &Found { at: until, looked, beyond: false }, &stops)
     }
 
-    fn working(
+    fn build_working(
         &self,
         start: Instant,
         limit: Limit,
         found: &Found,
         stops: &[(i64, i64)],
     ) -> Working {
-        let due = self.answer(found);
+        let due = self.to_due(found);
         let view = View { calendar: self, unit: limit.unit, paused: stops, end: found.at };
         let basis = self.convention.basis(limit.unit);
         let years = if due.provisional { found.looked } else { None };
-        let (days, rest) = view.days(clock(start));
-        let stopped: i64 = stops.iter().map(|stop| self.counted(*stop, limit.unit)).sum();
+        let (days, rest) = view.build_days(to_local_millis(start));
+        let stopped: i64 = stops.iter().map(|stop| self.count_time(*stop, limit.unit)).sum();
         Working {
-            started_at: instant(clock(start)),
+            started_at: to_instant(to_local_millis(start)),
             limit,
             due_at: due.at,
             provisional: due.provisional,
-            provisional_years: years.map_or_else(Vec::new, |days| self.missing(days)),
+            provisional_years: years.map_or_else(Vec::new, |days| self.find_missing_years(days)),
             basis,
             rule: basis.label(),
             days,
             rest,
-            pauses: stops.iter().take(MAX_PAUSES_SHOWN).map(|stop| view.pause(*stop)).collect(),
+            pauses: stops
+                .iter()
+                .take(MAX_PAUSES_SHOWN)
+                .map(|stop| view.count_pause(*stop))
+                .collect(),
             more_pauses: stops.len().saturating_sub(MAX_PAUSES_SHOWN),
             paused_seconds: stopped / 1000,
         }
     }
 
     /// The years without a notice that decide about days from the first to the last.
-    fn missing(&self, (first, last): (i64, i64)) -> Vec<i32> {
+    fn find_missing_years(&self, (first, last): (i64, i64)) -> Vec<i32> {
         let touched =
-            |year: &i32| reach(*year).is_some_and(|days| days.0 <= last && first < days.1);
+            |year: &i32| notice_days(*year).is_some_and(|days| days.0 <= last && first < days.1);
         let missing = (2000..=2101).filter(|year| !self.published.contains(year));
         missing.filter(touched).collect()
     }
@@ -179,42 +186,43 @@ struct View<'a> {
 
 impl View<'_> {
     /// The first days one by one, and what is left.
-    fn days(&self, start: i64) -> (Vec<DayShown>, Option<Rest>) {
+    fn build_days(&self, start: i64) -> (Vec<DayShown>, Option<Rest>) {
         let first = day_of(start);
         let last = day_of(self.end.saturating_sub(1)).max(first);
         let next = first.saturating_add(i64::try_from(MAX_DAYS_SHOWN).unwrap_or(0));
         let shown = first..next.min(last.saturating_add(1));
-        let days = shown.filter_map(|day| self.day(day, start)).collect();
-        (days, (next <= last).then(|| self.rest(next, last)))
+        let days = shown.filter_map(|day| self.build_day(day, start)).collect();
+        (days, (next <= last).then(|| self.build_rest(next, last)))
     }
 
-    fn day(&self, day: i64, start: i64) -> Option<DayShown> {
+    fn build_day(&self, day: i64, start: i64) -> Option<DayShown> {
         let midnight = start_of(day);
         let date = date_of(day)?;
-        let (kind, name) = self.calendar.kind(day, date);
+        let (kind, name) = self.calendar.day_kind(day, date);
         let from = start.max(midnight);
         let until = self.end.min(midnight.saturating_add(DAY));
         let open: Vec<_> =
-            self.open(day).into_iter().map(|(a, b)| (a.max(from), b.min(until))).collect();
-        let counted: Vec<_> = open.into_iter().flat_map(|window| self.unpaused(window)).collect();
+            self.open_windows(day).into_iter().map(|(a, b)| (a.max(from), b.min(until))).collect();
+        let counted: Vec<_> =
+            open.into_iter().flat_map(|window| self.subtract_pauses(window)).collect();
         let stretch = |(from, until): &(i64, i64)| Stretch {
-            from: instant(*from),
-            until: instant(*until),
+            from: to_instant(*from),
+            until: to_instant(*until),
             minutes: (until - from) / 60_000,
         };
         Some(DayShown {
             date,
-            weekday: Weekday::of(date),
+            weekday: Weekday::from_date(date),
             kind,
             name,
-            provisional: self.calendar.is_unknown((day, day)),
+            provisional: self.calendar.has_unknown_day((day, day)),
             stretches: counted.iter().map(stretch).collect(),
             seconds: counted.iter().map(|(from, until)| until - from).sum::<i64>() / 1000,
         })
     }
 
     /// When time counts on a day.
-    fn open(&self, day: i64) -> Vec<(i64, i64)> {
+    fn open_windows(&self, day: i64) -> Vec<(i64, i64)> {
         let midnight = start_of(day);
         match self.unit {
             LimitUnit::WorkingHour | LimitUnit::WorkingDay => {
@@ -229,7 +237,7 @@ impl View<'_> {
     }
 
     /// What the pauses leave of a stretch.
-    fn unpaused(&self, (from, until): (i64, i64)) -> Vec<(i64, i64)> {
+    fn subtract_pauses(&self, (from, until): (i64, i64)) -> Vec<(i64, i64)> {
         let mut left = Vec::new();
         let mut next = from;
         for pause in self.paused.iter().filter(|pause| pause.0 < until && from < pause.1) {
@@ -241,23 +249,23 @@ impl View<'_> {
         left
     }
 
-    fn rest(&self, first: i64, last: i64) -> Rest {
+    fn build_rest(&self, first: i64, last: i64) -> Rest {
         let table = &self.calendar.table;
         let whole = (start_of(first), self.end);
         let inside = |pause: &(i64, i64)| (pause.0.max(whole.0), pause.1.min(whole.1));
         let paused = self.paused.iter().map(inside).filter(|(from, until)| from < until);
-        let paused: i64 = paused.map(|pause| self.calendar.counted(pause, self.unit)).sum();
+        let paused: i64 = paused.map(|pause| self.calendar.count_time(pause, self.unit)).sum();
         let after = last.saturating_add(1);
         Rest {
             days: after.saturating_sub(first),
             working_days: table.working_days_before(after) - table.working_days_before(first),
-            seconds: (self.calendar.counted(whole, self.unit) - paused) / 1000,
+            seconds: (self.calendar.count_time(whole, self.unit) - paused) / 1000,
         }
     }
 
-    fn pause(&self, pause: (i64, i64)) -> CountedPause {
-        let seconds = self.calendar.counted(pause, self.unit) / 1000;
-        CountedPause { from: instant(pause.0), until: instant(pause.1), seconds }
+    fn count_pause(&self, pause: (i64, i64)) -> CountedPause {
+        let seconds = self.calendar.count_time(pause, self.unit) / 1000;
+        CountedPause { from: to_instant(pause.0), until: to_instant(pause.1), seconds }
     }
 }
 

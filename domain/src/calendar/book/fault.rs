@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::core::{
-    named::named,
-    sheet::{At, Fault},
+    labelled_enum::labelled_enum,
+    tabular_import::{At, Fault},
 };
 
-named! {
+labelled_enum! {
     /// What is wrong.
     FaultCode {
         /// The text is no JSON.
@@ -49,13 +49,14 @@ named! {
 
 impl FaultCode {
     /// A fault without facts yet, at a JSON pointer into what was given.
-    pub(super) fn at(self, pointer: impl Into<String>) -> Fault {
+    pub(super) fn fault_at(self, pointer: impl Into<String>) -> Fault {
         let path = pointer.into().trim_start_matches('/').to_owned();
-        Fault::named(At::Whole, path, (self.name(), self.label()))
+        Fault::new_with_label(At::Whole, path, (self.name(), self.label()))
     }
 }
 
 /// A fault if a list is longer than allowed.
-pub(super) fn too_many(at: impl Into<String>, given: usize, max: usize) -> Option<Fault> {
-    (given > max).then(|| FaultCode::TooMany.at(at).with("given", given).with("max", max))
+pub(super) fn length_fault(at: impl Into<String>, given: usize, max: usize) -> Option<Fault> {
+    (given > max)
+        .then(|| FaultCode::TooMany.fault_at(at).with_fact("given", given).with_fact("max", max))
 }

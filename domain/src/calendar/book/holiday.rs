@@ -6,9 +6,9 @@ use chrono::{Datelike as _, NaiveDate};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::fault::{FaultCode, too_many};
+use super::fault::{FaultCode, length_fault};
 use crate::core::{
-    sheet::{Fault, right_text},
+    tabular_import::{Fault, expected_text},
     text::{self, Line},
 };
 
@@ -56,24 +56,35 @@ impl HolidayYear {
     /// Reads the format of the holiday-cn project; faults point at the entry, as `/days/3/date`.
     pub fn parse(text: &str) -> Result<Self, Vec<Fault>> {
         let value: Value = serde_json::from_str(text)
-            .map_err(|error| vec![FaultCode::NotJson.at("").with("given", error)])?;
+            .map_err(|error| vec![FaultCode::NotJson.fault_at("").with_fact("given", error)])?;
         let mut faults = Vec::new();
-        let year = read(value.get("year"), "/year", ("整数", "a whole number"), year, &mut faults);
-        let papers = read(
+        let year = read_field(
+            value.get("year"),
+            "/year",
+            ("整数", "a whole number"),
+            parse_year,
+            &mut faults,
+        );
+        let papers = read_field(
             value.get("papers"),
             "/papers",
             ("文字的列表", "a list of texts"),
-            papers,
+            parse_papers,
             &mut faults,
         );
-        let days =
-            read(value.get("days"), "/days", ("列表", "a list"), Value::as_array, &mut faults);
+        let days = read_field(
+            value.get("days"),
+            "/days",
+            ("列表", "a list"),
+            Value::as_array,
+            &mut faults,
+        );
         let days = days.map_or(&[][..], Vec::as_slice);
-        if let Some(fault) = too_many("/days", days.len(), Self::MAX_DAYS) {
+        if let Some(fault) = length_fault("/days", days.len(), Self::MAX_DAYS) {
             return Err(vec![fault]);
         }
         let days = days.iter().enumerate();
-        let days = days.filter_map(|(index, entry)| day(index, entry, &mut faults)).collect();
+        let days = days.filter_map(|(index, entry)| parse_day(index, entry, &mut faults)).collect();
         let (Some(year), Some(papers), true) = (year, papers, faults.is_empty()) else {
             return Err(faults);
         };
@@ -84,12 +95,12 @@ impl HolidayYear {
 
     /// What is wrong with it; pointers start at the year.
     pub fn check(&self) -> Vec<Fault> {
-        let mut faults: Vec<Fault> = too_many("/days", self.days.len(), Self::MAX_DAYS)
+        let mut faults: Vec<Fault> = length_fault("/days", self.days.len(), Self::MAX_DAYS)
             .into_iter()
-            .chain(too_many("/papers", self.papers.len(), Self::MAX_PAPERS))
+            .chain(length_fault("/papers", self.papers.len(), Self::MAX_PAPERS))
             .collect();
         if !Self::YEARS.contains(&self.year) {
-            faults.push(out_of_range(self.year));
+            faults.push(range_fault(self.year));
         }
         if faults.is_empty() {
             self.check_days(&mut faults);
@@ -103,25 +114,31 @@ impl HolidayYear {
             let at = format!("/days/{index}/date");
             let (year, month) = (day.date.year(), day.date.month());
             if year != self.year && (year, month) != (self.year - 1, 12) {
-                let fault = FaultCode::OutsideYear.at(at.as_str());
-                faults.push(fault.with("date", day.date).with("year", self.year));
+                let fault = FaultCode::OutsideYear.fault_at(at.as_str());
+                faults.push(fault.with_fact("date", day.date).with_fact("year", self.year));
             }
             let (first, off) = *known.entry(day.date).or_insert((index, day.is_off_day));
             if off != day.is_off_day {
-                let fault = FaultCode::DateContradicts.at(at);
-                faults.push(fault.with("date", day.date).with("first", format!("/days/{first}")));
+                let fault = FaultCode::DateContradicts.fault_at(at);
+                faults.push(
+                    fault.with_fact("date", day.date).with_fact("first", format!("/days/{first}")),
+                );
             }
         }
     }
 }
 
-fn out_of_range(year: i32) -> Fault {
+fn range_fault(year: i32) -> Fault {
     let (min, max) = (HolidayYear::YEARS.start(), HolidayYear::YEARS.end());
-    FaultCode::OutOfRange.at("/year").with("given", year).with("min", min).with("max", max)
+    FaultCode::OutOfRange
+        .fault_at("/year")
+        .with_fact("given", year)
+        .with_fact("min", min)
+        .with_fact("max", max)
 }
 
 /// Reads one field, or says what it should have been.
-fn read<'a, T>(
+fn read_field<'a, T>(
     value: Option<&'a Value>,
     at: &str,
     (zh, en): (&str, &str),
@@ -131,28 +148,28 @@ fn read<'a, T>(
     let found = value.and_then(how);
     if found.is_none() {
         let given = value.map_or_else(|| "nothing".to_owned(), Value::to_string);
-        let fault = FaultCode::WrongType.at(at);
-        faults.push(fault.with("given", given).expecting(zh, en));
+        let fault = FaultCode::WrongType.fault_at(at);
+        faults.push(fault.with_fact("given", given).with_expected(zh, en));
     }
     found
 }
 
-fn year(value: &Value) -> Option<i32> {
+fn parse_year(value: &Value) -> Option<i32> {
     value.as_i64().and_then(|year| i32::try_from(year).ok())
 }
 
-fn papers(value: &Value) -> Option<Vec<String>> {
+fn parse_papers(value: &Value) -> Option<Vec<String>> {
     let text = |paper: &Value| paper.as_str().map(str::to_owned);
     value.as_array()?.iter().map(text).collect()
 }
 
 const TEXT: (&str, &str) = ("文字", "text");
 
-fn day(index: usize, entry: &Value, faults: &mut Vec<Fault>) -> Option<HolidayDay> {
+fn parse_day(index: usize, entry: &Value, faults: &mut Vec<Fault>) -> Option<HolidayDay> {
     let at = |field: &str| format!("/days/{index}/{field}");
-    let name = read(entry.get("name"), &at("name"), TEXT, Value::as_str, faults);
-    let date = read(entry.get("date"), &at("date"), TEXT, Value::as_str, faults);
-    let off = read(
+    let name = read_field(entry.get("name"), &at("name"), TEXT, Value::as_str, faults);
+    let date = read_field(entry.get("date"), &at("date"), TEXT, Value::as_str, faults);
+    let off = read_field(
         entry.get("isOffDay"),
         &at("isOffDay"),
         ("true 或 false", "true or false"),
@@ -161,15 +178,15 @@ fn day(index: usize, entry: &Value, faults: &mut Vec<Fault>) -> Option<HolidayDa
     );
     let name = name.and_then(|name| {
         let fault = |why: text::Fault| {
-            let (zh, en) = right_text(&why);
-            FaultCode::BadName.at(at("name")).with("given", name).expecting(zh, en)
+            let (zh, en) = expected_text(&why);
+            FaultCode::BadName.fault_at(at("name")).with_fact("given", name).with_expected(zh, en)
         };
         Line::try_from(name).map_err(|why| faults.push(fault(why))).ok()
     });
     let date = date.and_then(|date| {
         let right = ("形如 2026-01-31 的日期", "a date as 2026-01-31");
-        let fault = || FaultCode::NotADate.at(at("date")).with("given", date);
-        let wrong = |_: chrono::ParseError| faults.push(fault().expecting(right.0, right.1));
+        let fault = || FaultCode::NotADate.fault_at(at("date")).with_fact("given", date);
+        let wrong = |_: chrono::ParseError| faults.push(fault().with_expected(right.0, right.1));
         date.parse().map_err(wrong).ok()
     });
     Some(HolidayDay { name: name?, date: date?, is_off_day: off? })

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::clock::{MonthDay, TimeOfDay, Weekday, Window};
 use crate::{
     calendar::limit::LimitUnit,
-    core::{id::AreaId, named::named, text::Line},
+    core::{id::AreaId, labelled_enum::labelled_enum, text::Line},
 };
 
 /// The opening hours and conventions of one area and all below it that have none of their own.
@@ -67,7 +67,7 @@ impl Span {
     pub fn contains(self, date: NaiveDate) -> bool {
         match self {
             Self::Yearly { from, until } => {
-                let day = MonthDay::of(date);
+                let day = MonthDay::from_date(date);
                 if from <= until {
                     from <= day && day <= until
                 } else {
@@ -85,7 +85,7 @@ impl Span {
                 from <= last && first <= until
             }
             (Self::Yearly { from, until }, Self::Yearly { from: first, until: last }) => {
-                let (mine, others) = (stretches(from, until), stretches(first, last));
+                let (mine, others) = (split_stretch(from, until), split_stretch(first, last));
                 let mut pairs =
                     mine.iter().flat_map(|one| others.iter().map(move |two| (one, two)));
                 pairs.any(|(one, two)| one.0 <= two.1 && two.0 <= one.1)
@@ -97,7 +97,7 @@ impl Span {
 }
 
 /// A stretch over the turn of the year as two that are not.
-fn stretches(from: MonthDay, until: MonthDay) -> Vec<(MonthDay, MonthDay)> {
+fn split_stretch(from: MonthDay, until: MonthDay) -> Vec<(MonthDay, MonthDay)> {
     if from <= until {
         vec![(from, until)]
     } else {
@@ -162,7 +162,7 @@ pub enum DayRule {
     },
 }
 
-named! {
+labelled_enum! {
     /// By which rule a limit ended.
     Basis {
         /// Time runs through nights and holidays.
@@ -199,8 +199,10 @@ impl Convention {
 
 impl Default for Schedule {
     fn default() -> Self {
-        let window =
-            |from, until| Window { from: TimeOfDay::full(from), until: TimeOfDay::full(until) };
+        let window = |from, until| Window {
+            from: TimeOfDay::from_hour(from),
+            until: TimeOfDay::from_hour(until),
+        };
         let weekend = [Weekday::Saturday, Weekday::Sunday];
         let workdays = Weekday::ALL.iter().copied().filter(|day| !weekend.contains(day));
         Self {

@@ -40,7 +40,7 @@ impl Hours {
             let (from, until) = (window.from.minutes(), window.until.minutes());
             (i64::from(from) * MINUTE, i64::from(until) * MINUTE)
         };
-        let windows = merged(windows.iter().map(length).collect());
+        let windows = merge_stretches(windows.iter().map(length).collect());
         let total = windows.iter().map(|(from, until)| until - from).sum();
         Self { windows, total }
     }
@@ -50,23 +50,23 @@ impl Hours {
         &self.windows
     }
 
-    fn worked(&self, within: i64) -> i64 {
+    fn working_time_until(&self, within: i64) -> i64 {
         let part = |(from, until): &(i64, i64)| (within.min(*until) - from).max(0);
         self.windows.iter().map(part).sum()
     }
 
     /// The earliest time by which so much was worked.
-    fn after(&self, mut work: i64) -> i64 {
+    fn find_work_end(&self, mut work: i64) -> i64 {
         for (from, until) in &self.windows {
             if work <= until - from {
                 return from + work;
             }
             work -= until - from;
         }
-        self.closing()
+        self.closing_time()
     }
 
-    fn closing(&self) -> i64 {
+    fn closing_time(&self) -> i64 {
         self.windows.last().map_or(0, |(_, until)| *until)
     }
 
@@ -81,7 +81,7 @@ impl Hours {
 }
 
 /// Stretches sorted, without empty ones, and those that touch made one.
-pub(super) fn merged(mut stretches: Vec<(i64, i64)>) -> Vec<(i64, i64)> {
+pub(super) fn merge_stretches(mut stretches: Vec<(i64, i64)>) -> Vec<(i64, i64)> {
     stretches.retain(|(from, until)| from < until);
     stretches.sort_unstable();
     let mut found: Vec<(i64, i64)> = Vec::with_capacity(stretches.len());
@@ -133,33 +133,33 @@ impl Table {
     }
 
     /// Whether a day of the span is worked.
-    pub(super) fn is_working(&self, day: i64) -> Option<bool> {
+    pub(super) fn is_working_day(&self, day: i64) -> Option<bool> {
         self.hours(day).map(|hours| hours.total > 0)
     }
 
     /// Time worked from the beginning of the span until `time`.
-    pub(super) fn worked(&self, time: i64) -> i64 {
+    pub(super) fn working_time_until(&self, time: i64) -> i64 {
         let Ok(day) = usize::try_from(day_of(time)) else { return 0 };
         let (before, hours) = (self.before.get(day), self.hours(day_of(time)));
         match (before, hours) {
             (Some(before), Some(hours)) => {
-                i64::from(*before) * MINUTE + hours.worked(time.rem_euclid(DAY))
+                i64::from(*before) * MINUTE + hours.working_time_until(time.rem_euclid(DAY))
             }
-            (Some(_) | None, _) => self.total(),
+            (Some(_) | None, _) => self.total_work(),
         }
     }
 
-    fn total(&self) -> i64 {
+    fn total_work(&self) -> i64 {
         self.before.last().map_or(0, |minutes| i64::from(*minutes) * MINUTE)
     }
 
     /// The earliest time by which so much was worked since the beginning of the span.
-    pub(super) fn when_worked(&self, work: i64) -> Option<i64> {
+    pub(super) fn find_work_end(&self, work: i64) -> Option<i64> {
         let ended = self.before.partition_point(|minutes| i64::from(*minutes) * MINUTE < work);
         let day = ended.checked_sub(1)?;
         let before = i64::from(*self.before.get(day)?) * MINUTE;
         let day = i64::try_from(day).ok()?;
-        Some(start_of(day) + self.hours(day)?.after(work - before))
+        Some(start_of(day) + self.hours(day)?.find_work_end(work - before))
     }
 
     /// How many working days there are before a day; all of them at the end of the span.
@@ -176,8 +176,8 @@ impl Table {
     }
 
     /// When a day of the span closes.
-    pub(super) fn closing(&self, day: i64) -> Option<i64> {
-        self.hours(day).map(|hours| start_of(day) + hours.closing())
+    pub(super) fn closing_time(&self, day: i64) -> Option<i64> {
+        self.hours(day).map(|hours| start_of(day) + hours.closing_time())
     }
 
     /// Whether offices work at `time`.

@@ -14,7 +14,7 @@ use crate::{
         locate::Rings,
         tree::{AreaKind, GridKind},
     },
-    core::sheet::{At, Fault, MAX_FAULTS},
+    core::tabular_import::{At, Fault, MAX_FAULTS},
 };
 
 /// The most corners of a file.
@@ -22,12 +22,12 @@ pub const MAX_CORNERS: usize = 1_000_000;
 
 /// Reads the features of a collection as grids: each with `code`, `name` and `parent_code`, and
 /// `grid_kind` and `households` where they are known, and a polygon or several in WGS-84.
-pub fn grids(text: &str) -> Result<Vec<Given>, Vec<Fault>> {
+pub fn parse_grids(text: &str) -> Result<Vec<Given>, Vec<Fault>> {
     let text = text.trim_start_matches('\u{FEFF}');
     let file: Collection = serde_json::from_str(text).map_err(|error| {
         let at = At::Line(u64::try_from(error.line()).unwrap_or(u64::MAX));
         let fault = Fault::new(at, ("", "not_geojson"), &format!("column {}", error.column()));
-        vec![fault.expecting(
+        vec![fault.with_expected(
             format!("由网格组成的 GeoJSON FeatureCollection：{error}"),
             format!("a GeoJSON FeatureCollection of grids: {error}"),
         )]
@@ -35,12 +35,12 @@ pub fn grids(text: &str) -> Result<Vec<Given>, Vec<Fault>> {
     let Some(features) = file.features else {
         let fault = Fault::new(At::Whole, ("features", "missing_field"), "");
         return Err(vec![
-            fault.expecting("GeoJSON FeatureCollection", "a GeoJSON FeatureCollection"),
+            fault.with_expected("GeoJSON FeatureCollection", "a GeoJSON FeatureCollection"),
         ]);
     };
     let (mut given, mut faults) = (Vec::with_capacity(features.0.len()), Vec::new());
     for (index, feature) in features.0.into_iter().enumerate() {
-        match feature.given(At::Row(index)) {
+        match feature.into_given(At::Row(index)) {
             Ok(one) => given.push(one),
             Err(fault) => faults.extend(fault),
         }
@@ -102,18 +102,20 @@ struct Properties {
 }
 
 impl Feature {
-    fn given(self, at: At) -> Result<Given, Vec<Fault>> {
+    fn into_given(self, at: At) -> Result<Given, Vec<Fault>> {
         let mut faults = Vec::new();
         let properties = self.properties.unwrap_or_default();
-        let mut text = |column, given: Option<String>| {
-            given.unwrap_or_else(|| {
-                let fault = Fault::new(at, (column, "missing_field"), "");
-                faults.push(
-                    fault.expecting(format!("properties.{column}"), format!("properties.{column}")),
-                );
-                String::new()
-            })
-        };
+        let mut text =
+            |column, given: Option<String>| {
+                given.unwrap_or_else(|| {
+                    let fault = Fault::new(at, (column, "missing_field"), "");
+                    faults.push(fault.with_expected(
+                        format!("properties.{column}"),
+                        format!("properties.{column}"),
+                    ));
+                    String::new()
+                })
+            };
         let code = text("code", properties.code);
         let name = text("name", properties.name);
         let parent = text("parent_code", properties.parent_code);
@@ -123,14 +125,16 @@ impl Feature {
             if kind.is_none() {
                 let fault = Fault::new(at, ("grid_kind", "unknown_grid_kind"), &name);
                 let (zh, en) = GRID_KINDS;
-                faults.push(fault.expecting(zh, en));
+                faults.push(fault.with_expected(zh, en));
             }
             kind
         });
-        let boundary = self.geometry.map(Geometry::polygons).transpose();
+        let boundary = self.geometry.map(Geometry::into_rings).transpose();
         let boundary = boundary.unwrap_or_else(|kind| {
             let fault = Fault::new(at, ("geometry", "unknown_geometry"), &kind);
-            faults.push(fault.expecting("Polygon 或 MultiPolygon", "a Polygon or a MultiPolygon"));
+            faults.push(
+                fault.with_expected("Polygon 或 MultiPolygon", "a Polygon or a MultiPolygon"),
+            );
             None
         });
         if !faults.is_empty() {
@@ -151,7 +155,7 @@ struct Geometry {
 
 impl Geometry {
     /// The polygons, or what it is instead.
-    fn polygons(self) -> Result<Rings, String> {
+    fn into_rings(self) -> Result<Rings, String> {
         match (self.kind.as_str(), self.depth) {
             ("Polygon", 3) | ("MultiPolygon", 4) => Ok(self.rings),
             _ => Err(self.kind),
@@ -181,7 +185,7 @@ impl<'de> Deserialize<'de> for Geometry {
                         _ => _ = map.next_value::<IgnoredAny>()?,
                     }
                 }
-                flat.close(depth);
+                flat.close_list(depth);
                 Ok(Geometry { kind, depth, rings: flat.polygons, corners: flat.corners })
             }
         }
@@ -200,7 +204,7 @@ struct Flat {
 
 impl Flat {
     /// A list that is nested so deep has ended.
-    fn close(&mut self, depth: u8) {
+    fn close_list(&mut self, depth: u8) {
         match depth {
             2 => self.polygon.push(std::mem::take(&mut self.ring)),
             3 => self.polygons.push(std::mem::take(&mut self.polygon)),
@@ -275,7 +279,7 @@ impl<'de> Visitor<'de> for Nested<'_> {
                     count += 1;
                 }
                 (Found::List(depth), known) if count == 0 && known.is_none_or(|d| d == depth) => {
-                    self.flat.close(depth);
+                    self.flat.close_list(depth);
                     inner = Some(depth);
                 }
                 _ => return Err(A::Error::custom("numbers and lists are mixed")),
@@ -311,16 +315,16 @@ mod tests {
     fn polygons_are_read_in_any_order_of_members() {
         let ring = "[[110,30],[110.01,30.0],[110.01,30.01,4.5],[110,30]]";
         let one = feature(&format!(r#"{{"coordinates":[{ring}],"type":"Polygon"}}"#));
-        let read = grids(&one).unwrap();
+        let read = parse_grids(&one).unwrap();
         let expected =
             vec![vec![vec![[110.0, 30.0], [110.01, 30.0], [110.01, 30.01], [110.0, 30.0]]]];
         assert_eq!(read[0].boundary, Some(expected.clone()));
         let two = format!(r#"{{"type":"MultiPolygon","coordinates":[[{ring}],[{ring},{ring}]]}}"#);
-        let read = grids(&feature(&two)).unwrap();
+        let read = parse_grids(&feature(&two)).unwrap();
         let rings = read[0].boundary.as_ref().unwrap();
         assert_eq!((rings.len(), rings[0].len(), rings[1].len()), (2, 1, 2));
         assert_eq!(rings[0], expected[0]);
-        assert_eq!(grids(&feature("null")).unwrap()[0].boundary, None);
+        assert_eq!(parse_grids(&feature("null")).unwrap()[0].boundary, None);
     }
 
     #[test]
@@ -333,20 +337,20 @@ mod tests {
             r#"{"type":"Polygon","coordinates":[[["110",30]]]}"#,
             r#"{"type":"Polygon"}"#,
         ] {
-            assert!(grids(&feature(geometry)).is_err(), "{geometry}");
+            assert!(parse_grids(&feature(geometry)).is_err(), "{geometry}");
         }
-        let broken = grids("{\n\"features\": [\n{ ]}").unwrap_err();
+        let broken = parse_grids("{\n\"features\": [\n{ ]}").unwrap_err();
         assert_eq!(broken[0].at, At::Line(3));
-        assert_eq!(grids("{}").unwrap_err()[0].code, "missing_field");
+        assert_eq!(parse_grids("{}").unwrap_err()[0].code, "missing_field");
         let deep = "[".repeat(100_000);
-        assert!(grids(&deep).is_err());
+        assert!(parse_grids(&deep).is_err());
     }
 
     #[test]
     fn more_corners_than_allowed_are_not_kept() {
         let ring = vec!["[110,30]"; MAX_CORNERS + 1].join(",");
         let huge = feature(&format!(r#"{{"type":"Polygon","coordinates":[[{ring}]]}}"#));
-        let refused = grids(&huge).unwrap_err();
-        assert!(refused[0].told().1.contains("corners"), "{refused:?}");
+        let refused = parse_grids(&huge).unwrap_err();
+        assert!(refused[0].render_message().1.contains("corners"), "{refused:?}");
     }
 }

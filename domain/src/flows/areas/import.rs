@@ -20,8 +20,8 @@ use crate::{
     core::{
         id::AreaId,
         journal::Hash,
-        named::named,
-        sheet::{At, Column, Fault, Faults, Row, read_large},
+        labelled_enum::labelled_enum,
+        tabular_import::{At, Column, Fault, Faults, Row, read_large},
     },
     flows::{
         areas::{Decided, Event},
@@ -55,7 +55,7 @@ pub struct Given {
     pub boundary: Option<Rings>,
 }
 
-named! {
+labelled_enum! {
     /// What a row does.
     Doing {
         /// Makes an area.
@@ -91,7 +91,7 @@ pub struct Plan {
 
 impl Plan {
     /// How many rows do this.
-    pub fn count(&self, doing: Doing) -> usize {
+    pub fn count_rows(&self, doing: Doing) -> usize {
         self.rows.iter().filter(|(.., what)| *what == doing).count()
     }
 }
@@ -139,19 +139,19 @@ pub fn plan(
     if given.len() > MAX_ROWS {
         let fault = Fault::new(At::Whole, ("", "too_many_rows"), &given.len().to_string());
         return Err(Refused::Faults(vec![
-            fault.expecting(format!("最多 {MAX_ROWS} 行"), format!("at most {MAX_ROWS} rows")),
+            fault.with_expected(format!("最多 {MAX_ROWS} 行"), format!("at most {MAX_ROWS} rows")),
         ]));
     }
-    planning.twice(&given);
+    planning.check_duplicates(&given);
     // A file need not name parents first.
     given.sort_by_key(|row| (row.kind.rank(), row.grid == Some(GridKind::Micro)));
     let mut rows = Vec::with_capacity(given.len());
     for row in given {
-        if planning.faults.full() {
+        if planning.faults.is_full() {
             break;
         }
         let (at, code) = (row.at, row.code.clone());
-        match planning.row(row, id).map_err(Refused::Rule)? {
+        match planning.plan_row(row, id).map_err(Refused::Rule)? {
             Some(doing) => rows.push((at, code, doing)),
             None => _ = planning.wrong.insert(code),
         }
@@ -161,14 +161,14 @@ pub fn plan(
     }
     rows.sort_by_key(|(at, ..)| *at);
     let mut plan = Plan { decided: planning.decided, rows, registry: planning.registry };
-    let (added, updated) = (plan.count(Doing::Added), plan.count(Doing::Updated));
+    let (added, updated) = (plan.count_rows(Doing::Added), plan.count_rows(Doing::Updated));
     if added + updated > 0 {
         plan.decided.events.push(Event::Imported {
             source: taking.source.to_owned(),
             added,
             updated,
             from: Some(taking.from),
-            digest: Some(Hash::of(planning.digest.as_bytes()).hex()),
+            digest: Some(Hash::digest(planning.digest.as_bytes()).to_hex()),
         });
     }
     Ok(plan)
@@ -177,208 +177,213 @@ pub fn plan(
 /// What would be right, in Chinese and English.
 type Right = (String, String);
 
-fn right(zh: impl Into<String>, en: impl Into<String>) -> Right {
+fn new_right(zh: impl Into<String>, en: impl Into<String>) -> Right {
     (zh.into(), en.into())
 }
 
 impl Planning<'_> {
-    fn fault(
+    fn push_fault(
         &mut self,
         row: &Given,
         at: (&'static str, &'static str),
         given: &str,
         (zh, en): Right,
     ) {
-        self.faults.push(Fault::new(row.at, at, given).expecting(zh, en));
+        self.faults.push(Fault::new(row.at, at, given).with_expected(zh, en));
     }
 
-    fn twice(&mut self, given: &[Given]) {
+    fn check_duplicates(&mut self, given: &[Given]) {
         let mut seen: HashMap<&str, At> = HashMap::new();
         for row in given {
             if let Some(first) = seen.insert(&row.code, row.at) {
                 let right = match first {
-                    At::Line(line) => right(
+                    At::Line(line) => new_right(
                         format!("与第 {line} 行不同的代码"),
                         format!("a code other than that of line {line}"),
                     ),
-                    At::Row(number) => right(
+                    At::Row(number) => new_right(
                         format!("与第 {number} 条（从 0 起）不同的代码"),
                         format!("a code other than that of row {number}"),
                     ),
-                    At::Whole => right("不同的代码", "another code"),
+                    At::Whole => new_right("不同的代码", "another code"),
                 };
-                self.fault(row, ("code", "duplicate_code"), &row.code, right);
+                self.push_fault(row, ("code", "duplicate_code"), &row.code, right);
             }
         }
     }
 
     /// One row; none when it is wrong.
-    fn row(
+    fn plan_row(
         &mut self,
         row: Given,
         id: &mut dyn FnMut() -> AreaId,
     ) -> Result<Option<Doing>, Refusal> {
         let before = self.faults.len();
-        self.faults.line(row.at, "name", &row.name);
-        let scheme = Scheme::of(row.kind, &row.code);
+        self.faults.check_line(row.at, "name", &row.name);
+        let scheme = Scheme::detect(row.kind, &row.code);
         if scheme.is_none() {
-            let (zh, en) = Scheme::expected(row.kind);
-            let right = right(zh, en);
-            self.fault(&row, ("code", "bad_code"), &row.code, right);
+            let (zh, en) = Scheme::expected_form(row.kind);
+            let right = new_right(zh, en);
+            self.push_fault(&row, ("code", "bad_code"), &row.code, right);
         }
-        let boundary = self.boundary(&row);
-        let known = self.registry.by_code(&row.code).cloned();
+        let boundary = self.check_boundary(&row);
+        let known = self.registry.find_by_code(&row.code).cloned();
         let mut row = row;
         if self.is_root(&row, known.as_ref()) {
             // What is above a city or county is in no file.
             row.parent = None;
         }
         let above = match &row.parent {
-            Some(code) => self.above(&row, code),
+            Some(code) => self.find_parent(&row, code),
             None => None,
         };
         if row.parent.is_none() && known.is_none() && !self.registry.is_empty() {
-            self.fault(
+            self.push_fault(
                 &row,
                 ("parent_code", "missing_parent"),
                 "",
-                right("上级区划的代码", "the code of the area above"),
+                new_right("上级区划的代码", "the code of the area above"),
             );
         }
         if let Some(known) = &known {
-            self.same(&row, known);
+            self.check_existing(&row, known);
         }
         let lost = row.parent.is_some() && above.is_none();
         let sound = self.faults.len() == before && !lost;
         let (Some(scheme), true) = (scheme, sound) else { return Ok(None) };
         if let Some(known) = known {
-            return self.update(row, known, boundary).map(Some);
+            return self.update_area(row, known, boundary).map(Some);
         }
-        self.add(row, (id(), scheme), above, boundary)?;
+        self.add_area(row, (id(), scheme), above, boundary)?;
         Ok(Some(Doing::Added))
     }
 
     fn is_root(&self, row: &Given, known: Option<&Record>) -> bool {
         let high = matches!(row.kind, AreaKind::City | AreaKind::District);
         let first = self.registry.is_empty();
-        let root = |record: &Record| record.newest().is_some_and(|v| v.parent.is_none());
-        let unknown = row.parent.as_ref().is_some_and(|p| self.registry.by_code(p).is_none());
+        let root = |record: &Record| record.newest_version().is_some_and(|v| v.parent.is_none());
+        let unknown = row.parent.as_ref().is_some_and(|p| self.registry.find_by_code(p).is_none());
         high && unknown && known.map_or(first, root)
     }
 
-    fn above(&mut self, row: &Given, code: &str) -> Option<Record> {
-        let Some(above) = self.registry.by_code(code).cloned() else {
+    fn find_parent(&mut self, row: &Given, code: &str) -> Option<Record> {
+        let Some(above) = self.registry.find_by_code(code).cloned() else {
             if self.wrong.contains(code) {
                 return None;
             }
-            let right = right(
+            let right = new_right(
                 "本文件中或已有的区划代码",
                 "the code of an area in this file or known already",
             );
-            self.fault(row, ("parent_code", "unknown_parent"), code, right);
+            self.push_fault(row, ("parent_code", "unknown_parent"), code, right);
             return None;
         };
         let micro = row.grid == Some(GridKind::Micro) && above.kind == AreaKind::Grid;
         let served = row.kind != AreaKind::Department || above.kind != AreaKind::Grid;
         if !(micro || above.kind.rank() < row.kind.rank() && served) {
-            let right = right(
+            let right = new_right(
                 format!("可以下辖{}的区划", row.kind.label()),
                 format!("an area in which a {} lies", row.kind.name()),
             );
-            self.fault(row, ("parent_code", "wrong_level"), code, right);
+            self.push_fault(row, ("parent_code", "wrong_level"), code, right);
         } else if above.until.is_some() {
-            let right = right("尚未撤销的区划代码", "the code of an area that is still there");
-            self.fault(row, ("parent_code", "retired"), code, right);
-        } else if above.newest().is_some_and(|version| version.from > self.taking.from) {
-            let right = right("在生效日已存在的区划", "an area that is there on the day of effect");
-            self.fault(row, ("parent_code", "later"), code, right);
+            let right = new_right("尚未撤销的区划代码", "the code of an area that is still there");
+            self.push_fault(row, ("parent_code", "retired"), code, right);
+        } else if above.newest_version().is_some_and(|version| version.from > self.taking.from) {
+            let right =
+                new_right("在生效日已存在的区划", "an area that is there on the day of effect");
+            self.push_fault(row, ("parent_code", "later"), code, right);
         }
         Some(above)
     }
 
     /// What a known area must still be.
-    fn same(&mut self, row: &Given, known: &Record) {
+    fn check_existing(&mut self, row: &Given, known: &Record) {
         if known.kind != row.kind {
-            let right = right(
+            let right = new_right(
                 format!("现有的{}", known.kind.label()),
                 format!("{}, as it is", known.kind.name()),
             );
-            self.fault(row, ("kind", "other_kind"), row.kind.name(), right);
+            self.push_fault(row, ("kind", "other_kind"), row.kind.name(), right);
         }
         if known.until.is_some() {
-            let right = right(
+            let right = new_right(
                 "新的代码：用过的不再分配",
                 "a new code: one that was used is not given again",
             );
-            self.fault(row, ("code", "retired"), &row.code, right);
+            self.push_fault(row, ("code", "retired"), &row.code, right);
         }
-        let Some(version) = known.newest() else { return };
+        let Some(version) = known.newest_version() else { return };
         if version.from > self.taking.from {
-            let right = right(
+            let right = new_right(
                 format!("不早于 {} 的生效日期", version.from),
                 format!("a day of effect not before {}", version.from),
             );
-            self.fault(row, ("code", "decided_already"), &row.code, right);
+            self.push_fault(row, ("code", "decided_already"), &row.code, right);
         }
         let parent = version.parent.and_then(|parent| self.registry.get(parent));
         let parent = parent.map(|parent| parent.code.clone());
         if let (Some(given), Some(parent)) = (&row.parent, parent)
             && *given != parent
         {
-            let right = right(
+            let right = new_right(
                 format!("{parent}；变更隶属请用划转"),
                 format!("{parent}; move an area by its own command"),
             );
-            self.fault(row, ("parent_code", "other_parent"), given, right);
+            self.push_fault(row, ("parent_code", "other_parent"), given, right);
         }
     }
 
     /// The text of a boundary that is sound.
-    fn boundary(&mut self, row: &Given) -> Option<String> {
-        match boundary::sound(row.boundary.as_ref()?, self.taking.repair) {
+    fn check_boundary(&mut self, row: &Given) -> Option<String> {
+        match boundary::read_sound(row.boundary.as_ref()?, self.taking.repair) {
             Ok((boundary, _)) => Some(Drawn::new(&boundary).text()),
             Err(faults) => {
                 for fault in faults {
                     let at = fault.at.map(|at| format!("{}, {}", at.lng, at.lat));
                     let (polygon, ring) = (fault.polygon, fault.ring);
-                    let right = right(
+                    let right = new_right(
                         format!("合格的边界；见第 {polygon} 个多边形第 {ring} 个环"),
                         format!("a sound boundary; see polygon {polygon}, ring {ring}"),
                     );
                     let place = ("geometry", fault.code.name());
-                    self.fault(row, place, &at.unwrap_or_default(), right);
+                    self.push_fault(row, place, &at.unwrap_or_default(), right);
                 }
                 None
             }
         }
     }
 
-    fn require(&self, version: &Version) -> Result<(), Refusal> {
-        self.cx.require(Permission::ManageAreas, &version.path, &version.name)
+    fn require_permission(&self, version: &Version) -> Result<(), Refusal> {
+        self.cx.require_permission(Permission::ManageAreas, &version.path, &version.name)
     }
 
-    fn keep(&mut self, id: AreaId, text: String) -> Outline {
-        let outline = Outline { no: self.cx.seq, digest: Hash::of(text.as_bytes()).hex() };
+    fn push_boundary(&mut self, id: AreaId, text: String) -> Outline {
+        let outline = Outline { no: self.cx.seq, digest: Hash::digest(text.as_bytes()).to_hex() };
         self.decided.drawn.push((id, text));
         outline
     }
 
-    fn add(
+    fn add_area(
         &mut self,
         row: Given,
         (id, scheme): (AreaId, Scheme),
         above: Option<Record>,
         boundary: Option<String>,
     ) -> Result<(), Refusal> {
-        let above = above.as_ref().and_then(Record::newest);
+        let above = above.as_ref().and_then(Record::newest_version);
         if let Some(above) = above {
-            self.require(above)?;
+            self.require_permission(above)?;
         }
-        let boundary = boundary.map(|text| self.keep(id, text));
+        let boundary = boundary.map(|text| self.push_boundary(id, text));
         let version = Version {
             from: self.taking.from,
             name: row.name.trim().to_owned(),
-            parent: row.parent.as_ref().and_then(|code| self.registry.by_code(code)).map(|r| r.id),
+            parent: row
+                .parent
+                .as_ref()
+                .and_then(|code| self.registry.find_by_code(code))
+                .map(|r| r.id),
             path: Path::child(above.map(|above| &above.path), &row.code),
             grid: row.grid.filter(|_| row.kind == AreaKind::Grid),
             households: row.households,
@@ -395,19 +400,19 @@ impl Planning<'_> {
             successors: Vec::new(),
             seq: self.cx.seq,
         };
-        self.put(record);
+        self.put_record(record);
         Ok(())
     }
 
-    fn update(
+    fn update_area(
         &mut self,
         row: Given,
         mut known: Record,
         boundary: Option<String>,
     ) -> Result<Doing, Refusal> {
-        let Some(before) = known.newest().cloned() else { return Ok(Doing::Unchanged) };
+        let Some(before) = known.newest_version().cloned() else { return Ok(Doing::Unchanged) };
         let drawn = boundary.filter(|text| {
-            let digest = Hash::of(text.as_bytes()).hex();
+            let digest = Hash::digest(text.as_bytes()).to_hex();
             before.boundary.as_ref().is_none_or(|outline| outline.digest != digest)
         });
         let mut after = Version {
@@ -421,17 +426,17 @@ impl Planning<'_> {
         if same && drawn.is_none() {
             return Ok(Doing::Unchanged);
         }
-        self.require(&before)?;
+        self.require_permission(&before)?;
         if let Some(text) = drawn {
-            after.boundary = Some(self.keep(known.id, text));
+            after.boundary = Some(self.push_boundary(known.id, text));
         }
         known.versions.push(after);
         known.seq = self.cx.seq;
-        self.put(known);
+        self.put_record(known);
         Ok(Doing::Updated)
     }
 
-    fn put(&mut self, record: Record) {
+    fn put_record(&mut self, record: Record) {
         self.digest.push_str(&serde_json::to_string(&record).unwrap_or_default());
         self.decided.changed.push(record.clone());
         self.registry.put(record);
@@ -452,14 +457,15 @@ const UNITS: &[Column] =
 
 /// Reads a CSV of territories. Levels are 2 city, 3 county or district, 4 street, 5 community,
 /// 6 grid, as the statistics bureau numbers them, or their names.
-pub fn territories(text: &str) -> Result<Vec<Given>, Vec<Fault>> {
+pub fn parse_territories(text: &str) -> Result<Vec<Given>, Vec<Fault>> {
     let mut faults = Faults::default();
     let rows = read_large(text, AREAS, MAX_ROWS, &mut faults);
-    let given: Vec<Given> = rows.iter().filter_map(|row| territory(row, &mut faults)).collect();
+    let given: Vec<Given> =
+        rows.iter().filter_map(|row| parse_territory(row, &mut faults)).collect();
     if faults.is_empty() { Ok(given) } else { Err(faults.into_vec()) }
 }
 
-fn territory(row: &Row<'_>, faults: &mut Faults) -> Option<Given> {
+fn parse_territory(row: &Row<'_>, faults: &mut Faults) -> Option<Given> {
     let level = row.cell("level");
     let kind = match level {
         "2" => Some(AreaKind::City),
@@ -475,20 +481,21 @@ fn territory(row: &Row<'_>, faults: &mut Faults) -> Option<Given> {
     };
     if kind.is_none() {
         faults.push(
-            row.fault("level", "unknown_level").expecting("2、3、4、5 或 6", "2, 3, 4, 5 or 6"),
+            row.new_fault("level", "unknown_level")
+                .with_expected("2、3、4、5 或 6", "2, 3, 4, 5 or 6"),
         );
     }
-    let grid = grid_kind(row, faults);
+    let grid = parse_grid_kind(row, faults);
     let cell = row.cell("households");
     let households = cell.parse::<u32>().ok();
     if households.is_none() && !cell.is_empty() {
         faults.push(
-            row.fault("households", "not_a_number")
-                .expecting("户数，整数", "a number of households"),
+            row.new_fault("households", "not_a_number")
+                .with_expected("户数，整数", "a number of households"),
         );
     }
     let parent = Some(row.cell("parent_code").to_owned()).filter(|code| !code.is_empty());
-    Some(Given { kind: kind?, parent, grid, households, boundary: None, ..plain(row) })
+    Some(Given { kind: kind?, parent, grid, households, boundary: None, ..parse_unit(row) })
 }
 
 /// What kinds of grids there are, in Chinese and English.
@@ -497,17 +504,17 @@ pub(crate) const GRID_KINDS: (&str, &str) = (
     "comprehensive, dedicated or micro",
 );
 
-fn grid_kind(row: &Row<'_>, faults: &mut Faults) -> Option<GridKind> {
+fn parse_grid_kind(row: &Row<'_>, faults: &mut Faults) -> Option<GridKind> {
     let cell = row.cell("grid_kind");
     let kind = GridKind::ALL.iter().find(|kind| kind.name() == cell || kind.label() == cell);
     if kind.is_none() && !cell.is_empty() {
         let (zh, en) = GRID_KINDS;
-        faults.push(row.fault("grid_kind", "unknown_grid_kind").expecting(zh, en));
+        faults.push(row.new_fault("grid_kind", "unknown_grid_kind").with_expected(zh, en));
     }
     kind.copied()
 }
 
-fn plain(row: &Row<'_>) -> Given {
+fn parse_unit(row: &Row<'_>) -> Given {
     Given {
         at: At::Line(row.line),
         code: row.cell("code").to_owned(),
@@ -521,8 +528,12 @@ fn plain(row: &Row<'_>) -> Given {
 }
 
 /// Reads a CSV of departments and other units.
-pub fn units(text: &str) -> Result<Vec<Given>, Vec<Fault>> {
+pub fn parse_units(text: &str) -> Result<Vec<Given>, Vec<Fault>> {
     let mut faults = Faults::default();
     let rows = read_large(text, UNITS, MAX_ROWS, &mut faults);
-    if faults.is_empty() { Ok(rows.iter().map(plain).collect()) } else { Err(faults.into_vec()) }
+    if faults.is_empty() {
+        Ok(rows.iter().map(parse_unit).collect())
+    } else {
+        Err(faults.into_vec())
+    }
 }

@@ -4,7 +4,7 @@
 use super::{
     Answer, Closing, Command, Event, Opening, Outcome, Stage, Work,
     lifecycle::{self, Verb},
-    whistle::{Act, Raised},
+    whistle::{Raised, SummonsCommand},
 };
 use crate::{
     area::{
@@ -12,16 +12,16 @@ use crate::{
         tree::{Area, AreaKind, Unit},
     },
     core::{
-        id::{AreaId, ReportId, number},
+        id::{AreaId, ReportId, format_number},
         text::{Code, Prose},
-        time::{self, later},
+        time::{self, saturating_add},
     },
     flows::{
-        case::state::{Case, Reporter, WishKind},
+        case::state::{ApprovalKind, Case, Reporter},
         claim::Claim,
         flow::Context,
         lifecycle::refuse_unasked,
-        media::{Attached, Attachment, MediaRole, evident},
+        media::{Attached, Attachment, MediaRole, find_evidence_category},
     },
     people::actor::Permission,
     rules::{
@@ -61,10 +61,10 @@ impl Command {
             Self::Raise { .. } => Verb::Raise,
             Self::Coordinate { .. } => Verb::Coordinate,
             Self::Ask { wish, .. } => match wish.kind() {
-                WishKind::Extension => Verb::Extend,
-                WishKind::Suspension => Verb::Suspend,
-                WishKind::Appeal => Verb::Appeal,
-                WishKind::Whistle => Verb::Whistle,
+                ApprovalKind::Extension => Verb::Extend,
+                ApprovalKind::Suspension => Verb::Suspend,
+                ApprovalKind::Appeal => Verb::Appeal,
+                ApprovalKind::Whistle => Verb::Whistle,
             },
             Self::Decide { .. } => Verb::Decide,
             Self::Withdraw { .. } => Verb::Withdraw,
@@ -75,9 +75,9 @@ impl Command {
     }
 }
 
-pub(super) fn open(opening: &Opening, cx: &Context<'_>) -> Decision {
+pub(super) fn open_case(opening: &Opening, cx: &Context<'_>) -> Decision {
     if let Some(category) = &opening.matter.category {
-        cx.catalogue.require(category.as_str())?;
+        cx.catalogue.require_category(category.as_str())?;
     }
     let about = Subject {
         area: opening.place.area.id,
@@ -88,26 +88,26 @@ pub(super) fn open(opening: &Opening, cx: &Context<'_>) -> Decision {
     };
     let mut events = vec![Event::Opened {
         opening: Box::new(opening.clone()),
-        number: number('C', opening.id.0, cx.at),
+        number: format_number('C', opening.id.0, cx.at),
         at: cx.at,
-        dispatch: cx.term(Duty::Dispatch, &about),
+        dispatch: cx.start_term(Duty::Dispatch, &about),
     }];
     if let Some(result) = &opening.handled {
-        let closing = closing(Outcome::SelfHandled, None, cx);
+        let closing = new_closing(Outcome::SelfHandled, None, cx);
         events.push(Event::HandledOnTheSpot { result: result.clone(), closing });
     }
     Ok(events)
 }
 
-fn closing(outcome: Outcome, answer: Option<Answer>, cx: &Context<'_>) -> Closing {
+fn new_closing(outcome: Outcome, answer: Option<Answer>, cx: &Context<'_>) -> Closing {
     let window = chrono::Duration::days(i64::from(cx.rules.conduct.reopen_days));
-    Closing { outcome, at: cx.at, reopen_until: later(cx.at, window), answer }
+    Closing { outcome, at: cx.at, reopen_until: saturating_add(cx.at, window), answer }
 }
 
 impl Case {
     /// A command with the files it names: where the standard of the category demands it, what is
     /// done is shown by a photo.
-    pub(super) fn decide_with(
+    pub(super) fn decide_with_media(
         &self,
         command: &Command,
         media: &[Attachment],
@@ -116,17 +116,19 @@ impl Case {
         let mut events = self.decide(command, cx)?;
         let done = match command {
             Command::FeedBack { .. } => true,
-            Command::Summons { unit, act: Act::FeedBack { .. } } => {
-                let summons = self.stage.whistle().and_then(|whistle| whistle.summons(*unit));
+            Command::Summons { unit, act: SummonsCommand::FeedBack { .. } } => {
+                let summons = self.stage.whistle().and_then(|whistle| whistle.find_summons(*unit));
                 summons.is_some_and(|summons| summons.lead)
             }
             _ => false,
         };
         let after = || media.iter().any(|one| one.role == MediaRole::After);
-        if let Some(category) = evident(&self.matter, cx).filter(|_| done && !after()) {
+        if let Some(category) =
+            find_evidence_category(&self.matter, cx).filter(|_| done && !after())
+        {
             return Err(Refusal::EvidenceMissing { category: category.to_owned() });
         }
-        let added = Attached::add(&self.media, media, Self::MAX_MEDIA, cx)?;
+        let added = Attached::attach_new(&self.media, media, Self::MAX_MEDIA, cx)?;
         events.extend((!added.is_empty()).then_some(Event::Attached { media: added }));
         Ok(events)
     }
@@ -134,12 +136,12 @@ impl Case {
     fn decide(&self, command: &Command, cx: &Context<'_>) -> Decision {
         let stage = self.stage.name();
         if let Command::Lapse { duty, unit, term } = command {
-            return self.lapse(*duty, *unit, *term, cx);
+            return self.take_measure(*duty, *unit, *term, cx);
         }
         if matches!(command, Command::Recompute) {
-            return self.recompute(cx);
+            return self.recompute_deadlines(cx);
         }
-        if command.verb().is_some_and(|verb| !lifecycle::beside(stage, verb)) {
+        if command.verb().is_some_and(|verb| !lifecycle::keeps_stage(stage, verb)) {
             self.require_moving(cx)?;
         }
         match command {
@@ -148,40 +150,40 @@ impl Case {
             | Command::With { .. }
             | Command::Lapse { .. }
             | Command::Recompute => Err(refuse_unasked::<Self>(command)),
-            Command::Join { reporter } => self.join(*reporter),
+            Command::Join { reporter } => self.join_report(*reporter),
             Command::Escalate { reason } => self.escalate(reason, cx),
             Command::Dispatch { unit, note } => self.dispatch(*unit, note.as_ref(), cx),
-            Command::Sign => self.as_handler(cx, Event::Signed { by: cx.by.person }),
-            Command::Start => self.as_handler(cx, Event::Started { by: cx.by.person }),
+            Command::Sign => self.decide_as_handler(cx, Event::Signed { by: cx.by.person }),
+            Command::Start => self.decide_as_handler(cx, Event::Started { by: cx.by.person }),
             Command::Return { reason, proposed } => self.give_back(reason, *proposed, cx),
             Command::FeedBack { result } => {
-                let verify = self.term(Duty::Verify, cx);
+                let verify = self.start_term(Duty::Verify, cx);
                 let by = cx.by.person;
-                self.as_handler(cx, Event::FedBack { by, result: result.clone(), verify })
+                self.decide_as_handler(cx, Event::FedBack { by, result: result.clone(), verify })
             }
-            Command::Summons { unit, act } => self.summons(*unit, act, cx),
-            Command::Claim => self.claim(cx),
+            Command::Summons { unit, act } => self.decide_summons(*unit, act, cx),
+            Command::Claim => self.claim_verification(cx),
             Command::Verify { passed, note, point } => {
                 self.verify(*passed, note.as_ref(), *point, cx)
             }
             Command::CallBack(callback) => self.call_back(callback, cx),
             Command::Close { note } => self.close(note.as_ref(), cx),
             Command::Reopen { reason } => self.reopen(reason, cx),
-            Command::Comment { text } => self.comment(text, cx),
-            Command::Unjoin { report } => self.unjoin(*report),
+            Command::Comment { text } => self.add_comment(text, cx),
+            Command::Unjoin { report } => self.unjoin_report(*report),
             Command::Arbitrate { unit, reason } => self.arbitrate(*unit, reason, cx),
-            Command::Rule { again, reason } => self.rule(*again, reason, cx),
+            Command::Rule { again, reason } => self.give_ruling(*again, reason, cx),
             Command::CallOff { reason } => self.call_off(reason, cx),
-            Command::Raise { reason } => self.raise(reason, cx),
+            Command::Raise { reason } => self.raise_to_district(reason, cx),
             Command::Coordinate { note } => self.coordinate(note, cx),
-            Command::Ask { wish, reason } => self.ask(wish, reason, cx),
+            Command::Ask { wish, reason } => self.open_ask(wish, reason, cx),
             Command::Decide { no, agree, note } => self.decide_ask(*no, *agree, note.as_ref(), cx),
             Command::Withdraw { no } => self.withdraw_ask(*no, cx),
             Command::Resume { reason } => self.resume(Some(reason), cx),
             Command::Supervise { kind, trigger, unit, reason } => {
                 self.supervise(*kind, *trigger, *unit, reason, cx)
             }
-            Command::Reply { no, text } => self.reply(*no, text, cx),
+            Command::Reply { no, text } => self.answer_supervision(*no, text, cx),
         }
     }
 
@@ -196,19 +198,19 @@ impl Case {
         }
     }
 
-    pub(super) fn term(&self, duty: Duty, cx: &Context<'_>) -> Term {
-        cx.term(duty, &self.subject())
+    pub(super) fn start_term(&self, duty: Duty, cx: &Context<'_>) -> Term {
+        cx.start_term(duty, &self.subject())
     }
 
     fn require_holder(&self, permission: Permission, cx: &Context<'_>) -> Result<(), Refusal> {
-        cx.require(permission, &self.holder.path, &self.holder.name)
+        cx.require_permission(permission, &self.holder.path, &self.holder.name)
     }
 
-    fn reported_by(&self, cx: &Context<'_>) -> bool {
+    fn has_reporter(&self, cx: &Context<'_>) -> bool {
         self.reports.iter().any(|reporter| reporter.person == cx.by.person)
     }
 
-    fn join(&self, reporter: Reporter) -> Decision {
+    fn join_report(&self, reporter: Reporter) -> Decision {
         if self.reports.len() >= Self::MAX_REPORTS {
             return Err(Refusal::TooManyReports { max: Self::MAX_REPORTS });
         }
@@ -219,22 +221,22 @@ impl Case {
         self.require_holder(Permission::DispatchCase, cx)?;
         let above = cx.areas.parent(self.holder.id).filter(|area| area.kind != AreaKind::City);
         let to = above.ok_or(Refusal::NoLevelAbove { holder: self.holder.name.clone() })?.unit();
-        let dispatch = self.term(Duty::Dispatch, cx);
+        let dispatch = self.start_term(Duty::Dispatch, cx);
         Ok(vec![Event::Escalated { to, reason: reason.clone(), dispatch }])
     }
 
     fn dispatch(&self, unit: AreaId, note: Option<&Prose>, cx: &Context<'_>) -> Decision {
         self.require_holder(Permission::DispatchCase, cx)?;
-        let unit = cx.area(unit)?;
-        if !cx.areas.within(&self.holder, unit) {
+        let unit = cx.require_area(unit)?;
+        if !cx.areas.unit_contains(&self.holder, unit) {
             let (holder, unit) = (self.holder.name.clone(), unit.name.clone());
             return Err(Refusal::OutsideJurisdiction { holder, unit });
         }
         self.require_admitted(unit, cx)?;
-        Ok(vec![self.dispatched_to(unit, note, false, cx)])
+        Ok(vec![self.new_dispatch_event(unit, note, false, cx)])
     }
 
-    fn dispatched_to(
+    fn new_dispatch_event(
         &self,
         unit: &Area,
         note: Option<&Prose>,
@@ -244,8 +246,8 @@ impl Case {
         Event::Dispatched {
             unit: unit.unit(),
             note: note.cloned(),
-            sign: self.term(Duty::Sign, cx),
-            handle: self.term(Duty::Handle, cx),
+            sign: self.start_term(Duty::Sign, cx),
+            handle: self.start_term(Duty::Handle, cx),
             by: cx.by.person,
             by_name: cx.by.name.clone(),
             appointed,
@@ -254,13 +256,13 @@ impl Case {
 
     /// Communities get only what is on their list (社区事项准入).
     fn require_admitted(&self, unit: &Area, cx: &Context<'_>) -> Result<(), Refusal> {
-        if !admission::guards(unit.kind) {
+        if !admission::is_guarded(unit.kind) {
             return Ok(());
         }
         let category = self.matter.category.as_ref().map(Code::as_str);
-        let query = self.matters(unit.id, cx);
-        let verdict = cx.rules.admissions.value.admits(&query);
-        if verdict.refuses() {
+        let query = self.new_query(unit.id, cx);
+        let verdict = cx.rules.admissions.value.find_verdict(&query);
+        if verdict.refuses_dispatch() {
             return Err(Refusal::NotAdmitted {
                 unit: unit.name.clone(),
                 category: category.unwrap_or_default().to_owned(),
@@ -274,18 +276,18 @@ impl Case {
     fn arbitrate(&self, unit: AreaId, reason: &Prose, cx: &Context<'_>) -> Decision {
         let arbiter = match &self.stage {
             Stage::Disputed { arbiter, .. } => arbiter.clone(),
-            _ => cx.arbiter(&self.holder),
+            _ => cx.find_arbiter(&self.holder),
         };
-        cx.require(Permission::Arbitrate, &arbiter.path, &arbiter.name)?;
-        let unit = cx.area(unit)?;
-        if !cx.areas.within(&arbiter, unit) {
+        cx.require_permission(Permission::Arbitrate, &arbiter.path, &arbiter.name)?;
+        let unit = cx.require_area(unit)?;
+        if !cx.areas.unit_contains(&arbiter, unit) {
             let (holder, unit) = (arbiter.name, unit.name.clone());
             return Err(Refusal::OutsideJurisdiction { holder, unit });
         }
-        Ok(vec![self.dispatched_to(unit, Some(reason), true, cx)])
+        Ok(vec![self.new_dispatch_event(unit, Some(reason), true, cx)])
     }
 
-    fn unjoin(&self, report: ReportId) -> Decision {
+    fn unjoin_report(&self, report: ReportId) -> Decision {
         if !self.reports.iter().any(|one| one.report == report) {
             return Err(Refusal::NotJoined);
         }
@@ -297,20 +299,20 @@ impl Case {
 
     fn call_off(&self, reason: &Prose, cx: &Context<'_>) -> Decision {
         self.require_holder(Permission::BlowWhistle, cx)?;
-        let (by, dispatch) = (cx.by.person, self.term(Duty::Dispatch, cx));
+        let (by, dispatch) = (cx.by.person, self.start_term(Duty::Dispatch, cx));
         Ok(vec![Event::CalledOff { by, reason: reason.clone(), dispatch }])
     }
 
-    fn raise(&self, reason: &Prose, cx: &Context<'_>) -> Decision {
+    fn raise_to_district(&self, reason: &Prose, cx: &Context<'_>) -> Decision {
         self.require_holder(Permission::BlowWhistle, cx)?;
         if self.stage.whistle().is_some_and(|whistle| whistle.raised.is_some()) {
             return Err(Refusal::AskedAlready { what: Verb::Raise.name() });
         }
         let raised = Raised {
-            to: cx.arbiter(&self.holder),
+            to: cx.find_arbiter(&self.holder),
             by: cx.by.person,
             reason: reason.clone(),
-            term: self.term(Duty::Coordinate, cx),
+            term: self.start_term(Duty::Coordinate, cx),
             note: None,
         };
         Ok(vec![Event::Raised { raised: Box::new(raised) }])
@@ -319,37 +321,37 @@ impl Case {
     fn coordinate(&self, note: &Prose, cx: &Context<'_>) -> Decision {
         let raised = self.stage.whistle().and_then(|whistle| whistle.raised.as_ref());
         let raised = raised.filter(|raised| raised.note.is_none()).ok_or(Refusal::NothingRaised)?;
-        cx.require(Permission::Arbitrate, &raised.to.path, &raised.to.name)?;
+        cx.require_permission(Permission::Arbitrate, &raised.to.path, &raised.to.name)?;
         Ok(vec![Event::Coordinated { by: cx.by.person, note: note.clone() }])
     }
 
     /// The arbiter rules for good (终审).
-    fn rule(&self, again: bool, reason: &Prose, cx: &Context<'_>) -> Decision {
+    fn give_ruling(&self, again: bool, reason: &Prose, cx: &Context<'_>) -> Decision {
         if let Stage::Ruling { over, .. } = &self.stage {
-            cx.require(Permission::Arbitrate, &over.path, &over.name)?;
+            cx.require_permission(Permission::Arbitrate, &over.path, &over.name)?;
         }
         let by = cx.by.person;
         Ok(vec![if again {
-            Event::RuledAgain { by, reason: reason.clone(), redo: self.redo(cx) }
+            Event::RuledAgain { by, reason: reason.clone(), redo: self.start_redo_term(cx) }
         } else {
-            let closing = closing(Outcome::Ruled, None, cx);
+            let closing = new_closing(Outcome::Ruled, None, cx);
             Event::Closed { by, note: Some(reason.clone()), closing }
         }])
     }
 
     /// Handled again too often: the arbiter has to rule.
-    pub(super) fn ruling(&self, cx: &Context<'_>) -> Option<Event> {
+    pub(super) fn ask_ruling(&self, cx: &Context<'_>) -> Option<Event> {
         let enough = self.tally.reworks >= cx.rules.conduct.reworks;
-        let over = cx.arbiter(&self.holder);
-        let rule = || self.term(Duty::Rule, cx);
+        let over = cx.find_arbiter(&self.holder);
+        let rule = || self.start_term(Duty::Rule, cx);
         enough.then(|| Event::RulingAsked { over, rule: rule() })
     }
 
     /// Something the unit that has the case does.
-    fn as_handler(&self, cx: &Context<'_>, event: Event) -> Decision {
+    fn decide_as_handler(&self, cx: &Context<'_>, event: Event) -> Decision {
         if let Some(assignment) = self.stage.assignment() {
             let unit = &assignment.unit;
-            cx.require(Permission::HandleCase, &unit.path, &unit.name)?;
+            cx.require_permission(Permission::HandleCase, &unit.path, &unit.name)?;
         }
         Ok(vec![event])
     }
@@ -362,32 +364,33 @@ impl Case {
         if assignment.is_some_and(|assignment| assignment.appointed) {
             return Err(Refusal::Appointed { unit: unit.name });
         }
-        let proposed = proposed.map(|id| cx.area(id)).transpose()?.map(Area::unit);
+        let proposed = proposed.map(|id| cx.require_area(id)).transpose()?.map(Area::unit);
         let proposed = proposed.filter(|other| other.id != unit.id);
-        let mut events = self.as_handler(
+        let mut events = self.decide_as_handler(
             cx,
             Event::Returned {
                 unit: unit.clone(),
                 reason: reason.clone(),
-                dispatch: self.term(Duty::Dispatch, cx),
+                dispatch: self.start_term(Duty::Dispatch, cx),
                 dispatcher: assignment.map_or(cx.by.person, |a| a.by),
                 dispatcher_name: assignment.map(|a| a.by_name.clone()).unwrap_or_default(),
                 proposed: proposed.clone(),
             },
         )?;
         self.require_shiftable(&unit, cx)?;
-        if proposed.is_none() && self.received_first(&unit, cx) {
+        if proposed.is_none() && self.is_first_receiver(&unit, cx) {
             return Err(Refusal::FirstReceiver { unit: unit.name, item: None });
         }
         if self.tally.returns + 1 > cx.rules.conduct.returns {
-            let (arbiter, arbitrate) = (cx.arbiter(&self.holder), self.term(Duty::Arbitrate, cx));
+            let (arbiter, arbitrate) =
+                (cx.find_arbiter(&self.holder), self.start_term(Duty::Arbitrate, cx));
             events.push(Event::Disputed { arbiter, arbitrate });
         }
         Ok(events)
     }
 
     /// Whether this unit received the case first, where that counts.
-    fn received_first(&self, unit: &Unit, cx: &Context<'_>) -> bool {
+    fn is_first_receiver(&self, unit: &Unit, cx: &Context<'_>) -> bool {
         cx.rules.conduct.first_receiver
             && self.first.as_ref().is_some_and(|first| first.id == unit.id)
     }
@@ -395,10 +398,10 @@ impl Case {
     /// Who received a case first does not shift it when the list of responsibilities says that it
     /// leads such matters there [BJ-JSJB 14].
     pub(super) fn require_shiftable(&self, unit: &Unit, cx: &Context<'_>) -> Result<(), Refusal> {
-        if !self.received_first(unit, cx) {
+        if !self.is_first_receiver(unit, cx) {
             return Ok(());
         }
-        let query = self.matters(self.place.area.id, cx);
+        let query = self.new_query(self.place.area.id, cx);
         let answer = cx.rules.responsibilities.value.find(&query, cx.areas);
         match answer.filter(|answer| answer.lead.id == unit.id) {
             Some(answer) => {
@@ -410,35 +413,35 @@ impl Case {
     }
 
     /// What the lists are asked about this matter in an area.
-    fn matters(&self, area: AreaId, cx: &Context<'_>) -> condition::Query {
+    fn new_query(&self, area: AreaId, cx: &Context<'_>) -> condition::Query {
         let category = self.matter.category.as_ref().map(Code::as_str);
         let on = time::local_day(cx.at);
         condition::Query::new((category, cx.catalogue), (area, cx.areas), on)
     }
 
-    fn summons(&self, unit: AreaId, act: &Act, cx: &Context<'_>) -> Decision {
+    fn decide_summons(&self, unit: AreaId, act: &SummonsCommand, cx: &Context<'_>) -> Decision {
         let whistle = self.stage.whistle().ok_or(Refusal::NotSummoned)?;
         let happened = whistle.decide(unit, act, self, cx)?;
         let by = cx.by.person;
         let mut events = vec![Event::Summoned { unit, by, happened: happened.clone() }];
-        if self.stage.is_whistle_on() && whistle.after(unit, by, &happened).over() {
-            events.push(Event::WhistleOver { verify: self.term(Duty::Verify, cx) });
+        if self.stage.is_whistle_on() && whistle.with_event(unit, by, &happened).is_over() {
+            events.push(Event::WhistleOver { verify: self.start_term(Duty::Verify, cx) });
         }
         Ok(events)
     }
 
     /// Refuses a person who may not look there or who handled the case; gives the last claim.
-    fn may_look(&self, cx: &Context<'_>) -> Result<Option<&Claim>, Refusal> {
+    fn require_verifier(&self, cx: &Context<'_>) -> Result<Option<&Claim>, Refusal> {
         let area = &self.place.area;
-        cx.require(Permission::VerifyOnSite, &area.path, &area.name)?;
+        cx.require_permission(Permission::VerifyOnSite, &area.path, &area.name)?;
         if self.stage.work().is_some_and(|work| work.people().contains(&cx.by.person)) {
             return Err(Refusal::HandlerVerifies);
         }
         Ok(self.stage.claim())
     }
 
-    fn claim(&self, cx: &Context<'_>) -> Decision {
-        Ok(vec![Event::Claimed { claim: Claim::take(self.may_look(cx)?, cx)? }])
+    fn claim_verification(&self, cx: &Context<'_>) -> Decision {
+        Ok(vec![Event::Claimed { claim: Claim::take(self.require_verifier(cx)?, cx)? }])
     }
 
     fn verify(
@@ -448,29 +451,30 @@ impl Case {
         point: Option<Point>,
         cx: &Context<'_>,
     ) -> Decision {
-        let claim = self.may_look(cx)?;
+        let claim = self.require_verifier(cx)?;
         Claim::require_free(claim, cx)?;
         let (by, note) = (cx.by.person, note.cloned());
         if !passed {
-            let failed = Event::VerificationFailed { by, note, point, redo: self.redo(cx) };
-            return Ok([Some(failed), self.ruling(cx)].into_iter().flatten().collect());
+            let failed =
+                Event::VerificationFailed { by, note, point, redo: self.start_redo_term(cx) };
+            return Ok([Some(failed), self.ask_ruling(cx)].into_iter().flatten().collect());
         }
-        let call_back = self.term(Duty::CallBack, cx);
+        let call_back = self.start_term(Duty::CallBack, cx);
         let mut events = vec![Event::VerificationPassed { by, note, point, call_back }];
         let salt = cx.by.tenant.to_string();
-        if !cx.rules.conduct.callback.chosen(self.id.0, self.tally.reopenings, &salt) {
-            events.push(Event::NotSampled { close: self.term(Duty::Close, cx) });
+        if !cx.rules.conduct.callback.selects_case(self.id.0, self.tally.reopenings, &salt) {
+            events.push(Event::NotSampled { close: self.start_term(Duty::Close, cx) });
         }
         Ok(events)
     }
 
     /// The clock of the handlers who have to do it again.
-    pub(super) fn redo(&self, cx: &Context<'_>) -> Term {
+    pub(super) fn start_redo_term(&self, cx: &Context<'_>) -> Term {
         let duty = match self.stage.work() {
             Some(Work::Whistle { .. }) => Duty::FeedBack,
             Some(Work::Unit { .. } | Work::OnTheSpot { .. }) | None => Duty::Handle,
         };
-        cx.term(duty, &Subject { redo: true, ..self.subject() })
+        cx.start_term(duty, &Subject { redo: true, ..self.subject() })
     }
 
     fn close(&self, note: Option<&Prose>, cx: &Context<'_>) -> Decision {
@@ -485,26 +489,26 @@ impl Case {
             None => Outcome::Unanswered,
         };
         let (by, note) = (cx.by.person, note.cloned());
-        Ok(vec![Event::Closed { by, note, closing: closing(outcome, answer, cx) }])
+        Ok(vec![Event::Closed { by, note, closing: new_closing(outcome, answer, cx) }])
     }
 
     fn reopen(&self, reason: &Prose, cx: &Context<'_>) -> Decision {
-        if !self.reported_by(cx) {
+        if !self.has_reporter(cx) {
             let area = &self.place.area;
-            cx.require(Permission::ReopenCase, &area.path, &area.name)?;
+            cx.require_permission(Permission::ReopenCase, &area.path, &area.name)?;
         }
         if let Stage::Closed { closing, .. } = &self.stage
             && cx.at >= closing.reopen_until
         {
             return Err(Refusal::WindowOver { ended_at: closing.reopen_until });
         }
-        let (by, dispatch) = (cx.by.person, self.term(Duty::Dispatch, cx));
+        let (by, dispatch) = (cx.by.person, self.start_term(Duty::Dispatch, cx));
         Ok(vec![Event::Reopened { by, reason: reason.clone(), dispatch }])
     }
 
-    fn comment(&self, text: &Prose, cx: &Context<'_>) -> Decision {
+    fn add_comment(&self, text: &Prose, cx: &Context<'_>) -> Decision {
         let involved = self.units.iter().chain([&self.place.area, &self.holder]);
-        let may = self.reported_by(cx)
+        let may = self.has_reporter(cx)
             || involved.into_iter().any(|u| cx.by.may(Permission::Comment, &u.path, cx.at));
         if !may {
             let area = self.place.area.name.clone();

@@ -5,7 +5,10 @@
 use super::{
     Answer, Closing,
     event::{Event, Opening},
-    state::{Ask, Breach, Given, Moved, Reply, Reporter, Signature, Standstill, Supervision, Wish},
+    state::{
+        ApprovalRequest, ApprovalSubject, Breach, Given, Moved, Reply, Reporter, Signature,
+        Standstill, Supervision,
+    },
     whistle::{Arrival, Call, Clocks, Happened, Raised, Rating, Score, Step, Summons, Whistle},
 };
 use crate::core::disclosure::{Disclosed, Shape, disclosed};
@@ -83,12 +86,12 @@ disclosed! {
 
 // What is asked of those above, and what they demand.
 disclosed! {
-    struct Ask {
+    struct ApprovalRequest {
         Open: no, wish, unit, by, by_name, at, signatures;
         Words: reason;
     }
 
-    enum Wish by "wish" {
+    enum ApprovalSubject by "wish" {
         Extension { Open: duty, limit }
         Suspension { Open: until }
         Appeal { Open: breach }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Answer, Closing, Satisfaction,
-    whistle::{Act, Happened, Raised, Whistle},
+    whistle::{Happened, Raised, SummonsCommand, Whistle},
 };
 use crate::{
     Instant,
@@ -15,7 +15,8 @@ use crate::{
     },
     flows::{
         case::state::{
-            Ask, Breach, Given, Moved, Reply, Reporter, Standstill, Supervision, Trigger, Wish,
+            ApprovalRequest, ApprovalSubject, Breach, Given, Moved, Reply, Reporter, Standstill,
+            Supervision, Trigger,
         },
         claim::Claim,
         media::{Attached, Attachment},
@@ -23,7 +24,7 @@ use crate::{
     },
     rules::{
         obligation::{Duty, Term},
-        place::{Matter, Place},
+        place::{Place, ReportDetails},
         vocabulary::{Channel, MeasureKind, SupervisionKind},
     },
 };
@@ -73,7 +74,7 @@ pub enum Command {
         /// The summoned department whose step it is.
         unit: AreaId,
         /// The step, with what it says.
-        act: Act,
+        act: SummonsCommand,
     },
     /// Take the look on the spot.
     Claim,
@@ -140,13 +141,13 @@ pub enum Command {
     /// Ask those above for something.
     Ask {
         /// What is asked for: time, a standstill, an excuse or a whistle.
-        wish: Wish,
+        wish: ApprovalSubject,
         /// The reasons, for those who sign.
         reason: Prose,
     },
     /// Give or refuse a signature.
     Decide {
-        /// The number of the question ([`Ask::no`]).
+        /// The number of the question ([`ApprovalRequest::no`]).
         no: i64,
         /// Whether it is given.
         agree: bool,
@@ -223,7 +224,7 @@ pub struct Opening {
     /// The identity it will have.
     pub id: CaseId,
     /// What it is about.
-    pub matter: Matter,
+    pub matter: ReportDetails,
     /// The place, with the grid it lies in.
     pub place: Place,
     /// By which way it first came.
@@ -487,7 +488,7 @@ pub enum Event {
     /// Something was asked of those above.
     Asked {
         /// The question, with the signatures it needs.
-        ask: Box<Ask>,
+        ask: Box<ApprovalRequest>,
     },
     /// A signature was given.
     Agreed {

@@ -15,12 +15,17 @@ use crate::{
         id::{AreaId, PersonId},
         text::Prose,
     },
-    flows::case::state::{Ask, Case, Moved, Tally, Wish},
+    flows::case::state::{ApprovalRequest, ApprovalSubject, Case, Moved, Tally},
     rules::obligation::{Duty, Term},
 };
 
 impl Case {
-    pub(super) fn open(opening: &Opening, number: &str, at: Instant, dispatch: &Term) -> Self {
+    pub(super) fn from_opening(
+        opening: &Opening,
+        number: &str,
+        at: Instant,
+        dispatch: &Term,
+    ) -> Self {
         Self {
             id: opening.id,
             number: number.to_owned(),
@@ -45,34 +50,36 @@ impl Case {
     }
 
     /// The case after one more event; none when the event cannot follow.
-    pub(super) fn after(mut self, event: &Event) -> Option<Self> {
+    pub(super) fn with_event(mut self, event: &Event) -> Option<Self> {
         if matches!(event, Event::VerificationPassed { .. }) {
             // Everybody is asked anew.
             self.answers.clear();
         }
-        if !self.beside(event) {
-            self = self.moved_on(event)?;
+        if !self.apply_within_stage(event) {
+            self = self.advance_stage(event)?;
         }
-        self.forget();
+        self.drop_stale_requests();
         Some(self)
     }
 
     /// The first to receive it answers for it, until another one signs.
-    fn received(&mut self, unit: &Unit) {
+    fn note_receiver(&mut self, unit: &Unit) {
         self.first.get_or_insert_with(|| unit.clone());
         self.answerable.get_or_insert_with(|| unit.clone());
     }
 
-    fn involve(&mut self, unit: &Unit) {
+    fn involve_unit(&mut self, unit: &Unit) {
         if !self.units.iter().any(|known| known.id == unit.id) {
             self.units.push(unit.clone());
         }
     }
 
     /// What is asked of a stage ends with it.
-    fn forget(&mut self) {
-        let extending = |ask: &Ask| matches!(ask.wish, Wish::Extension { .. });
-        let owed = if self.asks.iter().any(extending) { self.work_owed() } else { Vec::new() };
+    fn drop_stale_requests(&mut self) {
+        let extending =
+            |ask: &ApprovalRequest| matches!(ask.wish, ApprovalSubject::Extension { .. });
+        let owed =
+            if self.asks.iter().any(extending) { self.work_obligations() } else { Vec::new() };
         let stage = &self.stage;
         let working = matches!(
             stage,
@@ -82,12 +89,12 @@ impl Case {
                 | Stage::Whistled { .. }
         );
         self.asks.retain(|ask| match ask.wish {
-            Wish::Extension { duty, .. } => {
+            ApprovalSubject::Extension { duty, .. } => {
                 owed.iter().any(|owed| owed.owed_by.id == ask.unit.id && Some(owed.duty) == duty)
             }
-            Wish::Suspension { .. } => working,
-            Wish::Whistle { .. } => matches!(stage, Stage::Filed { .. }),
-            Wish::Appeal { .. } => true,
+            ApprovalSubject::Suspension { .. } => working,
+            ApprovalSubject::Whistle { .. } => matches!(stage, Stage::Filed { .. }),
+            ApprovalSubject::Appeal { .. } => true,
         });
         if !working {
             self.standstill = None;
@@ -95,10 +102,10 @@ impl Case {
     }
 
     /// Applies an event that leaves the stage where it is; false for every other.
-    fn beside(&mut self, event: &Event) -> bool {
+    fn apply_within_stage(&mut self, event: &Event) -> bool {
         match event {
             Event::Commented { .. } | Event::Coordinated { .. } | Event::Raised { .. } => {
-                return self.coordinated(event);
+                return self.apply_coordination(event);
             }
             Event::Attached { media } => self.media.extend(media),
             Event::Joined { reporter } => self.reports.push(*reporter),
@@ -108,7 +115,7 @@ impl Case {
             }
             Event::AnswerNoted { report, answer, .. } => self.note_answer(*report, answer),
             Event::Asked { ask } => {
-                if let Wish::Appeal { breach } = ask.wish {
+                if let ApprovalSubject::Appeal { breach } = ask.wish {
                     for known in self.breaches.iter_mut().filter(|known| known.no == breach) {
                         known.appealed = true;
                     }
@@ -117,27 +124,27 @@ impl Case {
             }
             Event::Agreed { no, given, next } => {
                 for ask in self.asks.iter_mut().filter(|ask| ask.no == *no) {
-                    ask.sign(given, next.as_ref());
+                    ask.add_signature(given, next.as_ref());
                 }
-                self.asks.retain(|ask| ask.no != *no || ask.next().is_some());
+                self.asks.retain(|ask| ask.no != *no || ask.next_signature().is_some());
             }
             Event::Denied { no, .. } | Event::Withdrawn { no } => {
                 self.asks.retain(|ask| ask.no != *no);
             }
             Event::Extended { terms, .. } => {
                 self.tally.extensions += 1;
-                self.wind(terms);
+                self.replace_terms(terms);
             }
             Event::Suspended { standstill, terms, .. } => {
                 self.tally.suspensions += 1;
                 self.standstill = Some((**standstill).clone());
-                self.wind(terms);
+                self.replace_terms(terms);
             }
             Event::Resumed { terms, .. } => {
                 self.standstill = None;
-                self.wind(terms);
+                self.replace_terms(terms);
             }
-            Event::Recomputed { terms, .. } => self.wind(terms),
+            Event::Recomputed { terms, .. } => self.replace_terms(terms),
             Event::Exempted { breach, at, .. } => {
                 for known in self.breaches.iter_mut().filter(|known| known.no == *breach) {
                     known.appealed = true;
@@ -146,12 +153,12 @@ impl Case {
             }
             Event::Breached { breach } => self.breaches.push(breach.clone()),
             Event::Measured { duty, unit, term, taken, next_at, .. } => {
-                if let Some(clock) = self.clock(*duty, *unit, *term) {
+                if let Some(clock) = self.find_term_mut(*duty, *unit, *term) {
                     clock.taken = *taken;
                     clock.next_at = *next_at;
                 }
             }
-            Event::ReportedUp { to } => self.involve(to),
+            Event::ReportedUp { to } => self.involve_unit(to),
             Event::Supervised { supervision } => self.supervisions.push((**supervision).clone()),
             Event::SupervisionAnswered { no, reply } => {
                 for open in self.supervisions.iter_mut().filter(|one| one.no == *no) {
@@ -163,7 +170,7 @@ impl Case {
         true
     }
 
-    fn coordinated(&mut self, event: &Event) -> bool {
+    fn apply_coordination(&mut self, event: &Event) -> bool {
         match (event, self.stage.whistle_mut()) {
             (Event::Raised { raised }, Some(whistle)) => whistle.raised = Some((**raised).clone()),
             (Event::Coordinated { note, .. }, Some(whistle)) => {
@@ -177,16 +184,16 @@ impl Case {
     }
 
     /// Puts clocks that were moved in the place of what they were.
-    fn wind(&mut self, terms: &[Moved]) {
+    fn replace_terms(&mut self, terms: &[Moved]) {
         for moved in terms {
-            if let Some(clock) = self.clock(moved.duty, moved.unit, moved.term.no) {
+            if let Some(clock) = self.find_term_mut(moved.duty, moved.unit, moved.term.no) {
                 *clock = moved.term.clone();
             }
         }
     }
 
     /// The clock of a debt.
-    fn clock(&mut self, duty: Duty, unit: AreaId, no: i64) -> Option<&mut Term> {
+    fn find_term_mut(&mut self, duty: Duty, unit: AreaId, no: i64) -> Option<&mut Term> {
         let asks = self.asks.iter_mut().flat_map(|ask| {
             ask.signatures.iter_mut().filter_map(|signature| {
                 let over = signature.over.id;
@@ -198,7 +205,7 @@ impl Case {
             supervision.term.as_mut().map(|term| (Duty::AnswerSupervision, unit, term))
         });
         let (holder, place) = (self.holder.id, self.place.area.id);
-        let stage = self.stage.clocks(holder, place);
+        let stage = self.stage.terms_mut(holder, place);
         stage
             .into_iter()
             .chain(asks)
@@ -208,7 +215,7 @@ impl Case {
     }
 
     /// The case after an event that may move it to another stage.
-    fn moved_on(mut self, event: &Event) -> Option<Self> {
+    fn advance_stage(mut self, event: &Event) -> Option<Self> {
         self.stage = match (self.stage, event) {
             (Stage::Filed { .. }, Event::HandledOnTheSpot { result, closing }) => {
                 let person = self.reports.first().map(|reporter| reporter.person)?;
@@ -218,20 +225,20 @@ impl Case {
             (Stage::Filed { .. }, Event::Escalated { to, dispatch, .. }) => {
                 self.holder = to.clone();
                 // Another level decides now: what the one below wanted signed is no longer asked.
-                self.asks.retain(|ask| !matches!(ask.wish, Wish::Whistle { .. }));
+                self.asks.retain(|ask| !matches!(ask.wish, ApprovalSubject::Whistle { .. }));
                 Stage::Filed { dispatch: dispatch.clone() }
             }
             (stage @ (Stage::Filed { .. } | Stage::Disputed { .. }), Event::Dispatched { .. }) => {
                 self.stage = stage;
-                return self.dispatched(event);
+                return self.apply_dispatch(event);
             }
             (stage @ Stage::Dispatched { .. }, Event::Signed { by }) => {
-                let assignment = stage.working(*by, None)?;
+                let assignment = stage.into_assignment(*by, None)?;
                 self.answerable = Some(assignment.unit.clone());
                 Stage::Signed { assignment }
             }
             (stage @ Stage::Signed { .. }, Event::Started { by }) => {
-                Stage::Handling { assignment: stage.working(*by, None)? }
+                Stage::Handling { assignment: stage.into_assignment(*by, None)? }
             }
             (
                 Stage::Dispatched { .. } | Stage::Signed { .. } | Stage::Handling { .. },
@@ -243,14 +250,14 @@ impl Case {
             (Stage::Filed { .. }, Event::Disputed { arbiter, arbitrate }) => {
                 let arbitrate = arbitrate.clone();
                 self.stage = Stage::Disputed { arbiter: arbiter.clone(), arbitrate };
-                self.involve(arbiter);
+                self.involve_unit(arbiter);
                 return Some(self);
             }
             (
                 stage @ (Stage::Signed { .. } | Stage::Handling { .. }),
                 Event::FedBack { by, result, verify },
             ) => Stage::FedBack {
-                work: Work::Unit { assignment: stage.working(*by, Some(result))? },
+                work: Work::Unit { assignment: stage.into_assignment(*by, Some(result))? },
                 verify: verify.clone(),
                 claim: None,
             },
@@ -258,9 +265,9 @@ impl Case {
                 self.tally.whistles += 1;
                 self.stage = Stage::Whistled { whistle: whistle.clone() };
                 for summons in &whistle.summonses {
-                    self.involve(&summons.unit);
+                    self.involve_unit(&summons.unit);
                     if summons.lead {
-                        self.received(&summons.unit);
+                        self.note_receiver(&summons.unit);
                     }
                 }
                 return Some(self);
@@ -268,13 +275,13 @@ impl Case {
             (mut stage, Event::Summoned { unit, by, happened }) => {
                 let whistle = stage.whistle_mut()?;
                 whistle.evolve(*unit, *by, happened);
-                let lead = whistle.summons(*unit).filter(|summons| summons.lead);
+                let lead = whistle.find_summons(*unit).filter(|summons| summons.lead);
                 if let (Some(lead), Happened::Signed) = (lead, happened) {
                     self.answerable = Some(lead.unit.clone());
                 }
                 self.stage = stage;
                 if let Some(replacement) = happened.replacement() {
-                    self.involve(&replacement.unit.clone());
+                    self.involve_unit(&replacement.unit.clone());
                 }
                 return Some(self);
             }
@@ -288,13 +295,17 @@ impl Case {
                 Stage::Filed { dispatch: dispatch.clone() }
             }
             (stage, event) => {
-                return Self { stage: stage.checked(event, &mut self.tally)?, ..self }.into();
+                return Self {
+                    stage: stage.advance_after_feedback(event, &mut self.tally)?,
+                    ..self
+                }
+                .into();
             }
         };
         Some(self)
     }
 
-    fn dispatched(mut self, event: &Event) -> Option<Self> {
+    fn apply_dispatch(mut self, event: &Event) -> Option<Self> {
         let Event::Dispatched { unit, sign, handle, by, by_name, appointed, .. } = event else {
             return None;
         };
@@ -308,15 +319,15 @@ impl Case {
             result: None,
         };
         self.stage = Stage::Dispatched { assignment, sign: sign.clone() };
-        self.involve(unit);
-        self.received(unit);
+        self.involve_unit(unit);
+        self.note_receiver(unit);
         Some(self)
     }
 }
 
 impl Stage {
     /// The stage after the work was looked at, the resident asked, or the case closed.
-    fn checked(self, event: &Event, tally: &mut Tally) -> Option<Self> {
+    fn advance_after_feedback(self, event: &Event, tally: &mut Tally) -> Option<Self> {
         Some(match (self, event) {
             (Self::FedBack { work, verify, .. }, Event::Claimed { claim }) => {
                 Self::FedBack { work, verify, claim: Some(claim.clone()) }
@@ -331,7 +342,7 @@ impl Stage {
             (Self::FedBack { work, .. }, Event::VerificationFailed { redo, .. })
             | (Self::Verified { work, .. }, Event::AnsweredInVain { redo, .. }) => {
                 tally.reworks += 1;
-                work.again(redo)?
+                work.restart_stage(redo)?
             }
             (Self::Handling { assignment }, Event::RulingAsked { over, rule }) => Self::Ruling {
                 work: Work::Unit { assignment },
@@ -343,7 +354,9 @@ impl Stage {
                 over: over.clone(),
                 rule: rule.clone(),
             },
-            (Self::Ruling { work, .. }, Event::RuledAgain { redo, .. }) => work.again(redo)?,
+            (Self::Ruling { work, .. }, Event::RuledAgain { redo, .. }) => {
+                work.restart_stage(redo)?
+            }
             (Self::Verified { work, call_back }, Event::CallbackMissed { close, .. }) => {
                 tally.missed_callbacks += 1;
                 match close {
@@ -379,7 +392,7 @@ impl Stage {
     }
 
     /// Every clock that runs because of the stage, with what is owed and by whom.
-    fn clocks(&mut self, holder: AreaId, place: AreaId) -> Vec<(Duty, AreaId, &mut Term)> {
+    fn terms_mut(&mut self, holder: AreaId, place: AreaId) -> Vec<(Duty, AreaId, &mut Term)> {
         match self {
             Self::Filed { dispatch } => vec![(Duty::Dispatch, holder, dispatch)],
             Self::Disputed { arbiter, arbitrate } => vec![(Duty::Arbitrate, arbiter.id, arbitrate)],
@@ -391,18 +404,20 @@ impl Stage {
                 vec![(Duty::Handle, assignment.unit.id, &mut assignment.handle)]
             }
             Self::Whistled { whistle } | Self::Closed { work: Work::Whistle { whistle }, .. } => {
-                whistle.clocks()
+                whistle.terms_mut()
             }
-            Self::FedBack { work, verify, .. } => work.clocks((Duty::Verify, place, verify)),
-            Self::Verified { work, call_back } => work.clocks((Duty::CallBack, holder, call_back)),
-            Self::CalledBack { work, close, .. } => work.clocks((Duty::Close, holder, close)),
-            Self::Ruling { work, over, rule } => work.clocks((Duty::Rule, over.id, rule)),
+            Self::FedBack { work, verify, .. } => work.terms_mut((Duty::Verify, place, verify)),
+            Self::Verified { work, call_back } => {
+                work.terms_mut((Duty::CallBack, holder, call_back))
+            }
+            Self::CalledBack { work, close, .. } => work.terms_mut((Duty::Close, holder, close)),
+            Self::Ruling { work, over, rule } => work.terms_mut((Duty::Rule, over.id, rule)),
             Self::Closed { .. } => Vec::new(),
         }
     }
 
     /// The assignment, with one more person who acted and perhaps a result.
-    fn working(self, by: PersonId, result: Option<&Prose>) -> Option<Assignment> {
+    fn into_assignment(self, by: PersonId, result: Option<&Prose>) -> Option<Assignment> {
         let (Self::Dispatched { mut assignment, .. }
         | Self::Signed { mut assignment }
         | Self::Handling { mut assignment }) = self
@@ -420,12 +435,12 @@ impl Stage {
 }
 
 impl Work {
-    fn clocks<'a>(
+    fn terms_mut<'a>(
         &'a mut self,
         own: (Duty, AreaId, &'a mut Term),
     ) -> Vec<(Duty, AreaId, &'a mut Term)> {
         let mut clocks = match self {
-            Self::Whistle { whistle } => whistle.clocks(),
+            Self::Whistle { whistle } => whistle.terms_mut(),
             Self::Unit { .. } | Self::OnTheSpot { .. } => Vec::new(),
         };
         clocks.push(own);
@@ -433,14 +448,14 @@ impl Work {
     }
 
     /// Back to work: the same unit, or the lead of the same whistle, with a new clock.
-    fn again(self, redo: &Term) -> Option<Stage> {
+    fn restart_stage(self, redo: &Term) -> Option<Stage> {
         match self {
             Self::Unit { mut assignment } => {
                 assignment.handle = redo.clone();
                 Some(Stage::Handling { assignment })
             }
             Self::Whistle { mut whistle } => {
-                whistle.redo(redo);
+                whistle.restart_lead(redo);
                 Some(Stage::Whistled { whistle })
             }
             Self::OnTheSpot { .. } => None,

@@ -6,9 +6,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{core::named::named, flows::lifecycle::MoveTable};
+use crate::{core::labelled_enum::labelled_enum, flows::lifecycle::MoveTable};
 
-named! {
+labelled_enum! {
     /// The stage of a case.
     StageName {
         /// The holder has to decide who handles it.
@@ -36,7 +36,7 @@ named! {
     }
 }
 
-named! {
+labelled_enum! {
     /// What may be asked of a case.
     Verb {
         /// Send it one level up.
@@ -195,21 +195,21 @@ pub const TABLE: MoveTable<StageName, Verb, &[StageName]> =
     MoveTable { moves: MOVES, beside: BESIDE };
 
 /// Where `verb` can lead from `stage`; empty when it is not possible.
-pub fn targets(stage: StageName, verb: Verb) -> &'static [StageName] {
+pub fn target_stages(stage: StageName, verb: Verb) -> &'static [StageName] {
     TABLE.targets(stage, verb)
 }
 
 /// Whether `verb` is possible in `stage` and leaves it.
-pub fn beside(stage: StageName, verb: Verb) -> bool {
+pub fn keeps_stage(stage: StageName, verb: Verb) -> bool {
     TABLE.is_beside(stage, verb)
 }
 
 /// What is possible in `stage`.
-pub fn possible(stage: StageName) -> Vec<Verb> {
+pub fn possible_verbs(stage: StageName) -> Vec<Verb> {
     TABLE.verbs_in(stage).collect()
 }
 
-named! {
+labelled_enum! {
     /// The step one summoned department has reached.
     StepName {
         /// Summoned; has to sign.
@@ -231,7 +231,7 @@ named! {
     }
 }
 
-named! {
+labelled_enum! {
     /// What may be asked of a summons.
     SummonsVerb {
         /// Sign for the whistle.
@@ -286,11 +286,11 @@ pub const STEPS: &[(StepName, SummonsVerb, &[StepName])] = {
 };
 
 /// Where `verb` can lead from `step`; empty when it is not possible.
-pub fn steps(step: StepName, verb: SummonsVerb) -> &'static [StepName] {
+pub fn target_steps(step: StepName, verb: SummonsVerb) -> &'static [StepName] {
     MoveTable::of(STEPS).targets(step, verb)
 }
 
 /// What is possible at `step`.
-pub fn possible_steps(step: StepName) -> Vec<SummonsVerb> {
+pub fn possible_summons_verbs(step: StepName) -> Vec<SummonsVerb> {
     MoveTable::of(STEPS).verbs_in(step).collect()
 }

@@ -6,7 +6,7 @@ use super::{lifecycle::StageName, whistle::Whistle};
 use crate::{
     Instant,
     area::tree::Unit,
-    core::{id::PersonId, named::named, text::Prose},
+    core::{id::PersonId, labelled_enum::labelled_enum, text::Prose},
     flows::claim::Claim,
     rules::obligation::Term,
 };
@@ -137,7 +137,7 @@ pub enum Work {
     },
 }
 
-named! {
+labelled_enum! {
     /// How satisfied the resident is; another question than whether it is solved.
     Satisfaction {
         /// The best of the three answers (满意).
@@ -161,7 +161,7 @@ pub struct Answer {
     pub comment: Option<Prose>,
 }
 
-named! {
+labelled_enum! {
     /// How a case ended.
     Outcome {
         /// The resident says it is solved.

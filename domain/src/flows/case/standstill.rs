@@ -50,15 +50,15 @@ impl Case {
     }
 
     /// Some of the running clocks, moved. What was late at `asked` stays late.
-    pub(super) fn moved(
+    pub(super) fn move_terms(
         &self,
         which: impl Fn(&Obligation) -> bool,
         moved: Move,
         asked: Instant,
         cx: &Context<'_>,
     ) -> Vec<Moved> {
-        let calendar = cx.calendar(self.place.area.id);
-        let owed = self.work_owed().into_iter().filter(|owed| !owed.term.late(asked));
+        let calendar = cx.find_calendar(self.place.area.id);
+        let owed = self.work_obligations().into_iter().filter(|owed| !owed.term.is_late(asked));
         owed.filter(which)
             .map(|owed| {
                 let mut term = owed.term;
@@ -66,7 +66,7 @@ impl Case {
                 Moved {
                     duty: owed.duty,
                     unit: owed.owed_by.id,
-                    term: cx.rules.rewound(term, calendar),
+                    term: cx.rules.recompute_deadline(term, calendar),
                 }
             })
             .collect()
@@ -74,17 +74,17 @@ impl Case {
 
     /// Computes what is still owed and provisional anew. A debt that is late stays late: the fact
     /// was established by the calendar of its time.
-    pub(super) fn recompute(&self, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    pub(super) fn recompute_deadlines(&self, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         if !cx.by.is_system() {
             let area = self.holder.name.clone();
             return Err(Refusal::NotPermitted { permission: Permission::ManageRules, area });
         }
-        let calendar = cx.calendar(self.place.area.id);
+        let calendar = cx.find_calendar(self.place.area.id);
         let owed = self.obligations().into_iter();
-        let open = owed.filter(|owed| owed.term.provisional && !owed.term.late(cx.at));
+        let open = owed.filter(|owed| owed.term.provisional && !owed.term.is_late(cx.at));
         let terms: Vec<Moved> = open
             .filter_map(|owed| {
-                let term = cx.rules.rewound(owed.term.clone(), calendar);
+                let term = cx.rules.recompute_deadline(owed.term.clone(), calendar);
                 let (duty, unit) = (owed.duty, owed.owed_by.id);
                 (term != owed.term).then_some(Moved { duty, unit, term })
             })
@@ -107,13 +107,13 @@ impl Case {
             let mine = cx.by.may(Permission::HandleCase, &standstill.unit.path, cx.at);
             if !mine {
                 let holder = &self.holder;
-                cx.require(Permission::DecideRequests, &holder.path, &holder.name)?;
+                cx.require_permission(Permission::DecideRequests, &holder.path, &holder.name)?;
             }
         }
         let until = cx.at.min(standstill.pause.until);
-        let calendar = cx.calendar(self.place.area.id);
+        let calendar = cx.find_calendar(self.place.area.id);
         let terms = self
-            .work_owed()
+            .work_obligations()
             .into_iter()
             .filter_map(|owed| {
                 let mut term = owed.term;
@@ -122,7 +122,7 @@ impl Case {
                     Move::Paused { .. } | Move::Extended { .. } => None,
                 })?;
                 last.until = until;
-                let term = cx.rules.rewound(term, calendar);
+                let term = cx.rules.recompute_deadline(term, calendar);
                 Some(Moved { duty: owed.duty, unit: owed.owed_by.id, term })
             })
             .collect();

@@ -8,7 +8,7 @@ use crate::{
     calendar::{book::Pause, limit::Limit},
     core::{
         id::{AreaId, CaseId, PersonId, ReportId},
-        named::named,
+        labelled_enum::labelled_enum,
         text::Prose,
     },
     flows::{
@@ -18,7 +18,7 @@ use crate::{
     people::actor::Role,
     rules::{
         obligation::{Duty, Obligation, Term},
-        place::{Matter, Place},
+        place::{Place, ReportDetails},
         vocabulary::{Channel, SupervisionKind},
     },
 };
@@ -31,7 +31,7 @@ pub struct Case {
     /// Its human number.
     pub number: String,
     /// What it is about.
-    pub matter: Matter,
+    pub matter: ReportDetails,
     /// The place, with the grid it lies in.
     pub place: Place,
     /// By which way it first came.
@@ -58,7 +58,7 @@ pub struct Case {
     pub answerable: Option<Unit>,
     /// What was asked of those above and is not decided.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub asks: Vec<Ask>,
+    pub asks: Vec<ApprovalRequest>,
     /// Why and how long it stands still.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standstill: Option<Standstill>,
@@ -90,15 +90,15 @@ pub struct Reporter {
 
 impl Reporter {
     /// Who made a report.
-    pub fn of(report: &crate::flows::report::Report) -> Self {
+    pub fn from_report(report: &crate::flows::report::Report) -> Self {
         let in_office = report.channel == Channel::Worker;
         Self { report: report.id, person: report.reporter, in_office }
     }
 }
 
-named! {
+labelled_enum! {
     /// What can be asked of those above.
-    WishKind {
+    ApprovalKind {
         /// More time for one clock.
         Extension = "extension", "延期";
         /// That the clocks stand still.
@@ -113,7 +113,7 @@ named! {
 /// What is asked.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "wish", rename_all = "snake_case")]
-pub enum Wish {
+pub enum ApprovalSubject {
     /// More time for one thing the unit owes; its other clocks run on.
     Extension {
         /// What it owes; when it is not said, the work itself ([`Case::work_duty`]).
@@ -139,20 +139,20 @@ pub enum Wish {
     },
 }
 
-impl Wish {
+impl ApprovalSubject {
     /// The kind of wish, without its bounds.
-    pub const fn kind(&self) -> WishKind {
+    pub const fn kind(&self) -> ApprovalKind {
         match self {
-            Self::Extension { .. } => WishKind::Extension,
-            Self::Suspension { .. } => WishKind::Suspension,
-            Self::Appeal { .. } => WishKind::Appeal,
-            Self::Whistle { .. } => WishKind::Whistle,
+            Self::Extension { .. } => ApprovalKind::Extension,
+            Self::Suspension { .. } => ApprovalKind::Suspension,
+            Self::Appeal { .. } => ApprovalKind::Appeal,
+            Self::Whistle { .. } => ApprovalKind::Whistle,
         }
     }
 
     /// Whether both cannot wait at once: of one clock, one fact or one rank of whistle. Another
     /// rank is another wish, so that what needs no signature never waits for what does.
-    pub(crate) fn same(&self, other: &Self) -> bool {
+    pub(crate) fn conflicts_with(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Appeal { breach }, Self::Appeal { breach: other }) => breach == other,
             (Self::Extension { duty, .. }, Self::Extension { duty: other, .. }) => duty == other,
@@ -164,11 +164,11 @@ impl Wish {
 
 /// Something asked that is not decided.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Ask {
+pub struct ApprovalRequest {
     /// The place in the journal it was asked at: its number.
     pub no: i64,
     /// What is asked for.
-    pub wish: Wish,
+    pub wish: ApprovalSubject,
     /// For which unit.
     pub unit: Unit,
     /// The person who asked for that unit.
@@ -197,24 +197,24 @@ pub struct Given {
     pub note: Option<Prose>,
 }
 
-impl Ask {
+impl ApprovalRequest {
     /// The most that wait at once on one case.
     pub const MOST: usize = 20;
 
     /// The signature whose turn it is.
-    pub fn next(&self) -> Option<&Signature> {
+    pub fn next_signature(&self) -> Option<&Signature> {
         self.signatures.iter().find(|signature| signature.given.is_none())
     }
 
     /// What is owed because of it.
     pub(super) fn obligation(&self) -> Option<Obligation> {
-        let next = self.next()?;
+        let next = self.next_signature()?;
         let term = next.term.clone()?;
         Some(Obligation { duty: Duty::Decide, owed_by: next.over.clone(), term })
     }
 
     /// Takes a signature; the next one's clock starts.
-    pub(super) fn sign(&mut self, given: &Given, next: Option<&Term>) {
+    pub(super) fn add_signature(&mut self, given: &Given, next: Option<&Term>) {
         let mut open = self.signatures.iter_mut().filter(|signature| signature.given.is_none());
         if let Some(signature) = open.next() {
             signature.given = Some(given.clone());
@@ -255,7 +255,7 @@ pub struct Moved {
     pub term: Term,
 }
 
-named! {
+labelled_enum! {
     /// What gives rise to a supervision.
     Trigger {
         /// Something is late.
@@ -336,7 +336,7 @@ impl Supervision {
     pub const MOST: usize = 50;
 
     /// Whether an answer is still asked for.
-    pub fn waits(&self) -> bool {
+    pub fn waits_for_reply(&self) -> bool {
         self.term.is_some() && self.reply.is_none()
     }
 

@@ -1,7 +1,7 @@
 //! Supervision (催办、督办、挂牌督办), and what is done about debts that become late.
 //!
 //! A supervision has an addressee, a deadline and an answer. The measures of the tenant
-//! ([`crate::rules::rulebook::Conduct::measures`]) are taken by the system, each once, as commands
+//! ([`crate::rules::rulebook::HandlingRules::measures`]) are taken by the system, each once, as commands
 //! on the case like any other.
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "most events raise nothing")]
@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-fn count(amount: usize) -> u32 {
+fn clamp_count(amount: usize) -> u32 {
     u32::try_from(amount).unwrap_or(u32::MAX)
 }
 
@@ -42,8 +42,8 @@ impl Case {
         if !involved {
             return Err(Refusal::NotInvolved { unit: addressee.name });
         }
-        cx.require(Permission::Supervise, &self.place.area.path, &self.place.area.name)?;
-        let mut supervision = self.supervision(kind, trigger, addressee, cx)?;
+        cx.require_permission(Permission::Supervise, &self.place.area.path, &self.place.area.name)?;
+        let mut supervision = self.new_supervision(kind, trigger, addressee, cx)?;
         supervision.by = cx.by.person;
         supervision.by_name.clone_from(&cx.by.name);
         supervision.reason = Some(reason.clone());
@@ -51,7 +51,7 @@ impl Case {
     }
 
     /// One that the rules want.
-    fn supervision(
+    fn new_supervision(
         &self,
         kind: SupervisionKind,
         trigger: Trigger,
@@ -61,7 +61,7 @@ impl Case {
         if self.supervisions.len() >= Supervision::MOST {
             return Err(Refusal::TooManySupervisions { max: Supervision::MOST });
         }
-        let answer = || cx.term(Duty::AnswerSupervision, &self.subject());
+        let answer = || cx.start_term(Duty::AnswerSupervision, &self.subject());
         Ok(Supervision {
             no: cx.seq,
             kind,
@@ -79,26 +79,26 @@ impl Case {
     /// The supervision these events raise by the rules of the tenant: the same came up again, or
     /// the resident is not satisfied. While one waits for an answer there is no second one of the
     /// same unit for the same reason (督办不得交叉重复 [DC]).
-    pub(super) fn raised_by(&self, events: &[Event], cx: &Context<'_>) -> Option<Event> {
-        let (kind, trigger) = events.iter().find_map(|event| self.raises(event, cx))?;
-        let after = events.iter().try_fold(self.clone(), Self::after)?;
+    pub(super) fn raise_supervision(&self, events: &[Event], cx: &Context<'_>) -> Option<Event> {
+        let (kind, trigger) = events.iter().find_map(|event| self.find_trigger(event, cx))?;
+        let after = events.iter().try_fold(self.clone(), Self::with_event)?;
         let whose = match trigger {
             Trigger::Unsatisfied => after.answerable.as_ref(),
             Trigger::Repeated | Trigger::Overdue | Trigger::Order => None,
         };
-        let addressee = whose.unwrap_or_else(|| after.in_charge()).clone();
+        let addressee = whose.unwrap_or_else(|| after.unit_in_charge()).clone();
         let waits = |one: &Supervision| {
-            one.waits() && one.trigger == trigger && one.addressee.id == addressee.id
+            one.waits_for_reply() && one.trigger == trigger && one.addressee.id == addressee.id
         };
         if after.supervisions.iter().any(waits) {
             return None;
         }
-        let supervision = self.supervision(kind, trigger, addressee, cx).ok()?;
+        let supervision = self.new_supervision(kind, trigger, addressee, cx).ok()?;
         Some(Event::Supervised { supervision: Box::new(supervision) })
     }
 
     /// What an event that follows raises.
-    fn raises(&self, event: &Event, cx: &Context<'_>) -> Option<(SupervisionKind, Trigger)> {
+    fn find_trigger(&self, event: &Event, cx: &Context<'_>) -> Option<(SupervisionKind, Trigger)> {
         let rule = &cx.rules.conduct.raising;
         let before = match event {
             Event::AnsweredInVain { .. } => return Some((rule.unsatisfied?, Trigger::Unsatisfied)),
@@ -106,10 +106,10 @@ impl Case {
                 let dissatisfied = answer.satisfied == Satisfaction::Dissatisfied;
                 return Some((rule.unsatisfied.filter(|_| dissatisfied)?, Trigger::Unsatisfied));
             }
-            Event::Joined { .. } => count(self.reports.len()),
+            Event::Joined { .. } => clamp_count(self.reports.len()),
             Event::Reopened { .. } => self.tally.reopenings,
             Event::WhistleBlown { whistle } => {
-                self.tally.whistles.saturating_add(count(whistle.repeats.len()))
+                self.tally.whistles.saturating_add(clamp_count(whistle.repeats.len()))
             }
             _ => return None,
         };
@@ -119,7 +119,7 @@ impl Case {
 
     /// Who has the case: the unit that works or worked on it, the lead of its whistle, or the
     /// holder.
-    pub fn in_charge(&self) -> &Unit {
+    pub fn unit_in_charge(&self) -> &Unit {
         let lead = |whistle: &Whistle| whistle.summonses.iter().position(|one| one.lead);
         let leading = self.stage.whistle().and_then(|whistle| {
             lead(whistle).and_then(|at| whistle.summonses.get(at)).map(|summons| &summons.unit)
@@ -129,7 +129,7 @@ impl Case {
     }
 
     /// The addressee answers.
-    pub(super) fn reply(
+    pub(super) fn answer_supervision(
         &self,
         no: i64,
         text: &Prose,
@@ -140,7 +140,7 @@ impl Case {
         let supervision = self.supervisions.iter().find(open);
         let supervision = supervision.ok_or(Refusal::NoSuchSupervision { no })?;
         let unit = &supervision.addressee;
-        cx.require(Permission::AnswerSupervision, &unit.path, &unit.name)?;
+        cx.require_permission(Permission::AnswerSupervision, &unit.path, &unit.name)?;
         let reply =
             Reply { by: cx.by.person, by_name: cx.by.name.clone(), at: cx.at, text: text.clone() };
         Ok(vec![Event::SupervisionAnswered { no, reply }])
@@ -148,7 +148,7 @@ impl Case {
 
     /// Takes the next measure about a debt. Only the system asks it, and each once: a second or
     /// early request is refused.
-    pub(super) fn lapse(
+    pub(super) fn take_measure(
         &self,
         duty: Duty,
         unit: AreaId,
@@ -172,8 +172,8 @@ impl Case {
         }
         let mut after = owed.term.clone();
         after.taken = after.taken.saturating_add(1);
-        after.next_at = cx.rules.next_measure(&after, cx.calendar(self.place.area.id));
-        let Some(what) = cx.rules.measure(owed.term.taken) else {
+        after.next_at = cx.rules.next_measure(&after, cx.find_calendar(self.place.area.id));
+        let Some(what) = cx.rules.measure_kind(owed.term.taken) else {
             return Err(Refusal::NothingDue);
         };
         let mut events = vec![Event::Measured {
@@ -184,8 +184,8 @@ impl Case {
             taken: after.taken,
             next_at: after.next_at,
         }];
-        if owed.term.late(cx.at) {
-            events.extend(self.breach(owed, 0));
+        if owed.term.is_late(cx.at) {
+            events.extend(self.new_breach_event(owed, 0));
         }
         let unit = owed.owed_by.clone();
         let asked = match what {
@@ -204,7 +204,7 @@ impl Case {
         // Who owes an answer is not supervised about the answer: one supervision at a time.
         if let Some((kind, addressee)) = asked
             && duty != Duty::AnswerSupervision
-            && let Ok(supervision) = self.supervision(kind, Trigger::Overdue, addressee, cx)
+            && let Ok(supervision) = self.new_supervision(kind, Trigger::Overdue, addressee, cx)
         {
             events.push(Event::Supervised { supervision: Box::new(supervision) });
         }
@@ -212,7 +212,7 @@ impl Case {
     }
 
     /// The fact that a debt is late, unless it is known.
-    fn breach(&self, owed: &Obligation, offset: usize) -> Option<Event> {
+    fn new_breach_event(&self, owed: &Obligation, offset: usize) -> Option<Event> {
         let known = |breach: &Breach| {
             breach.duty == owed.duty
                 && breach.unit.id == owed.owed_by.id
@@ -236,20 +236,21 @@ impl Case {
     /// The debts these events end when they are late: done too late, or lifted too late. That it
     /// was late is a fact of that moment, no matter who looks first. The system itself goes on
     /// after a standstill, which is no unit's debt.
-    pub(super) fn late_by(&self, events: &[Event], cx: &Context<'_>) -> Vec<Event> {
+    pub(super) fn find_breaches(&self, events: &[Event], cx: &Context<'_>) -> Vec<Event> {
         let owed = self.obligations();
-        let late = |owed: &&Obligation| owed.duty.limited() && owed.term.late(cx.at);
+        let late = |owed: &&Obligation| owed.duty.has_limit() && owed.term.is_late(cx.at);
         let late: Vec<&Obligation> = owed.iter().filter(late).collect();
         if late.is_empty() {
             return Vec::new();
         }
-        let after = events.iter().try_fold(self.clone(), Self::after);
+        let after = events.iter().try_fold(self.clone(), Self::with_event);
         let owing = after.map(|case| case.obligations()).unwrap_or_default();
         let known = events.iter().filter(|event| matches!(event, Event::Breached { .. })).count();
-        let ended = late.into_iter().filter(|owed| !owing.iter().any(|still| still.same(owed)));
+        let ended =
+            late.into_iter().filter(|owed| !owing.iter().any(|still| still.is_same_debt(owed)));
         let mut facts = Vec::new();
         for owed in ended {
-            facts.extend(self.breach(owed, known + facts.len()));
+            facts.extend(self.new_breach_event(owed, known + facts.len()));
         }
         facts
     }

@@ -22,7 +22,7 @@ use crate::{
     flows::lifecycle::{CommandKind, Lifecycle, MoveTable},
     rules::obligation::{Duty, Obligation, Term},
 };
-pub use act::{Act, Happened};
+pub use act::{Happened, SummonsCommand};
 pub(super) use call::blow;
 
 /// A whistle with everybody it summoned.
@@ -175,20 +175,17 @@ impl Lifecycle for CurrentSummons<'_> {
     type Stage = StepName;
     type Verb = SummonsVerb;
     type To = &'static [StepName];
-    type Command = Act;
+    type Command = SummonsCommand;
     const MOVES: MoveTable<StepName, SummonsVerb, &'static [StepName]> = MoveTable::of(STEPS);
 
     /// After the whistle a department that was not let off is released: also a lead that went back
     /// to work because a verification failed, when it is ruled about instead.
     fn stage(&self) -> StepName {
-        match self.summons.step.name() {
-            StepName::Excused => StepName::Excused,
-            _ if !self.on => StepName::Released,
-            step => step,
-        }
+        let step = self.summons.step.name();
+        if self.on || step == StepName::Excused { step } else { StepName::Released }
     }
 
-    fn classify_command(act: &Act) -> CommandKind<SummonsVerb> {
+    fn classify_command(act: &SummonsCommand) -> CommandKind<SummonsVerb> {
         CommandKind::Moves(act.verb())
     }
 
@@ -278,7 +275,7 @@ impl Summons {
 
 impl Whistle {
     /// Whether all have been released.
-    pub fn over(&self) -> bool {
+    pub fn is_over(&self) -> bool {
         let gone =
             |summons: &Summons| matches!(summons.step, Step::Released { .. } | Step::Excused);
         self.summonses.iter().all(gone)
@@ -290,7 +287,7 @@ impl Whistle {
     }
 
     /// The summons of a department.
-    pub fn summons(&self, unit: AreaId) -> Option<&Summons> {
+    pub fn find_summons(&self, unit: AreaId) -> Option<&Summons> {
         self.summonses.iter().find(|summons| summons.unit.id == unit)
     }
 

@@ -30,7 +30,7 @@ pub struct Opening {
 }
 
 impl Opening {
-    pub(super) fn opened(&self, cx: &Context<'_>) -> Event {
+    pub(super) fn open_review(&self, cx: &Context<'_>) -> Event {
         let cause = Cause::NotConfigured;
         let review = Review {
             id: Review::id_of(self.about),

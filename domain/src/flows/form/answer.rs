@@ -10,13 +10,13 @@ use super::schema::{Field, Schema, Source};
 use crate::{
     Instant,
     core::{
-        named::named,
-        sheet::{At, Fault},
+        labelled_enum::labelled_enum,
+        tabular_import::{At, Fault},
     },
     rules::burden::Counts,
 };
 
-named! {
+labelled_enum! {
     /// How a field came to its value.
     How {
         /// The person who filled in the form gave it.
@@ -42,7 +42,7 @@ pub struct Origin {
 
 /// A value with where it came from.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Known {
+pub struct KnownValue {
     /// The value, as the schema wants it.
     pub value: Value,
     /// Where it came from.
@@ -56,7 +56,7 @@ pub struct Known {
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Facts {
     /// What was answered before, by the names of fields, whatever form asked it.
-    pub answers: BTreeMap<String, Known>,
+    pub answers: BTreeMap<String, KnownValue>,
     /// What is known about the household, and since when.
     pub sources: BTreeMap<Source, (Value, Instant)>,
 }
@@ -65,40 +65,40 @@ pub struct Facts {
 #[derive(Clone, PartialEq, Debug)]
 pub struct Answered {
     /// Every field that has a value, with where it came from.
-    pub values: BTreeMap<String, Known>,
+    pub values: BTreeMap<String, KnownValue>,
     /// What that demanded.
     pub counts: Counts,
 }
 
 impl Facts {
     /// What is known for a field; a value the form would not take is not.
-    pub fn of(&self, field: &Field) -> Option<Known> {
+    pub fn find_value(&self, field: &Field) -> Option<KnownValue> {
         let prefilled = field.source.and_then(|source| {
             let (value, at) = self.sources.get(&source)?;
             let from = Some(source.name().to_owned());
             let origin = Origin { how: How::Prefilled, from, at: *at };
-            Some(Known { value: value.clone(), origin, personal: field.personal })
+            Some(KnownValue { value: value.clone(), origin, personal: field.personal })
         });
         let carried = || {
             let known = self.answers.get(&field.name).filter(|_| !field.each_time)?;
             let origin = Origin { how: How::Carried, ..known.origin.clone() };
             let personal = known.personal || field.personal;
-            Some(Known { value: known.value.clone(), origin, personal })
+            Some(KnownValue { value: known.value.clone(), origin, personal })
         };
-        let fits = |known: &Known| field.kind.check(&known.value, "").is_ok();
+        let fits = |known: &KnownValue| field.kind.check_value(&known.value, "").is_ok();
         prefilled.filter(fits).or_else(|| carried().filter(fits))
     }
 }
 
 impl Schema {
     /// What is known already, by field: what a worker need not give.
-    pub fn prefill(&self, facts: &Facts) -> BTreeMap<String, Known> {
-        let known = |field: &Field| Some((field.name.clone(), facts.of(field)?));
+    pub fn prefill(&self, facts: &Facts) -> BTreeMap<String, KnownValue> {
+        let known = |field: &Field| Some((field.name.clone(), facts.find_value(field)?));
         self.fields.iter().filter_map(known).collect()
     }
 
     /// Completes what was given by what is known: a merge patch (RFC 7396) on what is known.
-    pub fn complete(
+    pub fn complete_answers(
         &self,
         facts: &Facts,
         changes: &Map<String, Value>,
@@ -107,45 +107,45 @@ impl Schema {
         let known = self.prefill(facts);
         let mut faults = Vec::new();
         let mut counts = Counts::default();
-        for name in changes.keys().filter(|name| self.field(name).is_none()) {
+        for name in changes.keys().filter(|name| self.find_field(name).is_none()) {
             let names: Vec<&str> = self.fields.iter().map(|field| field.name.as_str()).collect();
             let names = names.join(", ");
-            faults.push(fault(name, "unknown_field").expecting(names.clone(), names));
+            faults.push(new_fault(name, "unknown_field").with_expected(names.clone(), names));
         }
         let mut values = BTreeMap::new();
         for field in &self.fields {
             let before = known.get(&field.name);
-            let required = if field.required { field.kind.required() } else { 0 };
+            let required = if field.required { field.kind.count_required() } else { 0 };
             counts.required = counts.required.saturating_add(required);
             let Some(change) = changes.get(&field.name) else {
                 match before {
                     Some(before) => {
-                        counts.reused = counts.reused.saturating_add(leaves(&before.value));
+                        counts.reused = counts.reused.saturating_add(count_leaves(&before.value));
                         values.insert(field.name.clone(), before.clone());
                     }
-                    None if field.required => faults.push(missing(field)),
+                    None if field.required => faults.push(new_missing_fault(field)),
                     None => {}
                 }
                 continue;
             };
-            counts.typed = counts.typed.saturating_add(leaves(change));
-            let value = merged(before.map(|before| &before.value), change);
+            counts.typed = counts.typed.saturating_add(count_leaves(change));
+            let value = merge_patch(before.map(|before| &before.value), change);
             let personal = field.personal || before.is_some_and(|before| before.personal);
             // Whether a guess was right is not told of what is masked.
             if !personal && before.is_some_and(|before| Some(&before.value) == value.as_ref()) {
-                counts.repeated = counts.repeated.saturating_add(leaves(change));
+                counts.repeated = counts.repeated.saturating_add(count_leaves(change));
             }
             match value {
-                None if field.required => faults.push(missing(field)),
+                None if field.required => faults.push(new_missing_fault(field)),
                 None => {}
-                Some(value) => match field.kind.check(&value, &field.name) {
+                Some(value) => match field.kind.check_value(&value, &field.name) {
                     Ok(()) => {
                         let origin = Origin { how: How::Typed, from: None, at };
-                        values.insert(field.name.clone(), Known { value, origin, personal });
+                        values.insert(field.name.clone(), KnownValue { value, origin, personal });
                     }
                     Err(wrong) => {
                         let (zh, en) = wrong.right;
-                        faults.push(fault(&wrong.at, wrong.code).expecting(zh, en));
+                        faults.push(new_fault(&wrong.at, wrong.code).with_expected(zh, en));
                     }
                 },
             }
@@ -156,23 +156,23 @@ impl Schema {
 }
 
 /// What was given is not repeated: it may be personal.
-fn fault(at: &str, code: &'static str) -> Fault {
+fn new_fault(at: &str, code: &'static str) -> Fault {
     let at: String = at.chars().take(200).collect();
     Fault::new(At::Whole, (at, code), "")
 }
 
-fn missing(field: &Field) -> Fault {
-    fault(&field.name, "missing_field").expecting(field.title.clone(), field.title.clone())
+fn new_missing_fault(field: &Field) -> Fault {
+    new_fault(&field.name, "missing_field").with_expected(field.title.clone(), field.title.clone())
 }
 
 /// What a merge patch makes of a value; none when it takes it away.
-fn merged(before: Option<&Value>, change: &Value) -> Option<Value> {
+fn merge_patch(before: Option<&Value>, change: &Value) -> Option<Value> {
     match change {
         Value::Null => None,
         Value::Object(members) => {
             let mut after = before.and_then(Value::as_object).cloned().unwrap_or_default();
             for (name, member) in members {
-                match merged(after.get(name), member) {
+                match merge_patch(after.get(name), member) {
                     Some(value) => drop(after.insert(name.clone(), value)),
                     None => drop(after.remove(name)),
                 }
@@ -186,10 +186,10 @@ fn merged(before: Option<&Value>, change: &Value) -> Option<Value> {
 }
 
 /// How many values were typed there: a list is one.
-fn leaves(value: &Value) -> u16 {
+fn count_leaves(value: &Value) -> u16 {
     match value {
         Value::Object(members) => {
-            members.values().fold(0, |sum, member| leaves(member).saturating_add(sum))
+            members.values().fold(0, |sum, member| count_leaves(member).saturating_add(sum))
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => 1,
     }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::schema::{Field, Kind, Schema, Source};
-use crate::core::sheet::{At, Fault};
+use crate::core::tabular_import::{At, Fault};
 
 /// What is read so far.
 #[derive(Default)]
@@ -24,10 +24,10 @@ pub(super) fn read(schema: &Value) -> Result<Schema, Vec<Fault>> {
     let mut reader = Reader::default();
     let size = schema.to_string().len();
     if size > Schema::MAX_BYTES {
-        reader.fault("", "too_large", size.to_string(), ("不超过 64 kB", "at most 64 kB"));
+        reader.push_fault("", "too_large", size.to_string(), ("不超过 64 kB", "at most 64 kB"));
         return Err(reader.faults);
     }
-    let read = reader.root(schema);
+    let read = reader.read_root(schema);
     match read {
         Some(schema) if reader.faults.is_empty() => Ok(schema),
         _ => Err(reader.faults),
@@ -35,45 +35,56 @@ pub(super) fn read(schema: &Value) -> Result<Schema, Vec<Fault>> {
 }
 
 impl Reader {
-    fn fault(&mut self, at: &str, code: &'static str, given: impl AsRef<str>, right: (&str, &str)) {
+    fn push_fault(
+        &mut self,
+        at: &str,
+        code: &'static str,
+        given: impl AsRef<str>,
+        right: (&str, &str),
+    ) {
         if self.faults.len() < Schema::MAX_FAULTS {
             let fault = Fault::new(
                 At::Whole,
                 (at.trim_start_matches('/').to_owned(), code),
                 given.as_ref(),
             );
-            self.faults.push(fault.expecting(right.0, right.1));
+            self.faults.push(fault.with_expected(right.0, right.1));
         }
     }
 
-    fn object<'a>(&mut self, value: &'a Value, at: &str) -> Option<&'a Map<String, Value>> {
+    fn read_object<'a>(&mut self, value: &'a Value, at: &str) -> Option<&'a Map<String, Value>> {
         let object = value.as_object();
         if object.is_none() {
-            self.fault(at, "wrong_type", "", ("对象", "an object"));
+            self.push_fault(at, "wrong_type", "", ("对象", "an object"));
         }
         object
     }
 
-    fn only(&mut self, map: &Map<String, Value>, at: &str, allowed: &[&[&str]]) {
+    fn check_keywords(&mut self, map: &Map<String, Value>, at: &str, allowed: &[&[&str]]) {
         let names = allowed.concat().join(", ");
         for key in map.keys().filter(|key| !allowed.iter().any(|some| some.contains(&key.as_str())))
         {
-            self.fault(&format!("{at}/{}", escaped(key)), "unknown_keyword", key, (&names, &names));
+            self.push_fault(
+                &format!("{at}/{}", escape_pointer(key)),
+                "unknown_keyword",
+                key,
+                (&names, &names),
+            );
         }
     }
 
-    fn root(&mut self, schema: &Value) -> Option<Schema> {
-        let map = self.object(schema, "")?;
-        self.only(map, "", &[COMMON, OBJECT, &["$schema", "x-order"]]);
+    fn read_root(&mut self, schema: &Value) -> Option<Schema> {
+        let map = self.read_object(schema, "")?;
+        self.check_keywords(map, "", &[COMMON, OBJECT, &["$schema", "x-order"]]);
         if map.get("type").and_then(Value::as_str) != Some("object") {
-            self.fault("type", "unknown_value", "", ("object", "object"));
+            self.push_fault("type", "unknown_value", "", ("object", "object"));
         }
-        let title = self.title(map, "");
-        let mut fields = self.properties(map, "", 1);
-        let order = self.names(map, "", "x-order");
+        let title = self.read_title(map, "");
+        let mut fields = self.read_properties(map, "", 1);
+        let order = self.read_names(map, "", "x-order");
         for name in order.iter().filter(|name| !fields.iter().any(|field| field.name == **name)) {
             let right = ("properties 中的字段", "a field among properties");
-            self.fault("x-order", "unknown_value", name, right);
+            self.push_fault("x-order", "unknown_value", name, right);
         }
         // JSON keeps no order of members; what is not named comes after, by name.
         let place = |name: &str| order.iter().position(|one| *one == name).unwrap_or(order.len());
@@ -81,67 +92,72 @@ impl Reader {
         Some(Schema { title, fields })
     }
 
-    fn title(&mut self, map: &Map<String, Value>, at: &str) -> String {
+    fn read_title(&mut self, map: &Map<String, Value>, at: &str) -> String {
         const MOST: usize = 120;
         let title = map.get("title").and_then(Value::as_str).unwrap_or_default().trim();
         if title.is_empty() || title.chars().count() > MOST || title.chars().any(char::is_control) {
             let right = ("中文标题，1 到 120 个字", "a title of 1 to 120 characters");
-            self.fault(&format!("{at}/title"), "bad_text", title, right);
+            self.push_fault(&format!("{at}/title"), "bad_text", title, right);
         }
         if map.get("description").is_some_and(|text| !text.is_string()) {
-            self.fault(&format!("{at}/description"), "wrong_type", "", ("文字", "text"));
+            self.push_fault(&format!("{at}/description"), "wrong_type", "", ("文字", "text"));
         }
         title.to_owned()
     }
 
-    fn properties(&mut self, map: &Map<String, Value>, at: &str, depth: usize) -> Vec<Field> {
+    fn read_properties(&mut self, map: &Map<String, Value>, at: &str, depth: usize) -> Vec<Field> {
         if map.get("additionalProperties").is_some_and(|value| *value != Value::Bool(false)) {
-            self.fault(
+            self.push_fault(
                 &format!("{at}/additionalProperties"),
                 "unknown_value",
                 "",
                 ("false", "false"),
             );
         }
-        let required = self.names(map, at, "required");
+        let required = self.read_names(map, at, "required");
         let here = format!("{at}/properties");
         let empty = Map::new();
         let members = map.get("properties").and_then(Value::as_object).unwrap_or(&empty);
         if members.is_empty() {
-            self.fault(&here, "empty", "", ("至少一个字段", "at least one field"));
+            self.push_fault(&here, "empty", "", ("至少一个字段", "at least one field"));
         }
         self.fields += members.len();
         if self.fields > Schema::MAX_FIELDS {
             let right = ("最多 100 个字段", "at most 100 fields");
-            self.fault(&here, "too_many_rows", self.fields.to_string(), right);
+            self.push_fault(&here, "too_many_rows", self.fields.to_string(), right);
             return Vec::new();
         }
         for name in required.iter().filter(|name| !members.contains_key(**name)) {
             let right = ("properties 中的字段", "a field among properties");
-            self.fault(&format!("{at}/required"), "unknown_value", name, right);
+            self.push_fault(&format!("{at}/required"), "unknown_value", name, right);
         }
         let mut fields = Vec::with_capacity(members.len());
         for (name, value) in members {
-            let at = format!("{here}/{}", escaped(name));
+            let at = format!("{here}/{}", escape_pointer(name));
             if !is_name(name) {
                 let right = (
                     "小写字母、数字和下划线，字母开头，最多 40 个",
                     "lower-case letters, digits and underscores, at most 40",
                 );
-                self.fault(&at, "bad_code", name, right);
+                self.push_fault(&at, "bad_code", name, right);
             }
             let required = required.contains(&name.as_str());
-            fields.extend(self.field(name, value, &at, (depth + 1, required)));
+            fields.extend(self.read_field(name, value, &at, (depth + 1, required)));
         }
         fields
     }
 
-    fn names<'a>(&mut self, map: &'a Map<String, Value>, at: &str, list: &str) -> Vec<&'a str> {
+    fn read_names<'a>(
+        &mut self,
+        map: &'a Map<String, Value>,
+        at: &str,
+        list: &str,
+    ) -> Vec<&'a str> {
         let Some(value) = map.get(list) else { return Vec::new() };
         let names: Option<Vec<&str>> =
             value.as_array().and_then(|names| names.iter().map(Value::as_str).collect());
         if names.is_none() {
-            self.fault(
+            self.push_fault(
                 &format!("{at}/{list}"),
                 "wrong_type",
                 "",
@@ -151,7 +167,7 @@ impl Reader {
         names.unwrap_or_default()
     }
 
-    fn field(
+    fn read_field(
         &mut self,
         name: &str,
         value: &Value,
@@ -159,40 +175,50 @@ impl Reader {
         (depth, required): (usize, bool),
     ) -> Option<Field> {
         const ROOT: usize = 2;
-        let map = self.object(value, at)?;
+        let map = self.read_object(value, at)?;
         let extensions: &[&str] = if depth == ROOT { EXTENSIONS } else { &[] };
-        let kind = self.kind(map, at, depth, extensions)?;
-        let source = self.source(map, at);
-        let personal = self.flag(map, at, "x-personal");
+        let kind = self.read_kind(map, at, depth, extensions)?;
+        let source = self.read_source(map, at);
+        let personal = self.read_flag(map, at, "x-personal");
         let each_time = match map.get("x-ask").map(Value::as_str) {
             None => false,
             Some(Some("each_time")) => true,
             Some(_) => {
-                self.fault(&format!("{at}/x-ask"), "unknown_value", "", ("each_time", "each_time"));
+                self.push_fault(
+                    &format!("{at}/x-ask"),
+                    "unknown_value",
+                    "",
+                    ("each_time", "each_time"),
+                );
                 false
             }
         };
-        let title = self.title(map, at);
-        let personal = personal || source.is_some_and(Source::personal);
+        let title = self.read_title(map, at);
+        let personal = personal || source.is_some_and(Source::is_personal);
         Some(Field { name: name.to_owned(), title, kind, required, source, personal, each_time })
     }
 
-    fn source(&mut self, map: &Map<String, Value>, at: &str) -> Option<Source> {
+    fn read_source(&mut self, map: &Map<String, Value>, at: &str) -> Option<Source> {
         let value = map.get("x-source")?;
         let source = value.as_str().and_then(Source::parse);
         if source.is_none() {
             let names: Vec<&str> = Source::ALL.iter().map(|one| one.name()).collect();
             let names = names.join(", ");
             let at = format!("{at}/x-source");
-            self.fault(&at, "unknown_value", value.as_str().unwrap_or_default(), (&names, &names));
+            self.push_fault(
+                &at,
+                "unknown_value",
+                value.as_str().unwrap_or_default(),
+                (&names, &names),
+            );
         }
         source
     }
 
-    fn flag(&mut self, map: &Map<String, Value>, at: &str, name: &str) -> bool {
+    fn read_flag(&mut self, map: &Map<String, Value>, at: &str, name: &str) -> bool {
         let Some(value) = map.get(name) else { return false };
         if !value.is_boolean() {
-            self.fault(
+            self.push_fault(
                 &format!("{at}/{name}"),
                 "wrong_type",
                 "",
@@ -202,7 +228,7 @@ impl Reader {
         value.as_bool().unwrap_or_default()
     }
 
-    fn kind(
+    fn read_kind(
         &mut self,
         map: &Map<String, Value>,
         at: &str,
@@ -210,7 +236,7 @@ impl Reader {
         extensions: &[&str],
     ) -> Option<Kind> {
         if depth > Schema::MAX_DEPTH {
-            self.fault(at, "too_deep", "", ("最多四层", "at most four levels"));
+            self.push_fault(at, "too_deep", "", ("最多四层", "at most four levels"));
             return None;
         }
         let own: &[&str] = match map.get("type").and_then(Value::as_str) {
@@ -222,28 +248,28 @@ impl Reader {
             other => {
                 let types = "string, integer, number, boolean, array, object";
                 let at = format!("{at}/type");
-                self.fault(&at, "unknown_value", other.unwrap_or_default(), (types, types));
+                self.push_fault(&at, "unknown_value", other.unwrap_or_default(), (types, types));
                 return None;
             }
         };
-        self.only(map, at, &[COMMON, own, extensions]);
+        self.check_keywords(map, at, &[COMMON, own, extensions]);
         Some(match map.get("type").and_then(Value::as_str).unwrap_or_default() {
-            "string" => self.text(map, at),
+            "string" => self.read_text(map, at),
             "integer" => Kind::Integer {
-                min: self.bound(map, at, "minimum", Value::as_i64),
-                max: self.bound(map, at, "maximum", Value::as_i64),
+                min: self.read_bound(map, at, "minimum", Value::as_i64),
+                max: self.read_bound(map, at, "maximum", Value::as_i64),
             },
             "number" => Kind::Number {
-                min: self.bound(map, at, "minimum", Value::as_f64),
-                max: self.bound(map, at, "maximum", Value::as_f64),
+                min: self.read_bound(map, at, "minimum", Value::as_f64),
+                max: self.read_bound(map, at, "maximum", Value::as_f64),
             },
             "boolean" => Kind::Boolean,
-            "array" => self.list(map, at, depth)?,
-            _ => Kind::Group(self.properties(map, at, depth)),
+            "array" => self.read_list(map, at, depth)?,
+            _ => Kind::Group(self.read_properties(map, at, depth)),
         })
     }
 
-    fn bound<T>(
+    fn read_bound<T>(
         &mut self,
         map: &Map<String, Value>,
         at: &str,
@@ -253,13 +279,13 @@ impl Reader {
         let value = map.get(name)?;
         let bound = read(value);
         if bound.is_none() {
-            self.fault(&format!("{at}/{name}"), "wrong_type", "", ("数字", "a number"));
+            self.push_fault(&format!("{at}/{name}"), "wrong_type", "", ("数字", "a number"));
         }
         bound
     }
 
     /// A number of characters or items, at most `most`.
-    fn count(
+    fn read_count(
         &mut self,
         map: &Map<String, Value>,
         at: &str,
@@ -272,35 +298,35 @@ impl Reader {
             return count;
         }
         let (zh, en) = (format!("0 到 {most}"), format!("0 to {most}"));
-        self.fault(&format!("{at}/{name}"), "out_of_range", value.to_string(), (&zh, &en));
+        self.push_fault(&format!("{at}/{name}"), "out_of_range", value.to_string(), (&zh, &en));
         usual
     }
 
-    fn ordered(&mut self, at: &str, min: usize, max: usize) {
+    fn check_order(&mut self, at: &str, min: usize, max: usize) {
         if min > max {
             let right = ("不大于上限的下限", "a lower bound below the upper");
-            self.fault(at, "backward", min.to_string(), right);
+            self.push_fault(at, "backward", min.to_string(), right);
         }
     }
 
-    fn text(&mut self, map: &Map<String, Value>, at: &str) -> Kind {
-        let min = self.count(map, at, "minLength", (0, Schema::MAX_TEXT));
-        let max = self.count(map, at, "maxLength", (Schema::MAX_TEXT, Schema::MAX_TEXT));
-        self.ordered(at, min, max);
+    fn read_text(&mut self, map: &Map<String, Value>, at: &str) -> Kind {
+        let min = self.read_count(map, at, "minLength", (0, Schema::MAX_TEXT));
+        let max = self.read_count(map, at, "maxLength", (Schema::MAX_TEXT, Schema::MAX_TEXT));
+        self.check_order(at, min, max);
         let date = match map.get("format").map(Value::as_str) {
             None => false,
             Some(Some("date")) => true,
             Some(other) => {
                 let at = format!("{at}/format");
-                self.fault(&at, "unknown_value", other.unwrap_or_default(), ("date", "date"));
+                self.push_fault(&at, "unknown_value", other.unwrap_or_default(), ("date", "date"));
                 false
             }
         };
-        let options = map.get("enum").map(|value| self.options(value, at));
+        let options = map.get("enum").map(|value| self.read_options(value, at));
         Kind::Text { min, max, options, date }
     }
 
-    fn options(&mut self, value: &Value, at: &str) -> Vec<String> {
+    fn read_options(&mut self, value: &Value, at: &str) -> Vec<String> {
         const LONGEST: usize = 120;
         let options: Option<Vec<String>> = value
             .as_array()
@@ -317,23 +343,23 @@ impl Reader {
                 "1 到 100 个各不相同的选项，每个最多 120 字",
                 "1 to 100 different texts of at most 120 characters",
             );
-            self.fault(&format!("{at}/enum"), "unknown_value", "", right);
+            self.push_fault(&format!("{at}/enum"), "unknown_value", "", right);
         }
         options
     }
 
-    fn list(&mut self, map: &Map<String, Value>, at: &str, depth: usize) -> Option<Kind> {
-        let min = self.count(map, at, "minItems", (0, Schema::MAX_ITEMS));
-        let max = self.count(map, at, "maxItems", (Schema::MAX_ITEMS, Schema::MAX_ITEMS));
-        self.ordered(at, min, max);
-        let unique = self.flag(map, at, "uniqueItems");
+    fn read_list(&mut self, map: &Map<String, Value>, at: &str, depth: usize) -> Option<Kind> {
+        let min = self.read_count(map, at, "minItems", (0, Schema::MAX_ITEMS));
+        let max = self.read_count(map, at, "maxItems", (Schema::MAX_ITEMS, Schema::MAX_ITEMS));
+        self.check_order(at, min, max);
+        let unique = self.read_flag(map, at, "uniqueItems");
         let here = format!("{at}/items");
         let Some(items) = map.get("items") else {
-            self.fault(&here, "missing", "", ("每一项的类型", "what each item is"));
+            self.push_fault(&here, "missing", "", ("每一项的类型", "what each item is"));
             return None;
         };
-        let items = self.object(items, &here)?;
-        let item = Box::new(self.kind(items, &here, depth + 1, &[])?);
+        let items = self.read_object(items, &here)?;
+        let item = Box::new(self.read_kind(items, &here, depth + 1, &[])?);
         Some(Kind::List { item, min, max, unique })
     }
 }
@@ -346,7 +372,7 @@ fn is_name(name: &str) -> bool {
 }
 
 /// A name as a part of a JSON pointer, cut to a length that can be shown.
-fn escaped(name: &str) -> String {
+fn escape_pointer(name: &str) -> String {
     let short: String = name.chars().take(60).collect();
     short.replace('~', "~0").replace('/', "~1")
 }

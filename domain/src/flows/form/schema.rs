@@ -19,9 +19,9 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::core::named::named;
+use crate::core::labelled_enum::labelled_enum;
 
-named! {
+labelled_enum! {
     /// A fact that is known about a household and may fill in a field.
     Source {
         /// The number of the household.
@@ -51,7 +51,7 @@ named! {
 
 impl Source {
     /// Whether it is sealed, and shown masked whatever the form says.
-    pub const fn personal(self) -> bool {
+    pub const fn is_personal(self) -> bool {
         match self {
             Self::Room | Self::HeadName | Self::HeadPhone | Self::SpecialGroups => true,
             Self::HouseholdNumber
@@ -154,7 +154,7 @@ impl Schema {
     pub const MAX_FAULTS: usize = 100;
 
     /// A field by its name.
-    pub fn field(&self, name: &str) -> Option<&Field> {
+    pub fn find_field(&self, name: &str) -> Option<&Field> {
         self.fields.iter().find(|field| field.name == name)
     }
 }
@@ -162,40 +162,43 @@ impl Schema {
 impl Kind {
     /// Whether a value may stand in such a field; if not: where in it, with which code, and what
     /// would be right in Chinese and English.
-    pub fn check(&self, value: &Value, at: &str) -> Result<(), Wrong> {
+    pub fn check_value(&self, value: &Value, at: &str) -> Result<(), Wrong> {
         match self {
             Self::Text { min, max, options, date } => {
-                text(value, at, (*min, *max), options.as_deref(), *date)
+                check_text(value, at, (*min, *max), options.as_deref(), *date)
             }
             Self::Integer { min, max } => {
                 let number = value
                     .as_i64()
-                    .ok_or_else(|| wrong(at, "wrong_type", "整数", "a whole number"))?;
+                    .ok_or_else(|| new_wrong(at, "wrong_type", "整数", "a whole number"))?;
                 let fits =
                     min.is_none_or(|min| min <= number) && max.is_none_or(|max| number <= max);
-                within(fits, at, (min.map(|n| n.to_string()), max.map(|n| n.to_string())))
+                check_range(fits, at, (min.map(|n| n.to_string()), max.map(|n| n.to_string())))
             }
             Self::Number { min, max } => {
-                let number =
-                    value.as_f64().ok_or_else(|| wrong(at, "wrong_type", "数字", "a number"))?;
+                let number = value
+                    .as_f64()
+                    .ok_or_else(|| new_wrong(at, "wrong_type", "数字", "a number"))?;
                 let fits =
                     min.is_none_or(|min| min <= number) && max.is_none_or(|max| number <= max);
-                within(fits, at, (min.map(|n| n.to_string()), max.map(|n| n.to_string())))
+                check_range(fits, at, (min.map(|n| n.to_string()), max.map(|n| n.to_string())))
             }
             Self::Boolean if value.is_boolean() => Ok(()),
-            Self::Boolean => Err(wrong(at, "wrong_type", "true 或 false", "true or false")),
-            Self::List { item, min, max, unique } => list(value, at, item, (*min, *max), *unique),
-            Self::Group(fields) => group(fields, value, at),
+            Self::Boolean => Err(new_wrong(at, "wrong_type", "true 或 false", "true or false")),
+            Self::List { item, min, max, unique } => {
+                check_list(value, at, item, (*min, *max), *unique)
+            }
+            Self::Group(fields) => check_group(fields, value, at),
         }
     }
 
     /// How many values a worker has to give for it.
-    pub fn required(&self) -> u16 {
+    pub fn count_required(&self) -> u16 {
         match self {
             Self::Group(fields) => fields
                 .iter()
                 .filter(|field| field.required)
-                .fold(0, |sum, field| field.kind.required().saturating_add(sum)),
+                .fold(0, |sum, field| field.kind.count_required().saturating_add(sum)),
             Self::Text { .. }
             | Self::Integer { .. }
             | Self::Number { .. }
@@ -216,11 +219,15 @@ pub struct Wrong {
     pub right: (String, String),
 }
 
-fn wrong(at: &str, code: &'static str, zh: impl Into<String>, en: impl Into<String>) -> Wrong {
+fn new_wrong(at: &str, code: &'static str, zh: impl Into<String>, en: impl Into<String>) -> Wrong {
     Wrong { at: at.to_owned(), code, right: (zh.into(), en.into()) }
 }
 
-fn within(fits: bool, at: &str, (min, max): (Option<String>, Option<String>)) -> Result<(), Wrong> {
+fn check_range(
+    fits: bool,
+    at: &str,
+    (min, max): (Option<String>, Option<String>),
+) -> Result<(), Wrong> {
     if fits {
         return Ok(());
     }
@@ -234,30 +241,30 @@ fn within(fits: bool, at: &str, (min, max): (Option<String>, Option<String>)) ->
         (Some(min), None) => format!("at least {min}"),
         (None, max) => format!("at most {}", max.unwrap_or_default()),
     };
-    Err(wrong(at, "out_of_range", zh, en))
+    Err(new_wrong(at, "out_of_range", zh, en))
 }
 
-fn text(
+fn check_text(
     value: &Value,
     at: &str,
     (min, max): (usize, usize),
     options: Option<&[String]>,
     date: bool,
 ) -> Result<(), Wrong> {
-    let text = value.as_str().ok_or_else(|| wrong(at, "wrong_type", "文字", "text"))?;
+    let text = value.as_str().ok_or_else(|| new_wrong(at, "wrong_type", "文字", "text"))?;
     if let Some(options) = options {
         return if options.iter().any(|option| option == text) {
             Ok(())
         } else {
-            Err(wrong(at, "unknown_value", options.join("、"), options.join(", ")))
+            Err(new_wrong(at, "unknown_value", options.join("、"), options.join(", ")))
         };
     }
     if date && NaiveDate::parse_from_str(text, "%Y-%m-%d").is_err() {
-        return Err(wrong(at, "bad_date", "日期，如 2026-08-21", "a day such as 2026-08-21"));
+        return Err(new_wrong(at, "bad_date", "日期，如 2026-08-21", "a day such as 2026-08-21"));
     }
     let control = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
     if text.chars().any(control) {
-        return Err(wrong(
+        return Err(new_wrong(
             at,
             "control_character",
             "不含控制字符的文字",
@@ -267,44 +274,50 @@ fn text(
     let length = text.chars().count();
     let fits = (min..=max).contains(&length);
     let (zh, en) = (format!("{min} 到 {max} 个字"), format!("{min} to {max} characters"));
-    if fits { Ok(()) } else { Err(wrong(at, "out_of_range", zh, en)) }
+    if fits { Ok(()) } else { Err(new_wrong(at, "out_of_range", zh, en)) }
 }
 
-fn list(
+fn check_list(
     value: &Value,
     at: &str,
     item: &Kind,
     (min, max): (usize, usize),
     unique: bool,
 ) -> Result<(), Wrong> {
-    let items = value.as_array().ok_or_else(|| wrong(at, "wrong_type", "列表", "a list"))?;
+    let items = value.as_array().ok_or_else(|| new_wrong(at, "wrong_type", "列表", "a list"))?;
     if !(min..=max).contains(&items.len()) {
         let (zh, en) = (format!("{min} 到 {max} 项"), format!("{min} to {max} items"));
-        return Err(wrong(at, "out_of_range", zh, en));
+        return Err(new_wrong(at, "out_of_range", zh, en));
     }
     for (index, one) in items.iter().enumerate() {
-        item.check(one, &format!("{at}/{index}"))?;
+        item.check_value(one, &format!("{at}/{index}"))?;
         if unique && items.iter().take(index).any(|other| other == one) {
-            return Err(wrong(&format!("{at}/{index}"), "duplicate", "各不相同的项", "each once"));
+            return Err(new_wrong(
+                &format!("{at}/{index}"),
+                "duplicate",
+                "各不相同的项",
+                "each once",
+            ));
         }
     }
     Ok(())
 }
 
-fn group(fields: &[Field], value: &Value, at: &str) -> Result<(), Wrong> {
-    let members = value.as_object().ok_or_else(|| wrong(at, "wrong_type", "对象", "an object"))?;
+fn check_group(fields: &[Field], value: &Value, at: &str) -> Result<(), Wrong> {
+    let members =
+        value.as_object().ok_or_else(|| new_wrong(at, "wrong_type", "对象", "an object"))?;
     for (name, one) in members {
         let here = format!("{at}/{name}");
         let field = fields.iter().find(|field| field.name == *name);
         let names = || fields.iter().map(|f| f.name.as_str()).collect::<Vec<_>>().join(", ");
-        let field = field.ok_or_else(|| wrong(&here, "unknown_field", names(), names()))?;
-        field.kind.check(one, &here)?;
+        let field = field.ok_or_else(|| new_wrong(&here, "unknown_field", names(), names()))?;
+        field.kind.check_value(one, &here)?;
     }
     let missing = fields.iter().find(|field| field.required && !members.contains_key(&field.name));
     match missing {
         Some(field) => {
             let here = format!("{at}/{}", field.name);
-            Err(wrong(&here, "missing_field", field.title.clone(), field.title.clone()))
+            Err(new_wrong(&here, "missing_field", field.title.clone(), field.title.clone()))
         }
         None => Ok(()),
     }

@@ -5,28 +5,31 @@ use super::{
 };
 use crate::{
     area::tree::{AreaKind, Unit},
-    core::id::{AreaId, number},
+    core::id::{AreaId, format_number},
     flows::flow::Context,
     people::actor::Permission,
     rules::refusal::Refusal,
 };
 
 /// The grid a household lies in.
-fn grid(id: AreaId, cx: &Context<'_>) -> Result<Unit, Refusal> {
-    let area = cx.area(id)?;
+fn require_grid(id: AreaId, cx: &Context<'_>) -> Result<Unit, Refusal> {
+    let area = cx.require_area(id)?;
     if area.kind != AreaKind::Grid {
         return Err(Refusal::NotInAGrid { area: area.name.clone() });
     }
-    cx.require(Permission::ManageHouseholds, &area.path, &area.name)?;
+    cx.require_permission(Permission::ManageHouseholds, &area.path, &area.name)?;
     Ok(area.unit())
 }
 
 /// Registers a household.
-pub(super) fn register(new: &NewHousehold, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
-    let area = grid(new.area, cx)?;
+pub(super) fn register_household(
+    new: &NewHousehold,
+    cx: &Context<'_>,
+) -> Result<Vec<Event>, Refusal> {
+    let area = require_grid(new.area, cx)?;
     let mut household = Household {
         id: new.id,
-        number: number('H', new.id.0, cx.at),
+        number: format_number('H', new.id.0, cx.at),
         area,
         building: new.building.clone(),
         group: new.group.clone(),
@@ -38,35 +41,40 @@ pub(super) fn register(new: &NewHousehold, cx: &Context<'_>) -> Result<Vec<Event
         registered_at: cx.at,
     };
     household.members.clone_from(&new.members);
-    sized(new.size)?;
-    distinct(&household.members)?;
+    check_size(new.size)?;
+    check_members(&household.members)?;
     for one in &new.pairings {
-        let pairing = pairing(&household, one, cx)?;
+        let pairing = new_pairing(&household, one, cx)?;
         household.pairings.push(pairing);
     }
     Ok(vec![Event::Registered { household: Box::new(household) }])
 }
 
 /// Everything that is asked of one that exists.
-pub(super) fn about(
+pub(super) fn decide_existing(
     household: &Household,
     command: &Command,
     cx: &Context<'_>,
 ) -> Result<Vec<Event>, Refusal> {
-    let manage =
-        || cx.require(Permission::ManageHouseholds, &household.area.path, &household.area.name);
+    let manage = || {
+        cx.require_permission(
+            Permission::ManageHouseholds,
+            &household.area.path,
+            &household.area.name,
+        )
+    };
     match command {
         Command::Register(_) => Err(Refusal::AlreadyExists { what: "household" }),
         Command::Update(update) => {
             manage()?;
-            let area = update.area.map(|id| grid(id, cx)).transpose()?;
-            sized(update.size)?;
-            updated(household, update)?;
+            let area = update.area.map(|id| require_grid(id, cx)).transpose()?;
+            check_size(update.size)?;
+            check_update(household, update)?;
             Ok(vec![Event::Updated { update: update.clone(), area }])
         }
         Command::Pair { pairing: new } => {
             manage()?;
-            Ok(vec![Event::Paired { pairing: pairing(household, new, cx)? }])
+            Ok(vec![Event::Paired { pairing: new_pairing(household, new, cx)? }])
         }
         Command::Unpair { person, kind } => {
             manage()?;
@@ -77,7 +85,7 @@ pub(super) fn about(
             Ok(vec![Event::Unpaired { person: *person, kind: *kind }])
         }
         Command::Answer { form, edition, answers, counts } => {
-            household.require(Permission::Visit, cx)?;
+            household.require_permission(Permission::Visit, cx)?;
             let (form, edition, answers, counts) = (*form, *edition, *answers, *counts);
             Ok(vec![Event::Answered { form, edition, answers, counts }])
         }
@@ -91,24 +99,24 @@ pub(super) fn about(
 }
 
 /// Refuses changes to members it does not have, and more members than it can have.
-fn updated(household: &Household, update: &Update) -> Result<(), Refusal> {
+fn check_update(household: &Household, update: &Update) -> Result<(), Refusal> {
     let known = |id: &uuid::Uuid| household.members.iter().any(|member| member.id == *id);
     if !update.changed.iter().chain(&update.removed).all(known) {
         return Err(Refusal::NoSuchMember);
     }
     let stay = household.members.iter().filter(|member| !update.removed.contains(&member.id));
     let after: Vec<Member> = stay.chain(&update.added).copied().collect();
-    distinct(&after)
+    check_members(&after)
 }
 
-fn sized(size: Option<u16>) -> Result<(), Refusal> {
+fn check_size(size: Option<u16>) -> Result<(), Refusal> {
     if size.is_some_and(|size| size > Household::MAX_SIZE) {
         return Err(Refusal::TooMany { what: "persons", max: Household::MAX_SIZE.into() });
     }
     Ok(())
 }
 
-fn distinct(members: &[Member]) -> Result<(), Refusal> {
+fn check_members(members: &[Member]) -> Result<(), Refusal> {
     if members.len() > Household::MAX_MEMBERS {
         return Err(Refusal::TooMany { what: "members", max: Household::MAX_MEMBERS });
     }
@@ -121,7 +129,11 @@ fn distinct(members: &[Member]) -> Result<(), Refusal> {
 }
 
 /// The pairing that is made of what is asked.
-fn pairing(household: &Household, new: &NewPairing, cx: &Context<'_>) -> Result<Pairing, Refusal> {
+fn new_pairing(
+    household: &Household,
+    new: &NewPairing,
+    cx: &Context<'_>,
+) -> Result<Pairing, Refusal> {
     let from = new.from.unwrap_or(cx.at);
     if new.until.is_some_and(|until| until <= from || until <= cx.at) {
         return Err(Refusal::EmptyPeriod);

@@ -7,14 +7,14 @@ use crate::{
     core::{
         disclosure::disclosed,
         id::{MediaId, PersonId},
-        named::named,
+        labelled_enum::labelled_enum,
         text::Code,
     },
     flows::flow::Context,
-    rules::{place::Matter, refusal::Refusal},
+    rules::{place::ReportDetails, refusal::Refusal},
 };
 
-named! {
+labelled_enum! {
     /// What a file shows of a matter.
     MediaRole {
         /// How it was.
@@ -26,7 +26,7 @@ named! {
     }
 }
 
-named! {
+labelled_enum! {
     /// How a file stands that something names.
     AttachedState {
         /// It has not arrived.
@@ -73,7 +73,7 @@ disclosed! {
 
 impl Attached {
     /// What a command adds to what is named already; each file once, at most `max` together.
-    pub fn add(
+    pub fn attach_new(
         known: &[Self],
         named: &[Attachment],
         max: usize,
@@ -98,7 +98,10 @@ impl Attached {
 
 /// The class or sub-class by which a matter is one whose standard demands evidence; none of most:
 /// work photos must not be demanded without need (国办函〔2026〕12号).
-pub fn evident<'a>(matter: &'a Matter, cx: &'a Context<'_>) -> Option<&'a str> {
+pub fn find_evidence_category<'a>(
+    matter: &'a ReportDetails,
+    cx: &'a Context<'_>,
+) -> Option<&'a str> {
     let lineage = cx.catalogue.lineage(matter.category.as_ref().map(Code::as_str));
     let demanded = &cx.rules.conduct.evidence;
     lineage.into_iter().find(|code| demanded.iter().any(|one| one.as_str() == *code))

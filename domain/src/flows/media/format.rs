@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::named::named;
+use crate::core::labelled_enum::labelled_enum;
 
-named! {
+labelled_enum! {
     /// A kind of file.
     Kind {
         /// A photo, shown as an image.
@@ -16,7 +16,7 @@ named! {
     }
 }
 
-named! {
+labelled_enum! {
     /// A format that is taken.
     Format {
         /// JPEG, a photo.
@@ -44,7 +44,7 @@ named! {
     }
 }
 
-named! {
+labelled_enum! {
     /// Why a file is not taken.
     Unfit {
         /// There is nothing in it.
@@ -159,7 +159,7 @@ impl Format {
 }
 
 /// What a file is that begins with `head` (its first 64 bytes are enough).
-pub fn sniff(head: &[u8]) -> Result<Format, Unfit> {
+pub fn sniff_format(head: &[u8]) -> Result<Format, Unfit> {
     if head.is_empty() {
         return Err(Unfit::Empty);
     }
@@ -179,16 +179,16 @@ pub fn sniff(head: &[u8]) -> Result<Format, Unfit> {
         _ => {}
     }
     if four(4) == Some(b"ftyp") {
-        return branded(head);
+        return sniff_iso_media(head);
     }
     if head.starts_with(b"#!AMR") {
         return Ok(Format::Amr);
     }
-    sound(head)
+    sniff_audio(head)
 }
 
 /// A file of the ISO base media family, by its brands: the major one, then the compatible ones.
-fn branded(head: &[u8]) -> Result<Format, Unfit> {
+fn sniff_iso_media(head: &[u8]) -> Result<Format, Unfit> {
     const HEIC: &[&[u8]] =
         &[b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"hevm"];
     const AVIF: &[&[u8]] = &[b"avif", b"avis"];
@@ -215,7 +215,7 @@ fn branded(head: &[u8]) -> Result<Format, Unfit> {
 }
 
 /// MPEG and AAC sound, which begin with a frame or with a tag.
-fn sound(head: &[u8]) -> Result<Format, Unfit> {
+fn sniff_audio(head: &[u8]) -> Result<Format, Unfit> {
     if head.starts_with(b"ID3") {
         return Ok(Format::Mp3);
     }
@@ -283,16 +283,16 @@ mod tests {
             (b"MZ\x90\0".to_vec(), Err(Unfit::Unknown)),
             (b"<svg xmlns=".to_vec(), Err(Unfit::Unknown)),
         ] {
-            assert_eq!(sniff(&head), expected, "{head:?}");
+            assert_eq!(sniff_format(&head), expected, "{head:?}");
         }
         let generic = b"\0\0\0\x1cftypmif1\0\0\0\0avifmif1miaf";
-        assert_eq!(sniff(generic), Err(Unfit::Avif));
+        assert_eq!(sniff_format(generic), Err(Unfit::Avif));
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_something_or_nothing(head: Vec<u8>) {
-            let _ = sniff(&head);
+            let _ = sniff_format(&head);
         }
     }
 }

@@ -11,9 +11,9 @@ use crate::{
     calendar::limit::Limit,
     core::{
         arrival::Skew,
-        id::number,
+        id::format_number,
         text::Prose,
-        time::{earlier, later},
+        time::{saturating_add, saturating_sub},
     },
     flows::{flow::Context, lifecycle::refuse_unasked},
     people::actor::Permission,
@@ -21,12 +21,12 @@ use crate::{
 };
 
 /// A territory that is not too large to be walked, as a place of a patrol.
-pub(crate) fn place<'a>(
+pub(crate) fn require_territory<'a>(
     id: crate::core::id::AreaId,
     cx: &Context<'a>,
 ) -> Result<&'a Area, Refusal> {
     let area = cx.areas.get(id).ok_or(Refusal::UnknownArea { id })?;
-    cx.area(id)?;
+    cx.require_area(id)?;
     if area.kind == AreaKind::Department {
         return Err(Refusal::NotATerritory { unit: area.name.clone() });
     }
@@ -34,22 +34,22 @@ pub(crate) fn place<'a>(
 }
 
 /// Plans a patrol: by hand, or by the system for a day of a plan.
-pub(super) fn plan(
+pub(super) fn plan_patrol(
     new: &New,
     occasion: Option<Occasion>,
     cx: &Context<'_>,
 ) -> Result<Vec<Event>, Refusal> {
-    let area = place(new.area, cx)?;
+    let area = require_territory(new.area, cx)?;
     if !(cx.by.is_system() && occasion.is_some()) {
-        cx.require(Permission::ManagePatrols, &area.path, &area.name)?;
-        let latest = later(cx.at, Duration::days(MOST_AHEAD_DAYS));
+        cx.require_permission(Permission::ManagePatrols, &area.path, &area.name)?;
+        let latest = saturating_add(cx.at, Duration::days(MOST_AHEAD_DAYS));
         if new.window.until <= cx.at || new.window.from > latest {
             return Err(Refusal::OutsideWindow { earliest: cx.at, latest });
         }
     }
     let window = new.window.check()?;
-    let term = term(window, cx, area);
-    Ok(vec![made(new, area, Status::Planned { term }, (true, occasion), cx)])
+    let term = new_term(window, cx, area);
+    Ok(vec![new_patrol_event(new, area, Status::Planned { term }, (true, occasion), cx)])
 }
 
 /// A patrol is planned at most so many days ahead.
@@ -57,7 +57,7 @@ const MOST_AHEAD_DAYS: i64 = 92;
 
 /// What is owed: a walk by the end of the window. The matrix of deadlines has no say in it, the
 /// plan has.
-fn term(window: Window, cx: &Context<'_>, area: &Area) -> Term {
+fn new_term(window: Window, cx: &Context<'_>, area: &Area) -> Term {
     let minutes = (window.until - window.from).num_minutes();
     let mut term = Term {
         no: cx.seq,
@@ -72,11 +72,11 @@ fn term(window: Window, cx: &Context<'_>, area: &Area) -> Term {
         taken: 0,
         next_at: None,
     };
-    term.next_at = cx.rules.next_measure(&term, cx.calendar(area.id));
+    term.next_at = cx.rules.next_measure(&term, cx.find_calendar(area.id));
     term
 }
 
-fn made(
+fn new_patrol_event(
     new: &New,
     area: &Area,
     status: Status,
@@ -85,7 +85,7 @@ fn made(
 ) -> Event {
     let patrol = Patrol {
         id: new.id,
-        number: number('P', new.id.0, new.window.from),
+        number: format_number('P', new.id.0, new.window.from),
         area: area.unit(),
         purpose: new.purpose,
         window: new.window,
@@ -100,30 +100,30 @@ fn made(
 }
 
 /// Begins a patrol that was not planned.
-pub(super) fn begin(
+pub(super) fn begin_patrol(
     new: &New,
     time: Option<Instant>,
     late: Option<&Prose>,
     cx: &Context<'_>,
 ) -> Result<Vec<Event>, Refusal> {
-    let area = place(new.area, cx)?;
-    cx.require(Permission::Patrol, &area.path, &area.name)?;
-    let run = run(new.window.check()?, time, late, cx)?;
-    Ok(vec![made(new, area, Status::Started { run, term: None }, (false, None), cx)])
+    let area = require_territory(new.area, cx)?;
+    cx.require_permission(Permission::Patrol, &area.path, &area.name)?;
+    let run = start_run(new.window.check()?, time, late, cx)?;
+    Ok(vec![new_patrol_event(new, area, Status::Started { run, term: None }, (false, None), cx)])
 }
 
 /// The actor begins to walk.
-fn run(
+fn start_run(
     window: Window,
     time: Option<Instant>,
     late: Option<&Prose>,
     cx: &Context<'_>,
 ) -> Result<Run, Refusal> {
-    let started = moment(time, cx.skew(), cx)?;
-    if !window.holds(started.at) {
+    let started = check_moment(time, cx.skew(), cx)?;
+    if !window.contains(started.at) {
         return Err(Refusal::OutsideWindow { earliest: window.from, latest: window.until });
     }
-    explained(started, late, cx)?;
+    require_explanation(started, late, cx)?;
     Ok(Run {
         worker: cx.by.person,
         worker_name: cx.by.name.clone(),
@@ -136,35 +136,45 @@ fn run(
 
 /// A moment by the phone's clock, corrected by how wrong that is, within the bounds of what a
 /// clock shows that is merely wrong (as for reports).
-fn moment(time: Option<Instant>, skew: Skew, cx: &Context<'_>) -> Result<Moment, Refusal> {
+fn check_moment(time: Option<Instant>, skew: Skew, cx: &Context<'_>) -> Result<Moment, Refusal> {
     const SLACK_S: i64 = 120;
     let received_at = cx.at;
-    let Some(given) = cx.told(time) else {
+    let Some(given) = cx.find_client_time(time) else {
         return Ok(Moment { at: received_at, received_at, clock_ahead: false, skew });
     };
-    let at = skew.correct(given);
-    let latest = later(cx.at, Duration::hours(i64::from(cx.rules.conduct.clock_ahead_hours)));
-    let earliest = earlier(cx.at, Duration::days(i64::from(cx.rules.conduct.report_age_days)));
+    let at = skew.correct_time(given);
+    let latest =
+        saturating_add(cx.at, Duration::hours(i64::from(cx.rules.conduct.clock_ahead_hours)));
+    let earliest =
+        saturating_sub(cx.at, Duration::days(i64::from(cx.rules.conduct.report_age_days)));
     if at > latest || at < earliest {
         return Err(Refusal::ClientTime { given, earliest, latest });
     }
-    let clock_ahead = given > later(cx.at, Duration::seconds(SLACK_S));
+    let clock_ahead = given > saturating_add(cx.at, Duration::seconds(SLACK_S));
     Ok(Moment { at, received_at, clock_ahead, skew })
 }
 
 /// Refuses what is told long afterwards without a reason. What was typed at the time and only
 /// arrives late was not told late.
-fn explained(moment: Moment, late: Option<&Prose>, cx: &Context<'_>) -> Result<(), Refusal> {
+fn require_explanation(
+    moment: Moment,
+    late: Option<&Prose>,
+    cx: &Context<'_>,
+) -> Result<(), Refusal> {
     let hours = cx.rules.conduct.tracking.late_hours;
     let long = cx.typed_at() - moment.at > Duration::hours(i64::from(hours));
     if long && late.is_none() { Err(Refusal::LateUnexplained { hours }) } else { Ok(()) }
 }
 
 /// The next moment on the way: not before what happened before it.
-fn next(run: &Run, time: Option<Instant>, cx: &Context<'_>) -> Result<Moment, Refusal> {
+fn check_next_moment(
+    run: &Run,
+    time: Option<Instant>,
+    cx: &Context<'_>,
+) -> Result<Moment, Refusal> {
     // By the clock it began by: two measures of one clock never agree to the millisecond.
-    let moment = moment(time, run.started.skew, cx)?;
-    let earliest = run.last();
+    let moment = check_moment(time, run.started.skew, cx)?;
+    let earliest = run.last_moment();
     if moment.at < earliest {
         return Err(Refusal::OutsideWindow { earliest, latest: cx.at });
     }
@@ -173,57 +183,64 @@ fn next(run: &Run, time: Option<Instant>, cx: &Context<'_>) -> Result<Moment, Re
 
 impl Patrol {
     /// Everything that is asked of a patrol there is.
-    pub(super) fn act(&self, command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    pub(super) fn decide_existing(
+        &self,
+        command: &Command,
+        cx: &Context<'_>,
+    ) -> Result<Vec<Event>, Refusal> {
         match command {
             Command::Start { window, time, late } => {
-                cx.require(Permission::Patrol, &self.area.path, &self.area.name)?;
+                cx.require_permission(Permission::Patrol, &self.area.path, &self.area.name)?;
                 let window = window.unwrap_or(self.window).check()?;
-                Ok(vec![Event::Started { run: run(window, *time, late.as_ref(), cx)?, window }])
+                Ok(vec![Event::Started {
+                    run: start_run(window, *time, late.as_ref(), cx)?,
+                    window,
+                }])
             }
             Command::Pause { time } => {
-                let run = self.own(cx)?;
+                let run = self.require_own_run(cx)?;
                 if run.pauses.len() >= Run::MOST_PAUSES {
                     return Err(Refusal::TooMany { what: "pauses", max: Run::MOST_PAUSES });
                 }
-                Ok(vec![Event::Paused { at: next(run, *time, cx)? }])
+                Ok(vec![Event::Paused { at: check_next_moment(run, *time, cx)? }])
             }
             Command::Resume { time } => {
-                let run = self.own(cx)?;
-                Ok(vec![Event::Resumed { at: next(run, *time, cx)? }])
+                let run = self.require_own_run(cx)?;
+                Ok(vec![Event::Resumed { at: check_next_moment(run, *time, cx)? }])
             }
             Command::Finish { time, late, note } => {
-                self.finish(*time, late.as_ref(), note.as_ref(), cx)
+                self.finish_run(*time, late.as_ref(), note.as_ref(), cx)
             }
             Command::Cancel { reason } => {
-                cx.require(Permission::ManagePatrols, &self.area.path, &self.area.name)?;
+                cx.require_permission(Permission::ManagePatrols, &self.area.path, &self.area.name)?;
                 Ok(vec![Event::Cancelled { reason: reason.clone(), by: cx.by.name.clone() }])
             }
-            Command::Note { text } => Ok(vec![self.remark(text, cx)?]),
-            Command::Lapse { term } => self.lapse(*term, cx),
+            Command::Note { text } => Ok(vec![self.add_remark(text, cx)?]),
+            Command::Lapse { term } => self.take_measure(*term, cx),
             Command::Plan { .. } | Command::Begin { .. } => Err(refuse_unasked::<Self>(command)),
         }
     }
 
-    fn finish(
+    fn finish_run(
         &self,
         time: Option<Instant>,
         late: Option<&Prose>,
         note: Option<&Prose>,
         cx: &Context<'_>,
     ) -> Result<Vec<Event>, Refusal> {
-        let run = self.own(cx)?;
-        let at = next(run, time, cx)?;
+        let run = self.require_own_run(cx)?;
+        let at = check_next_moment(run, time, cx)?;
         if run.late_entry.is_none() {
-            explained(at, late, cx)?;
+            require_explanation(at, late, cx)?;
         }
-        let noted = note.map(|text| self.remark(text, cx)).transpose()?;
+        let noted = note.map(|text| self.add_remark(text, cx)).transpose()?;
         let finished = Event::Finished { at, late: late.cloned() };
         Ok(std::iter::once(finished).chain(noted).collect())
     }
 
     /// The run of the actor; refuses everyone else, and an actor who may not walk there any more.
-    fn own(&self, cx: &Context<'_>) -> Result<&Run, Refusal> {
-        cx.require(Permission::Patrol, &self.area.path, &self.area.name)?;
+    fn require_own_run(&self, cx: &Context<'_>) -> Result<&Run, Refusal> {
+        cx.require_permission(Permission::Patrol, &self.area.path, &self.area.name)?;
         let run = self.status.run().ok_or(Refusal::NothingDue)?;
         if run.worker == cx.by.person {
             Ok(run)
@@ -232,9 +249,9 @@ impl Patrol {
         }
     }
 
-    fn remark(&self, text: &Prose, cx: &Context<'_>) -> Result<Event, Refusal> {
+    fn add_remark(&self, text: &Prose, cx: &Context<'_>) -> Result<Event, Refusal> {
         if self.worker() != Some(cx.by.person) {
-            cx.require(Permission::ManagePatrols, &self.area.path, &self.area.name)?;
+            cx.require_permission(Permission::ManagePatrols, &self.area.path, &self.area.name)?;
         }
         if self.remarks.len() >= Self::MOST_REMARKS {
             return Err(Refusal::TooMany { what: "remarks", max: Self::MOST_REMARKS });
@@ -245,7 +262,7 @@ impl Patrol {
 
     /// Takes the next measure about what is owed: the grid is reminded, then urged. No unit is
     /// supervised or listed for a walk that was not taken (domain.md E.9).
-    fn lapse(&self, no: i64, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    fn take_measure(&self, no: i64, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         if !cx.by.is_system() {
             let area = self.area.name.clone();
             return Err(Refusal::NotPermitted { permission: Permission::Supervise, area });
@@ -255,18 +272,18 @@ impl Patrol {
         if term.next_at.is_none_or(|next| cx.at < next) {
             return Err(Refusal::NothingDue);
         }
-        let what = cx.rules.measure(term.taken).ok_or(Refusal::NothingDue)?;
+        let what = cx.rules.measure_kind(term.taken).ok_or(Refusal::NothingDue)?;
         term.taken = term.taken.saturating_add(1);
         let mild = |what| matches!(what, MeasureKind::Remind | MeasureKind::Urge);
-        let goes_on = cx.rules.measure(term.taken).is_some_and(mild);
-        let next = cx.rules.next_measure(&term, cx.calendar(self.area.id));
+        let goes_on = cx.rules.measure_kind(term.taken).is_some_and(mild);
+        let next = cx.rules.next_measure(&term, cx.find_calendar(self.area.id));
         term.next_at = next.filter(|_| goes_on);
         let what = if mild(what) { what } else { MeasureKind::Urge };
         Ok(vec![Event::Measured { what, term }])
     }
 
     /// Whether it is over.
-    pub fn over(&self) -> bool {
+    pub fn is_over(&self) -> bool {
         matches!(self.status.name(), StatusName::Finished | StatusName::Cancelled)
     }
 }

@@ -5,7 +5,7 @@ use chrono::Duration;
 use super::{Command, Event, NewGrant, Person, Shift, Standing};
 use crate::{
     Instant,
-    core::{id::AreaId, text::Line, time::later},
+    core::{id::AreaId, text::Line, time::saturating_add},
     flows::flow::Context,
     people::{
         actor::{Grant, Permission, Role},
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Adds a person, with the first grants.
-pub(super) fn register(
+pub(super) fn register_person(
     mut person: Person,
     grants: &[NewGrant],
     cx: &Context<'_>,
@@ -26,11 +26,11 @@ pub(super) fn register(
     }
     person.program = grants.iter().any(|grant| grant.role == Role::Integrator);
     for grant in grants {
-        let grant = granted(&person, grant, cx)?;
-        person.give(&grant);
+        let grant = new_grant(&person, grant, cx)?;
+        person.add_grant(&grant);
     }
-    if !person.in_office() {
-        person.name = Line::fixed(Person::RESIDENT);
+    if !person.is_staff() {
+        person.name = Line::from_static(Person::RESIDENT);
     }
     Ok(vec![Event::Registered { person: Box::new(person) }])
 }
@@ -64,7 +64,7 @@ pub(super) fn authorize(
 }
 
 /// Everything that is asked about a person who exists.
-pub(super) fn about(
+pub(super) fn decide_existing(
     person: &Person,
     command: &Command,
     cx: &Context<'_>,
@@ -74,25 +74,25 @@ pub(super) fn about(
         Command::Rename { name } => {
             require_managed(person, cx)?;
             // The name of a resident is kept where it can be erased.
-            let hidden = person.is_nameless().then(|| Line::fixed(Person::RESIDENT));
+            let hidden = person.is_nameless().then(|| Line::from_static(Person::RESIDENT));
             Ok(vec![Event::Renamed { name: hidden.unwrap_or_else(|| name.clone()) }])
         }
         Command::Grant { grant } => {
-            let grant = granted(person, grant, cx)?;
+            let grant = new_grant(person, grant, cx)?;
             // A person who left and comes back begins with what is granted now.
             let back = (person.standing == Standing::Left).then_some(Event::Reinstated);
             Ok(back.into_iter().chain([Event::Granted { grant }]).collect())
         }
         Command::Revoke { role, area } => {
-            require_to_give(held(person, *role, *area)?, cx)?;
+            require_grant_permission(find_grant(person, *role, *area)?, cx)?;
             require_other(person, cx)?;
             Ok(vec![Event::Revoked { role: *role, area: *area }])
         }
         Command::HandOver { role, area, to, reason } => {
-            let grant = held(person, *role, *area)?;
-            require_to_give(grant, cx)?;
+            let grant = find_grant(person, *role, *area)?;
+            require_grant_permission(grant, cx)?;
             require_other(person, cx)?;
-            if !grant.holds(cx.at) || *to == person.id {
+            if !grant.holds_at(cx.at) || *to == person.id {
                 return Err(Refusal::NoSuchGrant);
             }
             let (role, area, to, reason) = (*role, *area, *to, reason.clone());
@@ -102,8 +102,8 @@ pub(super) fn about(
             let mut after = person.clone();
             let mut events = Vec::with_capacity(grants.len());
             for grant in grants {
-                let grant = granted(&after, grant, cx)?;
-                after.give(&grant);
+                let grant = new_grant(&after, grant, cx)?;
+                after.add_grant(&grant);
                 events.push(Event::TookOver { grant, of: *of });
             }
             Ok(events)
@@ -119,13 +119,13 @@ pub(super) fn about(
             }
             Ok(vec![Event::Left { reason: reason.clone(), to: *to }])
         }
-        Command::Stand { over } => stand(person, over, cx),
+        Command::Stand { over } => stand_as_administrator(person, over, cx),
         Command::StartShift { area, until } => start_shift(person, *area, *until, cx),
         Command::EndShift => {
             if person.id != cx.by.person {
                 require_managed(person, cx)?;
             }
-            match person.on_duty(cx.at) {
+            match person.current_shift(cx.at) {
                 Some(_) => Ok(vec![Event::ShiftEnded]),
                 None => Err(Refusal::NotOnDuty),
             }
@@ -142,9 +142,9 @@ pub(super) fn about(
 
 /// The grant that is made of what is asked: only what the giver manages, for a period that is
 /// still to come, and no two roles that are to be apart.
-fn granted(person: &Person, asked: &NewGrant, cx: &Context<'_>) -> Result<Grant, Refusal> {
-    let area = cx.area(asked.area)?;
-    cx.require(Permission::ManagePeople, &area.path, &area.name)?;
+fn new_grant(person: &Person, asked: &NewGrant, cx: &Context<'_>) -> Result<Grant, Refusal> {
+    let area = cx.require_area(asked.area)?;
+    cx.require_permission(Permission::ManagePeople, &area.path, &area.name)?;
     // A person with a password would have the rights of a program without its scopes and quota. And
     // a program with an office would have its rights without a second factor, by one key.
     if (asked.role == Role::Integrator) != person.is_program() {
@@ -165,7 +165,7 @@ fn granted(person: &Person, asked: &NewGrant, cx: &Context<'_>) -> Result<Grant,
         return Err(Refusal::RolesApart { held: held.role, asked: grant.role });
     }
     let same: Vec<Instant> =
-        others().filter(|held| held.is(grant.role, area.id)).map(|held| held.from).collect();
+        others().filter(|held| held.is_for(grant.role, area.id)).map(|held| held.from).collect();
     // A renewal does not begin later than what it renews.
     match same.iter().min() {
         Some(since) => grant.from = grant.from.min(*since),
@@ -182,17 +182,17 @@ fn require_other(person: &Person, cx: &Context<'_>) -> Result<(), Refusal> {
     if person.id == cx.by.person { Err(Refusal::OwnRights) } else { Ok(()) }
 }
 
-fn held(person: &Person, role: Role, area: AreaId) -> Result<&Grant, Refusal> {
-    person.grants.iter().find(|grant| grant.is(role, area)).ok_or(Refusal::NoSuchGrant)
+fn find_grant(person: &Person, role: Role, area: AreaId) -> Result<&Grant, Refusal> {
+    person.grants.iter().find(|grant| grant.is_for(role, area)).ok_or(Refusal::NoSuchGrant)
 }
 
-fn require_to_give(grant: &Grant, cx: &Context<'_>) -> Result<(), Refusal> {
-    cx.require(Permission::ManagePeople, &grant.over.path, &grant.over.name)
+fn require_grant_permission(grant: &Grant, cx: &Context<'_>) -> Result<(), Refusal> {
+    cx.require_permission(Permission::ManagePeople, &grant.over.path, &grant.over.name)
 }
 
 /// Refuses an actor who manages none of the areas the person works in.
 pub fn require_managed(person: &Person, cx: &Context<'_>) -> Result<(), Refusal> {
-    if person.managed_by(cx.by, cx.at) {
+    if person.is_managed_by(cx.by, cx.at) {
         Ok(())
     } else {
         let area = person.grants.first().map(|g| g.over.name.clone()).unwrap_or_default();
@@ -205,17 +205,21 @@ pub fn require_managed(person: &Person, cx: &Context<'_>) -> Result<(), Refusal>
 fn require_all_managed(person: &Person, cx: &Context<'_>) -> Result<(), Refusal> {
     require_managed(person, cx)?;
     let to_come = |grant: &&Grant| grant.until.is_none_or(|until| cx.at < until);
-    person.grants.iter().filter(to_come).try_for_each(|grant| require_to_give(grant, cx))
+    person.grants.iter().filter(to_come).try_for_each(|grant| require_grant_permission(grant, cx))
 }
 
 /// Only an administrator whose own right does not end by itself takes another's: so one remains.
-fn stand(person: &Person, over: &[AreaId], cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+fn stand_as_administrator(
+    person: &Person,
+    over: &[AreaId],
+    cx: &Context<'_>,
+) -> Result<Vec<Event>, Refusal> {
     let own = person.id == cx.by.person && person.standing == Standing::Active;
     for id in over {
-        let area = cx.area(*id)?;
+        let area = cx.require_area(*id)?;
         let stays = |grant: &Grant| {
             grant.role == Role::Administrator
-                && grant.holds(cx.at)
+                && grant.holds_at(cx.at)
                 && grant.until.is_none()
                 && grant.over.path.contains(&area.path)
         };
@@ -232,18 +236,18 @@ fn start_shift(
     until: Instant,
     cx: &Context<'_>,
 ) -> Result<Vec<Event>, Refusal> {
-    let area = cx.area(area)?;
+    let area = cx.require_area(area)?;
     if person.id != cx.by.person {
         return Err(Refusal::NotPermitted {
             permission: Permission::GoOnDuty,
             area: area.name.clone(),
         });
     }
-    cx.require(Permission::GoOnDuty, &area.path, &area.name)?;
+    cx.require_permission(Permission::GoOnDuty, &area.path, &area.name)?;
     if until <= cx.at {
         return Err(Refusal::EmptyPeriod);
     }
-    if until > later(cx.at, Duration::hours(Shift::MAX_HOURS)) {
+    if until > saturating_add(cx.at, Duration::hours(Shift::MAX_HOURS)) {
         return Err(Refusal::ShiftTooLong { hours: Shift::MAX_HOURS });
     }
     Ok(vec![Event::ShiftStarted { shift: Shift { over: area.unit(), since: cx.at, until } }])

@@ -37,9 +37,9 @@ impl Report {
     }
 
     /// Refuses a person who may not look there; gives the last claim, if any.
-    pub(super) fn may_look(&self, cx: &Context<'_>) -> Result<Option<&Claim>, Refusal> {
+    pub(super) fn require_verifier(&self, cx: &Context<'_>) -> Result<Option<&Claim>, Refusal> {
         let area = &self.place.area;
-        cx.require(Permission::VerifyOnSite, &area.path, &area.name)?;
+        cx.require_permission(Permission::VerifyOnSite, &area.path, &area.name)?;
         Ok(self.claim())
     }
 
@@ -50,7 +50,7 @@ impl Report {
         point: Option<Point>,
         cx: &Context<'_>,
     ) -> Result<Vec<Event>, Refusal> {
-        Claim::require_free(self.may_look(cx)?, cx)?;
+        Claim::require_free(self.require_verifier(cx)?, cx)?;
         let sight = Sight {
             by: cx.by.person,
             by_name: cx.by.name.clone(),
@@ -59,16 +59,17 @@ impl Report {
             note: note.cloned(),
             point,
         };
-        let accept = cx.term(Duty::Accept, &self.subject());
-        Ok(vec![Event::Confirmed { sight, receiver: self.receiver(cx), accept }])
+        let accept = cx.start_term(Duty::Accept, &self.subject());
+        Ok(vec![Event::Confirmed { sight, receiver: self.find_receiver(cx), accept }])
     }
 
     /// Computes the clock anew, if it is provisional and not late.
-    pub(super) fn recompute(&self, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    pub(super) fn recompute_deadline(&self, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         let owed = self.obligations();
-        let open = owed.first().filter(|owed| owed.term.provisional && !owed.term.late(cx.at));
+        let open = owed.first().filter(|owed| owed.term.provisional && !owed.term.is_late(cx.at));
         let open = open.filter(|_| cx.by.is_system()).ok_or(Refusal::NothingDue)?;
-        let term = cx.rules.rewound(open.term.clone(), cx.calendar(self.place.area.id));
+        let term =
+            cx.rules.recompute_deadline(open.term.clone(), cx.find_calendar(self.place.area.id));
         if term == open.term {
             return Err(Refusal::NothingDue);
         }
@@ -76,7 +77,7 @@ impl Report {
     }
 
     /// Takes the next measure about what is owed. Only the system asks it, and each once.
-    pub(super) fn lapse(&self, term: i64, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    pub(super) fn take_measure(&self, term: i64, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         if !cx.by.is_system() {
             let area = self.place.area.name.clone();
             return Err(Refusal::NotPermitted { permission: Permission::Supervise, area });
@@ -87,9 +88,9 @@ impl Report {
         if term.next_at.is_none_or(|next| cx.at < next) {
             return Err(Refusal::NothingDue);
         }
-        let what = cx.rules.measure(term.taken).ok_or(Refusal::NothingDue)?;
+        let what = cx.rules.measure_kind(term.taken).ok_or(Refusal::NothingDue)?;
         term.taken = term.taken.saturating_add(1);
-        term.next_at = cx.rules.next_measure(&term, cx.calendar(self.place.area.id));
+        term.next_at = cx.rules.next_measure(&term, cx.find_calendar(self.place.area.id));
         Ok(vec![Event::Measured { what, term }])
     }
 }

@@ -2,13 +2,13 @@
 
 use chrono::Duration;
 
-use super::{Draft, Event, Report, Status, receiving};
+use super::{Draft, Event, Report, Status, find_receiving_unit};
 use crate::{
     Instant,
     area::tree::AreaKind,
     core::{
-        id::number,
-        time::{earlier, later},
+        id::format_number,
+        time::{saturating_add, saturating_sub},
     },
     flows::{
         flow::Context,
@@ -17,19 +17,19 @@ use crate::{
     people::actor::{Actor, Permission, Role},
     rules::{
         obligation::Duty,
-        place::{Matter, Place},
+        place::{Place, ReportDetails},
         refusal::Refusal,
         rulebook::Subject,
         vocabulary::Channel,
     },
 };
 
-pub(super) fn submit(draft: &Draft, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
-    let place = place(draft, cx)?;
+pub(super) fn submit_report(draft: &Draft, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    let place = resolve_place(draft, cx)?;
     // A resident may report anything in the tenant; staff, what lies in their area.
-    cx.require(Permission::ReportProblem, &place.area.path, &place.area.name)?;
+    cx.require_permission(Permission::ReportProblem, &place.area.path, &place.area.name)?;
     if draft.handled.is_some() {
-        cx.require(Permission::HandleCase, &place.area.path, &place.area.name)?;
+        cx.require_permission(Permission::HandleCase, &place.area.path, &place.area.name)?;
     }
     draft.channel.require_open(cx.by, cx.at)?;
     // A reporter who handled something or is to be reached is not anonymous.
@@ -37,12 +37,12 @@ pub(super) fn submit(draft: &Draft, cx: &Context<'_>) -> Result<Vec<Event>, Refu
         return Err(Refusal::Anonymous);
     }
     if let Some(category) = &draft.category {
-        cx.catalogue.require(category.as_str())?;
+        cx.catalogue.require_category(category.as_str())?;
     }
-    let clock_ahead = clock(draft.client_at, cx)?;
-    let media = Attached::add(&[], &draft.media, Attachment::MOST, cx)?;
-    let matter = Matter {
-        title: draft.title.clone().unwrap_or_else(|| Matter::title_of(&draft.text)),
+    let clock_ahead = check_client_time(draft.client_at, cx)?;
+    let media = Attached::attach_new(&[], &draft.media, Attachment::MOST, cx)?;
+    let matter = ReportDetails {
+        title: draft.title.clone().unwrap_or_else(|| ReportDetails::title_of(&draft.text)),
         text: draft.text.clone(),
         category: draft.category.clone(),
         urgency: draft.urgency,
@@ -60,19 +60,19 @@ pub(super) fn submit(draft: &Draft, cx: &Context<'_>) -> Result<Vec<Event>, Refu
         Some(handled) => Status::HandledOnTheSpot { case: handled.case },
         None if cx.rules.conduct.verify_before_filing && draft.channel != Channel::Worker => {
             Status::Confirming {
-                receiver: receiving(&place.area, cx),
-                confirm: cx.term(Duty::Confirm, &about),
+                receiver: find_receiving_unit(&place.area, cx),
+                confirm: cx.start_term(Duty::Confirm, &about),
                 claim: None,
             }
         }
         None => Status::Received {
-            receiver: receiving(&place.area, cx),
-            accept: cx.term(Duty::Accept, &about),
+            receiver: find_receiving_unit(&place.area, cx),
+            accept: cx.start_term(Duty::Accept, &about),
         },
     };
     let report = Report {
         id: draft.id,
-        number: number('R', draft.id.0, cx.at),
+        number: format_number('R', draft.id.0, cx.at),
         reporter: cx.by.person,
         confidential: draft.confidential,
         anonymous: draft.anonymous,
@@ -91,9 +91,9 @@ pub(super) fn submit(draft: &Draft, cx: &Context<'_>) -> Result<Vec<Event>, Refu
     Ok(vec![Event::Submitted { report: Box::new(report) }])
 }
 
-fn place(draft: &Draft, cx: &Context<'_>) -> Result<Place, Refusal> {
+fn resolve_place(draft: &Draft, cx: &Context<'_>) -> Result<Place, Refusal> {
     let area = match (draft.area, draft.point) {
-        (Some(id), _) => cx.area(id)?,
+        (Some(id), _) => cx.require_area(id)?,
         (None, Some(_)) => return Err(Refusal::OutsideTenant),
         (None, None) => return Err(Refusal::PlaceMissing),
     };
@@ -110,12 +110,17 @@ fn place(draft: &Draft, cx: &Context<'_>) -> Result<Place, Refusal> {
 
 /// A phone's clock is often wrong: a little ahead is accepted and marked (H.3.13). What no clock
 /// shows by accident is refused.
-pub(crate) fn clock(client_at: Option<Instant>, cx: &Context<'_>) -> Result<bool, Refusal> {
+pub(crate) fn check_client_time(
+    client_at: Option<Instant>,
+    cx: &Context<'_>,
+) -> Result<bool, Refusal> {
     const SLACK_S: i64 = 120;
     let Some(given) = client_at else { return Ok(false) };
-    let latest = later(cx.at, Duration::hours(i64::from(cx.rules.conduct.clock_ahead_hours)));
-    let earliest = earlier(cx.at, Duration::days(i64::from(cx.rules.conduct.report_age_days)));
-    let at = cx.skew().correct(given);
+    let latest =
+        saturating_add(cx.at, Duration::hours(i64::from(cx.rules.conduct.clock_ahead_hours)));
+    let earliest =
+        saturating_sub(cx.at, Duration::days(i64::from(cx.rules.conduct.report_age_days)));
+    let at = cx.skew().correct_time(given);
     if at > latest || at < earliest {
         return Err(Refusal::ClientTime { given, earliest, latest });
     }
@@ -127,8 +132,8 @@ impl Channel {
     /// hang on it. Who works here, and systems, write down what came by whichever way; the public
     /// come by their own.
     pub fn require_open(self, actor: &Actor, at: Instant) -> Result<(), Refusal> {
-        let own = Self::of(actor, at);
-        let resident = actor.grants.iter().any(|g| g.holds(at) && g.role == Role::Resident);
+        let own = Self::default_for(actor, at);
+        let resident = actor.grants.iter().any(|g| g.holds_at(at) && g.role == Role::Resident);
         if own == Self::Worker || self == own || (self == Self::Resident && resident) {
             return Ok(());
         }

@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 use super::{Fix, NotAFix, Sent};
 use crate::{
     Instant,
-    core::{arrival::Skew, named::named},
+    core::{arrival::Skew, labelled_enum::labelled_enum},
     flows::patrol::{Outside, Patrol},
 };
 
-named! {
+labelled_enum! {
     /// Why a point is not taken.
     Refused {
         /// It says not where it is; what is no number arrives as nothing.
@@ -55,7 +55,7 @@ pub struct Answers(pub Vec<(Instant, bool)>);
 
 impl Answers {
     /// Refuses a moment for which no consent stands.
-    pub fn stand(&self, at: Instant) -> Result<(), Refused> {
+    pub fn require_consent(&self, at: Instant) -> Result<(), Refused> {
         match self.0.iter().rev().find(|(answered, _)| *answered <= at) {
             Some((_, true)) => Ok(()),
             Some((_, false)) => Err(Refused::ConsentWithdrawn),
@@ -80,7 +80,7 @@ pub struct Gate<'a> {
 impl Gate<'_> {
     /// The gate, ready for many points.
     pub fn open(&self) -> Open<'_> {
-        Open { gate: self, times: self.patrol.under_way(), skew: self.patrol.skew() }
+        Open { gate: self, times: self.patrol.active_periods(), skew: self.patrol.skew() }
     }
 }
 
@@ -95,7 +95,7 @@ pub struct Open<'a> {
 impl Open<'_> {
     /// The point as it is kept, or why it is not. It is kept with the time the phone gave it, and
     /// judged by the time that was.
-    pub fn admit(&self, sent: &Sent) -> Result<Fix, Refused> {
+    pub fn admit_point(&self, sent: &Sent) -> Result<Fix, Refused> {
         let Gate { patrol, answers, earliest, latest } = self.gate;
         let fix = Fix::new(sent).map_err(|wrong| match wrong {
             NotAFix::Coordinate(_) => Refused::BadCoordinate,
@@ -103,19 +103,19 @@ impl Open<'_> {
             NotAFix::Measure(_) => Refused::BadAccuracy,
             NotAFix::Time => Refused::BadTime,
         })?;
-        let at = self.skew.correct(sent.at);
+        let at = self.skew.correct_time(sent.at);
         if at > *latest {
             return Err(Refused::BadTime);
         }
         if at < *earliest {
             return Err(Refused::Expired);
         }
-        patrol.takes(&self.times, at).map_err(|outside| match outside {
+        patrol.check_point_within(&self.times, at).map_err(|outside| match outside {
             Outside::Window => Refused::OutsideWindow,
             Outside::Paused => Refused::Paused,
             Outside::Resting => Refused::Resting,
         })?;
-        answers.stand(at)?;
+        answers.require_consent(at)?;
         Ok(fix)
     }
 }

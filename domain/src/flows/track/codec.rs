@@ -46,40 +46,40 @@ const SOURCES: [Source; 4] = [Source::Gps, Source::Network, Source::Fused, Sourc
 pub fn encode(fixes: &[Fix]) -> Vec<u8> {
     let mut out = Vec::with_capacity(32 + fixes.len() * 8);
     out.push(VERSION);
-    unsigned(&mut out, fixes.len().try_into().unwrap_or(u64::MAX));
+    write_unsigned(&mut out, fixes.len().try_into().unwrap_or(u64::MAX));
     let mut column = |value: &dyn Fn(&Fix) -> i64| {
         let values: Vec<i64> = fixes.iter().map(value).collect();
-        numbers(&mut out, &values);
+        write_numbers(&mut out, &values);
     };
     column(&|fix| i64::from(fix.seq));
     column(&|fix| fix.at_ms);
     column(&|fix| i64::from(fix.lng));
     column(&|fix| i64::from(fix.lat));
-    column(&|fix| place(&SYSTEMS, fix.coord_type));
-    optional(&mut out, fixes.iter().map(|fix| fix.accuracy));
-    optional(&mut out, fixes.iter().map(|fix| fix.speed));
-    let sources: Vec<i64> = fixes.iter().map(|fix| place(&SOURCES, fix.source)).collect();
-    numbers(&mut out, &sources);
-    bits(&mut out, &fixes.iter().map(|fix| fix.mocked).collect::<Vec<_>>());
+    column(&|fix| to_code(&SYSTEMS, fix.coord_type));
+    write_optional(&mut out, fixes.iter().map(|fix| fix.accuracy));
+    write_optional(&mut out, fixes.iter().map(|fix| fix.speed));
+    let sources: Vec<i64> = fixes.iter().map(|fix| to_code(&SOURCES, fix.source)).collect();
+    write_numbers(&mut out, &sources);
+    write_bits(&mut out, &fixes.iter().map(|fix| fix.mocked).collect::<Vec<_>>());
     out
 }
 
 /// The points in some bytes; none when they were not written by [`encode`].
 pub fn decode(bytes: &[u8]) -> Option<Vec<Fix>> {
     let mut reader = Reader { rest: bytes };
-    if reader.byte()? != VERSION {
+    if reader.read_byte()? != VERSION {
         return None;
     }
-    let count = usize::try_from(reader.unsigned()?).ok().filter(|n| *n <= MOST_AT_ONCE)?;
-    let seqs = reader.numbers(count)?;
-    let times = reader.numbers(count)?;
-    let lngs = reader.numbers(count)?;
-    let lats = reader.numbers(count)?;
-    let systems = reader.numbers(count)?;
-    let accuracies = reader.optional(count)?;
-    let speeds = reader.optional(count)?;
-    let sources = reader.numbers(count)?;
-    let mocked = reader.bits(count)?;
+    let count = usize::try_from(reader.read_unsigned()?).ok().filter(|n| *n <= MOST_AT_ONCE)?;
+    let seqs = reader.read_numbers(count)?;
+    let times = reader.read_numbers(count)?;
+    let lngs = reader.read_numbers(count)?;
+    let lats = reader.read_numbers(count)?;
+    let systems = reader.read_numbers(count)?;
+    let accuracies = reader.read_optional(count)?;
+    let speeds = reader.read_optional(count)?;
+    let sources = reader.read_numbers(count)?;
+    let mocked = reader.read_bits(count)?;
     if !reader.rest.is_empty() {
         return None;
     }
@@ -93,10 +93,10 @@ pub fn decode(bytes: &[u8]) -> Option<Vec<Fix>> {
             at_ms: times.get(at).copied().filter(|ms| (0..=Fix::LATEST_MS).contains(ms))?,
             lng: i32::try_from(*lngs.get(at)?).ok()?,
             lat: i32::try_from(*lats.get(at)?).ok()?,
-            coord_type: named(&SYSTEMS, *systems.get(at)?)?,
+            coord_type: from_code(&SYSTEMS, *systems.get(at)?)?,
             accuracy: small(*accuracies.get(at)?)?,
             speed: small(*speeds.get(at)?)?,
-            source: named(&SOURCES, *sources.get(at)?)?,
+            source: from_code(&SOURCES, *sources.get(at)?)?,
             mocked: *mocked.get(at)?,
         };
         fix.point().map(|_| fix)
@@ -105,16 +105,16 @@ pub fn decode(bytes: &[u8]) -> Option<Vec<Fix>> {
 }
 
 /// The number something is written as.
-fn place<T: PartialEq>(all: &[T], one: T) -> i64 {
+fn to_code<T: PartialEq>(all: &[T], one: T) -> i64 {
     all.iter().position(|known| *known == one).and_then(|at| at.try_into().ok()).unwrap_or(0)
 }
 
 /// What is written as a number.
-fn named<T: Copy>(all: &[T], number: i64) -> Option<T> {
+fn from_code<T: Copy>(all: &[T], number: i64) -> Option<T> {
     all.get(usize::try_from(number).ok()?).copied()
 }
 
-fn unsigned(out: &mut Vec<u8>, mut value: u64) {
+fn write_unsigned(out: &mut Vec<u8>, mut value: u64) {
     while let (low, rest @ 1..) = (value & 0x7f, value >> 7) {
         out.push(u8::try_from(low).unwrap_or(0) | 0x80);
         value = rest;
@@ -123,31 +123,31 @@ fn unsigned(out: &mut Vec<u8>, mut value: u64) {
 }
 
 /// Small numbers of either sign are small: 0, −1, 1, −2 … become 0, 1, 2, 3 …
-fn signed(out: &mut Vec<u8>, value: i64) {
-    unsigned(out, (value.cast_unsigned() << 1) ^ (value >> 63).cast_unsigned());
+fn write_signed(out: &mut Vec<u8>, value: i64) {
+    write_unsigned(out, (value.cast_unsigned() << 1) ^ (value >> 63).cast_unsigned());
 }
 
 /// A column of numbers, as whatever is shortest.
-fn numbers(out: &mut Vec<u8>, values: &[i64]) {
+fn write_numbers(out: &mut Vec<u8>, values: &[i64]) {
     let Some(first) = values.first().copied() else { return };
     if values.iter().all(|value| *value == first) {
         out.push(how::SAME);
-        return signed(out, first);
+        return write_signed(out, first);
     }
     let steps = differences(values);
     let step = steps.first().copied().unwrap_or(0);
     if steps.iter().all(|one| *one == step) {
         out.push(how::STEPS);
-        signed(out, first);
-        return signed(out, step);
+        write_signed(out, first);
+        return write_signed(out, step);
     }
     let mut once = vec![how::FIRST];
-    signed(&mut once, first);
-    in_units(&mut once, &steps);
+    write_signed(&mut once, first);
+    write_in_units(&mut once, &steps);
     let mut twice = vec![how::SECOND];
-    signed(&mut twice, first);
-    signed(&mut twice, step);
-    in_units(&mut twice, &differences(&steps));
+    write_signed(&mut twice, first);
+    write_signed(&mut twice, step);
+    write_in_units(&mut twice, &differences(&steps));
     out.extend(if twice.len() < once.len() { twice } else { once });
 }
 
@@ -158,22 +158,23 @@ fn differences(values: &[i64]) -> Vec<i64> {
 }
 
 /// Numbers in the largest unit all of them are multiples of.
-fn in_units(out: &mut Vec<u8>, values: &[i64]) {
-    let unit = values.iter().try_fold(0, |unit, value| match common(unit, value.unsigned_abs()) {
-        // Nothing divides it any further.
-        1 => None,
-        unit => Some(unit),
-    });
+fn write_in_units(out: &mut Vec<u8>, values: &[i64]) {
+    let unit =
+        values.iter().try_fold(0, |unit, value| match common_divisor(unit, value.unsigned_abs()) {
+            // Nothing divides it any further.
+            1 => None,
+            unit => Some(unit),
+        });
     let unit = unit.unwrap_or(1).max(1);
-    unsigned(out, unit);
+    write_unsigned(out, unit);
     let unit = i64::try_from(unit).unwrap_or(1);
     for value in values {
-        signed(out, value / unit);
+        write_signed(out, value / unit);
     }
 }
 
 /// The largest number both are multiples of.
-const fn common(mut a: u64, mut b: u64) -> u64 {
+const fn common_divisor(mut a: u64, mut b: u64) -> u64 {
     while b != 0 {
         (a, b) = (b, a % b);
     }
@@ -181,12 +182,12 @@ const fn common(mut a: u64, mut b: u64) -> u64 {
 }
 
 /// A column of numbers that may be missing.
-fn optional(out: &mut Vec<u8>, values: impl Iterator<Item = Option<u32>> + Clone) {
-    bits(out, &values.clone().map(|value| value.is_some()).collect::<Vec<_>>());
-    numbers(out, &values.flatten().map(i64::from).collect::<Vec<_>>());
+fn write_optional(out: &mut Vec<u8>, values: impl Iterator<Item = Option<u32>> + Clone) {
+    write_bits(out, &values.clone().map(|value| value.is_some()).collect::<Vec<_>>());
+    write_numbers(out, &values.flatten().map(i64::from).collect::<Vec<_>>());
 }
 
-fn bits(out: &mut Vec<u8>, values: &[bool]) {
+fn write_bits(out: &mut Vec<u8>, values: &[bool]) {
     if values.iter().all(|value| !value) {
         return out.push(which::NONE);
     }
@@ -206,16 +207,16 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn byte(&mut self) -> Option<u8> {
+    fn read_byte(&mut self) -> Option<u8> {
         let (first, rest) = self.rest.split_first()?;
         self.rest = rest;
         Some(*first)
     }
 
-    fn unsigned(&mut self) -> Option<u64> {
+    fn read_unsigned(&mut self) -> Option<u64> {
         let (mut value, mut shift) = (0_u64, 0_u32);
         loop {
-            let byte = self.byte()?;
+            let byte = self.read_byte()?;
             let low = u64::from(byte & 0x7f);
             // The tenth byte has room for one bit.
             if shift == 63 && low > 1 {
@@ -229,21 +230,21 @@ impl Reader<'_> {
         }
     }
 
-    fn signed(&mut self) -> Option<i64> {
-        let value = self.unsigned()?;
+    fn read_signed(&mut self) -> Option<i64> {
+        let value = self.read_unsigned()?;
         Some((value >> 1).cast_signed() ^ -(value & 1).cast_signed())
     }
 
-    fn numbers(&mut self, count: usize) -> Option<Vec<i64>> {
+    fn read_numbers(&mut self, count: usize) -> Option<Vec<i64>> {
         if count == 0 {
             return Some(Vec::new());
         }
-        let (how, first) = (self.byte()?, self.signed()?);
+        let (how, first) = (self.read_byte()?, self.read_signed()?);
         let mut values = vec![first; count];
         match how {
             how::SAME => return Some(values),
             how::STEPS => {
-                let step = self.signed()?;
+                let step = self.read_signed()?;
                 let mut value = first;
                 for place in values.iter_mut().skip(1) {
                     value = value.checked_add(step)?;
@@ -251,18 +252,18 @@ impl Reader<'_> {
                 }
             }
             how::FIRST => {
-                let (unit, mut value) = (self.unit()?, first);
+                let (unit, mut value) = (self.read_unit()?, first);
                 for place in values.iter_mut().skip(1) {
-                    value = value.checked_add(self.signed()?.checked_mul(unit)?)?;
+                    value = value.checked_add(self.read_signed()?.checked_mul(unit)?)?;
                     *place = value;
                 }
             }
             how::SECOND => {
-                let (mut step, unit) = (self.signed()?, self.unit()?);
+                let (mut step, unit) = (self.read_signed()?, self.read_unit()?);
                 let mut value = first;
                 for (at, place) in values.iter_mut().enumerate().skip(1) {
                     if at > 1 {
-                        step = step.checked_add(self.signed()?.checked_mul(unit)?)?;
+                        step = step.checked_add(self.read_signed()?.checked_mul(unit)?)?;
                     }
                     value = value.checked_add(step)?;
                     *place = value;
@@ -273,18 +274,18 @@ impl Reader<'_> {
         Some(values)
     }
 
-    fn unit(&mut self) -> Option<i64> {
-        self.unsigned()?.try_into().ok().filter(|unit| *unit > 0)
+    fn read_unit(&mut self) -> Option<i64> {
+        self.read_unsigned()?.try_into().ok().filter(|unit| *unit > 0)
     }
 
-    fn bits(&mut self, count: usize) -> Option<Vec<bool>> {
-        match self.byte()? {
+    fn read_bits(&mut self, count: usize) -> Option<Vec<bool>> {
+        match self.read_byte()? {
             which::NONE => Some(vec![false; count]),
             which::ALL => Some(vec![true; count]),
             which::SOME => {
                 let mut values = Vec::with_capacity(count);
                 while values.len() < count {
-                    let byte = self.byte()?;
+                    let byte = self.read_byte()?;
                     let eight = (count - values.len()).min(8);
                     values.extend((0..eight).map(|at| byte >> at & 1 == 1));
                 }
@@ -294,10 +295,10 @@ impl Reader<'_> {
         }
     }
 
-    fn optional(&mut self, count: usize) -> Option<Vec<Option<i64>>> {
-        let there = self.bits(count)?;
+    fn read_optional(&mut self, count: usize) -> Option<Vec<Option<i64>>> {
+        let there = self.read_bits(count)?;
         let some = there.iter().filter(|there| **there).count();
-        let mut values = self.numbers(some)?.into_iter();
+        let mut values = self.read_numbers(some)?.into_iter();
         Some(there.into_iter().map(|there| if there { values.next() } else { None }).collect())
     }
 }

@@ -3,15 +3,15 @@
 
 use std::collections::HashSet;
 
-use super::{Seen, measure::stretches};
+use super::{Seen, measure::split_stretches};
 use crate::{
     Instant,
     area::{
-        boundary::around,
+        boundary::bounding_box,
         coordinate::{Point, distance_m},
         locate::{MultiPolygon, covers},
     },
-    rules::tracking::Tracking,
+    rules::track_policy::Tracking,
 };
 
 /// A place to be seen.
@@ -47,18 +47,18 @@ pub struct Share {
 
 impl Share {
     /// Between 0 and 1; none of nothing.
-    pub fn part(self) -> Option<f64> {
+    pub fn to_ratio(self) -> Option<f64> {
         (self.all > 0).then(|| f64::from(self.of) / f64::from(self.all))
     }
 }
 
 /// How long the worker was near each place.
-pub fn visits(track: &[Seen], targets: &[Target], policy: &Tracking) -> Vec<Visit> {
-    let stretches = stretches(track, policy);
-    targets.iter().map(|target| visit(&stretches, target)).collect()
+pub fn measure_visits(track: &[Seen], targets: &[Target], policy: &Tracking) -> Vec<Visit> {
+    let stretches = split_stretches(track, policy);
+    targets.iter().map(|target| measure_visit(&stretches, target)).collect()
 }
 
-fn visit(stretches: &[Vec<Seen>], target: &Target) -> Visit {
+fn measure_visit(stretches: &[Vec<Seen>], target: &Target) -> Visit {
     /// A degree is no shorter than so many metres.
     const DEGREE_M: f64 = 110_500.0;
     let radius = f64::from(target.radius_m);
@@ -87,9 +87,9 @@ fn visit(stretches: &[Vec<Seen>], target: &Target) -> Visit {
 }
 
 /// How long the worker was seen within a boundary, in seconds.
-pub fn inside_s(track: &[Seen], boundary: &MultiPolygon, policy: &Tracking) -> i64 {
+pub fn measure_inside_s(track: &[Seen], boundary: &MultiPolygon, policy: &Tracking) -> i64 {
     let mut inside_ms = 0;
-    for stretch in stretches(track, policy) {
+    for stretch in split_stretches(track, policy) {
         let mut before: Option<(i64, bool)> = None;
         for one in &stretch {
             let inside = covers(boundary, one.point);
@@ -117,27 +117,27 @@ pub struct Cells {
 }
 
 /// Cells over an area: how many of those whose middle lies in it the track comes through.
-pub fn cells(track: &[Seen], boundary: &MultiPolygon, policy: &Tracking) -> Cells {
-    let Some([west, south, east, north]) = around(boundary) else { return Cells::default() };
+pub fn measure_cells(track: &[Seen], boundary: &MultiPolygon, policy: &Tracking) -> Cells {
+    let Some([west, south, east, north]) = bounding_box(boundary) else { return Cells::default() };
     let middle = Point { lng: f64::midpoint(west, east), lat: f64::midpoint(south, north) };
-    let (wide, high) = extent(middle, [west, south, east, north]);
+    let (wide, high) = measure_extent(middle, [west, south, east, north]);
     // So that there are no more than MOST_CELLS.
     let least = (wide * high / MOST_CELLS).sqrt().ceil();
     let side = f64::from(policy.cell_m).max(least);
     let raster = Raster::new(Point { lng: west, lat: south }, middle.lat, side);
-    let (columns, rows) = raster.cell(Point { lng: east, lat: north });
+    let (columns, rows) = raster.find_cell(Point { lng: east, lat: north });
     let mut inside = HashSet::new();
     for column in 0..=columns {
         for row in 0..=rows {
-            if covers(boundary, raster.middle((column, row))) {
+            if covers(boundary, raster.find_middle((column, row))) {
                 inside.insert((column, row));
             }
         }
     }
     let mut seen = HashSet::new();
-    for stretch in stretches(track, policy) {
-        for point in walked(&stretch, side / 2.0) {
-            let cell = raster.cell(point);
+    for stretch in split_stretches(track, policy) {
+        for point in interpolate_points(&stretch, side / 2.0) {
+            let cell = raster.find_cell(point);
             if inside.contains(&cell) {
                 seen.insert(cell);
             }
@@ -151,7 +151,7 @@ pub fn cells(track: &[Seen], boundary: &MultiPolygon, policy: &Tracking) -> Cell
 }
 
 /// Metres east–west and north–south of a box.
-fn extent(middle: Point, [west, south, east, north]: [f64; 4]) -> (f64, f64) {
+fn measure_extent(middle: Point, [west, south, east, north]: [f64; 4]) -> (f64, f64) {
     let at = |lng, lat| Point { lng, lat };
     (
         distance_m(at(west, middle.lat), at(east, middle.lat)),
@@ -175,13 +175,13 @@ impl Raster {
         Self { corner, lng: side_m / wide, lat: side_m / DEGREE_M }
     }
 
-    fn cell(&self, point: Point) -> (i32, i32) {
+    fn find_cell(&self, point: Point) -> (i32, i32) {
         #[expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "it saturates")]
         let index = |degrees: f64, size: f64| (degrees / size).floor() as i32;
         (index(point.lng - self.corner.lng, self.lng), index(point.lat - self.corner.lat, self.lat))
     }
 
-    fn middle(&self, (column, row): (i32, i32)) -> Point {
+    fn find_middle(&self, (column, row): (i32, i32)) -> Point {
         Point {
             lng: self.corner.lng + (f64::from(column) + 0.5) * self.lng,
             lat: self.corner.lat + (f64::from(row) + 0.5) * self.lat,
@@ -191,7 +191,7 @@ impl Raster {
 
 /// The points of a stretch and as many in between that no two are farther apart than `step_m`; of
 /// two points that are farther apart than a person walks between two fixes only these.
-fn walked(stretch: &[Seen], step_m: f64) -> Vec<Point> {
+fn interpolate_points(stretch: &[Seen], step_m: f64) -> Vec<Point> {
     /// Steps between two points; beyond that there is no telling where the worker went.
     const MOST_STEPS: f64 = 20.0;
     let mut points: Vec<Point> = stretch.first().map(|one| one.point).into_iter().collect();
@@ -219,16 +219,16 @@ const ROUTE_STEP_M: f64 = 25.0;
 const MOST_PLACES: usize = 10_000;
 
 /// How many places along a route were seen from near by.
-pub fn route(track: &[Seen], line: &[Point], policy: &Tracking) -> Share {
+pub fn measure_route(track: &[Seen], line: &[Point], policy: &Tracking) -> Share {
     let near_m = f64::from(policy.corridor_m);
-    let places = places(line);
+    let places = sample_route(line);
     let Some(first) = places.first() else { return Share::default() };
     let raster = Raster::new(*first, first.lat, near_m);
     let mut walked_near: std::collections::HashMap<(i32, i32), Vec<Point>> =
         std::collections::HashMap::new();
-    for stretch in stretches(track, policy) {
-        for point in walked(&stretch, near_m / 2.0) {
-            let there = walked_near.entry(raster.cell(point)).or_default();
+    for stretch in split_stretches(track, policy) {
+        for point in interpolate_points(&stretch, near_m / 2.0) {
+            let there = walked_near.entry(raster.find_cell(point)).or_default();
             // A crowd of points at one place says no more than a few of them.
             if there.len() < 32 {
                 there.push(point);
@@ -236,7 +236,7 @@ pub fn route(track: &[Seen], line: &[Point], policy: &Tracking) -> Share {
         }
     }
     let seen = |place: &&Point| {
-        let (column, row) = raster.cell(**place);
+        let (column, row) = raster.find_cell(**place);
         let around = (-1..=1).flat_map(|x| (-1..=1).map(move |y| (x, y)));
         around
             .filter_map(|(x, y)| {
@@ -249,7 +249,7 @@ pub fn route(track: &[Seen], line: &[Point], policy: &Tracking) -> Share {
     Share { of: count(places.iter().filter(seen).count()), all: count(places.len()) }
 }
 
-fn places(line: &[Point]) -> Vec<Point> {
+fn sample_route(line: &[Point]) -> Vec<Point> {
     let mut places: Vec<Point> = line.first().copied().into_iter().collect();
     for (from, to) in line.iter().zip(line.iter().skip(1)) {
         let steps = (distance_m(*from, *to) / ROUTE_STEP_M).ceil().max(1.0);

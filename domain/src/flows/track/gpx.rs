@@ -6,12 +6,12 @@ use std::fmt::Write;
 use super::Seen;
 
 /// The document; `name` is written as text.
-pub fn document(name: &str, stretches: &[Vec<Seen>]) -> String {
+pub fn render_document(name: &str, stretches: &[Vec<Seen>]) -> String {
     let mut out = String::from(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
          <gpx version=\"1.1\" creator=\"GridWhistle\" xmlns=\"http://www.topografix.com/GPX/1/1\">\n<trk><name>",
     );
-    out.push_str(&escaped(name));
+    out.push_str(&escape_xml(name));
     out.push_str("</name>\n");
     for stretch in stretches {
         out.push_str("<trkseg>\n");
@@ -30,6 +30,6 @@ pub fn document(name: &str, stretches: &[Vec<Seen>]) -> String {
     out
 }
 
-fn escaped(text: &str) -> String {
+fn escape_xml(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

@@ -9,15 +9,15 @@ use super::Fix;
 use crate::{
     Instant,
     area::{
-        boundary::{around, box_distance_m, distance_m as to_boundary_m},
+        boundary::{bounding_box, box_distance_m, distance_m as to_boundary_m},
         coordinate::{Point, distance_m},
         locate::MultiPolygon,
     },
-    core::named::named,
-    rules::tracking::Tracking,
+    core::labelled_enum::labelled_enum,
+    rules::track_policy::Tracking,
 };
 
-named! {
+labelled_enum! {
     /// Why a point counts for nothing.
     Mark {
         /// The phone says it was made up.
@@ -45,7 +45,7 @@ pub struct Frame<'a> {
 }
 
 impl Frame<'_> {
-    fn holds(&self, at: Instant) -> bool {
+    fn is_under_way(&self, at: Instant) -> bool {
         self.under_way.iter().any(|(from, until)| (*from..=*until).contains(&at))
     }
 }
@@ -65,15 +65,15 @@ pub struct Seen {
 const NOISE_M: f64 = 10.0;
 
 /// All points in order of time, each with what is odd about it.
-pub fn marked(mut fixes: Vec<Fix>, frame: &Frame<'_>, policy: &Tracking) -> Vec<Seen> {
+pub fn mark_track(mut fixes: Vec<Fix>, frame: &Frame<'_>, policy: &Tracking) -> Vec<Seen> {
     fixes.sort_unstable_by_key(|fix| (fix.at_ms, fix.seq));
-    let far = Far::of(frame.boundary, policy);
+    let far = Far::new(frame.boundary, policy);
     let mut last = None;
     let mut track: Vec<Seen> = fixes
         .into_iter()
         .filter_map(|fix| {
             let point = fix.point()?;
-            let mut mark = by_itself(&fix, frame, policy);
+            let mut mark = find_own_mark(&fix, frame, policy);
             // Of two at one time the first that is good counts.
             if mark.is_none() && last == Some(fix.at_ms) {
                 mark = Some(Mark::DuplicateTime);
@@ -92,10 +92,10 @@ pub fn marked(mut fixes: Vec<Fix>, frame: &Frame<'_>, policy: &Tracking) -> Vec<
 }
 
 /// What a point says of itself.
-fn by_itself(fix: &Fix, frame: &Frame<'_>, policy: &Tracking) -> Option<Mark> {
+fn find_own_mark(fix: &Fix, frame: &Frame<'_>, policy: &Tracking) -> Option<Mark> {
     if fix.mocked {
         Some(Mark::Mocked)
-    } else if !frame.holds(fix.at()) {
+    } else if !frame.is_under_way(fix.at()) {
         Some(Mark::OffPatrol)
     } else if fix.accuracy_m().is_some_and(|metres| metres > f64::from(policy.accuracy_m)) {
         Some(Mark::PoorAccuracy)
@@ -111,8 +111,8 @@ struct Far<'a> {
 }
 
 impl<'a> Far<'a> {
-    fn of(boundary: Option<&'a MultiPolygon>, policy: &Tracking) -> Self {
-        let area = boundary.and_then(|area| Some((area, around(area)?)));
+    fn new(boundary: Option<&'a MultiPolygon>, policy: &Tracking) -> Self {
+        let area = boundary.and_then(|area| Some((area, bounding_box(area)?)));
         Self { area, most_m: f64::from(policy.far_m) }
     }
 
@@ -131,7 +131,7 @@ fn mark_jumps(track: &mut [Seen], policy: &Tracking) {
     let good: Vec<usize> =
         track.iter().enumerate().filter(|(_, one)| one.mark.is_none()).map(|(at, _)| at).collect();
     let fits = |from: usize, to: usize| match (track.get(from), track.get(to)) {
-        (Some(from), Some(to)) => reachable(from, to, fastest),
+        (Some(from), Some(to)) => is_reachable(from, to, fastest),
         _ => true,
     };
     // Stretches of points that fit together, then which of them stay.
@@ -173,7 +173,7 @@ fn mark_jumps(track: &mut [Seen], policy: &Tracking) {
 
 /// Whether a person can have moved from one point to the other, as far as the phone knows where it
 /// is.
-fn reachable(from: &Seen, to: &Seen, fastest: f64) -> bool {
+fn is_reachable(from: &Seen, to: &Seen, fastest: f64) -> bool {
     let noise = |one: &Seen| one.fix.accuracy_m().map_or(NOISE_M, |metres| metres.max(NOISE_M));
     let metres = distance_m(from.point, to.point) - noise(from) - noise(to);
     #[expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "milliseconds of days")]

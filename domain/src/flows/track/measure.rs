@@ -5,7 +5,7 @@ use super::{Mark, Seen};
 use crate::{
     Instant,
     area::coordinate::{Point, distance_m},
-    rules::tracking::Tracking,
+    rules::track_policy::Tracking,
 };
 
 /// A stay of the worker at one place.
@@ -53,7 +53,7 @@ pub struct Measures {
 pub const MOST_TOLD: usize = 500;
 
 /// Stretches of points without a mark, with no gap in between.
-pub fn stretches(track: &[Seen], policy: &Tracking) -> Vec<Vec<Seen>> {
+pub fn split_stretches(track: &[Seen], policy: &Tracking) -> Vec<Vec<Seen>> {
     let gap_ms = i64::from(policy.gap_s) * 1000;
     let mut stretches: Vec<Vec<Seen>> = Vec::new();
     for one in track.iter().filter(|one| one.mark.is_none()) {
@@ -69,28 +69,28 @@ pub fn stretches(track: &[Seen], policy: &Tracking) -> Vec<Vec<Seen>> {
     stretches
 }
 
-/// What a track amounts to; it is in order of time, as [`super::marked`] makes it.
-pub fn measured(track: &[Seen], policy: &Tracking) -> Measures {
+/// What a track amounts to; it is in order of time, as [`super::mark_track`] makes it.
+pub fn measure_track(track: &[Seen], policy: &Tracking) -> Measures {
     let marks = Mark::ALL.iter().filter_map(|mark| {
         let count = track.iter().filter(|one| one.mark == Some(*mark)).count();
         (count > 0).then_some((*mark, count))
     });
     let marks: Vec<(Mark, usize)> = marks.collect();
-    let stretches = stretches(track, policy);
+    let stretches = split_stretches(track, policy);
     let mut measures = Measures {
         points: track.len(),
         marked: marks.iter().map(|(_, count)| count).sum(),
         marks,
-        gaps: gaps(&stretches),
+        gaps: find_gaps(&stretches),
         ..Measures::default()
     };
     for stretch in &stretches {
-        measures.stretch(stretch, policy);
+        measures.add_stretch(stretch, policy);
     }
     measures
 }
 
-fn gaps(stretches: &[Vec<Seen>]) -> Vec<Gap> {
+fn find_gaps(stretches: &[Vec<Seen>]) -> Vec<Gap> {
     let pairs = stretches.iter().zip(stretches.iter().skip(1));
     let gap = |(before, after): (&Vec<Seen>, &Vec<Seen>)| {
         Some(Gap { from: before.last()?.fix.at(), until: after.first()?.fix.at() })
@@ -99,8 +99,8 @@ fn gaps(stretches: &[Vec<Seen>]) -> Vec<Gap> {
 }
 
 impl Measures {
-    fn stretch(&mut self, stretch: &[Seen], policy: &Tracking) {
-        let stays = stays(stretch, policy);
+    fn add_stretch(&mut self, stretch: &[Seen], policy: &Tracking) {
+        let stays = find_stays(stretch, policy);
         let mut stays = stays.into_iter().peekable();
         let mut moving_ms = 0;
         for (at, (before, after)) in stretch.iter().zip(stretch.iter().skip(1)).enumerate() {
@@ -134,9 +134,9 @@ struct Stay {
 
 /// Where the worker stayed: points around the first of them, for long enough. What is not a stay is
 /// looked at from at most one point a second, so that a flood of points costs no more.
-fn stays(stretch: &[Seen], policy: &Tracking) -> Vec<Stay> {
+fn find_stays(stretch: &[Seen], policy: &Tracking) -> Vec<Stay> {
     let (near_m, long_ms) = (f64::from(policy.stop_m), i64::from(policy.stop_s) * 1000);
-    let thinned = thinned(stretch);
+    let thinned = thin_points(stretch);
     let (mut stays, mut at) = (Vec::new(), 0);
     while let Some((first, anchor)) = thinned.get(at).copied() {
         let near = |one: &&(usize, Seen)| distance_m(anchor.point, one.1.point) <= near_m;
@@ -145,7 +145,7 @@ fn stays(stretch: &[Seen], policy: &Tracking) -> Vec<Stay> {
         let lasts =
             around.last().is_some_and(|(_, last)| last.fix.at_ms - anchor.fix.at_ms >= long_ms);
         if let (true, Some((last, end))) = (lasts, around.last()) {
-            let point = middle(around.iter().map(|(_, one)| one.point));
+            let point = mean_point(around.iter().map(|(_, one)| one.point));
             let stop = Stop { from: anchor.fix.at(), until: end.fix.at(), point };
             stays.push(Stay { first, last: *last, stop });
             at += around.len().max(1);
@@ -157,7 +157,7 @@ fn stays(stretch: &[Seen], policy: &Tracking) -> Vec<Stay> {
 }
 
 /// At most one point a second, each with its place.
-fn thinned(stretch: &[Seen]) -> Vec<(usize, Seen)> {
+fn thin_points(stretch: &[Seen]) -> Vec<(usize, Seen)> {
     let mut second = None;
     let new = |one: &Seen| {
         let this = one.fix.at_ms.div_euclid(1000);
@@ -170,7 +170,7 @@ fn thinned(stretch: &[Seen]) -> Vec<(usize, Seen)> {
 }
 
 /// The middle of places that are near each other.
-fn middle(points: impl Iterator<Item = Point> + Clone) -> Point {
+fn mean_point(points: impl Iterator<Item = Point> + Clone) -> Point {
     let count = f64::from(u32::try_from(points.clone().count()).unwrap_or(u32::MAX)).max(1.0);
     let sum = points.fold((0.0, 0.0), |(lng, lat), one| (lng + one.lng, lat + one.lat));
     Point { lng: sum.0 / count, lat: sum.1 / count }

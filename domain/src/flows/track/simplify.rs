@@ -12,20 +12,20 @@ use crate::area::coordinate::Point;
 const DEGREE_M: f64 = 111_195.0;
 
 /// Fewer points; the first and the last stay. Without a tolerance, all.
-pub fn simplified(line: &[Point], tolerance_m: f64) -> Vec<Point> {
+pub fn simplify_line(line: &[Point], tolerance_m: f64) -> Vec<Point> {
     let (Some(first), Some(last)) = (line.first(), line.last()) else { return Vec::new() };
     if line.len() < 3 || tolerance_m.is_nan() || tolerance_m <= 0.0 {
         return line.to_vec();
     }
     let mut kept = vec![*first];
-    let mut sleeve = Sleeve::from(*first);
+    let mut sleeve = Sleeve::from_anchor(*first);
     let mut before = *first;
     for point in line.iter().skip(1).copied() {
-        if !sleeve.takes(point, tolerance_m) {
+        if !sleeve.narrow_to(point, tolerance_m) {
             kept.push(before);
-            sleeve = Sleeve::from(before);
+            sleeve = Sleeve::from_anchor(before);
             // The first point after the one that was kept always fits.
-            sleeve.takes(point, tolerance_m);
+            sleeve.narrow_to(point, tolerance_m);
         }
         before = point;
     }
@@ -42,14 +42,15 @@ struct Sleeve {
 }
 
 impl Sleeve {
-    const fn from(anchor: Point) -> Self {
+    const fn from_anchor(anchor: Point) -> Self {
         Self { anchor, open: None, farthest_m: 0.0 }
     }
 
     /// Narrows the sleeve by a point; false when a straight line to it misses one before.
-    fn takes(&mut self, point: Point, tolerance_m: f64) -> bool {
-        let east =
-            turned_deg(point.lng - self.anchor.lng) * DEGREE_M * self.anchor.lat.to_radians().cos();
+    fn narrow_to(&mut self, point: Point, tolerance_m: f64) -> bool {
+        let east = normalise_degrees(point.lng - self.anchor.lng)
+            * DEGREE_M
+            * self.anchor.lat.to_radians().cos();
         let north = (point.lat - self.anchor.lat) * DEGREE_M;
         let metres = east.hypot(north);
         if metres + tolerance_m < self.farthest_m {
@@ -64,7 +65,7 @@ impl Sleeve {
             self.open = Some((towards, -wide, wide));
             return true;
         };
-        let off = turned(towards - middle);
+        let off = normalise_angle(towards - middle);
         if off < low || off > high {
             return false;
         }
@@ -74,11 +75,11 @@ impl Sleeve {
 }
 
 /// An angle between −π and π.
-fn turned(angle: f64) -> f64 {
+fn normalise_angle(angle: f64) -> f64 {
     angle - (angle / (2.0 * PI)).round() * 2.0 * PI
 }
 
 /// Degrees between −180 and 180.
-fn turned_deg(degrees: f64) -> f64 {
+fn normalise_degrees(degrees: f64) -> f64 {
     degrees - (degrees / 360.0).round() * 360.0
 }

@@ -6,11 +6,11 @@ use serde_json::Value;
 use super::{
     Fix, Frame, Mark, NotAFix, Seen, Sent, Source,
     codec::{decode, encode},
-    coverage::{Target, cells, inside_s, route, visits},
-    gpx, marked,
-    measure::stretches,
-    measured,
-    simplify::simplified,
+    coverage::{Target, measure_cells, measure_inside_s, measure_route, measure_visits},
+    gpx, mark_track,
+    measure::split_stretches,
+    measure_track,
+    simplify::simplify_line,
 };
 use crate::{
     Instant,
@@ -18,7 +18,7 @@ use crate::{
         coordinate::{CoordType, Point, RawPoint, distance_m},
         locate::{MultiPolygon, from_rings},
     },
-    rules::tracking::Tracking,
+    rules::track_policy::Tracking,
 };
 
 /// 08:00 on a spring morning in Huangshi.
@@ -30,38 +30,38 @@ const HOME: Point = Point { lng: 115.0, lat: 30.0 };
 const NORTH: f64 = 1.0 / 111_195.0;
 const EAST: f64 = NORTH / 0.866_025_403_8;
 
-fn at(seconds: i64) -> Instant {
+fn instant_at(seconds: i64) -> Instant {
     chrono::DateTime::from_timestamp_millis(MORNING_MS + seconds * 1000).unwrap()
 }
 
 /// A point so many seconds on, so many metres east and north.
-pub(crate) fn fix(seq: u32, seconds: i64, east: f64, north: f64) -> Fix {
+pub(crate) fn fix_at(seq: u32, seconds: i64, east: f64, north: f64) -> Fix {
     let raw = RawPoint {
         lng: HOME.lng + east * EAST,
         lat: HOME.lat + north * NORTH,
         coord_type: CoordType::Wgs84,
     };
     let (accuracy_m, speed_mps, source) = (Some(5.0), None, Source::Gps);
-    let at = at(seconds);
+    let at = instant_at(seconds);
     Fix::new(&Sent { seq, at, raw, accuracy_m, speed_mps, source, mocked: false }).unwrap()
 }
 
-fn all_day<'a>() -> Frame<'a> {
-    Frame { boundary: None, under_way: vec![(at(-40_000), at(2_000_000))] }
+fn all_day_frame<'a>() -> Frame<'a> {
+    Frame { boundary: None, under_way: vec![(instant_at(-40_000), instant_at(2_000_000))] }
 }
 
-fn seen(fixes: Vec<Fix>) -> Vec<Seen> {
-    marked(fixes, &all_day(), &Tracking::default())
+fn mark_all_day(fixes: Vec<Fix>) -> Vec<Seen> {
+    mark_track(fixes, &all_day_frame(), &Tracking::default())
 }
 
 /// A walk north at 1.4 m/s, a point every five seconds.
-fn walk(points: u32) -> Vec<Fix> {
-    let one = |n: u32| fix(n, i64::from(n) * 5, 0.0, f64::from(n) * 7.0);
+fn walk_north(points: u32) -> Vec<Fix> {
+    let one = |n: u32| fix_at(n, i64::from(n) * 5, 0.0, f64::from(n) * 7.0);
     (0..points).map(one).collect()
 }
 
 /// The points of a shipped track.
-fn shipped(text: &str) -> Vec<Fix> {
+fn parse_shipped(text: &str) -> Vec<Fix> {
     let points: Vec<Value> = serde_json::from_str(text).unwrap();
     let fix = |(seq, point): (u32, &Value)| {
         let raw = RawPoint {
@@ -85,7 +85,7 @@ const SHIPPED: [&str; 3] = [
 #[test]
 fn shipped_tracks_take_less_than_six_bytes_a_point_in_batches_of_sixty() {
     for text in SHIPPED {
-        let track = shipped(text);
+        let track = parse_shipped(text);
         let bytes: usize = track.chunks(60).map(|batch| encode(batch).len()).sum();
         #[expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "small numbers")]
         let each = bytes as f64 / track.len() as f64;
@@ -151,11 +151,11 @@ proptest! {
         mut fixes in proptest::collection::vec(any_fix(), 0..60), turn in 0..60_usize
     ) {
         fixes.iter_mut().zip(0..).for_each(|(fix, seq)| fix.seq = seq);
-        let once = seen(fixes.clone());
+        let once = mark_all_day(fixes.clone());
         prop_assert_eq!(once.len(), fixes.len());
         let turn = turn % fixes.len().max(1);
         fixes.rotate_left(turn);
-        prop_assert_eq!(once, seen(fixes));
+        prop_assert_eq!(once, mark_all_day(fixes));
     }
 
     #[test]
@@ -168,17 +168,17 @@ proptest! {
             here = Point { lng: here.lng + east * EAST, lat: here.lat + north * NORTH };
             here
         }).collect();
-        let simple = simplified(&line, tolerance);
+        let simple = simplify_line(&line, tolerance);
         prop_assert_eq!((simple.first(), simple.last()), (line.first(), line.last()));
         for point in &line {
-            let near = simple.windows(2).map(|edge| off(*point, edge[0], edge[1]));
+            let near = simple.windows(2).map(|edge| distance_to_line(*point, edge[0], edge[1]));
             prop_assert!(near.fold(f64::INFINITY, f64::min) <= tolerance * 2.0 + 0.1);
         }
     }
 }
 
 /// Metres from a point to a straight line between two others.
-fn off(point: Point, from: Point, to: Point) -> f64 {
+fn distance_to_line(point: Point, from: Point, to: Point) -> f64 {
     let flat = |p: Point| ((p.lng - from.lng) / EAST, (p.lat - from.lat) / NORTH);
     let ((x, y), (u, v)) = (flat(point), flat(to));
     let length = u * u + v * v;
@@ -198,10 +198,11 @@ fn a_point_is_checked_when_it_comes() {
         source: Source::Gps,
         mocked: false,
     };
-    let good = Fix::new(&sent(raw(115.123_456_789, 30.0), Some(3.84), Some(1.237), at(0))).unwrap();
+    let good = Fix::new(&sent(raw(115.123_456_789, 30.0), Some(3.84), Some(1.237), instant_at(0)))
+        .unwrap();
     assert_eq!((good.lng, good.accuracy, good.speed), (1_151_234_568, Some(38), Some(124)));
     assert!(matches!(
-        Fix::new(&sent(raw(f64::NAN, 30.0), None, None, at(0))),
+        Fix::new(&sent(raw(f64::NAN, 30.0), None, None, instant_at(0))),
         Err(NotAFix::Coordinate(_))
     ));
     for (accuracy, speed, name) in [
@@ -209,25 +210,25 @@ fn a_point_is_checked_when_it_comes() {
         (Some(f64::NAN), None, "accuracy"),
         (None, Some(f64::INFINITY), "speed"),
     ] {
-        let refused = Fix::new(&sent(raw(115.0, 30.0), accuracy, speed, at(0)));
+        let refused = Fix::new(&sent(raw(115.0, 30.0), accuracy, speed, instant_at(0)));
         assert_eq!(refused, Err(NotAFix::Measure(name)));
     }
     let long_ago = Instant::MIN_UTC;
     assert_eq!(Fix::new(&sent(raw(115.0, 30.0), None, None, long_ago)), Err(NotAFix::Time));
-    let huge = Fix::new(&sent(raw(115.0, 30.0), Some(1e300), None, at(0))).unwrap();
+    let huge = Fix::new(&sent(raw(115.0, 30.0), Some(1e300), None, instant_at(0))).unwrap();
     assert_eq!(huge.accuracy, Some(Fix::WORST));
 }
 
 #[test]
 fn odd_points_are_marked_with_the_reason_and_count_for_nothing() {
-    let mut fixes = walk(20);
-    let clean = measured(&seen(fixes.clone()), &Tracking::default());
-    fixes.push(Fix { mocked: true, ..fix(100, 11, 0.0, 15.0) });
-    fixes.push(Fix { accuracy: Some(900), ..fix(101, 12, 60.0, 15.0) });
-    fixes.push(fix(102, 15, 3.0, 20.0));
-    fixes.push(fix(103, 17, 2000.0, 20.0));
-    fixes.push(fix(104, 9_000_000, 0.0, 0.0));
-    let track = seen(fixes);
+    let mut fixes = walk_north(20);
+    let clean = measure_track(&mark_all_day(fixes.clone()), &Tracking::default());
+    fixes.push(Fix { mocked: true, ..fix_at(100, 11, 0.0, 15.0) });
+    fixes.push(Fix { accuracy: Some(900), ..fix_at(101, 12, 60.0, 15.0) });
+    fixes.push(fix_at(102, 15, 3.0, 20.0));
+    fixes.push(fix_at(103, 17, 2000.0, 20.0));
+    fixes.push(fix_at(104, 9_000_000, 0.0, 0.0));
+    let track = mark_all_day(fixes);
     let of = |seq: u32| track.iter().find(|one| one.fix.seq == seq).unwrap().mark;
     assert_eq!(of(100), Some(Mark::Mocked));
     assert_eq!(of(101), Some(Mark::PoorAccuracy));
@@ -235,7 +236,7 @@ fn odd_points_are_marked_with_the_reason_and_count_for_nothing() {
     assert_eq!(of(103), Some(Mark::ImpossibleSpeed));
     assert_eq!(of(104), Some(Mark::OffPatrol));
     assert!((0..20).all(|seq| of(seq).is_none()));
-    let after = measured(&track, &Tracking::default());
+    let after = measure_track(&track, &Tracking::default());
     assert_eq!((after.points, after.marked), (25, 5));
     assert!((after.distance_m - clean.distance_m).abs() < 1e-6);
     assert_eq!(after.moving_s, clean.moving_s);
@@ -243,9 +244,9 @@ fn odd_points_are_marked_with_the_reason_and_count_for_nothing() {
 
 #[test]
 fn of_a_first_point_elsewhere_and_a_long_walk_the_first_point_is_odd() {
-    let mut fixes = walk(30);
-    fixes.push(fix(90, -1, 50_000.0, 0.0));
-    let track = seen(fixes);
+    let mut fixes = walk_north(30);
+    fixes.push(fix_at(90, -1, 50_000.0, 0.0));
+    let track = mark_all_day(fixes);
     assert_eq!(track[0].mark, Some(Mark::ImpossibleSpeed));
     assert!(track.iter().skip(1).all(|one| one.mark.is_none()));
 }
@@ -253,36 +254,37 @@ fn of_a_first_point_elsewhere_and_a_long_walk_the_first_point_is_odd() {
 #[test]
 fn a_late_point_changes_what_is_thought_of_its_neighbours() {
     // Without the middle, the end is reachable; a point in between shows how fast it was.
-    let (start, end) = (fix(0, 0, 0.0, 0.0), fix(2, 100, 2000.0, 0.0));
-    assert!(seen(vec![start, end]).iter().all(|one| one.mark.is_none()));
-    let late = fix(1, 99, 0.0, 10.0);
-    let track = seen(vec![end, start, late]);
+    let (start, end) = (fix_at(0, 0, 0.0, 0.0), fix_at(2, 100, 2000.0, 0.0));
+    assert!(mark_all_day(vec![start, end]).iter().all(|one| one.mark.is_none()));
+    let late = fix_at(1, 99, 0.0, 10.0);
+    let track = mark_all_day(vec![end, start, late]);
     assert_eq!(track[2].mark, Some(Mark::ImpossibleSpeed));
 }
 
 #[test]
 fn what_is_far_from_the_area_is_marked_even_across_the_sea() {
-    let square = boundary(0.0, 0.0, 500.0, 500.0);
-    let frame = Frame { boundary: Some(&square), ..all_day() };
+    let square = rectangle_boundary(0.0, 0.0, 500.0, 500.0);
+    let frame = Frame { boundary: Some(&square), ..all_day_frame() };
     let raw = RawPoint { lng: 121.5, lat: 25.0, coord_type: CoordType::Wgs84 };
-    let mut far = fix(50, 500_000, 0.0, 0.0);
+    let mut far = fix_at(50, 500_000, 0.0, 0.0);
     (far.lng, far.lat) = (1_215_000_000, 250_000_000);
     assert_eq!(far.raw(), raw);
-    let track = marked([walk(10), vec![far]].concat(), &frame, &Tracking::default());
+    let track = mark_track([walk_north(10), vec![far]].concat(), &frame, &Tracking::default());
     assert_eq!(track.last().unwrap().mark, Some(Mark::FarOutside));
     assert_eq!(track.iter().filter(|one| one.mark.is_some()).count(), 1);
 }
 
 #[test]
 fn a_gap_is_a_gap_and_not_a_straight_line() {
-    let second = (0..10).map(|n| fix(20 + n, 4000 + i64::from(n) * 5, 900.0, f64::from(n) * 7.0));
-    let track = seen(walk(10).into_iter().chain(second).collect());
-    let measures = measured(&track, &Tracking::default());
+    let second =
+        (0..10).map(|n| fix_at(20 + n, 4000 + i64::from(n) * 5, 900.0, f64::from(n) * 7.0));
+    let track = mark_all_day(walk_north(10).into_iter().chain(second).collect());
+    let measures = measure_track(&track, &Tracking::default());
     assert_eq!(measures.gaps.len(), 1);
-    assert_eq!((measures.gaps[0].from, measures.gaps[0].until), (at(45), at(4000)));
+    assert_eq!((measures.gaps[0].from, measures.gaps[0].until), (instant_at(45), instant_at(4000)));
     assert!((measures.distance_m - 126.0).abs() < 1.0, "{}", measures.distance_m);
     assert_eq!(measures.seen_s, 90);
-    let text = gpx::document("P1 <&>", &stretches(&track, &Tracking::default()));
+    let text = gpx::render_document("P1 <&>", &split_stretches(&track, &Tracking::default()));
     assert_eq!(text.matches("<trkseg>").count(), 2);
     assert_eq!(text.matches("<trkpt").count(), 20);
     assert!(text.contains("P1 &lt;&amp;&gt;") && text.contains("2026-03-03T00:00:45Z"));
@@ -290,14 +292,15 @@ fn a_gap_is_a_gap_and_not_a_straight_line() {
 
 #[test]
 fn a_stop_is_told_and_its_trembling_is_no_distance() {
-    let walking = walk(20);
+    let walking = walk_north(20);
     let trembling = |n: u32| {
         let (east, north) = (f64::from(n % 5) * 4.0, 133.0 + f64::from(n % 3) * 4.0);
-        fix(100 + n, 95 + i64::from(n) * 5, east, north)
+        fix_at(100 + n, 95 + i64::from(n) * 5, east, north)
     };
-    let on = (0..20).map(|n| fix(300 + n, 700 + i64::from(n) * 5, 0.0, 140.0 + f64::from(n) * 7.0));
+    let on =
+        (0..20).map(|n| fix_at(300 + n, 700 + i64::from(n) * 5, 0.0, 140.0 + f64::from(n) * 7.0));
     let fixes = walking.into_iter().chain((1..100).map(trembling)).chain(on).collect();
-    let measures = measured(&seen(fixes), &Tracking::default());
+    let measures = measure_track(&mark_all_day(fixes), &Tracking::default());
     assert_eq!(measures.stops.len(), 1, "{measures:?}");
     let stop = measures.stops[0];
     assert!((stop.until - stop.from).num_seconds() >= 400);
@@ -305,7 +308,7 @@ fn a_stop_is_told_and_its_trembling_is_no_distance() {
 }
 
 /// A rectangle so many metres east and north of home.
-fn boundary(west: f64, south: f64, east: f64, north: f64) -> MultiPolygon {
+fn rectangle_boundary(west: f64, south: f64, east: f64, north: f64) -> MultiPolygon {
     let corner = |x: f64, y: f64| [HOME.lng + x * EAST, HOME.lat + y * NORTH];
     let ring = vec![
         corner(west, south),
@@ -320,13 +323,13 @@ fn boundary(west: f64, south: f64, east: f64, north: f64) -> MultiPolygon {
 #[test]
 fn coverage_is_told_by_places_and_time() {
     let policy = Tracking::default();
-    let track = seen(walk(100));
+    let track = mark_all_day(walk_north(100));
     let target = |east: f64, north: f64, dwell_s| Target {
         point: Point { lng: HOME.lng + east * EAST, lat: HOME.lat + north * NORTH },
         radius_m: 20,
         dwell_s,
     };
-    let visits = visits(
+    let visits = measure_visits(
         &track,
         &[target(10.0, 100.0, 0), target(0.0, 300.0, 600), target(500.0, 0.0, 0)],
         &policy,
@@ -335,40 +338,40 @@ fn coverage_is_told_by_places_and_time() {
     assert!(!visits[1].visited && visits[1].first_at.is_some());
     assert!(!visits[2].visited && visits[2].first_at.is_none());
     // North through the western half of a square of 400 m: 8 of 64 cells.
-    let square = boundary(-100.0, 0.0, 300.0, 400.0);
-    let seen_cells = cells(&track, &square, &policy);
+    let square = rectangle_boundary(-100.0, 0.0, 300.0, 400.0);
+    let seen_cells = measure_cells(&track, &square, &policy);
     assert_eq!(seen_cells.side_m, 50);
     assert_eq!((seen_cells.share.of, seen_cells.share.all), (8, 64));
-    let inside = inside_s(&track, &square, &policy);
+    let inside = measure_inside_s(&track, &square, &policy);
     assert!((280..=295).contains(&inside), "{inside}");
     let line =
         [target(5.0, 0.0, 0).point, target(5.0, 200.0, 0).point, target(205.0, 200.0, 0).point];
-    let along = route(&track, &line, &policy);
-    assert!((0.5..0.7).contains(&along.part().unwrap()), "{along:?}");
-    assert_eq!(route(&track, &[], &policy).part(), None);
+    let along = measure_route(&track, &line, &policy);
+    assert!((0.5..0.7).contains(&along.to_ratio().unwrap()), "{along:?}");
+    assert_eq!(measure_route(&track, &[], &policy).to_ratio(), None);
 }
 
 #[test]
 fn a_million_points_at_one_place_are_read_in_time() {
-    let fixes: Vec<Fix> = (0..1_000_000).map(|n| fix(n, i64::from(n), 0.0, 0.0)).collect();
-    let track = seen(fixes);
-    let measures = measured(&track, &Tracking::default());
+    let fixes: Vec<Fix> = (0..1_000_000).map(|n| fix_at(n, i64::from(n), 0.0, 0.0)).collect();
+    let track = mark_all_day(fixes);
+    let measures = measure_track(&track, &Tracking::default());
     assert_eq!((measures.points, measures.marked, measures.stops.len()), (1_000_000, 0, 1));
     let line: Vec<Point> = track.iter().map(|one| one.point).collect();
-    assert_eq!(simplified(&line, 5.0).len(), 2);
-    let square = boundary(-100.0, -100.0, 100.0, 100.0);
-    assert_eq!(cells(&track, &square, &Tracking::default()).share.of, 1);
+    assert_eq!(simplify_line(&line, 5.0).len(), 2);
+    let square = rectangle_boundary(-100.0, -100.0, 100.0, 100.0);
+    assert_eq!(measure_cells(&track, &square, &Tracking::default()).share.of, 1);
 }
 
 #[test]
 fn shipped_tracks_are_measured_as_walks() {
     for text in SHIPPED {
-        let track = seen(shipped(text));
-        let measures = measured(&track, &Tracking::default());
+        let track = mark_all_day(parse_shipped(text));
+        let measures = measure_track(&track, &Tracking::default());
         assert!(measures.marked * 20 < measures.points, "{:?}", measures.marks);
         assert!((500.0..20_000.0).contains(&measures.distance_m), "{}", measures.distance_m);
         let line: Vec<Point> = track.iter().map(|one| one.point).collect();
-        let simple = simplified(&line, 5.0);
+        let simple = simplify_line(&line, 5.0);
         assert!(simple.len() * 2 < line.len());
         let long = |line: &[Point]| -> f64 {
             line.windows(2).map(|pair| distance_m(pair[0], pair[1])).sum()

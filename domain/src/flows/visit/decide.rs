@@ -6,8 +6,8 @@ use super::{Command, Done, Event, Outcome, Plan, Purpose, Record, Status, Visit}
 use crate::{
     area::tree::Unit,
     core::{
-        id::number,
-        time::{later, local_day},
+        id::format_number,
+        time::{local_day, saturating_add},
     },
     flows::{flow::Context, report},
     people::actor::Permission,
@@ -15,12 +15,12 @@ use crate::{
 };
 
 /// Refuses an actor who may not visit there, is not paired with the household and was not sent.
-fn require(area: &Unit, paired: bool, cx: &Context<'_>) -> Result<(), Refusal> {
-    if paired { Ok(()) } else { cx.require(Permission::Visit, &area.path, &area.name) }
+fn require_visit_permission(area: &Unit, paired: bool, cx: &Context<'_>) -> Result<(), Refusal> {
+    if paired { Ok(()) } else { cx.require_permission(Permission::Visit, &area.path, &area.name) }
 }
 
 /// The purposes, each once.
-fn purposes(given: &[Purpose]) -> Result<Vec<Purpose>, Refusal> {
+fn check_purposes(given: &[Purpose]) -> Result<Vec<Purpose>, Refusal> {
     let mut distinct = given.to_vec();
     distinct.sort_unstable();
     distinct.dedup();
@@ -28,34 +28,35 @@ fn purposes(given: &[Purpose]) -> Result<Vec<Purpose>, Refusal> {
 }
 
 /// Plans a visit.
-pub(super) fn plan(plan: &Plan, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+pub(super) fn plan_visit(plan: &Plan, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
     const LONGEST_DAYS: i64 = 366;
-    require(&plan.area, plan.paired, cx)?;
-    let latest = later(cx.at, Duration::days(LONGEST_DAYS));
+    require_visit_permission(&plan.area, plan.paired, cx)?;
+    let latest = saturating_add(cx.at, Duration::days(LONGEST_DAYS));
     if plan.due.is_some_and(|due| due <= cx.at || due > latest) {
         return Err(Refusal::OutsideWindow { earliest: cx.at, latest });
     }
     let visit = Visit {
         id: plan.id,
-        number: number('V', plan.id.0, cx.at),
+        number: format_number('V', plan.id.0, cx.at),
         household: plan.household,
         campaign: None,
         area: plan.area.clone(),
         worker: plan.worker,
-        purposes: purposes(&plan.purposes)?,
+        purposes: check_purposes(&plan.purposes)?,
         made_at: cx.at,
-        status: Status::Planned { due: plan.due.map(|due| Term::fixed(cx.seq, cx.at, due)) },
+        status: Status::Planned { due: plan.due.map(|due| Term::with_due_at(cx.seq, cx.at, due)) },
     };
     Ok(vec![Event::Planned { visit: Box::new(visit) }])
 }
 
 /// Records a visit that was not planned.
-pub(super) fn spontaneous(record: &Record, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
-    require(&record.area, record.paired, cx)?;
-    let (purposes, done) = (purposes(&record.purposes)?, Box::new(done(record, None, cx)?));
+pub(super) fn record_unplanned(record: &Record, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    require_visit_permission(&record.area, record.paired, cx)?;
+    let (purposes, done) =
+        (check_purposes(&record.purposes)?, Box::new(new_done(record, None, cx)?));
     let visit = Visit {
         id: record.id,
-        number: number('V', record.id.0, cx.at),
+        number: format_number('V', record.id.0, cx.at),
         household: record.household,
         campaign: record.campaign,
         area: record.area.clone(),
@@ -68,7 +69,7 @@ pub(super) fn spontaneous(record: &Record, cx: &Context<'_>) -> Result<Vec<Event
 }
 
 /// Everything that is asked of a visit there is.
-pub(super) fn about(
+pub(super) fn decide_existing(
     visit: &Visit,
     command: &Command,
     cx: &Context<'_>,
@@ -81,17 +82,17 @@ pub(super) fn about(
             if (record.household, record.campaign) != (visit.household, visit.campaign) {
                 return Err(Refusal::AlreadyExists { what: "visit" });
             }
-            require(&visit.area, record.paired || sent, cx)?;
+            require_visit_permission(&visit.area, record.paired || sent, cx)?;
             let given = if record.purposes.is_empty() { &visit.purposes } else { &record.purposes };
-            let purposes = purposes(given)?;
-            let done = Box::new(done(record, visit.status.done(), cx)?);
+            let purposes = check_purposes(given)?;
+            let done = Box::new(new_done(record, visit.status.completion(), cx)?);
             Ok(vec![Event::Recorded { visit: None, purposes, done }])
         }
         Command::Correct(correction) => {
-            require(&visit.area, sent, cx)?;
+            require_visit_permission(&visit.area, sent, cx)?;
             let mut correction = correction.clone();
-            correction.purposes = correction.purposes.as_deref().map(purposes).transpose()?;
-            let before = visit.status.done();
+            correction.purposes = correction.purposes.as_deref().map(check_purposes).transpose()?;
+            let before = visit.status.completion();
             let outcome = correction.outcome.or(before.map(|done| done.outcome));
             let told = correction.opinions.is_some()
                 || before.is_some_and(|done| done.form.is_some() || !done.needs.is_empty());
@@ -101,14 +102,14 @@ pub(super) fn about(
             Ok(vec![Event::Corrected { correction }])
         }
         Command::Cancel { reason } => {
-            require(&visit.area, sent, cx)?;
+            require_visit_permission(&visit.area, sent, cx)?;
             Ok(vec![Event::Cancelled { reason: reason.clone() }])
         }
     }
 }
 
 /// What came of going, after what came of going before.
-fn done(record: &Record, before: Option<&Done>, cx: &Context<'_>) -> Result<Done, Refusal> {
+fn new_done(record: &Record, before: Option<&Done>, cx: &Context<'_>) -> Result<Done, Refusal> {
     let heard = record.opinions.is_some() || record.form.is_some();
     if record.outcome != Outcome::Met && heard {
         return Err(Refusal::NobodyMet);
@@ -121,9 +122,9 @@ fn done(record: &Record, before: Option<&Done>, cx: &Context<'_>) -> Result<Done
     if needs.len() > Visit::MAX_REPORTS {
         return Err(Refusal::TooMany { what: "needs", max: Visit::MAX_REPORTS });
     }
-    let told = cx.told(record.visited_at);
-    let clock_ahead = report::clock(told, cx)?;
-    let visited_at = told.map_or(cx.at, |at| cx.skew().correct(at));
+    let told = cx.find_client_time(record.visited_at);
+    let clock_ahead = report::check_client_time(told, cx)?;
+    let visited_at = told.map_or(cx.at, |at| cx.skew().correct_time(at));
     let opinions = || before.and_then(|before| before.opinions.clone());
     Ok(Done {
         outcome: record.outcome,

@@ -139,13 +139,13 @@ pub(super) fn evolve(state: Option<Visit>, event: &Event) -> Option<Visit> {
         (Some(visit), Event::Cancelled { reason }) => {
             Some(Visit { status: Status::Cancelled { reason: reason.clone() }, ..visit })
         }
-        (Some(visit), Event::Corrected { correction }) => corrected(visit, correction),
+        (Some(visit), Event::Corrected { correction }) => apply_correction(visit, correction),
         (None, Event::Recorded { .. } | Event::Corrected { .. } | Event::Cancelled { .. })
         | (Some(_), Event::Planned { .. } | Event::Recorded { .. }) => None,
     }
 }
 
-fn corrected(mut visit: Visit, correction: &Correction) -> Option<Visit> {
+fn apply_correction(mut visit: Visit, correction: &Correction) -> Option<Visit> {
     let Status::Done { done } = &mut visit.status else { return None };
     done.outcome = correction.outcome.unwrap_or(done.outcome);
     if let Some(opinions) = &correction.opinions {

@@ -3,7 +3,7 @@
 use super::{Admissions, Entry, EntryKind};
 use crate::{
     area::tree::AreaTree,
-    core::sheet::{Column, Fault, Faults, Resolve, Row},
+    core::tabular_import::{Column, Fault, Faults, Resolve, Row},
     rules::{catalogue::Catalogue, condition::Period, listed::Listed},
 };
 
@@ -22,11 +22,11 @@ impl Listed for Admissions {
         ("valid_until", "失效日期", true),
     ];
 
-    fn item(row: &Row<'_>, resolve: Resolve<'_>, faults: &mut Faults) -> Option<Entry> {
-        let kind = kind(row, faults);
-        let area = row.area("area", resolve, faults);
-        let from = row.day("valid_from", faults);
-        let until = row.date("valid_until", faults);
+    fn parse_row(row: &Row<'_>, resolve: Resolve<'_>, faults: &mut Faults) -> Option<Entry> {
+        let kind = parse_kind(row, faults);
+        let area = row.resolve_area("area", resolve, faults);
+        let from = row.parse_required_date("valid_from", faults);
+        let until = row.parse_date("valid_until", faults);
         Some(Entry {
             code: row.cell("code").to_owned(),
             kind: kind?,
@@ -38,23 +38,24 @@ impl Listed for Admissions {
     }
 
     /// Not enforced yet.
-    fn of(entries: Vec<Entry>) -> Self {
+    fn from_items(entries: Vec<Entry>) -> Self {
         Self { entries, enforced: false }
     }
 
-    fn wrong(&self, catalogue: &Catalogue, tree: &AreaTree) -> Vec<Fault> {
+    fn find_faults(&self, catalogue: &Catalogue, tree: &AreaTree) -> Vec<Fault> {
         self.check(catalogue, tree)
     }
 }
 
-fn kind(row: &Row<'_>, faults: &mut Faults) -> Option<EntryKind> {
+fn parse_kind(row: &Row<'_>, faults: &mut Faults) -> Option<EntryKind> {
     let cell = row.cell("kind");
     let is = |kind: &EntryKind| kind.name() == cell || kind.label() == cell;
     let kind = EntryKind::ALL.iter().copied().find(is);
     if kind.is_none() {
         let names: Vec<_> = EntryKind::ALL.iter().map(|kind| kind.name()).collect();
-        faults
-            .push(row.fault("kind", "unknown_kind").expecting(names.join("、"), names.join(", ")));
+        faults.push(
+            row.new_fault("kind", "unknown_kind").with_expected(names.join("、"), names.join(", ")),
+        );
     }
     kind
 }

@@ -3,7 +3,7 @@
 use super::{Item, Lead, Responsibilities};
 use crate::{
     area::tree::{AreaKind, AreaTree},
-    core::sheet::{Column, Fault, Faults, Resolve, Row},
+    core::tabular_import::{Column, Fault, Faults, Resolve, Row},
     rules::{catalogue::Catalogue, condition::Period, listed::Listed},
 };
 
@@ -29,13 +29,13 @@ impl Listed for Responsibilities {
     ];
 
     /// What `resolve` does not know as a lead is taken for a suffix.
-    fn item(row: &Row<'_>, resolve: Resolve<'_>, faults: &mut Faults) -> Option<Item> {
-        let area = row.area("area", resolve, faults);
-        let level = level(row, faults);
-        let lead = sole_lead(row, resolve, faults);
-        let from = row.day("valid_from", faults);
-        let until = row.date("valid_until", faults);
-        let cooperating = leads(row.cell("cooperating"), resolve);
+    fn parse_row(row: &Row<'_>, resolve: Resolve<'_>, faults: &mut Faults) -> Option<Item> {
+        let area = row.resolve_area("area", resolve, faults);
+        let level = parse_level(row, faults);
+        let lead = parse_sole_lead(row, resolve, faults);
+        let from = row.parse_required_date("valid_from", faults);
+        let until = row.parse_date("valid_until", faults);
+        let cooperating = parse_leads(row.cell("cooperating"), resolve);
         Some(Item {
             code: row.cell("code").to_owned(),
             category: row.cell("category").to_owned(),
@@ -49,40 +49,44 @@ impl Listed for Responsibilities {
         })
     }
 
-    fn of(items: Vec<Item>) -> Self {
+    fn from_items(items: Vec<Item>) -> Self {
         Self { items }
     }
 
-    fn wrong(&self, catalogue: &Catalogue, tree: &AreaTree) -> Vec<Fault> {
+    fn find_faults(&self, catalogue: &Catalogue, tree: &AreaTree) -> Vec<Fault> {
         self.check(catalogue, tree)
     }
 }
 
-fn level(row: &Row<'_>, faults: &mut Faults) -> Option<AreaKind> {
+fn parse_level(row: &Row<'_>, faults: &mut Faults) -> Option<AreaKind> {
     let cell = row.cell("level");
     let is = |kind: &AreaKind| kind.name() == cell || kind.label() == cell;
     let level = AreaKind::ALL.iter().copied().find(is);
     if level.is_none() && !cell.is_empty() {
-        let fault = row.fault("level", "unknown_level");
-        faults.push(fault.expecting("社区、街道、区县或市", "community, street, district or city"));
+        let fault = row.new_fault("level", "unknown_level");
+        faults.push(
+            fault.with_expected("社区、街道、区县或市", "community, street, district or city"),
+        );
     }
     level
 }
 
 /// Exactly one unit leads.
-fn sole_lead(row: &Row<'_>, resolve: Resolve<'_>, faults: &mut Faults) -> Option<Lead> {
-    let mut leads = leads(row.cell("lead"), resolve);
+fn parse_sole_lead(row: &Row<'_>, resolve: Resolve<'_>, faults: &mut Faults) -> Option<Lead> {
+    let mut leads = parse_leads(row.cell("lead"), resolve);
     let code = match leads.len() {
         1 => return leads.pop(),
         0 => "lead_missing",
         _ => "lead_twice",
     };
-    faults
-        .push(row.fault("lead", code).expecting("恰好一个主办单位", "exactly one unit that leads"));
+    faults.push(
+        row.new_fault("lead", code)
+            .with_expected("恰好一个主办单位", "exactly one unit that leads"),
+    );
     None
 }
 
-fn leads(cell: &str, resolve: Resolve<'_>) -> Vec<Lead> {
+fn parse_leads(cell: &str, resolve: Resolve<'_>) -> Vec<Lead> {
     let lead = |name: &str| match name {
         "territory" | "属地" => Lead::Territory,
         _ => resolve(name).map_or_else(|| Lead::Suffix(name.to_owned()), Lead::Unit),

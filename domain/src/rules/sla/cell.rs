@@ -10,7 +10,7 @@ use crate::{
     calendar::limit::{Limit, NotALimit},
     core::{
         id::AreaId,
-        sheet::{At, Fault},
+        tabular_import::{At, Fault},
     },
 };
 
@@ -19,21 +19,21 @@ use crate::{
 pub(super) struct Wrong(pub(super) CsvCode, pub(super) String, pub(super) (String, String));
 
 impl Wrong {
-    pub(super) fn at(self, line: u64, column: &str) -> Fault {
+    pub(super) fn into_fault(self, line: u64, column: &str) -> Fault {
         let Self(code, given, (zh, en)) = self;
         let at = if line == 0 { At::Whole } else { At::Line(line) };
-        let fault = Fault::named(at, shown(column), (code.name(), code.label()));
-        let fault = if given.is_empty() { fault } else { fault.with("given", given) };
-        fault.expecting(zh, en)
+        let fault = Fault::new_with_label(at, shorten_given(column), (code.name(), code.label()));
+        let fault = if given.is_empty() { fault } else { fault.with_fact("given", given) };
+        fault.with_expected(zh, en)
     }
 }
 
-fn right(zh: impl Into<String>, en: impl Into<String>) -> (String, String) {
+fn text_pair(zh: impl Into<String>, en: impl Into<String>) -> (String, String) {
     (zh.into(), en.into())
 }
 
 /// What was given, short enough to be told.
-pub(super) fn shown(given: &str) -> String {
+pub(super) fn shorten_given(given: &str) -> String {
     given.chars().take(40).collect()
 }
 
@@ -47,42 +47,42 @@ pub(super) struct Cells<'a> {
 
 impl Cells<'_> {
     /// An empty cell is nothing; so is a wrong one, but then the table is not accepted.
-    pub(super) fn optional<T>(
+    pub(super) fn read_optional<T>(
         &mut self,
         column: Column,
         read: impl FnOnce(&str) -> Result<T, Wrong>,
     ) -> Option<T> {
         let place = self.header.iter().position(|name| name == column.name());
         let cell = place.and_then(|place| self.record.get(place)).filter(|cell| !cell.is_empty());
-        let read = read(cell?).map_err(|wrong| wrong.at(self.line, column.name()));
+        let read = read(cell?).map_err(|wrong| wrong.into_fault(self.line, column.name()));
         read.map_err(|fault| self.faults.push(fault)).ok()
     }
 
-    pub(super) fn required<T>(
+    pub(super) fn read_required<T>(
         &mut self,
         column: Column,
         read: impl FnOnce(&str) -> Result<T, Wrong>,
     ) -> Option<T> {
         let mut empty = true;
-        let value = self.optional(column, |cell| {
+        let value = self.read_optional(column, |cell| {
             empty = false;
             read(cell)
         });
         if empty {
-            let wanted = right(column.label(), column.name());
+            let wanted = text_pair(column.label(), column.name());
             let fault = Wrong(CsvCode::Missing, String::new(), wanted);
-            self.faults.push(fault.at(self.line, column.name()));
+            self.faults.push(fault.into_fault(self.line, column.name()));
         }
         value
     }
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "read as all other cells are")]
-pub(super) fn text(cell: &str) -> Result<String, Wrong> {
+pub(super) fn parse_text(cell: &str) -> Result<String, Wrong> {
     Ok(cell.to_owned())
 }
 
-pub(super) fn word<T: Copy>(
+pub(super) fn parse_word<T: Copy>(
     cell: &str,
     all: &[T],
     name: fn(T) -> &'static str,
@@ -91,67 +91,70 @@ pub(super) fn word<T: Copy>(
     all.iter().copied().find(|one| name(*one) == cell || label(*one) == cell).ok_or_else(|| {
         let possible = all.iter().map(|one| format!("{} ({})", name(*one), label(*one)));
         let possible: Vec<String> = possible.collect();
-        let wanted = right(possible.join("、"), format!("one of {}", possible.join(", ")));
-        Wrong(CsvCode::UnknownWord, shown(cell), wanted)
+        let wanted = text_pair(possible.join("、"), format!("one of {}", possible.join(", ")));
+        Wrong(CsvCode::UnknownWord, shorten_given(cell), wanted)
     })
 }
 
-pub(super) fn area(cell: &str, resolve: impl Fn(&str) -> Option<AreaId>) -> Result<AreaId, Wrong> {
+pub(super) fn parse_area(
+    cell: &str,
+    resolve: impl Fn(&str) -> Option<AreaId>,
+) -> Result<AreaId, Wrong> {
     resolve(cell).ok_or_else(|| {
         let (zh, en) = ("区域的代码，不限则留空", "the code of an area, or nothing for everywhere");
-        Wrong(CsvCode::UnknownArea, shown(cell), right(zh, en))
+        Wrong(CsvCode::UnknownArea, shorten_given(cell), text_pair(zh, en))
     })
 }
 
-pub(super) fn yes_or_no(cell: &str) -> Result<bool, Wrong> {
+pub(super) fn parse_bool(cell: &str) -> Result<bool, Wrong> {
     match cell {
         "true" | "TRUE" | "是" => Ok(true),
         "false" | "FALSE" | "否" => Ok(false),
         other => {
             let wanted =
-                right("是或否，不限则留空", "true (是) or false (否), or nothing for both");
-            Err(Wrong(CsvCode::UnknownWord, shown(other), wanted))
+                text_pair("是或否，不限则留空", "true (是) or false (否), or nothing for both");
+            Err(Wrong(CsvCode::UnknownWord, shorten_given(other), wanted))
         }
     }
 }
 
-pub(super) fn day(cell: &str) -> Result<NaiveDate, Wrong> {
+pub(super) fn parse_day(cell: &str) -> Result<NaiveDate, Wrong> {
     // chrono alone would take any number of digits.
     let day = NaiveDate::from_str(cell).ok().filter(|day| day.to_string() == cell);
     day.ok_or_else(|| {
-        let wanted = right("形如 2026-01-31 的日期", "a date as 2026-01-31");
-        Wrong(CsvCode::BadDate, shown(cell), wanted)
+        let wanted = text_pair("形如 2026-01-31 的日期", "a date as 2026-01-31");
+        Wrong(CsvCode::BadDate, shorten_given(cell), wanted)
     })
 }
 
-pub(super) fn limit(cell: &str) -> Result<Limit, Wrong> {
+pub(super) fn parse_limit(cell: &str) -> Result<Limit, Wrong> {
     let wanted = || {
-        right(
+        text_pair(
             "30分钟、2紧急工作时、15自然日、4工作时、3个工作日或当日",
             "30min, 2h, 15d, 4wh, 3wd or same_day",
         )
     };
     cell.parse().map_err(|why| match why {
         NotALimit::UnqualifiedUnit(unit) => {
-            Wrong(CsvCode::UnqualifiedUnit, shown(cell), qualified(&unit))
+            Wrong(CsvCode::UnqualifiedUnit, shorten_given(cell), possible_units(&unit))
         }
         NotALimit::Malformed | NotALimit::UnknownUnit(_) => {
-            Wrong(CsvCode::BadLimit, shown(cell), wanted())
+            Wrong(CsvCode::BadLimit, shorten_given(cell), wanted())
         }
         NotALimit::OutOfRange => {
             let (zh, en) = (format!(" 1 到 {}", Limit::MAX), format!("1 to {}", Limit::MAX));
-            Wrong(CsvCode::BadLimit, shown(cell), right(zh, en))
+            Wrong(CsvCode::BadLimit, shorten_given(cell), text_pair(zh, en))
         }
     })
 }
 
 /// What a vague unit may have meant.
-fn qualified(unit: &str) -> (String, String) {
+fn possible_units(unit: &str) -> (String, String) {
     let [every, working] = match unit {
         "天" | "日" | "days" => ["自然日 (d)", "工作日 (wd)"],
         _ => ["紧急工作时 (h)", "工作时 (wh)"],
     };
-    right(
+    text_pair(
         format!("{every}（节假日也计）或{working}（节假日不计）"),
         format!("{every} where holidays count, or {working} where they do not"),
     )

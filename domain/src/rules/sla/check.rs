@@ -4,27 +4,27 @@ use std::collections::HashMap;
 
 use super::{
     Column, Matrix, Row, Tie,
-    fault::{ROWS, cell, no_fallback},
-    written,
+    fault::{ROWS, cell_fault, fallback_fault},
+    render_conditions,
 };
 use crate::{
     area::tree::AreaTree,
     calendar::limit::{Limit, LimitUnit},
     core::{
         id::AreaId,
-        sheet::{Fault, Faults, MAX_FAULTS, MAX_ROWS, right_text},
+        tabular_import::{Fault, Faults, MAX_FAULTS, MAX_ROWS, expected_text},
         text::{self, Code, Line},
     },
     rules::{
         catalogue::Catalogue,
         obligation::Duty,
-        specific::{self, Entry, Meeting, Scope, Span},
+        rule_precedence::{self, Entry, Meeting, Scope, Span},
     },
 };
 
 /// What rows may speak of.
 #[derive(Clone, Copy)]
-pub struct Known<'a> {
+pub struct References<'a> {
     /// An area and those above it, deepest first; nothing for one that does not exist.
     pub areas: &'a dyn Fn(AreaId) -> Vec<AreaId>,
     /// The kinds of matter.
@@ -41,16 +41,16 @@ pub fn ancestry(tree: &AreaTree, area: AreaId) -> Vec<AreaId> {
 /// A tenant without categories.
 static NO_CATALOGUE: Catalogue = Catalogue { categories: Vec::new() };
 
-impl Known<'static> {
+impl References<'static> {
     /// Of a tenant that has nothing yet.
-    pub fn nothing() -> Self {
+    pub fn new_empty() -> Self {
         Self { areas: &|_| Vec::new(), catalogue: &NO_CATALOGUE, ranks: &[] }
     }
 }
 
-impl<'a> Known<'a> {
+impl<'a> References<'a> {
     /// The conditions of a row with what lies above them.
-    pub(super) fn scope<'r>(&self, row: &'r Row) -> Scope<'r>
+    pub(super) fn scope_of<'r>(&self, row: &'r Row) -> Scope<'r>
     where
         'a: 'r,
     {
@@ -61,7 +61,7 @@ impl<'a> Known<'a> {
             unknown if unknown.is_empty() => vec![area],
             known => known,
         });
-        Scope::new(categories, areas, row.plain())
+        Scope::new(categories, areas, row.plain_values())
     }
 }
 
@@ -73,50 +73,50 @@ impl Matrix {
     pub const MAX_FAULTS: usize = MAX_FAULTS;
 
     /// What is wrong with it; nothing when every matter has exactly one limit on every day.
-    pub fn check(&self, known: &Known<'_>) -> Vec<Fault> {
-        let mut faults = Faults::of(ROWS);
-        faults.bound(self.rows.len());
+    pub fn check(&self, known: &References<'_>) -> Vec<Fault> {
+        let mut faults = Faults::for_list(ROWS);
+        faults.check_row_count(self.rows.len());
         if !faults.is_empty() {
             return faults.into_vec();
         }
-        self.duplicates(&mut faults);
+        self.check_unique_ids(&mut faults);
         for (index, row) in self.rows.iter().enumerate() {
             check_row(index, row, known, &mut faults);
         }
-        for duty in Duty::ALL.iter().filter(|duty| duty.limited()) {
-            if let Some(fault) = self.no_fallback(*duty) {
+        for duty in Duty::ALL.iter().filter(|duty| duty.has_limit()) {
+            if let Some(fault) = self.find_fallback_gap(*duty) {
                 faults.push(fault);
             }
         }
-        if !faults.full() {
-            self.ties(known).iter().for_each(|tie| faults.push(Fault::from(tie)));
+        if !faults.is_full() {
+            self.find_ties(known).iter().for_each(|tie| faults.push(Fault::from(tie)));
         }
         faults.into_vec()
     }
 
-    fn duplicates(&self, faults: &mut Faults) {
+    fn check_unique_ids(&self, faults: &mut Faults) {
         let mut first: HashMap<&str, usize> = HashMap::new();
         for (index, row) in self.rows.iter().enumerate() {
             let earlier = *first.entry(&row.id).or_insert(index);
             if earlier != index {
-                let fault = cell(index, Column::Id, "duplicate_id", &row.id);
-                let fault = fault.with("first", format!("/{ROWS}/{earlier}"));
-                faults.push(fault.expecting("各不相同的编号", "an id of its own"));
+                let fault = cell_fault(index, Column::Id, "duplicate_id", &row.id);
+                let fault = fault.with_fact("first", format!("/{ROWS}/{earlier}"));
+                faults.push(fault.with_expected("各不相同的编号", "an id of its own"));
             }
         }
     }
 
-    fn no_fallback(&self, duty: Duty) -> Option<Fault> {
-        let always = self.rows.iter().filter(|row| row.duty == duty && row.asked().nothing());
+    fn find_fallback_gap(&self, duty: Duty) -> Option<Fault> {
+        let always = self.rows.iter().filter(|row| row.duty == duty && row.conditions().is_empty());
         let spans: Vec<Span> = always.map(Row::span).collect();
-        let gap = Span::EVER.gap(&spans)?;
-        Some(no_fallback(duty, gap.begins(), gap.ends()))
+        let gap = Span::EVER.find_gap(&spans)?;
+        Some(fallback_fault(duty, gap.first_day(), gap.last_day()))
     }
 
     /// Pairs of rows of which neither wins where both apply, up to [`MAX_FAULTS`].
-    pub fn ties(&self, known: &Known<'_>) -> Vec<Tie> {
+    pub fn find_ties(&self, known: &References<'_>) -> Vec<Tie> {
         let entries = self.rows.iter().enumerate().map(|(index, row)| {
-            let entry = Entry { index, scope: known.scope(row), span: row.span() };
+            let entry = Entry { index, scope: known.scope_of(row), span: row.span() };
             (row.duty.name(), entry)
         });
         let id = |index: usize| self.rows.get(index).map(|row| row.id.clone()).unwrap_or_default();
@@ -127,18 +127,21 @@ impl Matrix {
                 duty,
                 rows: [one, two],
                 ids: [id(one), id(two)],
-                matter: written(&meeting.asked),
-                from: meeting.days.begins(),
-                until: meeting.days.ends(),
+                matter: render_conditions(&meeting.asked),
+                from: meeting.days.first_day(),
+                until: meeting.days.last_day(),
                 same: meeting.same,
             })
         };
-        specific::ties(entries, |_, _| false, MAX_FAULTS).into_iter().filter_map(tie).collect()
+        rule_precedence::find_ties(entries, |_, _| false, MAX_FAULTS)
+            .into_iter()
+            .filter_map(tie)
+            .collect()
     }
 }
 
 /// What is wrong with one row by itself.
-fn check_row(index: usize, row: &Row, known: &Known<'_>, faults: &mut Faults) {
+fn check_row(index: usize, row: &Row, known: &References<'_>, faults: &mut Faults) {
     for (column, given, fault) in [
         (Column::Id, &row.id, Code::try_from(row.id.as_str()).err()),
         (Column::Owner, &row.owner, Line::try_from(row.owner.as_str()).err()),
@@ -146,30 +149,32 @@ fn check_row(index: usize, row: &Row, known: &Known<'_>, faults: &mut Faults) {
     ] {
         let Some(fault) = fault else { continue };
         let code = if fault == text::Fault::Empty { "missing" } else { "bad_text" };
-        let (zh, en) = right_text(&fault);
-        faults.push(cell(index, column, code, given.trim()).expecting(zh, en));
+        let (zh, en) = expected_text(&fault);
+        faults.push(cell_fault(index, column, code, given.trim()).with_expected(zh, en));
     }
     let amounts = if row.limit.unit == LimitUnit::SameDay { 1..=1 } else { 1..=Limit::MAX };
     if !amounts.contains(&row.limit.amount) {
         let (zh, en) =
             (format!(" 1 到 {} 个单位", Limit::MAX), format!("1 to {} of a unit", Limit::MAX));
         let given = row.limit.to_string();
-        faults.push(cell(index, Column::Limit, "bad_limit", &given).expecting(zh, en));
+        faults.push(cell_fault(index, Column::Limit, "bad_limit", &given).with_expected(zh, en));
     }
     if let Some((from, until)) = row.valid_from.zip(row.valid_until).filter(|(a, b)| b < a) {
-        let fault = cell(index, Column::ValidUntil, "backward", &until.to_string());
-        faults.push(fault.expecting(format!("不早于 {from}"), format!("{from} or later")));
+        let fault = cell_fault(index, Column::ValidUntil, "backward", &until.to_string());
+        faults.push(fault.with_expected(format!("不早于 {from}"), format!("{from} or later")));
     }
     if let Some(area) = row.area.filter(|area| (known.areas)(*area).is_empty()) {
-        let fault = cell(index, Column::Area, "unknown_area", &area.to_string());
-        faults.push(fault.expecting("本地的区域", "an area of this tenant"));
+        let fault = cell_fault(index, Column::Area, "unknown_area", &area.to_string());
+        faults.push(fault.with_expected("本地的区域", "an area of this tenant"));
     }
     if let Some(code) = row.category.as_ref().filter(|code| known.catalogue.get(code).is_none()) {
-        let fault = cell(index, Column::Category, "unknown_category", code);
-        faults.push(fault.expecting("目录中的大类或小类", "a class or sub-class of the catalogue"));
+        let fault = cell_fault(index, Column::Category, "unknown_category", code);
+        faults.push(
+            fault.with_expected("目录中的大类或小类", "a class or sub-class of the catalogue"),
+        );
     }
     if let Some(code) = row.rank.as_ref().filter(|code| !known.ranks.contains(&code.as_str())) {
-        let fault = cell(index, Column::Rank, "unknown_rank", code);
-        faults.push(fault.expecting("吹哨规则中的哨级", "a rank of the whistles"));
+        let fault = cell_fault(index, Column::Rank, "unknown_rank", code);
+        faults.push(fault.with_expected("吹哨规则中的哨级", "a rank of the whistles"));
     }
 }

@@ -2,9 +2,9 @@
 
 use std::{cmp::Reverse, collections::HashMap};
 
-use super::{Column, Known, Matrix, Query, Row, written};
+use super::{Column, Matrix, Query, References, Row, render_conditions};
 use crate::{
-    core::{id::AreaId, sheet::Fault},
+    core::{id::AreaId, tabular_import::Fault},
     rules::obligation::Duty,
 };
 
@@ -52,19 +52,19 @@ pub struct Unmet {
 
 impl Compiled {
     /// Checks a matrix and lays it out.
-    pub fn new(matrix: Matrix, known: &Known<'_>) -> Result<Self, Vec<Fault>> {
+    pub fn new(matrix: Matrix, known: &References<'_>) -> Result<Self, Vec<Fault>> {
         let faults = matrix.check(known);
         if !faults.is_empty() {
             return Err(faults);
         }
-        Ok(Self::of_checked(matrix, known))
+        Ok(Self::from_checked(matrix, known))
     }
 
     /// Lays out a matrix that was checked before.
-    pub fn of_checked(matrix: Matrix, known: &Known<'_>) -> Self {
+    pub fn from_checked(matrix: Matrix, known: &References<'_>) -> Self {
         let Matrix { mut rows } = matrix;
         // Heavier first: a row that implies another weighs more (see `Scope::weight`).
-        rows.sort_by_cached_key(|row| (Reverse(known.scope(row).weight()), row.id.clone()));
+        rows.sort_by_cached_key(|row| (Reverse(known.scope_of(row).weight()), row.id.clone()));
         let mut places: HashMap<_, Vec<usize>> = HashMap::new();
         for (place, row) in rows.iter().enumerate() {
             places.entry((row.duty, row.area)).or_default().push(place);
@@ -79,12 +79,13 @@ impl Compiled {
 
     /// The row that decides.
     pub fn find(&self, query: &Query<'_>) -> Option<&Row> {
-        self.rows.get(self.place(query)?)
+        self.rows.get(self.find_place(query)?)
     }
 
-    fn place(&self, query: &Query<'_>) -> Option<usize> {
+    fn find_place(&self, query: &Query<'_>) -> Option<usize> {
         let areas = query.area.iter().copied().map(Some).chain([None]);
-        let applies = |place: &&usize| self.rows.get(**place).is_some_and(|row| row.applies(query));
+        let applies =
+            |place: &&usize| self.rows.get(**place).is_some_and(|row| row.applies_to(query));
         areas
             .filter_map(|area| self.places.get(&(query.duty, area))?.iter().find(applies))
             .min()
@@ -92,11 +93,11 @@ impl Compiled {
     }
 
     /// Every row of the duty, the most specific first, with what became of it.
-    pub fn explain(&self, query: &Query<'_>) -> Vec<Considered<'_>> {
-        let winner = self.place(query);
+    pub fn explain_rows(&self, query: &Query<'_>) -> Vec<Considered<'_>> {
+        let winner = self.find_place(query);
         let rows = self.rows.iter().enumerate().filter(|(_, row)| row.duty == query.duty);
         rows.map(|(place, row)| {
-            let unmet = unmet(row, query);
+            let unmet = find_unmet(row, query);
             let verdict = match unmet.is_empty() {
                 true if winner == Some(place) => Verdict::Wins,
                 true => Verdict::Applies,
@@ -109,7 +110,7 @@ impl Compiled {
 }
 
 /// The conditions of a row that do not hold; none exactly when [`Row::applies`].
-fn unmet(row: &Row, query: &Query<'_>) -> Vec<Unmet> {
+fn find_unmet(row: &Row, query: &Query<'_>) -> Vec<Unmet> {
     let given = |column| match column {
         Column::Area => query.area.first().map(ToString::to_string),
         Column::Channel => query.channel.map(|one| one.name().to_owned()),
@@ -132,7 +133,7 @@ fn unmet(row: &Row, query: &Query<'_>) -> Vec<Unmet> {
     let late = row.valid_until.filter(|until| query.on > *until);
     let days = [(Column::ValidFrom, early), (Column::ValidUntil, late)];
     let days = days.into_iter().filter_map(|(column, day)| Some((column, day?.to_string())));
-    let conditions = written(&row.asked()).into_iter();
+    let conditions = render_conditions(&row.conditions()).into_iter();
     let conditions = conditions.filter(|(column, wanted)| !holds(*column, wanted));
     conditions
         .chain(days)

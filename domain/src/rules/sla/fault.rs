@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 
 use super::Column;
 use crate::{
-    core::sheet::{At, Fault},
+    core::tabular_import::{At, Fault},
     rules::obligation::Duty,
 };
 
@@ -31,22 +31,26 @@ pub struct Tie {
 }
 
 /// A fault in a cell of a row.
-pub(super) fn cell(row: usize, column: Column, code: &'static str, given: &str) -> Fault {
-    Fault::new(At::Row(row), (column.name(), code), given).of(ROWS)
+pub(super) fn cell_fault(row: usize, column: Column, code: &'static str, given: &str) -> Fault {
+    Fault::new(At::Row(row), (column.name(), code), given).in_list(ROWS)
 }
 
 /// A fault with the days it is about, where there are any.
-fn on_days(fault: Fault, from: Option<NaiveDate>, until: Option<NaiveDate>) -> Fault {
-    let fault = from.into_iter().fold(fault, |fault, day| fault.with("from", day));
-    until.into_iter().fold(fault, |fault, day| fault.with("until", day))
+fn with_days(fault: Fault, from: Option<NaiveDate>, until: Option<NaiveDate>) -> Fault {
+    let fault = from.into_iter().fold(fault, |fault, day| fault.with_fact("from", day));
+    until.into_iter().fold(fault, |fault, day| fault.with_fact("until", day))
 }
 
 /// A duty without a row that holds for everything on some days: some clock would have no limit.
-pub(super) fn no_fallback(duty: Duty, from: Option<NaiveDate>, until: Option<NaiveDate>) -> Fault {
+pub(super) fn fallback_fault(
+    duty: Duty,
+    from: Option<NaiveDate>,
+    until: Option<NaiveDate>,
+) -> Fault {
     let named = format!("{} {}", duty.name(), duty.label());
-    let fault = Fault::new(At::Whole, (ROWS, "no_fallback"), "").with("duty", named);
+    let fault = Fault::new(At::Whole, (ROWS, "no_fallback"), "").with_fact("duty", named);
     let (zh, en) = ("一条不带条件的时限", "a row without conditions");
-    on_days(fault, from, until).expecting(zh, en)
+    with_days(fault, from, until).with_expected(zh, en)
 }
 
 impl From<&Tie> for Fault {
@@ -54,14 +58,15 @@ impl From<&Tie> for Fault {
         let ([_, row], [first, second]) = (tie.rows, &tie.ids);
         let matter = tie.matter.iter().map(|(column, value)| format!("{}={value}", column.name()));
         let matter = matter.collect::<Vec<_>>().join(", ");
-        let fault = Self::new(At::Row(row), ("", "tie"), second).of(ROWS).with("other", first);
-        let fault = fault.with("duty", tie.duty.name());
-        let fault = if matter.is_empty() { fault } else { fault.with("matter", matter) };
+        let fault =
+            Self::new(At::Row(row), ("", "tie"), second).in_list(ROWS).with_fact("other", first);
+        let fault = fault.with_fact("duty", tie.duty.name());
+        let fault = if matter.is_empty() { fault } else { fault.with_fact("matter", matter) };
         let (zh, en) = if tie.same {
             ("其中一条删去，或在另一条之前终止", "one of them removed, or ended before")
         } else {
             ("另加一条恰好是这些条件的时限", "another row with exactly these conditions")
         };
-        on_days(fault, tie.from, tie.until).expecting(zh, en)
+        with_days(fault, tie.from, tie.until).with_expected(zh, en)
     }
 }

@@ -8,17 +8,20 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Column, Matrix, Row,
-    cell::{Cells, Wrong, area, day, limit, shown, text, word, yes_or_no},
+    cell::{
+        Cells, Wrong, parse_area, parse_bool, parse_day, parse_limit, parse_text, parse_word,
+        shorten_given,
+    },
 };
 use crate::{
-    core::{id::AreaId, named::named, sheet::Fault},
+    core::{id::AreaId, labelled_enum::labelled_enum, tabular_import::Fault},
     rules::{
         obligation::Duty,
         vocabulary::{Channel, Complexity, Demand, Urgency},
     },
 };
 
-named! {
+labelled_enum! {
     /// What is wrong with a cell or a table.
     CsvCode {
         /// More text than a matrix can have.
@@ -65,35 +68,35 @@ impl Matrix {
             let max = Self::MAX_CSV;
             let right = (format!("最多 {max} 字节"), format!("at most {max} bytes"));
             let fault = Wrong(CsvCode::TooLarge, text.len().to_string(), right);
-            return Err(vec![fault.at(1, "")]);
+            return Err(vec![fault.into_fault(1, "")]);
         }
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut table = csv::ReaderBuilder::new()
             .flexible(true)
             .trim(csv::Trim::All)
             .from_reader(text.as_bytes());
-        let header = table.headers().cloned().map_err(|error| vec![malformed(1, &error)])?;
-        let faults = faults_of_header(&header);
+        let header = table.headers().cloned().map_err(|error| vec![malformed_fault(1, &error)])?;
+        let faults = check_header(&header);
         if !faults.is_empty() {
             return Err(faults);
         }
         let lines = Lines { text, at: 0, line: 1 };
-        Reading { header, resolve_area, lines, rows: Vec::new(), faults }.all(table.records())
+        Reading { header, resolve_area, lines, rows: Vec::new(), faults }.read_all(table.records())
     }
 }
 
-fn malformed(line: u64, error: &csv::Error) -> Fault {
+fn malformed_fault(line: u64, error: &csv::Error) -> Fault {
     let right = ("以逗号分隔、UTF-8 编码的表格", "cells parted by commas, in UTF-8");
     let right = (right.0.to_owned(), right.1.to_owned());
-    Wrong(CsvCode::Malformed, error.to_string(), right).at(line, "")
+    Wrong(CsvCode::Malformed, error.to_string(), right).into_fault(line, "")
 }
 
-fn faults_of_header(header: &StringRecord) -> Vec<Fault> {
+fn check_header(header: &StringRecord) -> Vec<Fault> {
     let all =
         |comma| Column::ALL.iter().map(|column| column.name()).collect::<Vec<_>>().join(comma);
     let unknown = header.iter().filter(|name| Column::parse(name).is_none()).map(|name| {
         let right = (all("、"), format!("one of {}", all(", ")));
-        Wrong(CsvCode::UnknownColumn, shown(name), right).at(1, name)
+        Wrong(CsvCode::UnknownColumn, shorten_given(name), right).into_fault(1, name)
     });
     let counted = Column::ALL.iter().filter_map(|column| {
         let name = column.name();
@@ -103,7 +106,7 @@ fn faults_of_header(header: &StringRecord) -> Vec<Fault> {
             _ => CsvCode::DuplicateColumn,
         };
         let right = (format!("恰好一列“{name}”"), format!("exactly one column {name}"));
-        Some(Wrong(code, String::new(), right).at(1, name))
+        Some(Wrong(code, String::new(), right).into_fault(1, name))
     });
     unknown.take(Matrix::MAX_FAULTS).chain(counted).collect()
 }
@@ -118,7 +121,7 @@ struct Lines<'a> {
 
 impl Lines<'_> {
     /// The line of the record that begins at this byte; asked from the first record to the last.
-    fn of(&mut self, byte: u64) -> u64 {
+    fn line_at(&mut self, byte: u64) -> u64 {
         let byte = usize::try_from(byte).unwrap_or(usize::MAX);
         let rest = self.text.get(byte..).unwrap_or("");
         let begins = byte + rest.len() - rest.trim_start_matches(['\r', '\n']).len();
@@ -139,7 +142,7 @@ struct Reading<'a, F> {
 }
 
 impl<F: Fn(&str) -> Option<AreaId>> Reading<'_, F> {
-    fn all(
+    fn read_all(
         mut self,
         records: impl Iterator<Item = csv::Result<StringRecord>>,
     ) -> Result<Matrix, Vec<Fault>> {
@@ -149,14 +152,14 @@ impl<F: Fn(&str) -> Option<AreaId>> Reading<'_, F> {
                 break;
             }
             match record {
-                Err(error) => self.faults.push(malformed(line + 1, &error)),
+                Err(error) => self.faults.push(malformed_fault(line + 1, &error)),
                 Ok(record) => {
-                    line = record.position().map_or(line, |place| self.lines.of(place.byte()));
+                    line = record.position().map_or(line, |place| self.lines.line_at(place.byte()));
                     if count >= Matrix::MAX_ROWS {
-                        self.faults.push(too_many_rows(line));
+                        self.faults.push(row_limit_fault(line));
                         break;
                     }
-                    let row = self.row(line, &record);
+                    let row = self.read_row(line, &record);
                     self.rows.extend(row);
                 }
             }
@@ -165,38 +168,42 @@ impl<F: Fn(&str) -> Option<AreaId>> Reading<'_, F> {
         if self.faults.is_empty() { Ok(Matrix { rows: self.rows }) } else { Err(self.faults) }
     }
 
-    fn row(&mut self, line: u64, record: &StringRecord) -> Option<Row> {
+    fn read_row(&mut self, line: u64, record: &StringRecord) -> Option<Row> {
         if record.len() != self.header.len() {
             let wanted = self.header.len();
             let right =
                 (format!("与表头相同的 {wanted} 列"), format!("{wanted} cells, as the header has"));
             let fault = Wrong(CsvCode::WrongLength, record.len().to_string(), right);
-            self.faults.push(fault.at(line, ""));
+            self.faults.push(fault.into_fault(line, ""));
             return None;
         }
         let Self { header, resolve_area, faults, .. } = self;
         let mut cells = Cells { line, header, record, faults };
-        let id = cells.required(Column::Id, text);
-        let duty =
-            cells.required(Column::Duty, |cell| word(cell, Duty::ALL, Duty::name, Duty::label));
-        let area = cells.optional(Column::Area, |cell| area(cell, &*resolve_area));
-        let channel = cells
-            .optional(Column::Channel, |c| word(c, Channel::ALL, Channel::name, Channel::label));
-        let demand =
-            cells.optional(Column::Demand, |c| word(c, Demand::ALL, Demand::name, Demand::label));
-        let category = cells.optional(Column::Category, text);
-        let urgency = cells
-            .optional(Column::Urgency, |c| word(c, Urgency::ALL, Urgency::name, Urgency::label));
-        let complexity = cells.optional(Column::Complexity, |cell| {
-            word(cell, Complexity::ALL, Complexity::name, Complexity::label)
+        let id = cells.read_required(Column::Id, parse_text);
+        let duty = cells.read_required(Column::Duty, |cell| {
+            parse_word(cell, Duty::ALL, Duty::name, Duty::label)
         });
-        let rank = cells.optional(Column::Rank, text);
-        let redo = cells.optional(Column::Redo, yes_or_no);
-        let limit = cells.required(Column::Limit, limit);
-        let valid_from = cells.optional(Column::ValidFrom, day);
-        let valid_until = cells.optional(Column::ValidUntil, day);
-        let owner = cells.required(Column::Owner, text);
-        let basis = cells.required(Column::Basis, text);
+        let area = cells.read_optional(Column::Area, |cell| parse_area(cell, &*resolve_area));
+        let channel = cells.read_optional(Column::Channel, |c| {
+            parse_word(c, Channel::ALL, Channel::name, Channel::label)
+        });
+        let demand = cells.read_optional(Column::Demand, |c| {
+            parse_word(c, Demand::ALL, Demand::name, Demand::label)
+        });
+        let category = cells.read_optional(Column::Category, parse_text);
+        let urgency = cells.read_optional(Column::Urgency, |c| {
+            parse_word(c, Urgency::ALL, Urgency::name, Urgency::label)
+        });
+        let complexity = cells.read_optional(Column::Complexity, |cell| {
+            parse_word(cell, Complexity::ALL, Complexity::name, Complexity::label)
+        });
+        let rank = cells.read_optional(Column::Rank, parse_text);
+        let redo = cells.read_optional(Column::Redo, parse_bool);
+        let limit = cells.read_required(Column::Limit, parse_limit);
+        let valid_from = cells.read_optional(Column::ValidFrom, parse_day);
+        let valid_until = cells.read_optional(Column::ValidUntil, parse_day);
+        let owner = cells.read_required(Column::Owner, parse_text);
+        let basis = cells.read_required(Column::Basis, parse_text);
         Some(Row {
             id: id?,
             duty: duty?,
@@ -217,8 +224,8 @@ impl<F: Fn(&str) -> Option<AreaId>> Reading<'_, F> {
     }
 }
 
-fn too_many_rows(line: u64) -> Fault {
+fn row_limit_fault(line: u64) -> Fault {
     let max = Matrix::MAX_ROWS;
     let right = (format!("最多 {max} 条"), format!("at most {max} rows"));
-    Wrong(CsvCode::TooManyRows, String::new(), right).at(line, "")
+    Wrong(CsvCode::TooManyRows, String::new(), right).into_fault(line, "")
 }

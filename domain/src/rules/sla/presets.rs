@@ -158,7 +158,7 @@ pub const PRESETS: &[Preset] = &[
 ];
 
 /// The table called so; `standard` is [`STANDARD`].
-pub fn preset(name: &str) -> Option<&'static str> {
+pub fn find_preset(name: &str) -> Option<&'static str> {
     if name == "standard" {
         return Some(STANDARD);
     }

@@ -12,9 +12,9 @@ use domain::{
 };
 use proptest::prelude::any;
 
-use super::{CATALOGUE, day, faults, known, query, rule, ties, with};
+use super::{CATALOGUE, day, find_faults, find_ties, new_row, query, with_known, with_rows};
 use crate::suite::{
-    chance::{Dice, runner},
+    chance::{Dice, new_runner},
     world::{CITY, DISTRICT, DISTRICT_BESIDE, GRID, GRID_NEXT, STREET, WORLD},
 };
 
@@ -23,8 +23,8 @@ const DEMANDS: [Demand; 2] = [Demand::Help, Demand::Complaint];
 const CATEGORIES: [&str; 4] = ["A", "A01", "A02", "B"];
 const DAYS: [&str; 4] = ["2026-01-01", "2026-03-01", "2026-06-01", "2026-09-01"];
 
-fn sometimes<T: Clone>(dice: &mut Dice, of: &[T]) -> Option<T> {
-    dice.maybe(35).then(|| dice.pick(of))
+fn pick_sometimes<T: Clone>(dice: &mut Dice, of: &[T]) -> Option<T> {
+    dice.roll_percent(35).then(|| dice.pick(of))
 }
 
 /// A row of handling with any conditions; its limit tells it from all others.
@@ -32,25 +32,25 @@ fn any_row(dice: &mut Dice, number: usize) -> Row {
     let mut days = [dice.pick(&DAYS), dice.pick(&DAYS)].map(day);
     days.sort();
     Row {
-        area: sometimes(dice, &AREAS),
-        demand: sometimes(dice, &DEMANDS),
-        category: sometimes(dice, &CATEGORIES).map(str::to_owned),
-        urgency: sometimes(dice, &[Urgency::Normal, Urgency::Urgent]),
-        redo: sometimes(dice, &[true, false]),
-        valid_from: dice.maybe(20).then_some(days[0]),
-        valid_until: dice.maybe(20).then_some(days[1]),
+        area: pick_sometimes(dice, &AREAS),
+        demand: pick_sometimes(dice, &DEMANDS),
+        category: pick_sometimes(dice, &CATEGORIES).map(str::to_owned),
+        urgency: pick_sometimes(dice, &[Urgency::Normal, Urgency::Urgent]),
+        redo: pick_sometimes(dice, &[true, false]),
+        valid_from: dice.roll_percent(20).then_some(days[0]),
+        valid_until: dice.roll_percent(20).then_some(days[1]),
         limit: Limit::minutes(u32::try_from(number + 1).unwrap()),
-        ..rule(&format!("R-{number}"), Duty::Handle, "1h")
+        ..new_row(&format!("R-{number}"), Duty::Handle, "1h")
     }
 }
 
 /// The row a tie asks for.
-fn added(tie: &domain::rules::sla::Tie, number: usize) -> Row {
+fn row_for_tie(tie: &domain::rules::sla::Tie, number: usize) -> Row {
     let mut row = Row {
         valid_from: tie.from,
         valid_until: tie.until,
         limit: Limit::minutes(u32::try_from(number + 1).unwrap()),
-        ..rule(&format!("T-{number}"), tie.duty, "1h")
+        ..new_row(&format!("T-{number}"), tie.duty, "1h")
     };
     for (column, value) in &tie.matter {
         match column {
@@ -75,19 +75,19 @@ fn added(tie: &domain::rules::sla::Tie, number: usize) -> Row {
 }
 
 /// A random matrix, made sound by doing what its faults say.
-fn sound(dice: &mut Dice) -> Matrix {
-    let count = dice.below(6) + 1;
-    let mut matrix = with((0..count).map(|number| any_row(dice, number)));
+fn any_matrix(dice: &mut Dice) -> Matrix {
+    let count = dice.roll_below(6) + 1;
+    let mut matrix = with_rows((0..count).map(|number| any_row(dice, number)));
     for number in 100.. {
-        let found = ties(&matrix);
+        let found = find_ties(&matrix);
         let Some(tie) = found.first() else {
-            assert_eq!(faults(&matrix), []);
+            assert_eq!(find_faults(&matrix), []);
             return matrix;
         };
         if tie.same {
             matrix.rows.remove(tie.rows[1]);
         } else {
-            matrix.rows.push(added(tie, number));
+            matrix.rows.push(row_for_tie(tie, number));
         }
         assert!(matrix.rows.len() < 5_000, "adding rows does not end");
     }
@@ -102,7 +102,7 @@ struct Asked {
 
 impl Asked {
     fn any(dice: &mut Dice) -> Self {
-        let code = sometimes(dice, &CATEGORIES).or_else(|| sometimes(dice, &CATEGORIES));
+        let code = pick_sometimes(dice, &CATEGORIES).or_else(|| pick_sometimes(dice, &CATEGORIES));
         let catalogue: &'static Catalogue = &CATALOGUE;
         let above = |code: &&'static str| catalogue.get(code)?.parent.as_deref();
         Self {
@@ -115,9 +115,9 @@ impl Asked {
         Query {
             area: &self.areas,
             category: &self.category,
-            demand: dice.maybe(80).then(|| dice.pick(&DEMANDS)),
+            demand: dice.roll_percent(80).then(|| dice.pick(&DEMANDS)),
             urgency: dice.pick(&[Urgency::Normal, Urgency::Urgent]),
-            redo: dice.maybe(50),
+            redo: dice.roll_percent(50),
             on: day(dice.pick(&DAYS)),
             ..query(Duty::Handle)
         }
@@ -142,27 +142,27 @@ fn implies(a: &Row, b: &Row) -> bool {
 
 /// The one row that implies all that apply.
 fn most_specific<'a>(matrix: &'a Matrix, query: &Query<'_>) -> &'a Row {
-    let applying: Vec<&Row> = matrix.rows.iter().filter(|row| row.applies(query)).collect();
+    let applying: Vec<&Row> = matrix.rows.iter().filter(|row| row.applies_to(query)).collect();
     let wins = |row: &&&Row| applying.iter().all(|other| implies(row, other));
     let winners: Vec<&&Row> = applying.iter().filter(wins).collect();
     assert_eq!(winners.len(), 1, "{query:?}: {winners:?} of {applying:?}");
     winners[0]
 }
 
-fn compile(matrix: Matrix) -> Compiled {
-    known(|known| Compiled::new(matrix, known)).unwrap()
+fn compile_matrix(matrix: Matrix) -> Compiled {
+    with_known(|known| Compiled::new(matrix, known)).unwrap()
 }
 
 #[test]
 fn the_most_specific_row_is_found_in_any_order() {
     let run = |seed: u64| {
         let dice = &mut Dice(seed);
-        let matrix = sound(dice);
+        let matrix = any_matrix(dice);
         let mut shuffled = matrix.clone();
         for place in (1..shuffled.rows.len()).rev() {
-            shuffled.rows.swap(place, dice.below(place + 1));
+            shuffled.rows.swap(place, dice.roll_below(place + 1));
         }
-        let compiled = [compile(matrix.clone()), compile(shuffled.clone())];
+        let compiled = [compile_matrix(matrix.clone()), compile_matrix(shuffled.clone())];
         for _ in 0..40 {
             let asked = Asked::any(dice);
             let query = asked.query(dice);
@@ -171,19 +171,19 @@ fn the_most_specific_row_is_found_in_any_order() {
             assert_eq!(shuffled.find(&query), expected);
             for one in &compiled {
                 assert_eq!(one.find(&query), expected);
-                told(one, &query);
+                check_explanation(one, &query);
             }
         }
         Ok(())
     };
-    runner(80).run(&any::<u64>(), run).unwrap();
+    new_runner(80).run(&any::<u64>(), run).unwrap();
 }
 
 /// What is told agrees with what is found.
-fn told(compiled: &Compiled, query: &Query<'_>) {
+fn check_explanation(compiled: &Compiled, query: &Query<'_>) {
     let mut won = Vec::new();
-    for considered in compiled.explain(query) {
-        let applies = considered.row.applies(query);
+    for considered in compiled.explain_rows(query) {
+        let applies = considered.row.applies_to(query);
         match considered.verdict {
             Verdict::Wins => won.push(considered.row),
             Verdict::Applies => assert!(applies && !won.is_empty()),
@@ -197,7 +197,7 @@ fn told(compiled: &Compiled, query: &Query<'_>) {
 fn a_row_more_changes_nothing_outside_its_conditions() {
     let run = |seed: u64| {
         let dice = &mut Dice(seed);
-        let matrix = sound(dice);
+        let matrix = any_matrix(dice);
         let mut more = matrix.clone();
         let row = any_row(dice, 90);
         more.rows.push(row.clone());
@@ -205,12 +205,12 @@ fn a_row_more_changes_nothing_outside_its_conditions() {
             let asked = Asked::any(dice);
             let query = asked.query(dice);
             let (before, after) = (matrix.find(&query), more.find(&query));
-            assert!(row.applies(&query) || before == after, "{query:?}");
+            assert!(row.applies_to(&query) || before == after, "{query:?}");
             let narrower =
                 before.is_some_and(|known| implies(&row, known) && !implies(known, &row));
-            assert!(!row.applies(&query) || !narrower || after == Some(&row), "{query:?}");
+            assert!(!row.applies_to(&query) || !narrower || after == Some(&row), "{query:?}");
         }
         Ok(())
     };
-    runner(80).run(&any::<u64>(), run).unwrap();
+    new_runner(80).run(&any::<u64>(), run).unwrap();
 }

@@ -4,7 +4,7 @@ use domain::{
     calendar::limit::Limit,
     core::{
         id::AreaId,
-        sheet::{At, Fault},
+        tabular_import::{At, Fault},
     },
     rules::{
         obligation::Duty,
@@ -13,20 +13,20 @@ use domain::{
     },
 };
 
-use super::{day, rule};
+use super::{day, new_row};
 use crate::suite::world::{STREET, WORLD};
 
 const HEADER: &str = "id,duty,area,channel,demand,category,urgency,complexity,rank,redo,limit,\
                       valid_from,valid_until,owner,basis";
 
-fn read(text: &str) -> Result<Matrix, Vec<Fault>> {
+fn read_matrix(text: &str) -> Result<Matrix, Vec<Fault>> {
     let resolve = |code: &str| (code == "320106001").then_some(STREET);
     Matrix::parse_csv(text, resolve)
 }
 
 /// Line, column and code of every fault.
-fn found(text: &str) -> Vec<(u64, String, &'static str)> {
-    let faults = read(text).unwrap_err();
+fn locate_faults(text: &str) -> Vec<(u64, String, &'static str)> {
+    let faults = read_matrix(text).unwrap_err();
     let line = |at| if let At::Line(line) = at { line } else { panic!("no line") };
     let told = |fault: Fault| (line(fault.at), fault.column.into_owned(), fault.code);
     faults.into_iter().map(told).collect()
@@ -43,9 +43,9 @@ fn names_labels_and_any_order_of_columns_are_read() {
         redo: Some(true),
         valid_from: Some(day("2026-01-01")),
         basis: "第3条,第2款".into(),
-        ..rule("X-1", Duty::Handle, "3wd")
+        ..new_row("X-1", Duty::Handle, "3wd")
     };
-    assert_eq!(read(text).unwrap().rows, [expected]);
+    assert_eq!(read_matrix(text).unwrap().rows, [expected]);
 }
 
 #[test]
@@ -81,7 +81,10 @@ fn every_wrong_cell_is_told() {
         (8, "limit", "bad_limit"),
         (9, "", "wrong_length"),
     ];
-    assert_eq!(found(&text), expected.map(|(line, column, code)| (line, column.into(), code)));
+    assert_eq!(
+        locate_faults(&text),
+        expected.map(|(line, column, code)| (line, column.into(), code))
+    );
 }
 
 #[test]
@@ -90,8 +93,9 @@ fn a_vague_unit_is_told_what_it_must_be() {
         ("3天", "自然日 (d) where holidays count, or 工作日 (wd) where they do not"),
         ("4小时", "紧急工作时 (h) where holidays count, or 工作时 (wh) where they do not"),
     ] {
-        let faults = read(&format!("{HEADER}\nA,handle,,,,,,,,,{limit},,,o,b\n")).unwrap_err();
-        let (zh, en) = faults[0].told_in_table();
+        let faults =
+            read_matrix(&format!("{HEADER}\nA,handle,,,,,,,,,{limit},,,o,b\n")).unwrap_err();
+        let (zh, en) = faults[0].render_table_message();
         assert!(en.starts_with("Line 2, column limit: ") && en.ends_with(right), "{en}");
         assert!(zh.starts_with("第 2 行“limit”列：时限单位不明"), "{zh}");
     }
@@ -106,36 +110,40 @@ fn columns_are_exactly_those_of_the_matrix() {
         (1, "rank", "missing_column"),
         (1, "redo", "missing_column"),
     ];
-    assert_eq!(found(&wrong), expected.map(|(line, column, code)| (line, column.into(), code)));
-    assert_eq!(found("").len(), 15);
+    assert_eq!(
+        locate_faults(&wrong),
+        expected.map(|(line, column, code)| (line, column.into(), code))
+    );
+    assert_eq!(locate_faults("").len(), 15);
 }
 
 #[test]
 fn tables_are_bounded() {
     let row = "A,handle,,,,,,,,,3天,,,o,b\n";
-    assert_eq!(found(&format!("{HEADER}\n{}", row.repeat(300))).len(), Matrix::MAX_FAULTS);
+    assert_eq!(locate_faults(&format!("{HEADER}\n{}", row.repeat(300))).len(), Matrix::MAX_FAULTS);
     let row = row.replace('天', "d");
     let many = format!("{HEADER}\n{}", row.repeat(Matrix::MAX_ROWS + 1));
-    assert_eq!(found(&many), [(5_002, String::new(), "too_many_rows")]);
-    assert_eq!(found(&" ".repeat(Matrix::MAX_CSV + 1)), [(1, String::new(), "too_large")]);
+    assert_eq!(locate_faults(&many), [(5_002, String::new(), "too_many_rows")]);
+    assert_eq!(locate_faults(&" ".repeat(Matrix::MAX_CSV + 1)), [(1, String::new(), "too_large")]);
 }
 
 #[test]
 fn a_quoted_line_break_does_not_shift_the_lines_told() {
     let text = format!("{HEADER}\r\nA,handle,,,,,,,,,3d,,,o,\"a\nb\"\r\nB,x,,,,,,,,,3d,,,o,b\r\n");
-    assert_eq!(found(&text), [(4, "duty".to_owned(), "unknown_word")]);
+    assert_eq!(locate_faults(&text), [(4, "duty".to_owned(), "unknown_word")]);
     for (end, line) in [("\n", 3), ("\r\n", 3), ("\n\n", 5), ("\r\n\r\n", 5)] {
         let rows = ["A,handle,,,,,,,,,3d,,,o,b", "B,x,,,,,,,,,3d,,,o,b", ""].join(end);
         let text = format!("\u{feff}{HEADER}{end}{rows}");
-        assert_eq!(found(&text), [(line, "duty".to_owned(), "unknown_word")], "{end:?}");
+        assert_eq!(locate_faults(&text), [(line, "duty".to_owned(), "unknown_word")], "{end:?}");
     }
 }
 
 #[test]
 fn an_empty_table_is_an_empty_matrix_and_areas_come_from_the_tree() {
-    assert_eq!(read(&format!("{HEADER}\n")).unwrap(), Matrix::default());
+    assert_eq!(read_matrix(&format!("{HEADER}\n")).unwrap(), Matrix::default());
     let code = &WORLD.areas.get(STREET).unwrap().code;
-    let resolve = |code: &str| -> Option<AreaId> { WORLD.areas.by_code(code).map(|area| area.id) };
+    let resolve =
+        |code: &str| -> Option<AreaId> { WORLD.areas.find_by_code(code).map(|area| area.id) };
     let text = format!("{HEADER}\nA,handle,{code},,,,,,,,3d,,,o,b\n");
     let matrix = Matrix::parse_csv(&text, resolve).unwrap();
     assert_eq!((matrix.rows[0].area, matrix.rows[0].limit), (Some(STREET), Limit::days(3)));

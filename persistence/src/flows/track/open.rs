@@ -24,7 +24,7 @@ pub struct Open {
 }
 
 /// Batches that stand as they came, at most `limit`.
-pub fn open(db: &mut Db, tenant: TenantId, limit: i64) -> Result<Vec<Open>> {
+pub fn load_open(db: &mut Db, tenant: TenantId, limit: i64) -> Result<Vec<Open>> {
     use track_batches as b;
     let rows: Vec<(Id, i64, Option<Id>, Vec<u8>)> = b::table
         .left_join(
@@ -47,7 +47,7 @@ pub fn open(db: &mut Db, tenant: TenantId, limit: i64) -> Result<Vec<Open>> {
 
 /// Puts a sealed batch in the place of one that stood as it came; removes it where no key can seal
 /// it any more.
-pub fn close(
+pub fn seal_batch(
     db: &mut Db,
     tenant: TenantId,
     batch: &Open,

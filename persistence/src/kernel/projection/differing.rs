@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::{Derived, Result};
 use crate::kernel::{
     connection::Db,
-    rows::{Row, list},
+    rows::{Row, push_list},
     types::{Doc, Id, sql},
 };
 
@@ -23,7 +23,7 @@ pub(super) const MISSING: &str = "row";
 
 /// Which of some rows differ from what stands in the table: their index, the names of the columns
 /// that do, and the document that stands there.
-pub(super) fn differing<R: Derived>(
+pub(super) fn find_differing<R: Derived>(
     db: &mut Db,
     rows: &[R],
 ) -> Result<Vec<(usize, String, Option<Doc>)>> {
@@ -31,7 +31,7 @@ pub(super) fn differing<R: Derived>(
     match db {
         Db::Postgres(c) => {
             let all: Vec<&R> = rows.iter().collect();
-            let found: Vec<Found> = Differing::<R>(R::columns(&all)).load(c)?;
+            let found: Vec<Found> = Differing::<R>(R::to_columns(&all)).load(c)?;
             for (place, columns, document) in found {
                 let index = usize::try_from(place - 1).unwrap_or(usize::MAX);
                 odd.push((index, columns, document));
@@ -60,12 +60,12 @@ struct Differing<'a, R: Row>(R::Columns<'a>);
 struct Differs<'a, R: Row>(&'a R);
 
 /// What is selected, up to the rows.
-fn head<R: Derived>(push: &mut impl FnMut(&str), number: &str, unlike: &str) {
+fn push_head<R: Derived>(push: &mut impl FnMut(&str), number: &str, unlike: &str) {
     let first = R::KEY.first().copied().unwrap_or_default();
     push("select ");
     push(number);
     push(&format!(", case when t.{first} is null then '{MISSING}' else ''"));
-    for (name, _) in compared::<R>() {
+    for (name, _) in value_columns::<R>() {
         push(&format!(" || case when t.{name} {unlike} u.{name} then ' {name}' else '' end"));
     }
     push(" end, ");
@@ -74,26 +74,26 @@ fn head<R: Derived>(push: &mut impl FnMut(&str), number: &str, unlike: &str) {
 }
 
 /// The table beside the rows, and which of them are of interest.
-fn tail<R: Derived>(push: &mut impl FnMut(&str), unlike: &str) {
+fn push_tail<R: Derived>(push: &mut impl FnMut(&str), unlike: &str) {
     let first = R::KEY.first().copied().unwrap_or_default();
     push(" left join ");
     push(R::TABLE);
     push(" as t on ");
-    list(push, R::KEY, " and ", |name| format!("t.{name} = u.{name}"));
+    push_list(push, R::KEY, " and ", |name| format!("t.{name} = u.{name}"));
     push(&format!(" where t.{first} is null"));
-    for (name, _) in compared::<R>() {
+    for (name, _) in value_columns::<R>() {
         push(&format!(" or t.{name} {unlike} u.{name}"));
     }
 }
 
-fn compared<R: Row>() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
+fn value_columns<R: Row>() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
     R::COLUMNS.iter().filter(|(name, _)| !R::KEY.contains(name))
 }
 
 impl<R: Derived> QueryFragment<Pg> for Differing<'_, R> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         const UNLIKE: &str = "is distinct from";
-        head::<R>(&mut |text| out.push_sql(text), "u.place", UNLIKE);
+        push_head::<R>(&mut |text| out.push_sql(text), "u.place", UNLIKE);
         out.push_sql("unnest(");
         let around = |out: &mut AstPass<'_, 'b, Pg>, at: usize| {
             if let Some((_, cast)) = at.checked_sub(1).and_then(|last| R::COLUMNS.get(last)) {
@@ -106,9 +106,9 @@ impl<R: Derived> QueryFragment<Pg> for Differing<'_, R> {
         R::bind_arrays(&self.0, around, out.reborrow())?;
         out.push_sql(") with ordinality as u (");
         let names: Vec<&str> = R::COLUMNS.iter().map(|(name, _)| *name).collect();
-        list(&mut |text| out.push_sql(text), &names, ", ", str::to_owned);
+        push_list(&mut |text| out.push_sql(text), &names, ", ", str::to_owned);
         out.push_sql(", place)");
-        tail::<R>(&mut |text| out.push_sql(text), UNLIKE);
+        push_tail::<R>(&mut |text| out.push_sql(text), UNLIKE);
         Ok(())
     }
 }
@@ -116,7 +116,7 @@ impl<R: Derived> QueryFragment<Pg> for Differing<'_, R> {
 impl<R: Derived> QueryFragment<Sqlite> for Differs<'_, R> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
         const UNLIKE: &str = "is not";
-        head::<R>(&mut |text| out.push_sql(text), "0", UNLIKE);
+        push_head::<R>(&mut |text| out.push_sql(text), "0", UNLIKE);
         out.push_sql("(select ");
         let around = |out: &mut AstPass<'_, 'b, Sqlite>, at: usize| {
             if let Some((name, _)) = at.checked_sub(1).and_then(|last| R::COLUMNS.get(last)) {
@@ -127,7 +127,7 @@ impl<R: Derived> QueryFragment<Sqlite> for Differs<'_, R> {
         };
         self.0.bind_values(around, out.reborrow())?;
         out.push_sql(") as u");
-        tail::<R>(&mut |text| out.push_sql(text), UNLIKE);
+        push_tail::<R>(&mut |text| out.push_sql(text), UNLIKE);
         Ok(())
     }
 }
@@ -155,7 +155,7 @@ impl<R: Row, C> RunQueryDsl<C> for Differing<'_, R> {}
 impl<R: Row, C> RunQueryDsl<C> for Differs<'_, R> {}
 
 /// How many rows of a tenant a table holds.
-pub(super) fn held(db: &mut Db, table: &'static str, tenant: TenantId) -> Result<i64> {
+pub(super) fn count_rows(db: &mut Db, table: &'static str, tenant: TenantId) -> Result<i64> {
     let of = OfTenant {
         before: format!("select count(*) from {table} as t where t.tenant_id = "),
         tenant: Id(tenant.0),
@@ -169,7 +169,7 @@ pub(super) fn held(db: &mut Db, table: &'static str, tenant: TenantId) -> Result
 }
 
 /// The flows that a table speaks of and no journal does, the first few.
-pub(super) fn without_journal<R: Derived>(db: &mut Db, tenant: TenantId) -> Result<Vec<Uuid>> {
+pub(super) fn find_without_journal<R: Derived>(db: &mut Db, tenant: TenantId) -> Result<Vec<Uuid>> {
     let (table, flow) = (R::TABLE, R::FLOW);
     let kind = match R::KIND {
         Ok(kind) => format!("'{}'", kind.name()),

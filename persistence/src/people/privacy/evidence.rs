@@ -29,7 +29,7 @@ use crate::{
 
 impl Disclosure {
     /// What the audit log says about it: its identity, and the digest of all it says.
-    pub fn written(&self, tenant: TenantId) -> Written {
+    pub fn to_written(&self, tenant: TenantId) -> Written {
         let id = |id: Uuid| Id(id);
         let subjects = (
             self.person.map(|one| id(one.0)),
@@ -56,13 +56,13 @@ impl Disclosure {
 }
 
 /// A digest over everything that stands in a row.
-fn digest_of(tenant: TenantId, table: &str, parts: &[&[u8]]) -> Hash {
+fn digest_row(tenant: TenantId, table: &str, parts: &[&[u8]]) -> Hash {
     let mut all = [table.as_bytes(), tenant.0.as_bytes()].concat();
     for part in parts {
         all.extend(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
         all.extend(*part);
     }
-    Hash::of(&all)
+    Hash::digest(&all)
 }
 
 pub(super) fn disclosure_digest(tenant: TenantId, row: &DisclosureColumns) -> Hash {
@@ -81,12 +81,12 @@ pub(super) fn disclosure_digest(tenant: TenantId, row: &DisclosureColumns) -> Ha
         &at.0.timestamp_micros().to_be_bytes(),
         digest,
     ];
-    digest_of(tenant, "disclosures", &parts)
+    digest_row(tenant, "disclosures", &parts)
 }
 
 impl Consent {
     /// What the audit log says about it: its identity, and the digest of all it says.
-    pub fn written(&self, tenant: TenantId) -> Written {
+    pub fn to_written(&self, tenant: TenantId) -> Written {
         let answer = if self.given { GIVEN } else { WITHDRAWN };
         let digest = consent_digest(
             tenant,
@@ -117,11 +117,11 @@ pub(super) fn consent_digest(tenant: TenantId, row: &ConsentColumns) -> Hash {
         &at.0.timestamp_micros().to_be_bytes(),
         digest,
     ];
-    digest_of(tenant, "consents", &parts)
+    digest_row(tenant, "consents", &parts)
 }
 
 /// The digests of the records of a class after an identity, in the order of identities.
-pub(crate) fn digests_after(
+pub(crate) fn load_digests_after(
     db: &mut Db,
     tenant: TenantId,
     class: DataClass,
@@ -148,7 +148,7 @@ pub(crate) fn digests_after(
 }
 
 /// The digests of some records of a class, as far as they are there.
-pub fn digests(
+pub fn load_digests(
     db: &mut Db,
     tenant: TenantId,
     class: DataClass,
@@ -181,15 +181,15 @@ pub(super) fn subtract(
     if gone.is_empty() {
         return Ok(());
     }
-    let left = gone.iter().fold(tally, |tally, digest| tally.without(*digest));
+    let left = gone.iter().fold(tally, |tally, digest| tally.without_record(*digest));
     tally::put(db, tenant, class, left)?;
     let said = Said {
         class: Some(class),
         removed: i64::try_from(gone.len()).ok(),
         before: Some(cutoff),
-        tallies: Some(Tallies::default().with(class, Some(left))),
+        tallies: Some(Tallies::default().with_tally(class, Some(left))),
         ..Said::default()
     };
-    crate::people::audit::append(db, tenant, said.note(at))?;
+    crate::people::audit::append(db, tenant, said.to_note(at))?;
     Ok(())
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     super::{
-        driver::{list, text},
+        driver::{items_at, text_at},
         say,
     },
     Done, Story, get, post,
@@ -14,37 +14,38 @@ use super::{
 use crate::app::clock::new_id;
 
 impl Story {
-    pub(super) fn offline(&mut self) -> Done {
+    pub(super) fn tell_offline(&mut self) -> Done {
         say("\n—— 楼道里没有信号 / No signal in the stairwell ——");
         let path = "/api/v1/sync?limit=100".to_owned();
-        let first = self.driver.step(get("wangge-1", "list_changes", path), |a| {
-            format!("首次下载 {} 条", list(a, "/items").len())
+        let first = self.driver.run_step(get("wangge-1", "list_changes", path), |a| {
+            format!("首次下载 {} 条", items_at(a, "/items").len())
         })?;
-        let queue = self.queue();
+        let queue = self.build_queue();
         for told in ["上传离线队列", "回执丢失，原样重发"] {
             let path = "/api/v1/sync".to_owned();
-            self.driver.step(post("wangge-1", "send_queue", path, queue.clone()), |a| {
-                let fates = list(a, "/items").iter().map(|item| text(item, "/outcome_label"));
+            self.driver.run_step(post("wangge-1", "send_queue", path, queue.clone()), |a| {
+                let fates =
+                    items_at(a, "/items").iter().map(|item| text_at(item, "/outcome_label"));
                 let fates: Vec<String> = fates.collect();
                 let skew = a["skew_ms"].as_i64().unwrap_or_default() / 60_000;
                 format!("{told}：{}；手机时钟校正 {skew} 分钟", fates.join("、"))
             })?;
         }
-        let path = format!("/api/v1/sync?since={}", text(&first, "/next"));
-        self.driver.step(get("wangge-1", "list_changes", path), |a| {
-            format!("增量下载 {} 条", list(a, "/items").len())
+        let path = format!("/api/v1/sync?since={}", text_at(&first, "/next"));
+        self.driver.run_step(get("wangge-1", "list_changes", path), |a| {
+            format!("增量下载 {} 条", items_at(a, "/items").len())
         })?;
         Ok(())
     }
 
     /// Two reports and what hangs on one of them, typed forty and thirty minutes ago on a phone
     /// that is two hours behind.
-    fn queue(&self) -> Value {
+    fn build_queue(&self) -> Value {
         let phone = self.time.now() - Duration::hours(2);
         let typed = |minutes: i64| {
             (phone - Duration::minutes(minutes)).to_rfc3339_opts(SecondsFormat::Secs, true)
         };
-        let grid = self.unit("@grid");
+        let grid = self.find_unit("@grid");
         let report = |text: &str, minutes: i64| {
             let id = new_id();
             json!({

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     super::{
-        driver::{Call, list, text},
+        driver::{Call, items_at, text_at},
         say,
     },
     Done, Story, get, post,
@@ -14,7 +14,7 @@ use super::{
 use crate::{app::clock::new_id, cli::install::Failed};
 
 /// A photo of a road: with a hole in it, or mended.
-fn road(hole: bool) -> Done<Vec<u8>> {
+fn draw_road(hole: bool) -> Done<Vec<u8>> {
     let picture = RgbImage::from_fn(640, 480, |x, y| {
         let inside = x.abs_diff(320).pow(2) * 2 + y.abs_diff(300).pow(2) * 5 < 60_000;
         let grain = u8::try_from((x * 31 + y * 17 + x * y) % 23).unwrap_or_default();
@@ -29,85 +29,98 @@ fn road(hole: bool) -> Done<Vec<u8>> {
 }
 
 /// How the files of a case stand.
-fn gallery(answer: &Value) -> String {
-    let one =
-        |one: &Value| format!("{}（{}）", text(one, "/role_label"), text(one, "/state_label"));
-    let all: Vec<String> = list(answer, "/media").iter().map(one).collect();
+fn render_gallery(answer: &Value) -> String {
+    let one = |one: &Value| {
+        format!("{}（{}）", text_at(one, "/role_label"), text_at(one, "/state_label"))
+    };
+    let all: Vec<String> = items_at(answer, "/media").iter().map(one).collect();
     format!("照片：{}", all.join("、"))
 }
 
 impl Story {
     /// From a photo that is only named to a case with before and after.
-    pub(super) fn photos(&mut self) -> Done {
+    pub(super) fn tell_photos(&mut self) -> Done {
         say("\n—— 照片与内容审核 / Photos and content reviews ——");
         let photo = new_id().to_string();
-        let report = self.submit("jumin", 1, &json!({ "media": [photo] }))?;
-        let id = text(&report, "/id");
+        let report = self.submit_report("jumin", 1, &json!({ "media": [photo] }))?;
+        let id = text_at(&report, "/id");
         let path = format!("/api/v1/reports/{id}");
-        self.driver.step(get("jumin", "get_report", path.clone()), gallery)?;
-        self.driver.upload("jumin", &photo, road(true)?)?;
-        self.reviewed(&photo)?;
+        self.driver.run_step(get("jumin", "get_report", path.clone()), render_gallery)?;
+        self.driver.upload_file("jumin", &photo, draw_road(true)?)?;
+        self.review_photo(&photo)?;
         let filed = post("shequ", "file_report", format!("{path}/file"), json!({}));
-        let filed = self.driver.step(filed, |a| text(a, "/status_label"))?;
-        let case = text(&filed, "/case_id");
-        self.shown_on_the_case(&case, &text(&report, "/place/area/id"))?;
-        self.in_pieces()
+        let filed = self.driver.run_step(filed, |a| text_at(a, "/status_label"))?;
+        let case = text_at(&filed, "/case_id");
+        self.tell_case_photos(&case, &text_at(&report, "/place/area/id"))?;
+        self.upload_in_pieces()
     }
 
     /// A person lets a photo be seen by others of the public.
-    fn reviewed(&mut self, photo: &str) -> Done {
+    fn review_photo(&mut self, photo: &str) -> Done {
         let path = "/api/v1/content_reviews?status=queued&limit=100".to_owned();
-        let queue = self.driver.step(get("jiedao", "list_content_reviews", path), |a| {
-            format!("{} 项待人工审核，工作人员此时已可见", list(a, "/items").len())
+        let queue = self.driver.run_step(get("jiedao", "list_content_reviews", path), |a| {
+            format!("{} 项待人工审核，工作人员此时已可见", items_at(a, "/items").len())
         })?;
-        let of_photo = |one: &&Value| text(one, "/about_id") == photo;
-        let Some(review) = list(&queue, "/items").iter().find(of_photo) else {
+        let of_photo = |one: &&Value| text_at(one, "/about_id") == photo;
+        let Some(review) = items_at(&queue, "/items").iter().find(of_photo) else {
             return Err(Failed("the photo of a resident is in no review".to_owned()));
         };
-        let path = format!("/api/v1/content_reviews/{}/decide", text(review, "/id"));
+        let path = format!("/api/v1/content_reviews/{}/decide", text_at(review, "/id"));
         let call = post("jiedao", "decide_content_review", path, json!({ "pass": true }));
-        self.driver.step(call, |a| format!("审核{}", text(a, "/status_label")))?;
+        self.driver.run_step(call, |a| format!("审核{}", text_at(a, "/status_label")))?;
         Ok(())
     }
 
-    fn shown_on_the_case(&mut self, case: &str, grid: &str) -> Done {
-        self.on("shequ", "escalate_case", case, "escalate", json!({ "reason": "请街道派遣" }))?;
+    fn tell_case_photos(&mut self, case: &str, grid: &str) -> Done {
+        self.step_case(
+            "shequ",
+            "escalate_case",
+            case,
+            "escalate",
+            json!({ "reason": "请街道派遣" }),
+        )?;
         let community = self.parent_of(grid)?;
-        self.on("jiedao", "dispatch_case", case, "dispatch", json!({ "unit_id": community }))?;
-        self.on("shequ", "sign_case", case, "sign", json!({}))?;
+        self.step_case(
+            "jiedao",
+            "dispatch_case",
+            case,
+            "dispatch",
+            json!({ "unit_id": community }),
+        )?;
+        self.step_case("shequ", "sign_case", case, "sign", json!({}))?;
         let (before, after) = (new_id().to_string(), new_id().to_string());
-        self.driver.upload("shequ", &before, road(true)?)?;
+        self.driver.upload_file("shequ", &before, draw_road(true)?)?;
         let body = json!({ "result": "坑洼已填补", "media": [after], "before_media": [before] });
-        self.on("shequ", "feed_back_case", case, "feedback", body)?;
+        self.step_case("shequ", "feed_back_case", case, "feedback", body)?;
         // The worker's signal came back.
-        self.driver.upload("shequ", &after, road(false)?)?;
+        self.driver.upload_file("shequ", &after, draw_road(false)?)?;
         let path = format!("/api/v1/cases/{case}");
-        let shown = self.driver.step(get("jiedao", "get_case", path), gallery)?;
+        let shown = self.driver.run_step(get("jiedao", "get_case", path), render_gallery)?;
         let call = get("jiedao", "get_media", format!("/api/v1/media/{before}"));
-        self.driver.step(call, |a| {
-            let alike = list(a, "/similar").len();
+        self.driver.run_step(call, |a| {
+            let alike = items_at(a, "/similar").len();
             format!("与 {alike} 张已有照片相似：只作提示，不作处罚")
         })?;
-        let link = text(&shown, "/media/0/links/thumb_small");
-        let status = self.driver.follow(&link)?;
+        let link = text_at(&shown, "/media/0/links/thumb_small");
+        let status = self.driver.follow_link(&link)?;
         say(&format!("     短时链接无须登录：{status}，十到二十分钟后失效"));
         Ok(())
     }
 
     /// A file in two pieces.
-    fn in_pieces(&mut self) -> Done {
-        let bytes = road(true)?;
+    fn upload_in_pieces(&mut self) -> Done {
+        let bytes = draw_road(true)?;
         let (first, second) = bytes.split_at(bytes.len() / 2);
         let body = json!({ "id": new_id(), "bytes": bytes.len() });
         let path = "/api/v1/media_uploads".to_owned();
         let call = Call { expect: 201, ..post("wangge-1", "begin_media_upload", path, body) };
-        let begun = self.driver.step(call, |_| "大文件分段上传".to_owned())?;
-        let path = format!("/api/v1/media_uploads/{}", text(&begun, "/id"));
-        self.driver.append("wangge-1", &path, 0, first)?;
-        self.driver.step(get("wangge-1", "get_media_upload", path.clone()), |a| {
+        let begun = self.driver.run_step(call, |_| "大文件分段上传".to_owned())?;
+        let path = format!("/api/v1/media_uploads/{}", text_at(&begun, "/id"));
+        self.driver.append_piece("wangge-1", &path, 0, first)?;
+        self.driver.run_step(get("wangge-1", "get_media_upload", path.clone()), |a| {
             let offset = a.get("offset").unwrap_or(&Value::Null);
             format!("断网后从第 {offset} 字节继续")
         })?;
-        self.driver.append("wangge-1", &path, first.len(), second)
+        self.driver.append_piece("wangge-1", &path, first.len(), second)
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     super::{
-        driver::{list, text},
+        driver::{items_at, text_at},
         say,
     },
     Done, Story, get, post,
@@ -27,27 +27,27 @@ ZR-D04,assist,D04,,社区协助事项清单,2020-01-01,
 const CHANGED: [&str; 4] = ["conduct", "deadlines", "responsibilities", "admissions"];
 
 impl Story {
-    pub(super) fn rules(&mut self) -> Done {
+    pub(super) fn tell_rules(&mut self) -> Done {
         let before = self.change_rules()?;
-        let case = self.contested()?;
-        self.ruled(&case)?;
+        let case = self.tell_contest()?;
+        self.tell_ruling(&case)?;
         say("\n—— 十七、恢复原规则 / The rules as they were ——");
         for (kind, document) in CHANGED.iter().zip(before) {
-            self.publish(kind, &document, "演示结束，恢复原规则")?;
+            self.publish_policy(kind, &document, "演示结束，恢复原规则")?;
         }
         Ok(())
     }
 
-    fn publish(&mut self, kind: &str, document: &Value, note: &str) -> Done {
+    fn publish_policy(&mut self, kind: &str, document: &Value, note: &str) -> Done {
         let body = json!({ "document": document, "note": note });
         let path = format!("/api/v1/policies/{kind}");
-        self.driver.step(post("admin", "publish_policy", path, body), in_force)?;
+        self.driver.run_step(post("admin", "publish_policy", path, body), render_edition)?;
         Ok(())
     }
 
-    fn import(&mut self, kind: &str, body: Value) -> Done {
+    fn import_policy(&mut self, kind: &str, body: Value) -> Done {
         let path = format!("/api/v1/policies/{kind}/import");
-        self.driver.step(post("admin", "import_policy", path, body), in_force)?;
+        self.driver.run_step(post("admin", "import_policy", path, body), render_edition)?;
         Ok(())
     }
 
@@ -56,7 +56,7 @@ impl Story {
         let mut before = Vec::new();
         for kind in CHANGED {
             let call = get("admin", "get_policy", format!("/api/v1/policies/{kind}"));
-            let shown = self.driver.step(call, in_force)?;
+            let shown = self.driver.run_step(call, render_edition)?;
             before.push(shown.get("document").cloned().unwrap_or_default());
         }
         let mut conduct = before.first().cloned().unwrap_or_default();
@@ -64,56 +64,56 @@ impl Story {
             conduct.insert("reworks".to_owned(), json!(1));
             conduct.insert("verify_before_filing".to_owned(), json!(true));
         }
-        self.publish("conduct", &conduct, "居民上报先核实；返工一次后仍不合格即终审")?;
+        self.publish_policy("conduct", &conduct, "居民上报先核实；返工一次后仍不合格即终审")?;
         let body = json!({ "csv": RESPONSIBILITIES, "note": "按权责清单调整" });
-        self.import("responsibilities", body)?;
+        self.import_policy("responsibilities", body)?;
         let body = json!({ "csv": ADMISSIONS, "enforced": true, "note": "社区事项准入" });
-        self.import("admissions", body)?;
+        self.import_policy("admissions", body)?;
         let call = get("admin", "list_presets", "/api/v1/policies/deadlines/presets".to_owned());
-        self.driver.step(call, |a| {
-            let places = list(a, "/items").iter().map(|one| text(one, "/place"));
+        self.driver.run_step(call, |a| {
+            let places = items_at(a, "/items").iter().map(|one| text_at(one, "/place"));
             places.collect::<Vec<_>>().join("、")
         })?;
         let body = json!({ "preset": "nanjing-gulou", "note": "参照南京鼓楼公开的时限" });
-        self.import("deadlines", body)?;
+        self.import_policy("deadlines", body)?;
         Ok(before)
     }
 
     /// A resident's report is looked at, filed and whistled for; a department contests.
-    fn contested(&mut self) -> Done<String> {
+    fn tell_contest(&mut self) -> Done<String> {
         say("\n—— 十六、核实、异议、协调、终审 / Looked at, contested, coordinated, ruled ——");
-        let report = self.submit(
+        let report = self.submit_report(
             "jumin",
             0,
             &json!({
                 "title": "餐饮油烟又起", "text": "整改过的餐馆又直排油烟，污水外溢",
             }),
         )?;
-        let path = format!("/api/v1/reports/{}/claim", text(&report, "/id"));
+        let path = format!("/api/v1/reports/{}/claim", text_at(&report, "/id"));
         let call = post("wangge-2", "claim_report", path, json!({}));
-        self.driver.step(call, |a| format!("{}领取核实", text(a, "/claim/by")))?;
-        let path = format!("/api/v1/reports/{}/confirm", text(&report, "/id"));
+        self.driver.run_step(call, |a| format!("{}领取核实", text_at(a, "/claim/by")))?;
+        let path = format!("/api/v1/reports/{}/confirm", text_at(&report, "/id"));
         let call =
             post("wangge-2", "confirm_report", path, json!({ "real": true, "note": "属实" }));
-        self.driver.step(call, |a| format!("现场核实属实，{}", text(a, "/status_label")))?;
-        let case = self.sent_up(&report)?;
-        self.joined_by_mistake(&case)?;
-        let grid = text(&report, "/place/area/id");
+        self.driver.run_step(call, |a| format!("现场核实属实，{}", text_at(a, "/status_label")))?;
+        let case = self.file_and_escalate(&report)?;
+        self.tell_wrong_join(&case)?;
+        let grid = text_at(&report, "/place/area/id");
         let path = "/api/v1/dispatch/preview".to_owned();
         let body = json!({ "area_id": grid, "category": "A02" });
-        self.driver.step(post("jiedao", "preview_dispatch", path, body), |a| {
-            let helpers = list(a, "/cooperating").iter().map(|unit| text(unit, "/name"));
+        self.driver.run_step(post("jiedao", "preview_dispatch", path, body), |a| {
+            let helpers = items_at(a, "/cooperating").iter().map(|unit| text_at(unit, "/name"));
             format!(
                 "建议{}：主办 {}，协办 {}，依据 {}",
-                text(a, "/way_label"),
-                text(a, "/lead/name"),
+                text_at(a, "/way_label"),
+                text_at(a, "/lead/name"),
                 helpers.collect::<Vec<_>>().join("、"),
-                text(a, "/rule")
+                text_at(a, "/rule")
             )
         })?;
         let community = self.parent_of(&grid)?;
-        self.refused("jiedao", &case, "dispatch", json!({ "unit_id": community }))?;
-        let (lead, water) = (self.unit("420202-CG"), self.unit("420202-SW"));
+        self.expect_refusal("jiedao", &case, "dispatch", json!({ "unit_id": community }))?;
+        let (lead, water) = (self.find_unit("420202-CG"), self.find_unit("420202-SW"));
         let body = |rank: &str| {
             json!({
                 "rank": rank, "topic": "joint_enforcement",
@@ -121,87 +121,91 @@ impl Story {
                 "lead_unit_id": lead, "cooperating_unit_ids": [water],
             })
         };
-        self.on("lingdao", "blow_whistle", &case, "whistle", body("urgent"))?;
+        self.step_case("lingdao", "blow_whistle", &case, "whistle", body("urgent"))?;
         let reason = json!({ "reason": "不属应急事项，改吹工作推进哨" });
-        self.on("lingdao", "call_off_whistle", &case, "call_off", reason)?;
-        self.on("lingdao", "blow_whistle", &case, "whistle", body("advance"))?;
+        self.step_case("lingdao", "call_off_whistle", &case, "call_off", reason)?;
+        self.step_case("lingdao", "blow_whistle", &case, "whistle", body("advance"))?;
         let reason = json!({ "reason": "店内管道由产权人负责" });
-        self.report_in("shuiwu", "contest_summons", &case, &water, ("contest", reason.clone()))?;
+        self.step_summons("shuiwu", "contest_summons", &case, &water, ("contest", reason.clone()))?;
         let ruled = json!({ "upheld": true, "reason": "外溢点在市政管网，由水务公司负责" });
-        self.report_in("quji", "rule_summons", &case, &water, ("rule", ruled))?;
-        self.refused("shuiwu", &case, &format!("summonses/{water}/contest"), reason)?;
+        self.step_summons("quji", "rule_summons", &case, &water, ("rule", ruled))?;
+        self.expect_refusal("shuiwu", &case, &format!("summonses/{water}/contest"), reason)?;
         let reason = json!({ "reason": "涉及管网改造资金，街道无法协调" });
-        self.on("lingdao", "raise_whistle", &case, "raise", reason)?;
+        self.step_case("lingdao", "raise_whistle", &case, "raise", reason)?;
         let note = json!({ "note": "区级专班协调，改造资金由水务专项列支" });
-        self.on("quji", "coordinate_whistle", &case, "coordinate", note)?;
-        self.resumed(&case)?;
+        self.step_case("quji", "coordinate_whistle", &case, "coordinate", note)?;
+        self.tell_resumption(&case)?;
         Ok(case)
     }
 
     /// A report of something else is joined, and taken out again.
-    fn joined_by_mistake(&mut self, case: &str) -> Done {
-        let other = self.submit(
+    fn tell_wrong_join(&mut self, case: &str) -> Done {
+        let other = self.submit_report(
             "wangge-1",
             0,
             &json!({
                 "title": "楼道堆放杂物", "text": "楼道堆放旧家具", "category": "A01",
             }),
         )?;
-        let at = |verb: &str| format!("/api/v1/reports/{}/{verb}", text(&other, "/id"));
+        let at = |verb: &str| format!("/api/v1/reports/{}/{verb}", text_at(&other, "/id"));
         let join = post("shequ", "join_report", at("join"), json!({ "case_id": case }));
-        self.driver.step(join, |a| text(a, "/status_label"))?;
+        self.driver.run_step(join, |a| text_at(a, "/status_label"))?;
         let unjoin = post("shequ", "unjoin_report", at("unjoin"), json!({}));
-        let told = |a: &Value| format!("并案有误，拆分后{}", text(a, "/status_label"));
-        self.driver.step(unjoin, told)?;
+        let told = |a: &Value| format!("并案有误，拆分后{}", text_at(a, "/status_label"));
+        self.driver.run_step(unjoin, told)?;
         let body = json!({ "reason": "楼道杂物由物业服务企业清理", "redirect": "beyond_duty" });
         let refuse = post("shequ", "refuse_report", at("refuse"), body);
-        self.driver.step(refuse, |a| text(a, "/status_label"))?;
+        self.driver.run_step(refuse, |a| text_at(a, "/status_label"))?;
         Ok(())
     }
 
     /// The case stands still, and goes on before its time.
-    fn resumed(&mut self, case: &str) -> Done {
+    fn tell_resumption(&mut self, case: &str) -> Done {
         let until = self.time.now() + chrono::Duration::days(10);
         let body = json!({ "until": until, "reason": "等待管材到货" });
-        let asked =
-            self.telling("chengguan", "suspend_case", (case, "suspend", body), super::stage)?;
-        let no = Self::asked(&asked);
-        self.decide("lingdao", case, no)?;
-        self.decide("quji", case, no)?;
+        let asked = self.step_case_with(
+            "chengguan",
+            "suspend_case",
+            (case, "suspend", body),
+            super::render_stage,
+        )?;
+        let no = Self::last_request_number(&asked);
+        self.sign_request("lingdao", case, no)?;
+        self.sign_request("quji", case, no)?;
         let reason = json!({ "reason": "管材提前到货" });
-        self.on("chengguan", "resume_case", case, "resume", reason)?;
+        self.step_case("chengguan", "resume_case", case, "resume", reason)?;
         Ok(())
     }
 
     /// Handled, handled again, and ruled upon.
-    fn ruled(&mut self, case: &str) -> Done {
-        let (lead, water) = (self.unit("420202-CG"), self.unit("420202-SW"));
+    fn tell_ruling(&mut self, case: &str) -> Done {
+        let (lead, water) = (self.find_unit("420202-CG"), self.find_unit("420202-SW"));
         let done = || json!({ "result": "已清洗净化器、疏通管网" });
         for (by, unit) in [("shuiwu", &water), ("chengguan", &lead)] {
-            self.report_in(by, "sign_summons", case, unit, ("sign", json!({})))?;
+            self.step_summons(by, "sign_summons", case, unit, ("sign", json!({})))?;
             let arrive = json!({ "note": "现场无定位信号，已与街道会合" });
-            self.report_in(by, "arrive_summons", case, unit, ("arrive", arrive))?;
-            self.report_in(by, "feed_back_summons", case, unit, ("feedback", done()))?;
+            self.step_summons(by, "arrive_summons", case, unit, ("arrive", arrive))?;
+            self.step_summons(by, "feed_back_summons", case, unit, ("feedback", done()))?;
         }
         for unit in [&water, &lead] {
-            self.report_in("lingdao", "release_summons", case, unit, ("release", json!({})))?;
+            self.step_summons("lingdao", "release_summons", case, unit, ("release", json!({})))?;
         }
         let view = json!({ "response": 4, "quality": 4, "comment": "街道现场组织有序" });
-        self.report_in("shuiwu", "rate_street", case, &water, ("rate_street", view))?;
+        self.step_summons("shuiwu", "rate_street", case, &water, ("rate_street", view))?;
         let failed = || json!({ "passed": false, "note": "晚高峰仍有油烟" });
-        self.on("wangge-2", "verify_case", case, "verify", failed())?;
-        self.report_in("chengguan", "feed_back_summons", case, &lead, ("feedback", done()))?;
-        self.report_in("lingdao", "release_summons", case, &lead, ("release", json!({})))?;
-        self.on("wangge-2", "verify_case", case, "verify", failed())?;
+        self.step_case("wangge-2", "verify_case", case, "verify", failed())?;
+        self.step_summons("chengguan", "feed_back_summons", case, &lead, ("feedback", done()))?;
+        self.step_summons("lingdao", "release_summons", case, &lead, ("release", json!({})))?;
+        self.step_case("wangge-2", "verify_case", case, "verify", failed())?;
         let body = json!({ "again": false, "reason": "商户已立案处罚并停业整顿，本案终结" });
-        self.on("quji", "rule_case", case, "rule", body)?;
+        self.step_case("quji", "rule_case", case, "rule", body)?;
         Ok(())
     }
 }
 
 /// Which edition of what is in force, and why.
-fn in_force(answer: &Value) -> String {
+fn render_edition(answer: &Value) -> String {
     let edition = answer.get("edition").unwrap_or(&Value::Null);
-    let (kind, note) = (text(answer, "/kind_label"), text(answer, "/note"));
+    let (kind, note) = (text_at(answer, "/kind_label"), text_at(answer, "/note"));
     format!("{kind}第 {edition} 版{}{note}", if note.is_empty() { "" } else { "：" })
 }

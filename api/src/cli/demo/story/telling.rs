@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     super::{
-        driver::{list, text},
+        driver::{items_at, text_at},
         listener::{Receiver, Stream},
         say,
     },
@@ -15,7 +15,7 @@ use super::{
 use crate::cli::install::Failed;
 
 /// Repetitions of a line as one with their number.
-fn folded(lines: &[String]) -> Vec<String> {
+fn fold_lines(lines: &[String]) -> Vec<String> {
     let mut folded: Vec<(&str, usize)> = Vec::new();
     for line in lines {
         match folded.last_mut() {
@@ -39,148 +39,153 @@ pub(super) struct Listeners {
 
 impl Story {
     /// The receiver and the stream begin to listen before anything happens.
-    pub(super) fn listen(&mut self, base: &str) -> Done<Listeners> {
+    pub(super) fn start_listening(&mut self, base: &str) -> Done<Listeners> {
         say("\n—— 谁在听 / Who listens ——");
         let failed = |error: std::io::Error| Failed(error.to_string());
         let receiver = Receiver::start().map_err(failed)?;
         let body = json!({
-            "name": "12345 热线平台", "url": receiver.url, "area_id": self.unit("4202"),
+            "name": "12345 热线平台", "url": receiver.url, "area_id": self.find_unit("4202"),
             "types": ["report.submitted", "case.opened", "case.whistle_blown", "case.closed"],
         });
         let mut call = post("admin", "create_webhook", "/api/v1/webhooks".to_owned(), body);
         call.expect = 201;
-        let hook = self.driver.step(call, |_| "密钥只显示这一次".to_owned())?;
-        receiver.trust(text(&hook, "/secret"));
-        let approve = format!("/api/v1/webhooks/{}/approve", text(&hook, "/id"));
+        let hook = self.driver.run_step(call, |_| "密钥只显示这一次".to_owned())?;
+        receiver.trust_secret(text_at(&hook, "/secret"));
+        let approve = format!("/api/v1/webhooks/{}/approve", text_at(&hook, "/id"));
         let agreed = json!({ "approved": true, "url": receiver.url });
-        self.driver.step(post("rexian", "approve_webhook", approve, agreed), |a| {
-            format!("有权阅读案卷的人批准推送全文：{}", text(a, "/content"))
+        self.driver.run_step(post("rexian", "approve_webhook", approve, agreed), |a| {
+            format!("有权阅读案卷的人批准推送全文：{}", text_at(a, "/content"))
         })?;
-        let token = self.driver.token("jiedao")?.unwrap_or_default();
+        let token = self.driver.ensure_token("jiedao")?.unwrap_or_default();
         let stream = Stream::open(base, &token).map_err(failed)?;
-        Ok(Listeners { receiver, stream, webhook: text(&hook, "/id") })
+        Ok(Listeners { receiver, stream, webhook: text_at(&hook, "/id") })
     }
 
     /// What they heard, and the rest that can be asked of them.
-    pub(super) fn heard(&mut self, listeners: &Listeners) -> Done {
+    pub(super) fn tell_listeners(&mut self, listeners: &Listeners) -> Done {
         say("\n—— 谁听到了什么 / What they heard ——");
-        let read = listeners.stream.read("结案");
-        say(&format!("     事件流：{}", folded(&read).join(" → ")));
+        let read = listeners.stream.read_until("结案");
+        say(&format!("     事件流：{}", fold_lines(&read).join(" → ")));
         let closed = |types: &[String]| types.iter().any(|one| one == "case.closed");
-        let (types, wrong) = listeners.receiver.told(|told| closed(&told.types));
+        let (types, wrong) = listeners.receiver.wait_until(|told| closed(&told.types));
         if wrong > 0 || !closed(&types) {
             return Err(Failed(format!("the receiver was told {types:?}, {wrong} wrongly signed")));
         }
         say(&format!("     推送到对方服务器，签名逐个验证通过：{}", types.join("、")));
-        self.feed()?;
-        self.webhooks(&listeners.webhook, &listeners.receiver.url)?;
-        self.messages()
+        self.tell_feed()?;
+        self.tell_webhooks(&listeners.webhook, &listeners.receiver.url)?;
+        self.tell_messages()
     }
 
-    fn feed(&mut self) -> Done {
+    fn tell_feed(&mut self) -> Done {
         let path = "/api/v1/events?limit=5".to_owned();
-        let page = self.driver.step(get("jiedao", "list_events", path), |a| {
-            format!("事件拉取：{} 条，之后从 next 继续", list(a, "/items").len())
+        let page = self.driver.run_step(get("jiedao", "list_events", path), |a| {
+            format!("事件拉取：{} 条，之后从 next 继续", items_at(a, "/items").len())
         })?;
-        let path = format!("/api/v1/events?limit=5&cursor={}", text(&page, "/next"));
-        self.driver.step(get("jiedao", "", path), |a| {
-            list(a, "/items").iter().map(|one| text(one, "/label")).collect::<Vec<_>>().join(" → ")
+        let path = format!("/api/v1/events?limit=5&cursor={}", text_at(&page, "/next"));
+        self.driver.run_step(get("jiedao", "", path), |a| {
+            items_at(a, "/items")
+                .iter()
+                .map(|one| text_at(one, "/label"))
+                .collect::<Vec<_>>()
+                .join(" → ")
         })?;
         let types = get("jiedao", "list_event_types", "/api/v1/event_types".to_owned());
-        self.driver.step(types, |a| format!("{} 种事件", a.as_array().map_or(0, Vec::len)))?;
+        self.driver.run_step(types, |a| format!("{} 种事件", a.as_array().map_or(0, Vec::len)))?;
         Ok(())
     }
 
-    fn webhooks(&mut self, id: &str, url: &str) -> Done {
+    fn tell_webhooks(&mut self, id: &str, url: &str) -> Done {
         let at = |verb: &str| format!("/api/v1/webhooks/{id}{verb}");
         let list_all = get("admin", "list_webhooks", "/api/v1/webhooks".to_owned());
-        self.driver.step(list_all, |_| String::new())?;
-        self.driver.step(get("admin", "get_webhook", at("")), |a| text(a, "/status"))?;
+        self.driver.run_step(list_all, |_| String::new())?;
+        self.driver.run_step(get("admin", "get_webhook", at("")), |a| text_at(a, "/status"))?;
         let rotate = post("admin", "rotate_webhook_secret", at("/rotate_secret"), json!({}));
-        self.driver.step(rotate, |_| "新旧密钥并用一天".to_owned())?;
+        self.driver.run_step(rotate, |_| "新旧密钥并用一天".to_owned())?;
         let mut test = post("admin", "test_webhook", at("/test"), json!({}));
         test.expect = 202;
-        let ordered = self.driver.step(test, |_| String::new())?;
+        let ordered = self.driver.run_step(test, |_| String::new())?;
         let path = format!("/api/v1/deliveries?limit=3&target={id}");
-        self.driver.step(get("admin", "list_deliveries", path), |a| {
-            list(a, "/items")
+        self.driver.run_step(get("admin", "list_deliveries", path), |a| {
+            items_at(a, "/items")
                 .iter()
-                .map(|one| text(one, "/state_label"))
+                .map(|one| text_at(one, "/state_label"))
                 .collect::<Vec<_>>()
                 .join("、")
         })?;
-        let delivery = format!("/api/v1/deliveries/{}", text(&ordered, "/delivery_id"));
-        self.driver.step(get("admin", "get_delivery", delivery.clone()), |_| String::new())?;
+        let delivery = format!("/api/v1/deliveries/{}", text_at(&ordered, "/delivery_id"));
+        self.driver.run_step(get("admin", "get_delivery", delivery.clone()), |_| String::new())?;
         let again = format!("{delivery}/replay");
         let mut again = post("admin", "replay_delivery", again, json!({}));
         again.expect = 202;
-        self.driver.step(again, |_| "同一事件标识".to_owned())?;
+        self.driver.run_step(again, |_| "同一事件标识".to_owned())?;
         let from = self.time.now() - Duration::hours(1);
         let mut range = post("admin", "replay_webhook", at("/replay"), json!({ "from": from }));
         range.expect = 202;
-        self.driver.step(range, |a| format!("重放 {} 条", a["count"]))?;
-        self.driver.step(post("admin", "pause_webhook", at("/pause"), json!({})), |a| {
-            text(a, "/status")
+        self.driver.run_step(range, |a| format!("重放 {} 条", a["count"]))?;
+        self.driver.run_step(post("admin", "pause_webhook", at("/pause"), json!({})), |a| {
+            text_at(a, "/status")
         })?;
         let resume = post("admin", "resume_webhook", at("/resume"), json!({}));
-        self.driver.step(resume, |a| text(a, "/status"))?;
+        self.driver.run_step(resume, |a| text_at(a, "/status"))?;
         let change = json!({
-            "name": "12345 热线平台", "url": url, "area_id": self.unit("4202"),
+            "name": "12345 热线平台", "url": url, "area_id": self.find_unit("4202"),
             "types": ["case.closed"], "envelope": "cloudevents",
         });
         let change = post("admin", "update_webhook", at("/update"), change);
-        self.driver.step(change, |a| text(a, "/envelope"))?;
+        self.driver.run_step(change, |a| text_at(a, "/envelope"))?;
         let inside = json!({
-            "name": "内网", "url": "https://169.254.169.254/latest", "area_id": self.unit("4202"),
+            "name": "内网", "url": "https://169.254.169.254/latest", "area_id": self.find_unit("4202"),
         });
         let mut refused = post("admin", "", "/api/v1/webhooks".to_owned(), inside);
         refused.expect = 400;
-        self.driver.step(refused, |a| format!("拒绝：{}", text(a, "/errors/0/detail")))?;
+        self.driver.run_step(refused, |a| format!("拒绝：{}", text_at(a, "/errors/0/detail")))?;
         let mut remove = post("admin", "remove_webhook", at("/remove"), json!({}));
         remove.expect = 204;
-        self.driver.step(remove, |_| "不再推送".to_owned())?;
+        self.driver.run_step(remove, |_| "不再推送".to_owned())?;
         Ok(())
     }
 
-    fn messages(&mut self) -> Done {
+    fn tell_messages(&mut self) -> Done {
         let path = "/api/v1/me/messages?limit=3".to_owned();
-        self.driver.step(get("chengguan", "list_messages", path), |a| {
-            list(a, "/items")
+        self.driver.run_step(get("chengguan", "list_messages", path), |a| {
+            items_at(a, "/items")
                 .iter()
-                .map(|one| format!("{}：{}", text(one, "/kind_label"), text(one, "/text")))
+                .map(|one| format!("{}：{}", text_at(one, "/kind_label"), text_at(one, "/text")))
                 .collect::<Vec<_>>()
                 .join("；")
         })?;
         let count = get("chengguan", "get_unread_count", "/api/v1/me/messages/unread".to_owned());
-        self.driver.step(count, |a| format!("未读 {}", a["unread"]))?;
+        self.driver.run_step(count, |a| format!("未读 {}", a["unread"]))?;
         let read = "/api/v1/me/messages/read".to_owned();
-        self.driver.step(post("chengguan", "read_messages", read, json!({})), |_| String::new())?;
+        self.driver
+            .run_step(post("chengguan", "read_messages", read, json!({})), |_| String::new())?;
         let path = "/api/v1/me/message_preferences".to_owned();
         let wants = json!({
             "muted": ["case_given"], "sms": false, "digest": "18:00",
             "quiet": { "from": "22:00", "until": "07:00" },
         });
         let call = post("chengguan", "set_message_preferences", path.clone(), wants);
-        self.driver.step(call, |_| "夜间免打扰，每日 18 点汇总".to_owned())?;
+        self.driver.run_step(call, |_| "夜间免打扰，每日 18 点汇总".to_owned())?;
         let call = get("chengguan", "get_message_preferences", path);
-        self.driver.step(call, |_| String::new())?;
+        self.driver.run_step(call, |_| String::new())?;
         Ok(())
     }
 
     /// One event of each type that happened, for the document.
-    pub(super) fn happened(&mut self) -> Done {
+    pub(super) fn record_events(&mut self) -> Done {
         let mut cursor = String::new();
         loop {
             let path = format!("/api/v1/events?limit=100{cursor}");
-            let page = self.driver.look("quji", &path)?;
-            for event in list(&page, "/items") {
-                let kind = format!("event {}", text(event, "/type"));
-                self.driver.record(&kind, &Value::Null, event);
+            let page = self.driver.fetch_json("quji", &path)?;
+            for event in items_at(&page, "/items") {
+                let kind = format!("event {}", text_at(event, "/type"));
+                self.driver.record_example(&kind, &Value::Null, event);
             }
             if page.get("more") == Some(&Value::Bool(false)) {
                 return Ok(());
             }
-            cursor = format!("&cursor={}", text(&page, "/next"));
+            cursor = format!("&cursor={}", text_at(&page, "/next"));
         }
     }
 }

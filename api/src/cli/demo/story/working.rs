@@ -1,15 +1,15 @@
 //! How the second story shows time: its year, deadlines, clocks, overdue facts.
 
 use chrono::{Datelike as _, Duration, NaiveDate, NaiveTime};
-use domain::{Instant, calendar::limit::LimitUnit, core::time::local as on_clocks};
+use domain::{Instant, calendar::limit::LimitUnit, core::time::to_local as on_clocks};
 use serde_json::{Value, json};
 
 use super::{
     super::{
-        driver::{list, text},
+        driver::{items_at, text_at},
         say,
     },
-    local,
+    format_instant,
 };
 
 /// The year of the second story: the first whose notice is not published and whose 国庆 is far
@@ -22,19 +22,19 @@ impl Year {
     /// Picks it from what a calendar knows.
     pub(super) fn pick(now: Instant, calendar: &Value) -> Option<Self> {
         let published =
-            |year: &i32| !list(calendar, &format!("/document/years/{year}/days")).is_empty();
+            |year: &i32| !items_at(calendar, &format!("/document/years/{year}/days")).is_empty();
         let years = (on_clocks(now).year()..=2099).filter(|year| !published(year));
         let days = years.filter_map(|year| NaiveDate::from_ymd_opt(year, 10, 1));
         let mut found = days.map(|national_day| Self { national_day });
-        found.find(|year| year.at(0, 0) > now)
+        found.find(|year| year.instant_on(0, 0) > now)
     }
 
     /// So many days after the Monday two weeks before the week of 国庆, at this hour.
-    pub(super) fn at(&self, days: i64, hour: i64) -> Instant {
-        instant_of(self.day(days), hour)
+    pub(super) fn instant_on(&self, days: i64, hour: i64) -> Instant {
+        instant_of(self.date_on(days), hour)
     }
 
-    fn day(&self, days: i64) -> NaiveDate {
+    fn date_on(&self, days: i64) -> NaiveDate {
         let weekday = i64::from(self.national_day.weekday().num_days_from_monday());
         self.national_day + Duration::days(days - 14 - weekday)
     }
@@ -56,7 +56,7 @@ impl Year {
             (0..length).for_each(|n| day(name, first + Duration::days(n), true));
         }
         // The Sunday before and the Saturday after are worked.
-        day("国庆节", self.day(13), false);
+        day("国庆节", self.date_on(13), false);
         let after = national + Duration::days(7);
         let saturday = (5 - i64::from(after.weekday().num_days_from_monday())).rem_euclid(7);
         day("国庆节", after + Duration::days(saturday), false);
@@ -75,7 +75,7 @@ fn instant_of(day: NaiveDate, hour: i64) -> Instant {
 }
 
 /// An instant as people read it, with its year and its day of the week.
-pub(super) fn dated(instant: &str) -> String {
+pub(super) fn format_full_instant(instant: &str) -> String {
     const NAMES: [&str; 7] = ["一", "二", "三", "四", "五", "六", "日"];
     let Ok(at) = chrono::DateTime::parse_from_rfc3339(instant) else { return String::new() };
     let at = on_clocks(at.to_utc());
@@ -85,25 +85,25 @@ pub(super) fn dated(instant: &str) -> String {
 }
 
 /// The instant at a JSON pointer.
-pub(super) fn instant(answer: &Value, pointer: &str) -> Option<Instant> {
-    let at = chrono::DateTime::parse_from_rfc3339(&text(answer, pointer)).ok()?;
+pub(super) fn instant_at(answer: &Value, pointer: &str) -> Option<Instant> {
+    let at = chrono::DateTime::parse_from_rfc3339(&text_at(answer, pointer)).ok()?;
     Some(at.to_utc())
 }
 
 /// What is there of this duty; null when nothing is.
-pub(super) fn of_duty<'a>(answer: &'a Value, pointer: &str, duty: &str) -> &'a Value {
-    let all = list(answer, pointer);
-    all.iter().find(|one| text(one, "/duty") == duty).unwrap_or(&Value::Null)
+pub(super) fn find_duty<'a>(answer: &'a Value, pointer: &str, duty: &str) -> &'a Value {
+    let all = items_at(answer, pointer);
+    all.iter().find(|one| text_at(one, "/duty") == duty).unwrap_or(&Value::Null)
 }
 
 /// A deadline of a duty in words.
-pub(super) fn deadline(answer: &Value, pointer: &str, duty: &str) -> String {
-    let one = of_duty(answer, pointer, duty);
+pub(super) fn render_deadline(answer: &Value, pointer: &str, duty: &str) -> String {
+    let one = find_duty(answer, pointer, duty);
     let provisional = one.pointer("/term/provisional") == Some(&json!(true));
     format!(
         "{}须于 {} 前完成{}",
-        text(one, "/duty_label"),
-        dated(&text(one, "/term/due_at")),
+        text_at(one, "/duty_label"),
+        format_full_instant(&text_at(one, "/term/due_at")),
         if provisional {
             "（暂定：当年节假日安排尚未公布）"
         } else {
@@ -113,33 +113,33 @@ pub(super) fn deadline(answer: &Value, pointer: &str, duty: &str) -> String {
 }
 
 /// The last overdue fact in words, with its excuse beside it.
-pub(super) fn breach(answer: &Value) -> String {
-    let Some(fact) = list(answer, "/breaches").last() else { return String::new() };
-    let excused = text(fact, "/exempted_at");
+pub(super) fn render_breach(answer: &Value) -> String {
+    let Some(fact) = items_at(answer, "/breaches").last() else { return String::new() };
+    let excused = text_at(fact, "/exempted_at");
     format!(
         "超期事实 {}：{} {}，应于 {}{}",
         fact.get("no").unwrap_or(&Value::Null),
-        text(fact, "/unit/name"),
-        text(fact, "/duty_label"),
-        dated(&text(fact, "/due_at")),
+        text_at(fact, "/unit/name"),
+        text_at(fact, "/duty_label"),
+        format_full_instant(&text_at(fact, "/due_at")),
         if excused.is_empty() { "" } else { "；事实保留，免责另记" }
     )
 }
 
 /// How long in words.
-fn limit(term: &Value) -> String {
-    let unit = LimitUnit::parse(&text(term, "/unit")).map_or("", LimitUnit::label);
+fn render_limit(term: &Value) -> String {
+    let unit = LimitUnit::parse(&text_at(term, "/unit")).map_or("", LimitUnit::label);
     format!("{} {unit}", term.get("amount").unwrap_or(&Value::Null))
 }
 
 /// What moved a deadline, in words.
-fn moves(term: &Value) -> String {
-    let moves = list(term, "/moves").iter().map(|moved| {
-        if text(moved, "/what") == "extended" {
-            return format!("延期 {}", limit(moved));
+fn render_moves(term: &Value) -> String {
+    let moves = items_at(term, "/moves").iter().map(|moved| {
+        if text_at(moved, "/what") == "extended" {
+            return format!("延期 {}", render_limit(moved));
         }
-        let (from, until) = (text(moved, "/from"), text(moved, "/until"));
-        format!("暂停 {} 至 {}", local(&from), local(&until))
+        let (from, until) = (text_at(moved, "/from"), text_at(moved, "/until"));
+        format!("暂停 {} 至 {}", format_instant(&from), format_instant(&until))
     });
     let moves: Vec<String> = moves.collect();
     if moves.is_empty() { "无延期、无暂停".to_owned() } else { moves.join("，") }
@@ -147,32 +147,32 @@ fn moves(term: &Value) -> String {
 
 /// Prints the working of every clock that runs.
 pub(super) fn say_running(clocks: &Value) {
-    for clock in list(clocks, "/running") {
+    for clock in items_at(clocks, "/running") {
         let term = clock.get("term").unwrap_or(&Value::Null);
         say(&format!(
             "       {} {}：{} 起算，规则 {}，{}（{}）",
-            text(clock, "/unit/name"),
-            text(clock, "/duty_label"),
-            dated(&text(term, "/started_at")),
-            text(term, "/rule"),
-            limit(term),
-            text(clock, "/method"),
+            text_at(clock, "/unit/name"),
+            text_at(clock, "/duty_label"),
+            format_full_instant(&text_at(term, "/started_at")),
+            text_at(term, "/rule"),
+            render_limit(term),
+            text_at(clock, "/method"),
         ));
-        for day in list(clock, "/days") {
-            let (kind, name) = (text(day, "/kind_label"), text(day, "/name"));
+        for day in items_at(clock, "/days") {
+            let (kind, name) = (text_at(day, "/kind_label"), text_at(day, "/name"));
             let minutes = day.get("minutes").unwrap_or(&Value::Null);
-            say(&format!("         {} {kind}{name} {minutes} 分钟", text(day, "/date")));
+            say(&format!("         {} {kind}{name} {minutes} 分钟", text_at(day, "/date")));
         }
-        let due = dated(&text(term, "/due_at"));
-        say(&format!("         {}；到期 {due}", moves(term)));
+        let due = format_full_instant(&text_at(term, "/due_at"));
+        say(&format!("         {}；到期 {due}", render_moves(term)));
     }
 }
 
 /// Prints everything that was ever owed, with how it ended.
 pub(super) fn say_all(clocks: &Value) {
-    for one in list(clocks, "/all") {
+    for one in items_at(clocks, "/all") {
         let term = one.get("term").unwrap_or(&Value::Null);
-        let outcome = match text(one, "/outcome").as_str() {
+        let outcome = match text_at(one, "/outcome").as_str() {
             "met" => "按期",
             "late" => "超期",
             "lifted" => "解除",
@@ -180,17 +180,17 @@ pub(super) fn say_all(clocks: &Value) {
         };
         say(&format!(
             "       {} {}：{} 起，{} {}，{}到期 {} → {outcome}",
-            text(one, "/unit_name"),
-            text(one, "/duty_label"),
-            local(&text(term, "/started_at")),
-            text(term, "/rule"),
-            limit(term),
-            if list(term, "/moves").is_empty() {
+            text_at(one, "/unit_name"),
+            text_at(one, "/duty_label"),
+            format_instant(&text_at(term, "/started_at")),
+            text_at(term, "/rule"),
+            render_limit(term),
+            if items_at(term, "/moves").is_empty() {
                 String::new()
             } else {
-                format!("{}，", moves(term))
+                format!("{}，", render_moves(term))
             },
-            local(&text(term, "/due_at")),
+            format_instant(&text_at(term, "/due_at")),
         ));
     }
 }
@@ -208,10 +208,10 @@ mod tests {
         for days in 0..10_000 {
             let now = start + Duration::days(days);
             let year = Year::pick(now, &calendar).unwrap();
-            assert!(year.at(0, 9) > now, "{now}");
+            assert!(year.instant_on(0, 9) > now, "{now}");
             assert!(year.holiday_over() - now < Duration::days(3 * 366), "{now}");
             assert_ne!(year.national_day.year(), 2027);
-            assert!(year.day(11) < year.national_day, "{now}");
+            assert!(year.date_on(11) < year.national_day, "{now}");
             let notice = HolidayYear::parse(&year.notice().to_string()).unwrap();
             let made_up = notice.days.iter().filter(|day| !day.is_off_day);
             let weekdays: Vec<_> = made_up.map(|day| day.date.weekday()).collect();

@@ -5,7 +5,7 @@ use domain::area::boundary::Fault;
 
 use crate::http::problem::{Code, Problem};
 
-pub(super) fn retired(area: &str, successors: &[String]) -> Problem {
+pub(super) fn retired_problem(area: &str, successors: &[String]) -> Problem {
     let problem = Problem::new(Code::AreaRetired).with("area", area);
     if successors.is_empty() {
         return problem.detail(

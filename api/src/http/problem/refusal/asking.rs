@@ -3,14 +3,14 @@
 use domain::{
     Instant,
     calendar::limit::{Limit, LimitUnit},
-    flows::case::{lifecycle::Verb, state::WishKind},
+    flows::case::{lifecycle::Verb, state::ApprovalKind},
     rules::obligation::Duty,
 };
 
-use super::local;
+use super::format_local;
 use crate::http::problem::{Code, Problem};
 
-pub(super) fn too_many(max: usize) -> Problem {
+pub(super) fn too_many_asks(max: usize) -> Problem {
     Problem::new(Code::TooManyAsks)
         .detail(
             format!("一个案卷最多有 {max} 件待审批的申请，已经满了；请先审批或撤回。"),
@@ -48,7 +48,7 @@ pub(super) fn asked_already(what: &'static str) -> Problem {
             "The district was asked to coordinate this whistle; do as it arranges, or wait for it.",
         );
     }
-    let label = label(what);
+    let label = ask_label(what);
     problem.detail(
         format!("同样的申请（{label}）还没有审批完；请等待结果，或由申请人撤回后重新提出。"),
         format!("The same request (`{what}`) is not decided; wait, or withdraw it and ask again."),
@@ -73,8 +73,8 @@ pub(super) fn no_such_supervision(no: i64) -> Problem {
         .with("no", no)
 }
 
-pub(super) fn overdue(due_at: Instant) -> Problem {
-    let due = local(due_at);
+pub(super) fn overdue_problem(due_at: Instant) -> Problem {
+    let due = format_local(due_at);
     Problem::new(Code::Overdue)
         .detail(
             format!("时限已于 {due} 到期，延期和挂账要在到期之前申请；请尽快办理，事后可以申诉。"),
@@ -83,10 +83,10 @@ pub(super) fn overdue(due_at: Instant) -> Problem {
         .with("due_at", due_at)
 }
 
-pub(super) fn spent(what: &'static str, times: u32) -> Problem {
+pub(super) fn spent_problem(what: &'static str, times: u32) -> Problem {
     let problem = Problem::new(Code::Spent).with("what", what).with("times", times);
-    let label = label(what);
-    if what == WishKind::Appeal.name() {
+    let label = ask_label(what);
+    if what == ApprovalKind::Appeal.name() {
         return problem.detail(
             "这条超期记录已经申诉过（撤回的也算），每条只能申诉一次；以审批结果为准。",
             "This overdue fact was appealed against, withdrawn or not; that is possible once.",
@@ -105,7 +105,7 @@ pub(super) fn spent(what: &'static str, times: u32) -> Problem {
 }
 
 pub(super) fn too_much_time(most: Limit) -> Problem {
-    let (zh, en) = amount(most);
+    let (zh, en) = render_amount(most);
     Problem::new(Code::TooMuchTime)
         .detail(
             format!("申请的时间要大于零，一次最多{zh}；请缩短后重新申请。"),
@@ -115,7 +115,7 @@ pub(super) fn too_much_time(most: Limit) -> Problem {
 }
 
 pub(super) fn outside_window(earliest: Instant, latest: Instant) -> Problem {
-    let (from, to) = (local(earliest), local(latest));
+    let (from, to) = (format_local(earliest), format_local(latest));
     Problem::new(Code::OutsideWindow)
         .detail(
             format!("时间应在 {from} 之后、不晚于 {to}；请重新选择。"),
@@ -125,8 +125,8 @@ pub(super) fn outside_window(earliest: Instant, latest: Instant) -> Problem {
         .with("latest", latest)
 }
 
-pub(super) fn suspended(until: Instant) -> Problem {
-    let end = local(until);
+pub(super) fn suspended_problem(until: Instant) -> Problem {
+    let end = format_local(until);
     Problem::new(Code::Suspended)
         .detail(
             format!("案卷正在挂账，到 {end} 为止；请等到那时，或者先恢复办理。"),
@@ -145,12 +145,12 @@ pub(super) fn no_such_breach(no: i64) -> Problem {
 }
 
 /// What people call something that can be asked; its code when it has no name.
-fn label(what: &'static str) -> &'static str {
-    WishKind::parse(what).map_or(what, WishKind::label)
+fn ask_label(what: &'static str) -> &'static str {
+    ApprovalKind::parse(what).map_or(what, ApprovalKind::label)
 }
 
 /// So much time in Chinese and English.
-fn amount(limit: Limit) -> (String, String) {
+fn render_amount(limit: Limit) -> (String, String) {
     let Limit { amount, unit } = limit;
     let counter = match unit {
         LimitUnit::SameDay => {

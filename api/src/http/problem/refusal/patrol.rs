@@ -2,7 +2,7 @@
 
 use domain::Instant;
 
-use super::local;
+use super::format_local;
 use crate::http::problem::{Code, Problem};
 
 pub(super) fn not_yours(worker: &str) -> Problem {
@@ -24,7 +24,7 @@ pub(super) fn late_unexplained(hours: u32) -> Problem {
 }
 
 pub(super) fn not_on_patrol(from: Instant, until: Instant) -> Problem {
-    let (begin, end) = (local(from), local(until));
+    let (begin, end) = (format_local(from), format_local(until));
     Problem::new(Code::NotOnPatrol)
         .detail(
             format!("这次巡查从 {begin} 到 {end}，上报时间不在其中；请核对手机时间，或去掉 patrol_id。"),

@@ -4,13 +4,13 @@ use domain::{core::id::PersonId, people::actor::Role};
 
 use super::super::{Code, Problem};
 
-pub(super) fn unknown(id: PersonId) -> Problem {
+pub(super) fn unknown_person(id: PersonId) -> Problem {
     Problem::new(Code::UnknownPerson)
         .detail(format!("没有编号为 {id} 的人员。"), format!("There is no person {id}."))
         .with("person_id", id.0)
 }
 
-pub(super) fn apart(held: Role, asked: Role) -> Problem {
+pub(super) fn roles_apart(held: Role, asked: Role) -> Problem {
     let (has, wants) = (held.label(), asked.label());
     Problem::new(Code::RolesApart)
         .detail(

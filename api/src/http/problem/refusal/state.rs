@@ -10,13 +10,13 @@ use domain::{
 
 use crate::http::problem::{Code, Problem};
 
-pub(super) fn wrong(
+pub(super) fn wrong_state(
     flow: &'static str,
     state: &'static str,
     command: &'static str,
     possible: &[&'static str],
 ) -> Problem {
-    let ((zh, en), asked) = (subject(flow), verb(flow, command));
+    let ((zh, en), asked) = (flow_names(flow), command_label(flow, command));
     let detail = if state == "none" {
         (
             format!("{zh}还不存在，不能“{asked}”。"),
@@ -24,14 +24,20 @@ pub(super) fn wrong(
         )
     } else if possible.is_empty() {
         (
-            format!("{zh}当前是“{}”，不能“{asked}”，也没有其他可做的操作。", label(flow, state)),
+            format!(
+                "{zh}当前是“{}”，不能“{asked}”，也没有其他可做的操作。",
+                state_label(flow, state)
+            ),
             format!("This {en} is `{state}`; `{command}` is not possible, and nothing else is."),
         )
     } else {
-        let labels: Vec<_> = possible.iter().map(|command| verb(flow, command)).collect();
+        let labels: Vec<_> = possible.iter().map(|command| command_label(flow, command)).collect();
         let (labels, names) = (labels.join("、"), possible.join(", "));
         (
-            format!("{zh}当前是“{}”，不能“{asked}”；现在可以：{labels}。", label(flow, state)),
+            format!(
+                "{zh}当前是“{}”，不能“{asked}”；现在可以：{labels}。",
+                state_label(flow, state)
+            ),
             format!("This {en} is `{state}`, not fit for `{command}`; possible now: {names}."),
         )
     };
@@ -43,7 +49,7 @@ pub(super) fn wrong(
         .with("possible", possible)
 }
 
-fn subject(flow: &str) -> (&'static str, &'static str) {
+fn flow_names(flow: &str) -> (&'static str, &'static str) {
     match flow {
         "summons" => ("这个部门的报到", "summons"),
         _ => FlowKind::parse(flow).map_or(("它", "thing"), |kind| labels_of(kind).names),
@@ -51,7 +57,7 @@ fn subject(flow: &str) -> (&'static str, &'static str) {
 }
 
 /// What people call a state; its code when it has no name.
-pub(super) fn label(flow: &str, state: &'static str) -> &'static str {
+pub(super) fn state_label(flow: &str, state: &'static str) -> &'static str {
     let label = match flow {
         "summons" => StepName::parse(state).map(StepName::label),
         _ => FlowKind::parse(flow).and_then(|kind| (labels_of(kind).state)(state)),
@@ -60,7 +66,7 @@ pub(super) fn label(flow: &str, state: &'static str) -> &'static str {
 }
 
 /// What people call a command; its code when it has no name.
-fn verb(flow: &str, command: &'static str) -> &'static str {
+fn command_label(flow: &str, command: &'static str) -> &'static str {
     let label = match flow {
         "summons" => SummonsVerb::parse(command).map(SummonsVerb::label),
         _ => FlowKind::parse(flow).and_then(|kind| (labels_of(kind).command)(command)),

@@ -6,16 +6,16 @@ use domain::{
     calendar::limit::{Limit, LimitUnit},
     core::{
         id::PatrolId,
-        sheet::{At, Fault},
+        tabular_import::{At, Fault},
     },
     people::actor::Role,
 };
 
 use super::*;
-use crate::http::{language::Language, problem::render};
+use crate::http::{language::Language, problem::render_problem};
 
 /// One of each variant; those of the table that only the domain can say are all here.
-fn all() -> Vec<Refusal> {
+fn all_refusals() -> Vec<Refusal> {
     let at = chrono::DateTime::from_timestamp(1_790_000_000, 0).unwrap();
     let text = || "青龙街道".to_owned();
     let all = vec![
@@ -92,10 +92,10 @@ fn all() -> Vec<Refusal> {
         Refusal::PurposeMissing,
         Refusal::NotOnList,
         Refusal::EmptyList,
-        Refusal::BadAnswers { under: "/changes", faults: faults() },
+        Refusal::BadAnswers { under: "/changes", faults: sample_faults() },
         Refusal::SwitchedOff { switch: domain::rules::vocabulary::Switch::Rankings },
         Refusal::EvidenceMissing { category: "A02".to_owned() },
-        Refusal::Unsound { faults: faults() },
+        Refusal::Unsound { faults: sample_faults() },
         Refusal::TooManyAsks { max: 20 },
         Refusal::TooManySupervisions { max: 50 },
         Refusal::AskedAlready { what: "extension" },
@@ -143,25 +143,26 @@ fn all() -> Vec<Refusal> {
 
 /// One in a row of a list, one of the whole of it, one deep in a document with the days it is
 /// about, and one without any facts.
-fn faults() -> Vec<Fault> {
-    let row = Fault::new(At::Row(2), ("id", "duplicate_id"), "R-1").of("rows");
+fn sample_faults() -> Vec<Fault> {
+    let row = Fault::new(At::Row(2), ("id", "duplicate_id"), "R-1").in_list("rows");
     let whole = Fault::new(At::Whole, ("", "too_many_rows"), "5001");
     let year = Fault::new(At::Whole, ("years/2026/days/3/date", "bad_date"), "02-30");
     vec![
-        row.expecting("各不相同的编号", "an id of its own"),
-        whole.expecting("最多 5000 条", "at most 5000 rows"),
-        year.with("year", 2026),
+        row.with_expected("各不相同的编号", "an id of its own"),
+        whole.with_expected("最多 5000 条", "at most 5000 rows"),
+        year.with_fact("year", 2026),
         Fault::new(At::Whole, ("measures", "empty"), ""),
     ]
 }
 
-fn read(refusal: Refusal, language: Language) -> serde_json::Value {
-    let body = render(&Problem::from(refusal), language, "0af7651916cd43dd8448eb211c80319c");
+fn render_refusal(refusal: Refusal, language: Language) -> serde_json::Value {
+    let body =
+        render_problem(&Problem::from(refusal), language, "0af7651916cd43dd8448eb211c80319c");
     serde_json::from_slice(&body).unwrap()
 }
 
 /// Those that are told otherwise with other facts.
-fn otherwise() -> Vec<Refusal> {
+fn other_refusals() -> Vec<Refusal> {
     vec![
         Refusal::AskedAlready { what: "raise" },
         Refusal::NothingToExtend { duty: Some(domain::rules::obligation::Duty::Handle) },
@@ -180,9 +181,10 @@ fn otherwise() -> Vec<Refusal> {
 
 #[test]
 fn a_refusal_keeps_its_code_and_has_both_languages() {
-    for refusal in all().into_iter().chain(otherwise()) {
+    for refusal in all_refusals().into_iter().chain(other_refusals()) {
         let code = refusal.code();
-        let (zh, en) = (read(refusal.clone(), Language::Zh), read(refusal, Language::En));
+        let (zh, en) =
+            (render_refusal(refusal.clone(), Language::Zh), render_refusal(refusal, Language::En));
         assert_eq!(zh["code"], code);
         assert_eq!(zh["type"], format!("/problems/{code}"));
         let (zh, en) = (zh["detail"].as_str().unwrap(), en["detail"].as_str().unwrap());
@@ -194,27 +196,27 @@ fn a_refusal_keeps_its_code_and_has_both_languages() {
 
 #[test]
 fn statuses_follow_the_contract() {
-    for refusal in all() {
+    for refusal in all_refusals() {
         let expected = match refusal.code() {
             "not_permitted" => 403,
             "already_exists" => 409,
             _ => 422,
         };
-        assert_eq!(read(refusal, Language::Zh)["status"], expected);
+        assert_eq!(render_refusal(refusal, Language::Zh)["status"], expected);
     }
 }
 
 #[test]
 fn wrong_state_says_what_is_possible() {
-    let refusal = all().swap_remove(0);
-    let zh = read(refusal.clone(), Language::Zh);
+    let refusal = all_refusals().swap_remove(0);
+    let zh = render_refusal(refusal.clone(), Language::Zh);
     assert_eq!(
         zh["detail"],
         "这个案卷当前是“已派遣”，不能“结案”；现在可以：签收、退单、并入上报、批注。"
     );
     assert_eq!(zh["possible"], serde_json::json!(["sign", "return", "join", "comment"]));
     assert_eq!((&zh["state"], &zh["command"]), (&"dispatched".into(), &"close".into()));
-    let en = read(refusal, Language::En);
+    let en = render_refusal(refusal, Language::En);
     assert_eq!(
         en["detail"],
         "This case is `dispatched`, not fit for `close`; possible now: sign, return, join, comment."
@@ -223,16 +225,17 @@ fn wrong_state_says_what_is_possible() {
 
 #[test]
 fn times_are_read_in_china() {
-    let refusal = all().into_iter().find(|r| r.code() == "window_over").unwrap();
-    let zh = read(refusal, Language::Zh);
+    let refusal = all_refusals().into_iter().find(|r| r.code() == "window_over").unwrap();
+    let zh = render_refusal(refusal, Language::Zh);
     assert_eq!(zh["detail"], "重开期限已于 2026-09-21 22:13 +08:00 结束；请重新上报。");
     assert_eq!(zh["ended_at"], "2026-09-21T14:13:20Z");
 }
 
 #[test]
 fn every_fault_of_a_document_is_told_with_its_place() {
-    let unsound = || Refusal::Unsound { faults: faults() };
-    let (zh, en) = (read(unsound(), Language::Zh), read(unsound(), Language::En));
+    let unsound = || Refusal::Unsound { faults: sample_faults() };
+    let (zh, en) =
+        (render_refusal(unsound(), Language::Zh), render_refusal(unsound(), Language::En));
     assert_eq!(zh["detail"], "查出 4 处错误，整份文件都没有生效；请按 errors 逐处修改后重新发布。");
     assert_eq!(zh["count"], 4);
     let told = |body: &serde_json::Value| -> Vec<String> {
@@ -261,20 +264,20 @@ fn every_fault_of_a_document_is_told_with_its_place() {
 
 #[test]
 fn facts_are_told_to_people_and_programs() {
-    let by_code = |code| all().into_iter().find(|r| r.code() == code).unwrap();
-    let zh = read(by_code("too_much_time"), Language::Zh);
+    let by_code = |code| all_refusals().into_iter().find(|r| r.code() == code).unwrap();
+    let zh = render_refusal(by_code("too_much_time"), Language::Zh);
     assert_eq!(zh["detail"], "申请的时间要大于零，一次最多 3 个工作日；请缩短后重新申请。");
     assert_eq!(zh["most"], serde_json::json!({ "amount": 3, "unit": "working_day" }));
-    let en = read(by_code("too_much_time"), Language::En);
+    let en = render_refusal(by_code("too_much_time"), Language::En);
     assert_eq!(en["detail"], "Ask for more than nothing and at most 3 working days at once.");
-    let zh = read(by_code("suspended"), Language::Zh);
+    let zh = render_refusal(by_code("suspended"), Language::Zh);
     assert_eq!(
         zh["detail"],
         "案卷正在挂账，到 2026-09-21 22:13 +08:00 为止；请等到那时，或者先恢复办理。"
     );
     assert_eq!(zh["until"], "2026-09-21T14:13:20Z");
-    let zh = read(by_code("arrival_unproven"), Language::Zh);
+    let zh = render_refusal(by_code("arrival_unproven"), Language::Zh);
     assert_eq!((&zh["distance_m"], &zh["most_m"]), (&731.0.into(), &200.into()));
     let none = Refusal::ArrivalUnproven { distance_m: None, most_m: 200 };
-    assert!(read(none, Language::Zh).get("distance_m").is_none());
+    assert!(render_refusal(none, Language::Zh).get("distance_m").is_none());
 }

@@ -1,13 +1,13 @@
 //! A document that may not come into force: each of its faults, where it is, in both languages.
 
-use domain::core::sheet::Fault;
+use domain::core::tabular_import::Fault;
 
 use crate::http::problem::{Code, Problem};
 
 /// Where the document stands in the body.
 const DOCUMENT: &str = "/document";
 
-pub(super) fn unsound(faults: Vec<Fault>) -> Problem {
+pub(super) fn unsound_document(faults: Vec<Fault>) -> Problem {
     let count = faults.len();
     let problem = Problem::new(Code::Unsound)
         .detail(
@@ -15,11 +15,11 @@ pub(super) fn unsound(faults: Vec<Fault>) -> Problem {
             format!("Faults found: {count}. Nothing is in force; correct them and publish again."),
         )
         .with("count", count);
-    told(problem, DOCUMENT, faults)
+    add_faults(problem, DOCUMENT, faults)
 }
 
 /// Answers that do not fit their form.
-pub(super) fn answers(under: &'static str, faults: Vec<Fault>) -> Problem {
+pub(super) fn bad_answers(under: &'static str, faults: Vec<Fault>) -> Problem {
     let count = faults.len();
     let problem = Problem::new(Code::BadAnswers)
         .detail(
@@ -27,12 +27,12 @@ pub(super) fn answers(under: &'static str, faults: Vec<Fault>) -> Problem {
             format!("Places to fill in or correct: {count}. What is known need not be given."),
         )
         .with("count", count);
-    told(problem, under, faults)
+    add_faults(problem, under, faults)
 }
 
-fn told(problem: Problem, under: &str, faults: Vec<Fault>) -> Problem {
+fn add_faults(problem: Problem, under: &str, faults: Vec<Fault>) -> Problem {
     faults.into_iter().fold(problem, |problem, fault| {
-        let (zh, en) = fault.told();
+        let (zh, en) = fault.render_message();
         let pointer = format!("{under}{}", fault.pointer());
         problem.error(pointer, fault.code, format!("{zh}。"), format!("{en}."))
     })

@@ -8,7 +8,7 @@ use domain::{
     core::id::PersonId,
     flows::{
         campaign::{Campaign, Command, Listed},
-        change::{Stored, act},
+        change::{Versioned, execute},
         flow::Context,
         household::{Household, Standing},
     },
@@ -25,38 +25,38 @@ use crate::{
         answer::Answer,
         problem::{Code, Problem, Reply},
     },
-    resources::{campaign::CampaignView, household::require_people, place::known},
+    resources::{campaign::CampaignView, household::require_people, place::require_area},
 };
 
 /// Puts households on the list of a campaign, or gives them to somebody else.
 pub async fn assign_campaign(step: Step, body: AssignBody) -> Reply<Answer<CampaignView>> {
     const MOST: usize = 1000;
-    let asked = step.asked("assign_campaign", &body);
+    let asked = step.build_asked("assign_campaign", &body);
     let AssignBody { households, select, to } = body;
     if households.len() > MOST {
         let (zh, en) = ("一次最多 1000 户", "at most 1000 households at once");
         return Err(Problem::new(Code::InvalidBody).error("/households", "out_of_range", zh, en));
     }
-    let campaign = step::look::<Campaign>(&step.app, &step.caller, step.id).await?;
-    let mut listed = named(&step, &campaign.state, &households, to).await?;
+    let campaign = step::load_visible::<Campaign>(&step.app, &step.caller, step.id).await?;
+    let mut listed = resolve_tasks(&step, &campaign.state, &households, to).await?;
     if let Some(select) = select {
-        listed.extend(selected(&step, &campaign.state, select, to).await?);
+        listed.extend(select_households(&step, &campaign.state, select, to).await?);
     }
     // A named household stands before a selected one; of two namings of one household the first
     // counts.
     let mut seen = HashSet::new();
     listed.retain(|one| seen.insert(one.household));
     let command = Command::Assign { listed };
-    let decide = |stored: &Stored<Campaign>, context: Context<'_>| {
-        Ok((act(Some(stored), &command, asked.request, context)?, Vec::new()))
+    let decide = |stored: &Versioned<Campaign>, context: Context<'_>| {
+        Ok((execute(Some(stored), &command, asked.request, context)?, Vec::new()))
     };
-    let stored = step::step(&step.app, &step.caller, asked, decide).await?;
-    Ok(Answer::changed(stored.seq, CampaignView::from(&stored)))
+    let stored = step::run_step(&step.app, &step.caller, asked, decide).await?;
+    Ok(Answer::of_change(stored.seq, CampaignView::from(&stored)))
 }
 
-fn listed(household: &Household, worker: Option<PersonId>, to: To, now: Instant) -> Listed {
+fn new_listed(household: &Household, worker: Option<PersonId>, to: To, now: Instant) -> Listed {
     let paired = || match to {
-        To::Paired => household.visitor(now),
+        To::Paired => household.find_visitor(now),
         To::Grid => None,
     };
     let grid: Unit = household.area.clone();
@@ -64,14 +64,20 @@ fn listed(household: &Household, worker: Option<PersonId>, to: To, now: Instant)
 }
 
 /// Those that are named: each must live in the area of the campaign.
-async fn named(step: &Step, campaign: &Campaign, tasks: &[TaskBody], to: To) -> Reply<Vec<Listed>> {
+async fn resolve_tasks(
+    step: &Step,
+    campaign: &Campaign,
+    tasks: &[TaskBody],
+    to: To,
+) -> Reply<Vec<Listed>> {
     let (app, caller) = (&step.app, &step.caller);
-    let look = |task: &TaskBody| app.store.look::<Household>(caller.tenant, task.household_id);
+    let look =
+        |task: &TaskBody| app.store.load_state::<Household>(caller.tenant, task.household_id);
     let found = try_join_all(tasks.iter().map(look)).await?;
     let now = app.clock.now();
     let mut all = Vec::with_capacity(tasks.len());
     for (index, (task, household)) in tasks.iter().zip(found).enumerate() {
-        let there = |stored: &Arc<Stored<Household>>| {
+        let there = |stored: &Arc<Versioned<Household>>| {
             let household = &stored.state;
             household.standing == Standing::Present
                 && campaign.area.path.contains(&household.area.path)
@@ -84,13 +90,13 @@ async fn named(step: &Step, campaign: &Campaign, tasks: &[TaskBody], to: To) -> 
         if let Some(worker) = task.worker_id {
             require_people(app, caller, [worker]).await?;
         }
-        all.push(listed(&household.state, task.worker_id.map(PersonId), to, now));
+        all.push(new_listed(&household.state, task.worker_id.map(PersonId), to, now));
     }
     Ok(all)
 }
 
 /// Those that are selected, all of them.
-async fn selected(
+async fn select_households(
     step: &Step,
     campaign: &Campaign,
     select: SelectBody,
@@ -99,7 +105,7 @@ async fn selected(
     const PAGE: i64 = 500;
     let (app, caller) = (&step.app, &step.caller);
     let world = app.world(caller.tenant)?;
-    let area = select.area_id.map(|id| known(&world, id)).transpose()?;
+    let area = select.area_id.map(|id| require_area(&world, id)).transpose()?;
     let within = area.map_or(&campaign.area.path, |area| &area.path);
     if !campaign.area.path.contains(within) {
         let unit = area.map(|area| area.name.clone()).unwrap_or_default();
@@ -129,7 +135,7 @@ async fn selected(
         let page = app.store.read(look).await?;
         after = page.last().map(|last| (last.state.registered_at, last.state.id.0));
         let full = i64::try_from(page.len()).unwrap_or_default() == PAGE;
-        all.extend(page.iter().map(|stored| listed(&stored.state, None, to, now)));
+        all.extend(page.iter().map(|stored| new_listed(&stored.state, None, to, now)));
         if !full || all.len() > Campaign::MAX_HOUSEHOLDS {
             return Ok(all);
         }

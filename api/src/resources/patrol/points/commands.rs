@@ -53,6 +53,6 @@ pub async fn upload_points(context: PointsContext, body: PointsBody) -> Reply<An
     let world = app.world(caller.tenant)?;
     let coord_type = coord_type.map_or(CoordType::Wgs84, Into::into);
     let sending = Sending { app: &app, caller: &caller, world: &world, id };
-    let fates = sending.send(&points, coord_type).await?;
-    Ok(Answer::done(PointsView::new(&points, &fates)))
+    let fates = sending.store_points(&points, coord_type).await?;
+    Ok(Answer::of_account(PointsView::new(&points, &fates)))
 }

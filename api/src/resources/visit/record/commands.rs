@@ -11,12 +11,12 @@ use domain::{
     },
     flows::{
         campaign::Campaign,
-        change::{Change, Request, Stored},
+        change::{Change, Request, Versioned},
         flow::Context,
         household::Household,
         report::Draft,
         visit::{Outcome, Purpose, Record, Visit},
-        visiting,
+        visit_commit,
     },
     people::actor::Actor,
     rules::{
@@ -30,7 +30,7 @@ use serde_json::{Map, Value};
 
 use super::{NeedBody, RecordBody, VisitBody, VisitFormBody};
 use crate::{
-    app::{caller::Caller, clock::derived_id, state::App},
+    app::{caller::Caller, clock::derive_id, state::App},
     engine::step::{self, Asked, Start, Step},
     http::{
         answer::Answer,
@@ -42,7 +42,7 @@ use crate::{
         form::fill,
         visit::{
             VisitView,
-            commands::{changed, created, unknown_household},
+            commands::{render_change, render_creation, unknown_household},
         },
     },
 };
@@ -52,60 +52,62 @@ pub async fn submit_visit(start: Start, body: VisitBody) -> Reply<Answer<VisitVi
     let Start { app, caller, key } = start;
     let household = HouseholdId(body.household_id);
     let campaign = body.campaign_id.map(CampaignId);
-    let own = || VisitId(body.id.unwrap_or_else(|| derived_id(caller.person, key.0, "visit")));
+    let own = || VisitId(body.id.unwrap_or_else(|| derive_id(caller.person, key.0, "visit")));
     let id = campaign.map_or_else(own, |campaign| Visit::id_of(campaign, household));
     let digest = Request::new(key.0, "submit_visit", id.0, &body);
     let VisitBody { purposes, outcome, opinions, visited_at, form, needs, .. } = body;
     let went = Went { purposes, outcome, opinions, visited_at, form, needs };
-    let asked = with(digest, &sent(&app, &caller, &went).await?);
-    let going = match going(&app, &caller, key, (id, household, campaign, false), went).await {
-        Ok(going) => going,
-        Err(problem) => {
-            let seen = step::answered::<Visit>(&app, &caller, asked).await?;
-            return Ok(created(&seen.ok_or(problem)?));
-        }
-    };
+    let asked = add_fingerprint(digest, &fingerprint_form(&app, &caller, &went).await?);
+    let going =
+        match prepare_record(&app, &caller, key, (id, household, campaign, false), went).await {
+            Ok(going) => going,
+            Err(problem) => {
+                let seen = step::load_answer::<Visit>(&app, &caller, asked).await?;
+                return Ok(render_creation(&seen.ok_or(problem)?));
+            }
+        };
     let (again, again_asked) = (
-        app.store.look::<Visit>(caller.tenant, id.0).await?,
+        app.store.load_state::<Visit>(caller.tenant, id.0).await?,
         Asked { id: id.0, request: asked, if_match: IfMatch(None) },
     );
     let stored = if campaign.is_some() && again.is_some() {
-        step(&app, &caller, again_asked, &going).await?
+        commit_record(&app, &caller, again_asked, &going).await?
     } else {
         let begun =
-            step::begin(&app, &caller, asked, |context| decide(&going, None, asked, context));
+            step::begin_flow(&app, &caller, asked, |context| decide(&going, None, asked, context));
         match begun.await {
             // Two went at the same moment: the second goes again.
             Err(problem) if campaign.is_some() && problem.code() == Code::AlreadyExists => {
-                step(&app, &caller, again_asked, &going).await?
+                commit_record(&app, &caller, again_asked, &going).await?
             }
             begun => begun?.0,
         }
     };
-    campaign::commands::complete(&app, caller.tenant, &stored.state).await;
-    Ok(created(&stored))
+    campaign::commands::complete_grid(&app, caller.tenant, &stored.state).await;
+    Ok(render_creation(&stored))
 }
 
 /// Says what came of a visit that was planned.
 pub async fn record_visit(step: Step, body: RecordBody) -> Reply<Answer<VisitView>> {
-    let visit = step::look::<Visit>(&step.app, &step.caller, step.id).await?;
-    let digest = step.asked("record_visit", &body);
+    let visit = step::load_visible::<Visit>(&step.app, &step.caller, step.id).await?;
+    let digest = step.build_asked("record_visit", &body);
     let RecordBody { purposes, outcome, opinions, visited_at, form, needs } = body;
     let went = Went { purposes, outcome, opinions, visited_at, form, needs };
-    let request = with(digest.request, &sent(&step.app, &step.caller, &went).await?);
+    let request =
+        add_fingerprint(digest.request, &fingerprint_form(&step.app, &step.caller, &went).await?);
     let sent = visit.state.worker == Some(step.caller.person);
     let of = (visit.state.id, visit.state.household, visit.state.campaign, sent);
-    let going = match going(&step.app, &step.caller, Key(step.key()), of, went).await {
+    let going = match prepare_record(&step.app, &step.caller, Key(step.key()), of, went).await {
         Ok(going) => going,
         Err(problem) => {
-            let seen = step::answered::<Visit>(&step.app, &step.caller, request).await?;
-            return Ok(changed(&seen.ok_or(problem)?));
+            let seen = step::load_answer::<Visit>(&step.app, &step.caller, request).await?;
+            return Ok(render_change(&seen.ok_or(problem)?));
         }
     };
     let asked = Asked { request, ..digest };
-    let stored = self::step(&step.app, &step.caller, asked, &going).await?;
-    campaign::commands::complete(&step.app, step.caller.tenant, &stored.state).await;
-    Ok(changed(&stored))
+    let stored = self::commit_record(&step.app, &step.caller, asked, &going).await?;
+    campaign::commands::complete_grid(&step.app, step.caller.tenant, &stored.state).await;
+    Ok(render_change(&stored))
 }
 
 /// What came of going, whatever it was asked by.
@@ -120,8 +122,8 @@ struct Went {
 
 /// Everything a record is decided with.
 struct Going {
-    household: Arc<Stored<Household>>,
-    campaign: Option<Arc<Stored<Campaign>>>,
+    household: Arc<Versioned<Household>>,
+    campaign: Option<Arc<Versioned<Campaign>>>,
     record: Record,
     drafts: Vec<Draft>,
     writes: Vec<Write>,
@@ -129,24 +131,29 @@ struct Going {
 }
 
 /// What tells the form that was sent from any other; empty where none was.
-async fn sent(app: &App, caller: &Caller, went: &Went) -> Reply<Vec<u8>> {
+async fn fingerprint_form(app: &App, caller: &Caller, went: &Went) -> Reply<Vec<u8>> {
     match &went.form {
-        Some(form) => fill::sent(app, caller, &form.changes).await,
+        Some(form) => fill::fingerprint_changes(app, caller, &form.changes).await,
         None => Ok(Vec::new()),
     }
 }
 
 /// The request, told from another under the same key by what is sealed too.
-fn with(request: Request, fingerprint: &[u8]) -> Request {
+fn add_fingerprint(request: Request, fingerprint: &[u8]) -> Request {
     if fingerprint.is_empty() {
         return request;
     }
     let bytes = [request.digest.0.as_slice(), fingerprint].concat();
-    Request { digest: domain::core::journal::Hash::of(&bytes), ..request }
+    Request { digest: domain::core::journal::Hash::digest(&bytes), ..request }
 }
 
-async fn step(app: &App, caller: &Caller, asked: Asked, going: &Going) -> Reply<Stored<Visit>> {
-    step::step(app, caller, asked, |stored, context| {
+async fn commit_record(
+    app: &App,
+    caller: &Caller,
+    asked: Asked,
+    going: &Going,
+) -> Reply<Versioned<Visit>> {
+    step::run_step(app, caller, asked, |stored, context| {
         Ok(decide(going, Some(stored), asked.request, context)?)
     })
     .await
@@ -155,14 +162,15 @@ async fn step(app: &App, caller: &Caller, asked: Asked, going: &Going) -> Reply<
 /// Decides on a visit with its needs; one commit.
 fn decide(
     going: &Going,
-    visit: Option<&Stored<Visit>>,
+    visit: Option<&Versioned<Visit>>,
     request: Request,
     context: Context<'_>,
 ) -> Result<(Change<Visit>, Vec<Write>), Refusal> {
     let campaign = going.campaign.as_ref().map(|campaign| &campaign.state);
     let subject = (visit, &going.household.state);
     let (record, drafts) = (going.record.clone(), going.drafts.clone());
-    let (change, reports) = visiting::record(record, subject, campaign, drafts, request, context)?;
+    let (change, reports) =
+        visit_commit::record(record, subject, campaign, drafts, request, context)?;
     let mut writes: Vec<Write> = reports.into_iter().map(Write::from).collect();
     writes.extend(going.writes.iter().cloned());
     let (person, path) = (context.by.person, change.state.area.path.clone());
@@ -172,7 +180,7 @@ fn decide(
 }
 
 /// Loads what a record is about, fills in its form, and makes drafts of its needs.
-async fn going(
+async fn prepare_record(
     app: &App,
     caller: &Caller,
     key: Key,
@@ -183,22 +191,22 @@ async fn going(
         return Err(Refusal::TooMany { what: "needs", max: Visit::MAX_NEEDS }.into());
     }
     let campaign = match campaign {
-        Some(campaign) => Some(known_campaign(app, caller, campaign).await?),
+        Some(campaign) => Some(load_campaign(app, caller, campaign).await?),
         None => None,
     };
-    let household = known_household(app, caller, household, (campaign.as_deref(), sent)).await?;
+    let household = load_household(app, caller, household, (campaign.as_deref(), sent)).await?;
     let area = household.state.area.clone();
-    let mut counts = basics(&went);
+    let mut counts = count_fields(&went);
     let (mut writes, mut filled) = (Vec::new(), None);
-    if let Some((form, changes)) = wanted(&went, campaign.as_deref())? {
+    if let Some((form, changes)) = choose_form(&went, campaign.as_deref())? {
         let subject = fill::Subject { household: &household.state, visit: Some(id) };
         let what = fill::Filling { form, changes: &changes, under: "/form/changes" };
-        let done = fill::fill(app, caller, key.0, subject, what).await?;
-        counts = counts.and(done.filled.counts);
+        let done = fill::complete_form(app, caller, key.0, subject, what).await?;
+        counts = counts.saturating_add(done.filled.counts);
         (writes, filled) = (done.writes, Some(done.filled));
     }
     let draft = |(index, need): (usize, &NeedBody)| {
-        draft(need, (caller.person, key, index), &household.state)
+        new_draft(need, (caller.person, key, index), &household.state)
     };
     let drafts = went.needs.iter().enumerate().map(draft).collect();
     let record = Record {
@@ -219,9 +227,9 @@ async fn going(
 
 /// What is to be filled in: what was given, or the form of the campaign when the visit met the
 /// household.
-type Wanted = Option<(FormId, Map<String, Value>)>;
+type RequestedForm = Option<(FormId, Map<String, Value>)>;
 
-fn wanted(went: &Went, campaign: Option<&Stored<Campaign>>) -> Reply<Wanted> {
+fn choose_form(went: &Went, campaign: Option<&Versioned<Campaign>>) -> Reply<RequestedForm> {
     let asked = campaign.and_then(|campaign| campaign.state.form);
     match &went.form {
         Some(form) => {
@@ -235,7 +243,7 @@ fn wanted(went: &Went, campaign: Option<&Stored<Campaign>>) -> Reply<Wanted> {
 }
 
 /// What a visit demands besides its form: the household and how it went.
-fn basics(went: &Went) -> Counts {
+fn count_fields(went: &Went) -> Counts {
     let given = [!went.purposes.is_empty(), went.opinions.is_some(), went.visited_at.is_some()];
     let needs = went.needs.iter().map(|need| {
         let given = [
@@ -251,13 +259,13 @@ fn basics(went: &Went) -> Counts {
     Counts { required: 2 + of_needs, typed, ..Counts::default() }
 }
 
-fn draft(
+fn new_draft(
     need: &NeedBody,
     (by, key, index): (PersonId, Key, usize),
     household: &Household,
 ) -> Draft {
     Draft {
-        id: ReportId(derived_id(by, key.0, &format!("need {index}"))),
+        id: ReportId(derive_id(by, key.0, &format!("need {index}"))),
         channel: Channel::Worker,
         title: need.title.clone(),
         text: need.text.clone(),
@@ -277,12 +285,12 @@ fn draft(
     }
 }
 
-async fn known_campaign(
+async fn load_campaign(
     app: &App,
     caller: &Caller,
     id: CampaignId,
-) -> Reply<Arc<Stored<Campaign>>> {
-    step::look::<Campaign>(app, caller, id.0).await.map_err(|_hidden| {
+) -> Reply<Arc<Versioned<Campaign>>> {
+    step::load_visible::<Campaign>(app, caller, id.0).await.map_err(|_hidden| {
         let (zh, en) =
             ("没有这个行动，或您无权参加", "there is no such campaign, or none of yours");
         Problem::new(Code::InvalidBody).error("/campaign_id", "unknown_campaign", zh, en)
@@ -290,15 +298,15 @@ async fn known_campaign(
 }
 
 /// A household the caller may know of, or is sent to.
-async fn known_household(
+async fn load_household(
     app: &App,
     caller: &Caller,
     id: HouseholdId,
-    (campaign, sent): (Option<&Stored<Campaign>>, bool),
-) -> Reply<Arc<Stored<Household>>> {
+    (campaign, sent): (Option<&Versioned<Campaign>>, bool),
+) -> Reply<Arc<Versioned<Household>>> {
     let sent = sent || campaign.is_some_and(|campaign| is_sent(caller, id, &campaign.state));
     let now = app.clock.now();
-    let stored = app.store.look::<Household>(caller.tenant, id.0).await?;
+    let stored = app.store.load_state::<Household>(caller.tenant, id.0).await?;
     let known = stored.filter(|stored| sent || stored.state.visible_to(caller, now));
     known.ok_or_else(unknown_household)
 }

@@ -15,7 +15,7 @@ use crate::{
 /// What is asked of one summons.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "act", rename_all = "snake_case")]
-pub enum Act {
+pub enum SummonsCommand {
     /// Sign for the whistle.
     Sign,
     /// Say how the street was contacted.
@@ -68,7 +68,7 @@ pub enum Act {
     },
 }
 
-impl Act {
+impl SummonsCommand {
     /// Its name in the journal, where a case has signs and feedbacks of its own.
     pub const fn name(&self) -> &'static str {
         match self {

@@ -11,14 +11,14 @@ use crate::{
         case::{state::Case, whistle::Call},
         flow::Context,
     },
-    rules::{obligation::Duty, refusal::Refusal, rulebook::Subject, whistling::Whistling},
+    rules::{obligation::Duty, refusal::Refusal, rulebook::Subject, whistle_policy::Whistling},
 };
 
 impl Whistling {
     /// Which of these cases departments were summoned for before at the same place: within so
     /// many metres, or in the same area where a point is missing (H.3.19). The category and the
     /// time are the caller's to pick by.
-    pub fn repeats(&self, case: &Case, others: &[&Case]) -> Vec<CaseId> {
+    pub fn find_repeats(&self, case: &Case, others: &[&Case]) -> Vec<CaseId> {
         let here = |other: &&&Case| match case.place.point.zip(other.place.point) {
             Some((a, b)) => distance_m(a, b) <= f64::from(self.repeat_metres),
             None => other.place.area.id == case.place.area.id,
@@ -41,9 +41,10 @@ pub(in crate::flows::case) fn blow(
     }
     let whistling = &context.rules.whistling;
     let code = || call.rank.as_str().to_owned();
-    let rank =
-        whistling.rank(call.rank.as_str()).ok_or_else(|| Refusal::UnknownRank { code: code() })?;
-    if whistling.topic(call.topic.as_str()).is_none() {
+    let rank = whistling
+        .find_rank(call.rank.as_str())
+        .ok_or_else(|| Refusal::UnknownRank { code: code() })?;
+    if whistling.find_topic(call.topic.as_str()).is_none() {
         return Err(Refusal::UnknownTopic { code: call.topic.as_str().to_owned() });
     }
     if call.cooperating.len() > Call::MAX_COOPERATING {
@@ -52,11 +53,11 @@ pub(in crate::flows::case) fn blow(
     let mut summonses: Vec<Summons> = Vec::with_capacity(1 + call.cooperating.len());
     for (index, id) in std::iter::once(&call.lead).chain(&call.cooperating).enumerate() {
         if summonses.iter().any(|summons| summons.unit.id == *id) {
-            let unit = context.area(*id)?.name.clone();
+            let unit = context.require_area(*id)?.name.clone();
             return Err(Refusal::NamedTwice { unit });
         }
         let about = Subject { rank: Some(call.rank.as_str()), ..*about };
-        summonses.push(summon(*id, index == 0, street, &about, context)?);
+        summonses.push(summon_department(*id, index == 0, street, &about, context)?);
     }
     Ok(Whistle {
         rank: call.rank.clone(),
@@ -72,21 +73,21 @@ pub(in crate::flows::case) fn blow(
 }
 
 /// Calls one department.
-pub(super) fn summon(
+pub(super) fn summon_department(
     id: AreaId,
     lead: bool,
     street: &Unit,
     about: &Subject<'_>,
     context: &Context<'_>,
 ) -> Result<Summons, Refusal> {
-    let unit = context.area(id)?;
+    let unit = context.require_area(id)?;
     // A department serves a street when it belongs to an area the street lies in.
     let street = context.areas.get(street.id).map_or_else(|| street.clone(), Area::unit);
     let serves = context.areas.parent(id).is_some_and(|p| p.path.contains(&street.path));
     if unit.kind != AreaKind::Department || !serves {
         return Err(Refusal::NotADepartment { unit: unit.name.clone() });
     }
-    let term = |duty| context.term(duty, about);
+    let term = |duty| context.start_term(duty, about);
     Ok(Summons {
         unit: unit.unit(),
         lead,

@@ -2,7 +2,10 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "most steps have nothing of it")]
 
-use super::{Act, Arrival, CurrentSummons, Happened, Step, Summons, Whistle, call::summon};
+use super::{
+    Arrival, CurrentSummons, Happened, Step, Summons, SummonsCommand, Whistle,
+    call::summon_department,
+};
 use crate::{
     area::coordinate::{Point, distance_m},
     core::{id::AreaId, text::Prose},
@@ -16,7 +19,7 @@ use crate::{
 };
 
 /// Proof that the department is there: near the place of the case, or a reason why not.
-fn arrival(
+fn check_arrival(
     case: &Case,
     point: Option<Point>,
     note: Option<&Prose>,
@@ -46,77 +49,85 @@ impl Whistle {
     pub(in crate::flows::case) fn decide(
         &self,
         unit: AreaId,
-        act: &Act,
+        act: &SummonsCommand,
         case: &Case,
         context: &Context<'_>,
     ) -> Result<Happened, Refusal> {
         let on = case.stage.is_whistle_on();
         let about = Subject { rank: Some(self.rank.as_str()), ..case.subject() };
-        let summons = self.summons(unit).ok_or(Refusal::NotSummoned)?;
+        let summons = self.find_summons(unit).ok_or(Refusal::NotSummoned)?;
         require_possible(Some(&CurrentSummons { summons, on }), act)?;
         let (permission, over) = match act {
-            Act::Sign
-            | Act::Contact { .. }
-            | Act::Arrive { .. }
-            | Act::FeedBack { .. }
-            | Act::Contest { .. }
-            | Act::RateStreet { .. } => (Permission::AnswerWhistle, &summons.unit),
-            Act::Rule { .. } => match &summons.step {
+            SummonsCommand::Sign
+            | SummonsCommand::Contact { .. }
+            | SummonsCommand::Arrive { .. }
+            | SummonsCommand::FeedBack { .. }
+            | SummonsCommand::Contest { .. }
+            | SummonsCommand::RateStreet { .. } => (Permission::AnswerWhistle, &summons.unit),
+            SummonsCommand::Rule { .. } => match &summons.step {
                 Step::Contested { arbiter, .. } => (Permission::Arbitrate, arbiter),
                 _ => (Permission::Arbitrate, &self.street),
             },
-            Act::SendBack { .. } | Act::Release | Act::Rate { .. } => {
-                (Permission::ReleaseDepartment, &self.street)
-            }
+            SummonsCommand::SendBack { .. }
+            | SummonsCommand::Release
+            | SummonsCommand::Rate { .. } => (Permission::ReleaseDepartment, &self.street),
         };
-        context.require(permission, &over.path, &over.name)?;
-        let term = |duty| context.term(duty, &about);
+        context.require_permission(permission, &over.path, &over.name)?;
+        let term = |duty| context.start_term(duty, &about);
         Ok(match act {
-            Act::Sign => Happened::Signed,
-            Act::Contact { note } => Happened::Contacted { note: note.clone() },
-            Act::Arrive { point, note } => {
-                Happened::Arrived { arrival: arrival(case, *point, note.as_ref(), context)? }
+            SummonsCommand::Sign => Happened::Signed,
+            SummonsCommand::Contact { note } => Happened::Contacted { note: note.clone() },
+            SummonsCommand::Arrive { point, note } => {
+                Happened::Arrived { arrival: check_arrival(case, *point, note.as_ref(), context)? }
             }
-            Act::FeedBack { result } => {
+            SummonsCommand::FeedBack { result } => {
                 if summons.lead {
                     self.require_cooperating_done()?;
                 }
                 Happened::FedBack { result: result.clone(), release: term(Duty::Release) }
             }
-            Act::SendBack { reason } => {
+            SummonsCommand::SendBack { reason } => {
                 Happened::SentBack { reason: reason.clone(), feed_back: term(Duty::FeedBack) }
             }
-            Act::Release => {
+            SummonsCommand::Release => {
                 if summons.lead {
                     self.require_cooperating_done()?;
                 }
                 Happened::Released { rate: term(Duty::Rate) }
             }
-            Act::Rate { .. } if summons.rating.is_some() => return Err(Refusal::AlreadyRated),
-            Act::Rate { rating } => Happened::Rated { rating: rating.clone() },
-            Act::RateStreet { .. } if summons.view.is_some() => return Err(Refusal::AlreadyRated),
-            Act::RateStreet { rating } => Happened::StreetRated { rating: rating.clone() },
-            Act::Contest { .. } if summons.appointed => {
+            SummonsCommand::Rate { .. } if summons.rating.is_some() => {
+                return Err(Refusal::AlreadyRated);
+            }
+            SummonsCommand::Rate { rating } => Happened::Rated { rating: rating.clone() },
+            SummonsCommand::RateStreet { .. } if summons.view.is_some() => {
+                return Err(Refusal::AlreadyRated);
+            }
+            SummonsCommand::RateStreet { rating } => {
+                Happened::StreetRated { rating: rating.clone() }
+            }
+            SummonsCommand::Contest { .. } if summons.appointed => {
                 return Err(Refusal::Appointed { unit: summons.unit.name.clone() });
             }
-            Act::Contest { reason } => {
+            SummonsCommand::Contest { reason } => {
                 case.require_shiftable(&summons.unit, context)?;
                 Happened::Contested {
                     reason: reason.clone(),
-                    arbiter: context.arbiter(&self.street),
+                    arbiter: context.find_arbiter(&self.street),
                     arbitrate: term(Duty::Arbitrate),
                 }
             }
-            Act::Rule { upheld: true, reason, .. } => Happened::Upheld { reason: reason.clone() },
-            Act::Rule { upheld: false, replacement, reason } => Happened::Excused {
+            SummonsCommand::Rule { upheld: true, reason, .. } => {
+                Happened::Upheld { reason: reason.clone() }
+            }
+            SummonsCommand::Rule { upheld: false, replacement, reason } => Happened::Excused {
                 reason: reason.clone(),
-                replacement: self.replacement(summons, *replacement, &about, context)?,
+                replacement: self.summon_replacement(summons, *replacement, &about, context)?,
             },
         })
     }
 
     /// Who takes the place of an excused department. The lead is never missing.
-    fn replacement(
+    fn summon_replacement(
         &self,
         excused: &Summons,
         by: Option<AreaId>,
@@ -127,8 +138,8 @@ impl Whistle {
             let alone = excused.lead || self.summonses.len() == 1;
             return if alone { Err(Refusal::LeadMissing) } else { Ok(None) };
         };
-        let mut summons = summon(id, excused.lead, &self.street, about, context)?;
-        if self.summons(id).is_some() {
+        let mut summons = summon_department(id, excused.lead, &self.street, about, context)?;
+        if self.find_summons(id).is_some() {
             return Err(Refusal::NamedTwice { unit: summons.unit.name });
         }
         summons.appointed = true;

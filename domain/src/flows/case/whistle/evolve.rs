@@ -11,7 +11,7 @@ use crate::{
 
 impl Whistle {
     /// The whistle after something happened to the summons of `unit`.
-    pub(in crate::flows::case) fn after(
+    pub(in crate::flows::case) fn with_event(
         &self,
         unit: AreaId,
         by: PersonId,
@@ -99,7 +99,7 @@ impl Whistle {
     }
 
     /// Every clock of it that may run, with what is owed and by whom.
-    pub(in crate::flows::case) fn clocks(&mut self) -> Vec<(Duty, AreaId, &mut Term)> {
+    pub(in crate::flows::case) fn terms_mut(&mut self) -> Vec<(Duty, AreaId, &mut Term)> {
         let street = self.street.id;
         let mut all = Vec::new();
         if let Some(raised) = &mut self.raised {
@@ -125,7 +125,7 @@ impl Whistle {
     }
 
     /// The lead begins again, because what it answered did not hold on the spot.
-    pub(in crate::flows::case) fn redo(&mut self, feed_back: &Term) {
+    pub(in crate::flows::case) fn restart_lead(&mut self, feed_back: &Term) {
         for summons in self.summonses.iter_mut().filter(|summons| summons.lead) {
             summons.step = Step::Arrived;
             summons.clocks.feed_back = feed_back.clone();

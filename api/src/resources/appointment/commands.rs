@@ -3,20 +3,20 @@
 use domain::{
     core::id::{AreaId, PersonId},
     flows::{
-        change::{Change, Stored, act},
+        change::{Change, Versioned, execute},
         flow::Context,
         person::{Command, NewGrant, Person, Standing},
     },
     people::actor::{Grant, Role},
     rules::{refusal::Refusal, sla::ancestry},
 };
-use persistence::{Db, StoreError, Write, find, people::post as posts};
+use persistence::{Db, StoreError, Write, load_state, people::appointment as posts};
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::{HandOverBody, LeaveBody, ReinstateBody, RevokeBody, SuspendPersonBody};
 use crate::{
-    app::world::World,
+    app::world::TenantSnapshot,
     engine::step::{self, Asked, Step},
     http::{answer::Answer, problem::Reply},
     resources::person::{self, PersonView},
@@ -26,7 +26,7 @@ use crate::{
 pub async fn revoke_role(step: Step, body: RevokeBody) -> Reply<Answer<PersonView>> {
     let RevokeBody { role, area_id } = body;
     let command = move |_: &Others| Command::Revoke { role, area: AreaId(area_id) };
-    take(step, "revoke_role", &body, None, command).await
+    take_rights(step, "revoke_role", &body, None, command).await
 }
 
 /// Hands a role over.
@@ -35,19 +35,19 @@ pub async fn hand_over_role(step: Step, body: HandOverBody) -> Reply<Answer<Pers
     let (role, area, to) = (*role, AreaId(*area_id), PersonId(*to_person_id));
     let reason = reason.clone();
     let command = move |_: &Others| Command::HandOver { role, area, to, reason: reason.clone() };
-    take(step, "hand_over_role", &body, Some(to), command).await
+    take_rights(step, "hand_over_role", &body, Some(to), command).await
 }
 
 /// Closes an account for now.
 pub async fn suspend_person(step: Step, body: SuspendPersonBody) -> Reply<Answer<PersonView>> {
     let reason = body.reason.clone();
     let command = move |_: &Others| Command::Suspend { reason: reason.clone() };
-    take(step, "suspend_person", &body, None, command).await
+    take_rights(step, "suspend_person", &body, None, command).await
 }
 
 /// Opens an account again.
 pub async fn reinstate_person(step: Step, body: ReinstateBody) -> Reply<Answer<PersonView>> {
-    person::ask(step, "reinstate_person", &body, Command::Reinstate).await
+    person::run_command(step, "reinstate_person", &body, Command::Reinstate).await
 }
 
 /// Ends everything somebody holds.
@@ -57,15 +57,15 @@ pub async fn leave_person(step: Step, body: LeaveBody) -> Reply<Answer<PersonVie
         let (reason, alone) = (reason.clone(), others.alone.clone());
         Command::Leave { reason, to, alone }
     };
-    take(step, "leave_person", &body, to, command).await
+    take_rights(step, "leave_person", &body, to, command).await
 }
 
 /// Who else is touched when a person's rights are taken.
 struct Others {
     /// Who gets them.
-    heir: Option<Stored<Person>>,
+    heir: Option<Versioned<Person>>,
     /// Who takes them.
-    own: Option<Stored<Person>>,
+    own: Option<Versioned<Person>>,
     /// Units whose open work no other person could do.
     alone: Vec<String>,
 }
@@ -73,50 +73,50 @@ struct Others {
 impl Others {
     fn load(
         db: &mut Db,
-        world: &World,
+        world: &TenantSnapshot,
         (of, heir, own): (Uuid, Option<PersonId>, PersonId),
         at: domain::Instant,
     ) -> Result<Self, StoreError> {
         let tenant = world.tenant.id;
         let above = |area| ancestry(&world.areas, area);
         let heir = match heir {
-            Some(heir) => find::<Person>(db, tenant, heir.0)?,
+            Some(heir) => load_state::<Person>(db, tenant, heir.0)?,
             None => None,
         };
-        let alone = match find::<Person>(db, tenant, of)? {
-            Some(person) => posts::left_alone(db, &person.state, tenant, at, above)?,
+        let alone = match load_state::<Person>(db, tenant, of)? {
+            Some(person) => posts::find_abandoned_units(db, &person.state, tenant, at, above)?,
             None => Vec::new(),
         };
-        Ok(Self { heir, own: find::<Person>(db, tenant, own.0)?, alone })
+        Ok(Self { heir, own: load_state::<Person>(db, tenant, own.0)?, alone })
     }
 }
 
 /// Asks a command that takes rights from a person, and writes with it what others get by it.
-async fn take(
+async fn take_rights(
     step: Step,
     operation: &str,
     body: &impl Serialize,
     to: Option<PersonId>,
     command: impl Fn(&Others) -> Command,
 ) -> Reply<Answer<PersonView>> {
-    let asked = step.asked(operation, body);
+    let asked = step.build_asked(operation, body);
     let (own, now) = (step.caller.person, step.app.clock.now());
     let (whom, world) = ((step.id, to, own), step.app.world(step.caller.tenant)?);
     let also = move |db: &mut Db| Others::load(db, &world, whom, now);
-    let stored = step::step_with::<Person, Others>(
+    let stored = step::run_step_with::<Person, Others>(
         &step.app,
         &step.caller,
         asked,
         also,
         |stored, others, context| {
             let command = command(others);
-            let change = act::<Person>(Some(stored), &command, asked.request, context)?;
-            let lost = lost(&stored.state, &change.state, context.at);
+            let change = execute::<Person>(Some(stored), &command, asked.request, context)?;
+            let lost = find_lost_grants(&stored.state, &change.state, context.at);
             let mut more = Vec::new();
             if let Some(heir) = to {
-                more.push(given(heir, &lost, stored.state.id, others, asked, context)?);
+                more.push(give_to_heir(heir, &lost, stored.state.id, others, asked, context)?);
             }
-            more.extend(guarded(&lost, others, asked, context)?);
+            more.extend(check_administrators(&lost, others, asked, context)?);
             Ok((change, more.into_iter().map(Write::from).collect()))
         },
     )
@@ -124,12 +124,12 @@ async fn take(
     for person in [Some(stored.state.id), to].into_iter().flatten() {
         step.app.actors.forget_person(person);
     }
-    let view = person::view(&step.app, &step.caller, &stored).await?;
-    Ok(Answer::changed(stored.seq, view))
+    let view = person::load_view(&step.app, &step.caller, &stored).await?;
+    Ok(Answer::of_change(stored.seq, view))
 }
 
 /// The grants that a person had and has no more, those of now and of the time to come.
-fn lost(before: &Person, after: &Person, at: domain::Instant) -> Vec<Grant> {
+fn find_lost_grants(before: &Person, after: &Person, at: domain::Instant) -> Vec<Grant> {
     let kept = |grant: &Grant| {
         after.standing == Standing::Active && after.grants.iter().any(|other| other == grant)
     };
@@ -138,7 +138,7 @@ fn lost(before: &Person, after: &Person, at: domain::Instant) -> Vec<Grant> {
 }
 
 /// What the heir gets.
-fn given(
+fn give_to_heir(
     to: PersonId,
     lost: &[Grant],
     of: PersonId,
@@ -155,12 +155,12 @@ fn given(
         post: grant.post.clone(),
     });
     let command = Command::TakeOver { grants: grants.collect(), of };
-    Ok(act::<Person>(Some(heir), &command, asked.request, context)?)
+    Ok(execute::<Person>(Some(heir), &command, asked.request, context)?)
 }
 
 /// Makes sure that the caller who takes an administrator's rights is an administrator and stays
 /// one.
-fn guarded(
+fn check_administrators(
     lost: &[Grant],
     others: &Others,
     asked: Asked,
@@ -172,7 +172,7 @@ fn guarded(
         (_, true) | (None, false) => Ok(None),
         (Some(own), false) => {
             let command = Command::Stand { over };
-            Ok(Some(act::<Person>(Some(own), &command, asked.request, context)?))
+            Ok(Some(execute::<Person>(Some(own), &command, asked.request, context)?))
         }
     }
 }

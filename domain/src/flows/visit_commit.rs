@@ -3,7 +3,7 @@
 use crate::{
     flows::{
         campaign::Campaign,
-        change::{Change, Request, Stored, act},
+        change::{Change, Request, Versioned, execute},
         flow::Context,
         household::{Household, Standing},
         lifecycle::Lifecycle as _,
@@ -18,7 +18,7 @@ use crate::{
 pub type Visited = (Change<Visit>, Vec<Change<Report>>);
 
 /// Refuses a household that does not live there any more.
-fn present(household: &Household, command: &'static str) -> Result<(), Refusal> {
+fn require_present(household: &Household, command: &'static str) -> Result<(), Refusal> {
     match household.standing {
         Standing::Present => Ok(()),
         Standing::Erased => Err(Refusal::Erased),
@@ -33,16 +33,16 @@ pub fn plan(
     request: Request,
     context: Context<'_>,
 ) -> Result<Change<Visit>, Refusal> {
-    present(household, "plan")?;
+    require_present(household, "plan")?;
     plan.area = household.area.clone();
-    plan.paired = household.paired(context.by, context.at);
-    act(None, &Command::Plan(Box::new(plan)), request, context)
+    plan.paired = household.is_paired_with(context.by, context.at);
+    execute(None, &Command::Plan(Box::new(plan)), request, context)
 }
 
 /// Says what came of a visit, planned or not; every need becomes a report.
 pub fn record(
     mut record: Record,
-    (visit, household): (Option<&Stored<Visit>>, &Household),
+    (visit, household): (Option<&Versioned<Visit>>, &Household),
     campaign: Option<&Campaign>,
     drafts: Vec<Draft>,
     request: Request,
@@ -51,27 +51,27 @@ pub fn record(
     // A visit that was planned is recorded where the household moved away since; of what was erased
     // nothing is kept anew.
     if visit.is_none() || household.standing == Standing::Erased {
-        present(household, "record")?;
+        require_present(household, "record")?;
     }
     record.area = household.area.clone();
-    record.paired = household.paired(context.by, context.at);
+    record.paired = household.is_paired_with(context.by, context.at);
     if let Some(campaign) = campaign {
-        let task = campaign.visitable(household.id, "record")?;
-        record.paired |= task.worker == Some(context.by.person) && in_office(&context);
+        let task = campaign.require_task(household.id, "record")?;
+        record.paired |= task.worker == Some(context.by.person) && may_visit_somewhere(&context);
         if record.purposes.is_empty() {
             record.purposes.push(campaign.purpose);
         }
     }
     record.needs = drafts.iter().map(|draft| draft.id).collect();
-    let change = act(visit, &Command::Record(Box::new(record)), request, context)?;
+    let change = execute(visit, &Command::Record(Box::new(record)), request, context)?;
     let mut reports = Vec::with_capacity(drafts.len());
     for draft in drafts {
         let submit = report::Command::Submit(Box::new(draft));
-        reports.push(act::<Report>(None, &submit, request, context)?);
+        reports.push(execute::<Report>(None, &submit, request, context)?);
     }
     Ok((change, reports))
 }
 
-fn in_office(cx: &Context<'_>) -> bool {
+fn may_visit_somewhere(cx: &Context<'_>) -> bool {
     cx.by.may_somewhere(Permission::Visit, cx.at)
 }

@@ -48,12 +48,12 @@ impl Fault {
         (column, code): (impl Into<Cow<'static, str>>, &'static str),
         given: &str,
     ) -> Self {
-        let fault = Self::named(at, column, (code, label(code)));
-        if given.is_empty() { fault } else { fault.with("given", given) }
+        let fault = Self::new_with_label(at, column, (code, code_label(code)));
+        if given.is_empty() { fault } else { fault.with_fact("given", given) }
     }
 
     /// A fault whose code has a name of its own.
-    pub(crate) fn named(
+    pub(crate) fn new_with_label(
         at: At,
         column: impl Into<Cow<'static, str>>,
         (code, label): (&'static str, &'static str),
@@ -64,7 +64,7 @@ impl Fault {
 
     /// With one more fact.
     #[must_use]
-    pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+    pub fn with_fact(mut self, name: &'static str, value: impl ToString) -> Self {
         // What was given may be anything; what is shown of it is short.
         self.facts.push((name, value.to_string().chars().take(SHOWN).collect()));
         self
@@ -72,14 +72,14 @@ impl Fault {
 
     /// The same, saying what would be right, in Chinese and English.
     #[must_use]
-    pub fn expecting(mut self, zh: impl Into<String>, en: impl Into<String>) -> Self {
+    pub fn with_expected(mut self, zh: impl Into<String>, en: impl Into<String>) -> Self {
         self.right = Some((zh.into(), en.into()));
         self
     }
 
     /// The same in this list of the document.
     #[must_use]
-    pub fn of(mut self, list: &'static str) -> Self {
+    pub fn in_list(mut self, list: &'static str) -> Self {
         self.list = list;
         self
     }
@@ -97,28 +97,28 @@ impl Fault {
 
     /// The same further in; `prefix` begins with a slash, as pointers do.
     #[must_use]
-    pub(crate) fn under(mut self, prefix: &str) -> Self {
-        let path = format!("{prefix}{}", slashed(&self.column));
+    pub(crate) fn under_prefix(mut self, prefix: &str) -> Self {
+        let path = format!("{prefix}{}", prefix_slash(&self.column));
         self.column = path.trim_start_matches('/').to_owned().into();
         self
     }
 
     /// One of the facts.
-    pub fn fact(&self, name: &str) -> Option<&str> {
+    pub fn find_fact(&self, name: &str) -> Option<&str> {
         self.facts.iter().find(|(fact, _)| *fact == name).map(|(_, value)| value.as_str())
     }
 
     /// A JSON pointer into the document; empty: the whole of it, or a line of a table.
     pub fn pointer(&self) -> String {
         match self.at {
-            At::Whole => slashed(&self.column),
-            At::Row(index) => format!("/{}/{index}{}", self.list, slashed(&self.column)),
+            At::Whole => prefix_slash(&self.column),
+            At::Row(index) => format!("/{}/{index}{}", self.list, prefix_slash(&self.column)),
             At::Line(_) => String::new(),
         }
     }
 
     /// In words, without the place, in Chinese and English.
-    pub fn told(&self) -> (String, String) {
+    pub fn render_message(&self) -> (String, String) {
         let facts = |told: fn(&(&'static str, String)) -> String, comma: &str| {
             self.facts.iter().map(told).collect::<Vec<_>>().join(comma)
         };
@@ -137,8 +137,8 @@ impl Fault {
     }
 
     /// In words with the line and column of a table, in Chinese and English.
-    pub fn told_in_table(&self) -> (String, String) {
-        let (zh, en) = self.told();
+    pub fn render_table_message(&self) -> (String, String) {
+        let (zh, en) = self.render_message();
         let line = match self.at {
             At::Whole => None,
             At::Row(index) => u64::try_from(index).ok().map(|index| index + 1),
@@ -158,11 +158,11 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.told_in_table().1)
+        out.write_str(&self.render_table_message().1)
     }
 }
 
-fn slashed(path: &str) -> String {
+fn prefix_slash(path: &str) -> String {
     if path.is_empty() { String::new() } else { format!("/{path}") }
 }
 
@@ -188,7 +188,7 @@ fn fact_label(name: &'static str) -> &'static str {
 }
 
 /// What people call a fault.
-fn label(code: &'static str) -> &'static str {
+fn code_label(code: &'static str) -> &'static str {
     match code {
         "approval_cycle" => "审批顺序互相等待",
         "bad_date" => "日期无效",
@@ -252,7 +252,7 @@ fn label(code: &'static str) -> &'static str {
 }
 
 /// What text has to be like, in Chinese and English.
-pub(crate) fn right_text(fault: &text::Fault) -> (String, String) {
+pub(crate) fn expected_text(fault: &text::Fault) -> (String, String) {
     match fault {
         text::Fault::Empty => ("文字".to_owned(), "some text".to_owned()),
         text::Fault::TooLong { length, max } => (

@@ -9,16 +9,16 @@ use domain::{
     flows::person::{Person, Standing},
     people::{
         actor::{Actor, Permission},
-        audit::{Act, Note},
+        audit::{AuditAction, Note},
     },
     rules::refusal::Refusal,
 };
 use persistence::{
     Db,
     people::{
-        audit as log,
-        factor::{self as factors, Factor},
-        identity as identities, session as sessions,
+        audit as log, identity as identities,
+        second_factor::{self as factors, Factor},
+        session as sessions,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -35,7 +35,7 @@ use crate::{
     },
     app::{
         caller::{Caller, Incomplete},
-        random::random,
+        random::random_bytes,
         state::App,
     },
     engine::step,
@@ -100,13 +100,13 @@ struct Waiting {
 }
 
 /// Whether this person has a second factor that counts.
-pub async fn confirmed(app: &App, tenant: TenantId, person: PersonId) -> Reply<bool> {
+pub async fn is_confirmed(app: &App, tenant: TenantId, person: PersonId) -> Reply<bool> {
     let found = app.store.read(move |db| factors::find(db, tenant, person)).await?;
     Ok(found.is_some_and(|factor| factor.confirmed_at.is_some()))
 }
 
 /// The problem that asks for the second factor.
-pub fn challenge(app: &App, login: &Login) -> Reply<Problem> {
+pub fn challenge_problem(app: &App, login: &Login) -> Reply<Problem> {
     let Login { tenant, person, seq, identity, stale } = *login;
     let until = app.clock.now().timestamp() + CHALLENGE;
     let waiting = serde_json::to_vec(&Waiting { tenant, person, seq, identity, stale, until });
@@ -116,7 +116,7 @@ pub fn challenge(app: &App, login: &Login) -> Reply<Problem> {
     Ok(problem.with("challenge", challenge).with("expires_in", CHALLENGE))
 }
 
-fn opened(app: &App, challenge: &str) -> Option<Waiting> {
+fn open_challenge(app: &App, challenge: &str) -> Option<Waiting> {
     const MAX: usize = 1024;
     let sealed = Some(challenge).filter(|text| text.len() <= MAX)?;
     let sealed = BASE64_URL_SAFE_NO_PAD.decode(sealed).ok()?;
@@ -124,13 +124,13 @@ fn opened(app: &App, challenge: &str) -> Option<Waiting> {
     (app.clock.now().timestamp() < waiting.until).then_some(waiting)
 }
 
-fn purpose(person: PersonId) -> String {
+fn sealing_purpose(person: PersonId) -> String {
     format!("{SEALED_FOR} {}", person.0)
 }
 
 fn recovery_digest(app: &App, person: PersonId, code: &str) -> Vec<u8> {
     let plain: String = code.chars().filter(char::is_ascii_alphanumeric).collect();
-    app.seal.blind(&purpose(person), plain.to_ascii_lowercase().as_bytes())
+    app.seal.compute_digest(&sealing_purpose(person), plain.to_ascii_lowercase().as_bytes())
 }
 
 /// What a code is given for.
@@ -148,16 +148,16 @@ struct Spending<'a> {
 
 impl Spending<'_> {
     /// The name under which tries are counted.
-    fn counted_as(&self) -> String {
+    fn attempt_name(&self) -> String {
         let session = self.session.map(|session| session.to_string()).unwrap_or_default();
-        format!("{} {session}", purpose(self.person))
+        format!("{} {session}", sealing_purpose(self.person))
     }
 }
 
 /// Accepts a code of the app or a recovery code, once.
-async fn spend(app: &App, spending: Spending<'_>, factor: &Factor, code: &str) -> Reply<()> {
+async fn spend_code(app: &App, spending: Spending<'_>, factor: &Factor, code: &str) -> Reply<()> {
     let Spending { request, tenant, person, device, .. } = spending;
-    let (now, what, code) = (app.clock.now(), spending.counted_as(), code.trim());
+    let (now, what, code) = (app.clock.now(), spending.attempt_name(), code.trim());
     let wrong = || Problem::new(Code::CodeInvalid);
     if code.len() > 6 && code.len() <= 40 {
         // Fifty bits of chance are not guessed, so these codes work however often strangers tried
@@ -165,31 +165,31 @@ async fn spend(app: &App, spending: Spending<'_>, factor: &Factor, code: &str) -
         let digest = recovery_digest(app, person, code);
         let look = {
             let digest = digest.clone();
-            move |db: &mut Db| factors::knows_code(db, tenant, person, &digest)
+            move |db: &mut Db| factors::has_unused_code(db, tenant, person, &digest)
         };
         let spend = move |db: &mut Db| factors::spend_code(db, tenant, person, &digest, now);
         if app.store.read(look).await? && app.store.run(spend).await? {
             return Ok(());
         }
-        app.codes.attempt_alone(&what, now)?;
+        app.codes.count_named_attempt(&what, now)?;
         return Err(wrong());
     }
     // Judged as it came: waiting may take longer than a code lives.
-    let step = step(app, person, factor, code)?;
+    let step = find_step(app, person, factor, code)?;
     gate::enter_code(app, request, (&what, (tenant, person)), device).await?;
     let Some(step) = step else { return Err(wrong()) };
     let spent = app.store.run(move |db| factors::spend_step(db, tenant, person, step)).await?;
     if !spent {
         return Err(wrong());
     }
-    app.codes.succeeded_alone(&what);
+    app.codes.forget_named_attempts(&what);
     Ok(())
 }
 
-fn step(app: &App, person: PersonId, factor: &Factor, code: &str) -> Reply<Option<i64>> {
+fn find_step(app: &App, person: PersonId, factor: &Factor, code: &str) -> Reply<Option<i64>> {
     let lost = || Problem::new(Code::Internal).because("a second factor cannot be opened");
-    let secret = app.seal.open(&purpose(person), &factor.secret).ok_or_else(lost)?;
-    Ok(totp::step_of(&secret, code, app.clock.now()).filter(|step| *step > factor.last_step))
+    let secret = app.seal.open(&sealing_purpose(person), &factor.secret).ok_or_else(lost)?;
+    Ok(totp::find_step(&secret, code, app.clock.now()).filter(|step| *step > factor.last_step))
 }
 
 /// A code for a challenge.
@@ -212,7 +212,7 @@ pub struct ChallengeBody {
 async fn require_unchanged(app: &App, waiting: &Waiting) -> Reply<()> {
     let Waiting { tenant, person, seq, identity, .. } = *waiting;
     let wrong = || Problem::new(Code::CredentialsInvalid);
-    let stored = app.store.look::<Person>(tenant, person.0).await?.ok_or_else(wrong)?;
+    let stored = app.store.load_state::<Person>(tenant, person.0).await?.ok_or_else(wrong)?;
     if stored.seq != seq || stored.state.standing != Standing::Active {
         return Err(wrong());
     }
@@ -234,19 +234,19 @@ async fn answer_second_factor(
 ) -> Reply<HttpResponse> {
     let ChallengeBody { challenge, code, device_token } = body.0;
     let wrong = || Problem::new(Code::CredentialsInvalid);
-    let waiting = opened(&app, &challenge).ok_or_else(wrong)?;
+    let waiting = open_challenge(&app, &challenge).ok_or_else(wrong)?;
     let Waiting { tenant, person, stale, .. } = waiting;
     require_unchanged(&app, &waiting).await?;
     let found = app.store.read(move |db| factors::find(db, tenant, person)).await?;
     let found = found.filter(|factor| factor.confirmed_at.is_some()).ok_or_else(wrong)?;
     let device = device_token.as_deref();
     let spending = Spending { request: &request, tenant, person, session: None, device };
-    if let Err(problem) = spend(&app, spending, &found, &code).await {
+    if let Err(problem) = spend_code(&app, spending, &found, &code).await {
         if problem.code() == Code::CodeInvalid {
-            let stored = app.store.look::<Person>(tenant, person.0).await?;
+            let stored = app.store.load_state::<Person>(tenant, person.0).await?;
             let known = stored.as_ref().map(|stored| &stored.state);
-            let tried = audit::Tried { act: Act::Login, method: "totp", reason: None };
-            audit::refused(&app, &request, (tenant, known), tried).await?;
+            let tried = audit::Tried { act: AuditAction::Login, method: "totp", reason: None };
+            audit::record_refusal(&app, &request, (tenant, known), tried).await?;
         }
         return Err(problem);
     }
@@ -265,14 +265,14 @@ async fn answer_second_factor(
 }
 
 /// The note that a second factor is not what it was.
-fn changed(
+fn new_change_note(
     app: &App,
     caller: &Actor,
     request: &HttpRequest,
     (person, step): (PersonId, &str),
 ) -> Note {
-    let noting = Noting::of(app, caller, request);
-    noting.note(Act::SecondFactor, Some(person.0), &json!({ "step": step }))
+    let noting = Noting::of_caller(app, caller, request);
+    noting.note(AuditAction::SecondFactor, Some(person.0), &json!({ "step": step }))
 }
 
 /// How it stands with the second factor.
@@ -288,7 +288,7 @@ pub struct SecondFactorView {
     required: bool,
 }
 
-fn state(factor: Option<&Factor>) -> &'static str {
+fn factor_state(factor: Option<&Factor>) -> &'static str {
     match factor.map(|factor| factor.confirmed_at) {
         None => "none",
         Some(None) => "pending",
@@ -308,9 +308,9 @@ fn not_possible(state: &'static str) -> Problem {
 async fn get_second_factor(app: Data<App>, caller: Incomplete) -> Reply<HttpResponse> {
     let (tenant, person) = (caller.tenant, caller.person);
     let found = app.store.read(move |db| factors::find(db, tenant, person)).await?;
-    let known = step::look::<Person>(&app, &caller, person.0).await?;
+    let known = step::load_visible::<Person>(&app, &caller, person.0).await?;
     Ok(HttpResponse::Ok().json(SecondFactorView {
-        state: state(found.as_ref()),
+        state: factor_state(found.as_ref()),
         confirmed_at: found.as_ref().and_then(|factor| factor.confirmed_at),
         recovery_codes_left: found.map_or(0, |factor| factor.codes_left),
         required: app.wants_factor(&known.state),
@@ -348,10 +348,10 @@ async fn enrol_second_factor(
     body: Json<EnrolBody>,
 ) -> Reply<HttpResponse> {
     let (tenant, person, now) = (caller.tenant, caller.person, app.clock.now());
-    identity::prove_for_factor(&app, &request, &caller, body.0.proof).await?;
-    let secret = random::<20>()?;
-    let sealed = app.seal.seal(&purpose(person), &secret)?;
-    let note = changed(&app, &caller, &request, (person, "enrolled"));
+    identity::require_factor_proof(&app, &request, &caller, body.0.proof).await?;
+    let secret = random_bytes::<20>()?;
+    let sealed = app.seal.seal(&sealing_purpose(person), &secret)?;
+    let note = new_change_note(&app, &caller, &request, (person, "enrolled"));
     let enrol = move |db: &mut Db| {
         let done = factors::enrol(db, tenant, person, &sealed, now)?;
         if done {
@@ -362,8 +362,8 @@ async fn enrol_second_factor(
     if !app.store.run(enrol).await? {
         return Err(not_possible("confirmed"));
     }
-    let known = step::look::<Person>(&app, &caller, person.0).await?;
-    let (account, secret) = (known.state.account.as_str(), totp::base32(&secret));
+    let known = step::load_visible::<Person>(&app, &caller, person.0).await?;
+    let (account, secret) = (known.state.account.as_str(), totp::encode_base32(&secret));
     let account = form_urlencoded::byte_serialize(account.as_bytes()).collect::<String>();
     let uri = format!(
         "otpauth://totp/GridWhistle:{account}?secret={secret}&issuer=GridWhistle\
@@ -390,13 +390,13 @@ pub struct RecoveryCodesView {
 }
 
 /// Codes that can be read off paper: two groups of five without `0`, `1`, `l` and `o`.
-fn recovery_codes() -> Reply<Vec<String>> {
+fn new_recovery_codes() -> Reply<Vec<String>> {
     const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     let mut codes = Vec::with_capacity(CODES);
     for _ in 0..CODES {
         let letter = |byte: u8| ALPHABET.get(usize::from(byte & 31)).copied().unwrap_or(b'x');
         let mut code: String =
-            random::<10>()?.into_iter().map(|byte| char::from(letter(byte))).collect();
+            random_bytes::<10>()?.into_iter().map(|byte| char::from(letter(byte))).collect();
         code.insert(5, '-');
         codes.push(code);
     }
@@ -417,15 +417,15 @@ async fn confirm_second_factor(
 ) -> Reply<HttpResponse> {
     let (tenant, person, session) = (caller.tenant, caller.person, caller.session);
     let now = app.clock.now();
-    app.codes.attempt_alone(&format!("{} {session}", purpose(person)), now)?;
+    app.codes.count_named_attempt(&format!("{} {session}", sealing_purpose(person)), now)?;
     let found = app.store.read(move |db| factors::find(db, tenant, person)).await?;
     let waiting = found.as_ref().filter(|factor| factor.confirmed_at.is_none());
-    let waiting = waiting.ok_or_else(|| not_possible(state(found.as_ref())))?;
-    let step = step(&app, person, waiting, body.0.code.trim())?;
+    let waiting = waiting.ok_or_else(|| not_possible(factor_state(found.as_ref())))?;
+    let step = find_step(&app, person, waiting, body.0.code.trim())?;
     let step = step.ok_or_else(|| Problem::new(Code::CodeInvalid))?;
-    let codes = recovery_codes()?;
+    let codes = new_recovery_codes()?;
     let digests: Vec<_> = codes.iter().map(|code| recovery_digest(&app, person, code)).collect();
-    let note = changed(&app, &caller, &request, (person, "confirmed"));
+    let note = new_change_note(&app, &caller, &request, (person, "confirmed"));
     let confirm = move |db: &mut Db| {
         let done = factors::confirm(db, tenant, person, step, &digests, now)?;
         if done {
@@ -442,14 +442,19 @@ async fn confirm_second_factor(
 }
 
 /// Lets a caller through who shows a code of the caller's own second factor.
-pub async fn shown(app: &App, request: &HttpRequest, caller: &Caller, code: &str) -> Reply<()> {
+pub async fn require_code(
+    app: &App,
+    request: &HttpRequest,
+    caller: &Caller,
+    code: &str,
+) -> Reply<()> {
     let (tenant, person) = (caller.tenant, caller.person);
     let found = app.store.read(move |db| factors::find(db, tenant, person)).await?;
     let counts = found.as_ref().filter(|factor| factor.confirmed_at.is_some());
-    let counts = counts.ok_or_else(|| not_possible(state(found.as_ref())))?;
+    let counts = counts.ok_or_else(|| not_possible(factor_state(found.as_ref())))?;
     let session = Some(caller.session);
     let spending = Spending { request, tenant, person, session, device: None };
-    spend(app, spending, counts, code).await
+    spend_code(app, spending, counts, code).await
 }
 
 /// Makes new recovery codes; the old ones are void.
@@ -464,11 +469,11 @@ async fn renew_recovery_codes(
     _key: Key,
     body: Json<CodeBody>,
 ) -> Reply<HttpResponse> {
-    shown(&app, &request, &caller, &body.0.code).await?;
+    require_code(&app, &request, &caller, &body.0.code).await?;
     let (tenant, person) = (caller.tenant, caller.person);
-    let codes = recovery_codes()?;
+    let codes = new_recovery_codes()?;
     let digests: Vec<_> = codes.iter().map(|code| recovery_digest(&app, person, code)).collect();
-    let note = changed(&app, &caller, &request, (person, "codes_renewed"));
+    let note = new_change_note(&app, &caller, &request, (person, "codes_renewed"));
     let renew = move |db: &mut Db| {
         factors::renew_codes(db, tenant, person, &digests)?;
         log::append(db, tenant, note)
@@ -490,12 +495,12 @@ async fn remove_second_factor(
     body: Json<CodeBody>,
 ) -> Reply<HttpResponse> {
     let (tenant, person) = (caller.tenant, caller.person);
-    let known = step::look::<Person>(&app, &caller, person.0).await?;
+    let known = step::load_visible::<Person>(&app, &caller, person.0).await?;
     if app.wants_factor(&known.state) {
         return Err(not_possible("required"));
     }
-    shown(&app, &request, &caller, &body.0.code).await?;
-    let note = changed(&app, &caller, &request, (person, "removed"));
+    require_code(&app, &request, &caller, &body.0.code).await?;
+    let note = new_change_note(&app, &caller, &request, (person, "removed"));
     let remove = move |db: &mut Db| {
         factors::remove(db, tenant, person)?;
         log::append(db, tenant, note)
@@ -517,18 +522,18 @@ async fn reset_second_factor(
     id: IdPath<Uuid>,
 ) -> Reply<HttpResponse> {
     let (tenant, now) = (caller.tenant, app.clock.now());
-    let known = step::look::<Person>(&app, &caller, id.0).await?;
+    let known = step::load_visible::<Person>(&app, &caller, id.0).await?;
     let person = known.state.id;
     // A caller who could take the factor away and reset the password could act as that person.
-    if person == caller.person || !known.state.wholly_managed_by(&caller, now) {
+    if person == caller.person || !known.state.is_wholly_managed_by(&caller, now) {
         let area = known.state.grants.first().map(|grant| grant.over.name.clone());
         let permission = Permission::ManagePeople;
         return Err(Refusal::NotPermitted { permission, area: area.unwrap_or_default() }.into());
     }
-    let note = changed(&app, &caller, &request, (person, "reset"));
+    let note = new_change_note(&app, &caller, &request, (person, "reset"));
     let reset = move |db: &mut Db| {
         factors::remove(db, tenant, person)?;
-        let ended = identities::linked(db, tenant, person)?;
+        let ended = identities::load_linked(db, tenant, person)?;
         identities::unlink(db, tenant, person)?;
         sessions::end_all(db, tenant, person, None, now)?;
         log::append(db, tenant, note)?;
@@ -536,7 +541,7 @@ async fn reset_second_factor(
     };
     let ended = app.store.run(reset).await?;
     app.actors.forget_person(person);
-    identity::tell_ended(&app, tenant, person, &ended).await?;
+    identity::tell_ended_identities(&app, tenant, person, &ended).await?;
     Ok(HttpResponse::Ok()
-        .json(EndedIdentities { ended_identities: IdentityView::of(person, &ended) }))
+        .json(EndedIdentities { ended_identities: IdentityView::from_linked(person, &ended) }))
 }

@@ -13,7 +13,7 @@ use domain::{
         journal::FlowKind,
     },
     flows::{
-        change::{Change, Stored},
+        change::{Change, Versioned},
         person::{Person, Standing},
     },
     people::actor::{Grant, Role},
@@ -25,7 +25,7 @@ use crate::{
     kernel::{
         connection::{Db, MultiBackend},
         error::StoreError,
-        flow::{Replacement, end, stored},
+        flow::{Replacement, prefix_end, rebuild_state},
         pending::{Saved, Turn},
         projection::Derived,
         rows::{self, rows},
@@ -71,7 +71,7 @@ impl Derived for GrantRow {
         (FlowKind::Person.name(), self.person_id.0)
     }
 
-    fn named(&self) -> String {
+    fn row_name(&self) -> String {
         format!("{} over {}", self.role, self.area_id.0)
     }
 }
@@ -158,7 +158,7 @@ pub fn list(
     filter: &Filter,
     after: Option<&str>,
     limit: i64,
-) -> Result<Vec<Stored<Person>>> {
+) -> Result<Vec<Versioned<Person>>> {
     let mut query = people::table
         .select((people::id, people::seq, people::head, people::state))
         .filter(people::tenant_id.eq(Id(tenant.0)))
@@ -166,7 +166,8 @@ pub fn list(
         .into_boxed();
     let roles = filter.roles.as_deref().unwrap_or(Role::ALL);
     let held = |within: Option<&Path>| {
-        let (from, to) = within.map_or((String::new(), LAST.to_owned()), |p| (p.0.clone(), end(p)));
+        let (from, to) =
+            within.map_or((String::new(), LAST.to_owned()), |p| (p.0.clone(), prefix_end(p)));
         grants::table
             .select(grants::person_id)
             .filter(grants::tenant_id.eq(Id(tenant.0)))
@@ -190,12 +191,17 @@ pub fn list(
     }
     let rows =
         query.order(people::account.asc()).limit(limit).load::<(Id, i64, Vec<u8>, Doc)>(db)?;
-    rows.into_iter().map(|row| stored("people", row)).collect()
+    rows.into_iter().map(|row| rebuild_state("people", row)).collect()
 }
 
 /// The people in whose grants an area is named, by account; whether a grant holds is for the
 /// caller to see.
-pub fn over(db: &mut Db, tenant: TenantId, area: AreaId, limit: i64) -> Result<Vec<Person>> {
+pub fn load_grantees(
+    db: &mut Db,
+    tenant: TenantId,
+    area: AreaId,
+    limit: i64,
+) -> Result<Vec<Person>> {
     let holders = grants::table
         .select(grants::person_id)
         .filter(grants::tenant_id.eq(Id(tenant.0)))
@@ -208,11 +214,11 @@ pub fn over(db: &mut Db, tenant: TenantId, area: AreaId, limit: i64) -> Result<V
         .order(people::account.asc())
         .limit(limit)
         .load::<(Id, i64, Vec<u8>, Doc)>(db)?;
-    rows.into_iter().map(|row| Ok(stored::<Person>("people", row)?.state)).collect()
+    rows.into_iter().map(|row| Ok(rebuild_state::<Person>("people", row)?.state)).collect()
 }
 
 /// The areas over which active people hold one of these roles at this moment.
-pub fn held(
+pub fn load_held_roles(
     db: &mut Db,
     tenant: TenantId,
     roles: &[Role],
@@ -238,29 +244,29 @@ pub fn held(
 }
 
 /// The people on duty within an area now, at most `limit`, those who came last first.
-pub fn on_duty(
+pub fn load_on_duty(
     db: &mut Db,
     tenant: TenantId,
     within: &Path,
     at: Instant,
     limit: i64,
-) -> Result<Vec<Stored<Person>>> {
+) -> Result<Vec<Versioned<Person>>> {
     let rows = people::table
         .select((people::id, people::seq, people::head, people::state))
         .filter(people::tenant_id.eq(Id(tenant.0)))
         .filter(people::shift_path.ge(within.0.clone()))
-        .filter(people::shift_path.lt(end(within)))
+        .filter(people::shift_path.lt(prefix_end(within)))
         .filter(people::shift_until.gt(At(at)))
         .order((people::shift_until.desc(), people::id.desc()))
         .limit(limit)
         .load::<(Id, i64, Vec<u8>, Doc)>(db)?;
-    rows.into_iter().map(|row| stored("people", row)).collect()
+    rows.into_iter().map(|row| rebuild_state("people", row)).collect()
 }
 
 /// The units that owe something which no one else could do once this person is gone: no other
 /// active person holds the same role over the unit or over what is above it today, which `above`
 /// tells, the unit first: it may have been moved since the grants were given.
-pub fn left_alone(
+pub fn find_abandoned_units(
     db: &mut Db,
     person: &Person,
     tenant: TenantId,
@@ -268,10 +274,10 @@ pub fn left_alone(
     above: impl Fn(AreaId) -> Vec<AreaId>,
 ) -> Result<Vec<String>> {
     let mut alone = Vec::new();
-    for grant in person.grants.iter().filter(|grant| grant.holds(at)) {
+    for grant in person.grants.iter().filter(|grant| grant.holds_at(at)) {
         if !grant.role.is_outsider()
-            && owes(db, tenant, grant.over.id)?
-            && !has_another(db, tenant, person.id, (grant.role, &above(grant.over.id)), at)?
+            && has_obligations(db, tenant, grant.over.id)?
+            && !has_other_holder(db, tenant, person.id, (grant.role, &above(grant.over.id)), at)?
         {
             alone.push(grant.over.name.clone());
         }
@@ -280,7 +286,7 @@ pub fn left_alone(
     Ok(alone)
 }
 
-fn owes(db: &mut Db, tenant: TenantId, unit: AreaId) -> Result<bool> {
+fn has_obligations(db: &mut Db, tenant: TenantId, unit: AreaId) -> Result<bool> {
     let one: Option<i64> = obligations::table
         .select(obligations::no)
         .filter(obligations::tenant_id.eq(Id(tenant.0)))
@@ -291,7 +297,7 @@ fn owes(db: &mut Db, tenant: TenantId, unit: AreaId) -> Result<bool> {
     Ok(one.is_some())
 }
 
-fn has_another(
+fn has_other_holder(
     db: &mut Db,
     tenant: TenantId,
     but: PersonId,

@@ -20,7 +20,7 @@ use domain::{
         id::TenantId,
         journal::Hash,
     },
-    people::audit::{Act, Note, Verdict},
+    people::audit::{AuditAction, Note, Verdict},
     rules::webhook::Status,
 };
 use futures_util::{StreamExt, stream};
@@ -37,11 +37,11 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    app::{clock::new_id, outbound::hooks::Posted, random::random, state::App},
+    app::{clock::new_id, outbound::hooks::Posted, random::random_bytes, state::App},
     integrations::{
         channel::{self, Sent},
         event::{self, Event},
-        notifying,
+        notification_worker,
         webhook::{self, sign},
     },
 };
@@ -71,7 +71,7 @@ const PAGE: i64 = 64;
 const ABREAST: usize = 16;
 
 /// After how long a lease is taken to have been lost with the replica that held it.
-fn patience() -> Span {
+fn lease_timeout() -> Span {
     Span::seconds(60)
 }
 
@@ -79,15 +79,15 @@ fn patience() -> Span {
 /// is told a little later is told all the same. Servers and people are told by loops of their own, so
 /// that a server which does not answer holds up nobody's messages.
 pub async fn run(app: Data<App>, audience: Audience) {
-    let mut stirred = app.store.stirred();
+    let mut stirred = app.store.commit_signal();
     loop {
         if let Ok(Err(_)) = tokio::time::timeout(EVERY, stirred.changed()).await {
             return;
         }
         tokio::time::sleep(PAUSE).await;
         loop {
-            let (begun, before) = (Instant::now(), app.store.committed());
-            match step(&app, audience).await {
+            let (begun, before) = (Instant::now(), app.store.commit_count());
+            match run_step(&app, audience).await {
                 Ok(0) => break,
                 Ok(_) => {}
                 Err(StoreError::Closed) => return,
@@ -97,7 +97,7 @@ pub async fn run(app: Data<App>, audience: Audience) {
                 }
             }
             let took = begun.elapsed();
-            if app.store.committed() - before > BUSY {
+            if app.store.commit_count() - before > BUSY {
                 tokio::time::sleep(took * SHARE).await;
             }
         }
@@ -111,12 +111,12 @@ const BUSY: u64 = 50;
 const SHARE: u32 = 9;
 
 /// Makes and sends everything that is due now; answers how much was done.
-pub async fn pass(app: &App) -> Result<u64, StoreError> {
+pub async fn run_pass(app: &App) -> Result<u64, StoreError> {
     let mut sum = 0;
     loop {
         // Each is tried whatever becomes of the other.
         let (people, servers) =
-            (pass_to(app, Audience::People).await, pass_to(app, Audience::Servers).await);
+            (run_pass_for(app, Audience::People).await, run_pass_for(app, Audience::Servers).await);
         let done = people? + servers?;
         sum += done;
         if done == 0 {
@@ -126,10 +126,10 @@ pub async fn pass(app: &App) -> Result<u64, StoreError> {
 }
 
 /// Makes and sends everything that is due now to one audience; answers how much was done.
-pub async fn pass_to(app: &App, audience: Audience) -> Result<u64, StoreError> {
+pub async fn run_pass_for(app: &App, audience: Audience) -> Result<u64, StoreError> {
     let mut sum = 0;
     loop {
-        let done = step(app, audience).await?;
+        let done = run_step(app, audience).await?;
         sum += done;
         if done == 0 {
             return Ok(sum);
@@ -138,28 +138,28 @@ pub async fn pass_to(app: &App, audience: Audience) -> Result<u64, StoreError> {
 }
 
 /// Makes and sends a part of what is due; answers how much was done.
-async fn step(app: &App, audience: Audience) -> Result<u64, StoreError> {
+async fn run_step(app: &App, audience: Audience) -> Result<u64, StoreError> {
     // What is made already is sent, even where nothing can be made.
     let made = match audience {
-        Audience::People => notifying::pass(app).await,
-        Audience::Servers => take(app).await,
+        Audience::People => notification_worker::run_pass(app).await,
+        Audience::Servers => make_deliveries(app).await,
     };
-    let sent = send(app, audience).await;
+    let sent = send_due(app, audience).await;
     Ok(made? + sent?)
 }
 
 /// Makes the deliveries of what happened since each webhook was told last; answers how many
 /// webhooks moved on.
-async fn take(app: &App) -> Result<u64, StoreError> {
+async fn make_deliveries(app: &App) -> Result<u64, StoreError> {
     let mut moved = 0;
     // Webhooks of a tenant that stand at the same place read once.
     let mut read: HashMap<(TenantId, i64), Arc<event::Stretch>> = HashMap::new();
-    for hook in app.store.read(hooks::active).await? {
+    for hook in app.store.read(hooks::load_active).await? {
         let place = (hook.tenant, hook.position);
         let stretch = if let Some(stretch) = read.get(&place) {
             Arc::clone(stretch)
         } else {
-            let stretch = event::after(app, hook.tenant, hook.position, WINDOW).await?;
+            let stretch = event::load_after(app, hook.tenant, hook.position, WINDOW).await?;
             Arc::clone(read.entry(place).or_insert(Arc::new(stretch)))
         };
         let Some(until) = stretch.until else { continue };
@@ -168,14 +168,16 @@ async fn take(app: &App) -> Result<u64, StoreError> {
             (hook.types.is_empty() || hook.types.contains(&event.kind))
                 && event.about.is_within(&hook.path)
         };
-        let reader = webhook::reader(app, &hook).await?;
-        let made = |event: &Arc<Event>| made(&hook, event, event.posted(reader.as_ref(), now), now);
+        let reader = webhook::load_reader(app, &hook).await?;
+        let made = |event: &Arc<Event>| {
+            new_delivery(&hook, event, event.render_post(reader.as_ref(), now), now)
+        };
         let new: Vec<Delivery> = stretch.events.iter().filter(wanted).map(made).collect();
         let take = move |db: &mut Db| {
-            if delivery::waiting(db, hook.tenant, hook.id)? >= BACKLOG {
+            if delivery::count_waiting(db, hook.tenant, hook.id)? >= BACKLOG {
                 return Ok(false);
             }
-            delivery::take(db, &hook, until, &new)
+            delivery::add_and_advance(db, &hook, until, &new)
         };
         moved += u64::from(app.store.run(take).await?);
     }
@@ -183,8 +185,13 @@ async fn take(app: &App) -> Result<u64, StoreError> {
 }
 
 /// The delivery of an event to a webhook; its identity is made of both.
-fn made(hook: &Webhook, event: &Event, content: Arc<str>, now: domain::Instant) -> Delivery {
-    let id = Hash::of(format!("delivery\n{}\n{}", hook.id, event.id()).as_bytes()).id();
+fn new_delivery(
+    hook: &Webhook,
+    event: &Event,
+    content: Arc<str>,
+    now: domain::Instant,
+) -> Delivery {
+    let id = Hash::digest(format!("delivery\n{}\n{}", hook.id, event.id()).as_bytes()).to_uuid();
     Delivery {
         tenant: hook.tenant,
         id,
@@ -206,16 +213,16 @@ fn made(hook: &Webhook, event: &Event, content: Arc<str>, now: domain::Instant) 
 }
 
 /// Sends what is due; answers how many were tried.
-async fn send(app: &App, audience: Audience) -> Result<u64, StoreError> {
+async fn send_due(app: &App, audience: Audience) -> Result<u64, StoreError> {
     let now = app.clock.now();
-    let lease = Lease { by: new_id(), now, until: now + patience() };
+    let lease = Lease { by: new_id(), now, until: now + lease_timeout() };
     let due = app.store.run(move |db| delivery::lease(db, lease, audience, PAGE)).await?;
     if due.is_empty() {
         return Ok(0);
     }
-    let receivers = receivers(app, &due).await?;
-    let mut done = stream::iter(parcels(due))
-        .map(|parcel| attempt(app, parcel, &receivers))
+    let receivers = load_receivers(app, &due).await?;
+    let mut done = stream::iter(group_parcels(due))
+        .map(|parcel| send_parcel(app, parcel, &receivers))
         .buffer_unordered(ABREAST)
         .ready_chunks(ABREAST)
         .map(|done| done.into_iter().flatten().collect::<Vec<Tried>>());
@@ -223,7 +230,7 @@ async fn send(app: &App, audience: Audience) -> Result<u64, StoreError> {
     while let Some(tried) = done.next().await {
         sum += u64::try_from(tried.len()).unwrap_or(u64::MAX);
         for one in &tried {
-            judge(app, one, &receivers).await?;
+            stop_failing_webhook(app, one, &receivers).await?;
         }
         app.store.run(move |db| delivery::settle(db, lease.by, &tried)).await?;
     }
@@ -234,7 +241,7 @@ async fn send(app: &App, audience: Audience) -> Result<u64, StoreError> {
 type Receiver = Arc<(Webhook, Vec<Vec<u8>>, bool)>;
 type Receivers = HashMap<(TenantId, Uuid), Receiver>;
 
-async fn receivers(app: &App, due: &[Delivery]) -> Result<Receivers, StoreError> {
+async fn load_receivers(app: &App, due: &[Delivery]) -> Result<Receivers, StoreError> {
     let mut known = Receivers::new();
     for one in due.iter().filter(|one| one.channel == Channel::Webhook) {
         let (tenant, id) = (one.tenant, one.target);
@@ -243,8 +250,8 @@ async fn receivers(app: &App, due: &[Delivery]) -> Result<Receivers, StoreError>
         }
         if let Some(hook) = app.store.read(move |db| hooks::find(db, tenant, id)).await? {
             let failed = |problem| StoreError::Inconsistent(format!("webhook {id}: {problem:?}"));
-            let secrets = webhook::secrets(app, &hook).await.map_err(failed)?;
-            let whole = webhook::reader(app, &hook).await?.is_some();
+            let secrets = webhook::load_secrets(app, &hook).await.map_err(failed)?;
+            let whole = webhook::load_reader(app, &hook).await?.is_some();
             known.insert((tenant, id), Arc::new((hook, secrets, whole)));
         }
     }
@@ -253,7 +260,7 @@ async fn receivers(app: &App, due: &[Delivery]) -> Result<Receivers, StoreError>
 
 /// What is sent at once: to a person by one way everything that is due together, but for the
 /// templates of WeChat, which say one thing each; to servers one event at a time.
-fn parcels(due: Vec<Delivery>) -> Vec<Vec<Delivery>> {
+fn group_parcels(due: Vec<Delivery>) -> Vec<Vec<Delivery>> {
     let mut parcels: Vec<Vec<Delivery>> = Vec::new();
     let mut known: HashMap<(TenantId, Uuid, Channel), usize> = HashMap::new();
     for one in due {
@@ -271,12 +278,12 @@ fn parcels(due: Vec<Delivery>) -> Vec<Vec<Delivery>> {
 }
 
 /// Tries what is sent at once.
-async fn attempt(app: &App, parcel: Vec<Delivery>, receivers: &Receivers) -> Vec<Tried> {
+async fn send_parcel(app: &App, parcel: Vec<Delivery>, receivers: &Receivers) -> Vec<Tried> {
     let mut tried = Vec::with_capacity(parcel.len());
     if parcel.first().is_some_and(|one| one.channel == Channel::Webhook) {
         for one in parcel {
             let receiver = receivers.get(&(one.tenant, one.target)).cloned();
-            tried.push(post(app, one, receiver).await);
+            tried.push(post_event(app, one, receiver).await);
         }
         return tried;
     }
@@ -286,11 +293,11 @@ async fn attempt(app: &App, parcel: Vec<Delivery>, receivers: &Receivers) -> Vec
     for one in parcel {
         let (outcome, status, request, response) = match &sent {
             Ok(Sent::Skipped(why)) => {
-                tried.push(skipped(one, at, why));
+                tried.push(skip_delivery(one, at, why));
                 continue;
             }
             Ok(Sent::Tried(outcome, status, response)) => {
-                (*outcome, *status, String::new(), cut(response))
+                (*outcome, *status, String::new(), truncate_text(response))
             }
             Err(problem) => {
                 let why = problem.code().name().to_owned();
@@ -300,36 +307,36 @@ async fn attempt(app: &App, parcel: Vec<Delivery>, receivers: &Receivers) -> Vec
         let status = status.map(i32::from);
         let no = one.attempts + 1;
         let attempt = Attempt { no, at, took_ms, status, outcome, request, response };
-        let delivery = after(one, &attempt, None);
+        let delivery = apply_attempt(one, &attempt, None);
         tried.push(Tried { delivery, attempt: Some(attempt), news: false });
     }
     tried
 }
 
 /// Posts one event to a webhook.
-async fn post(app: &App, one: Delivery, receiver: Option<Receiver>) -> Tried {
+async fn post_event(app: &App, one: Delivery, receiver: Option<Receiver>) -> Tried {
     let Some(receiver) = receiver else {
-        return skipped(one, app.clock.now(), "there is nobody to tell any more");
+        return skip_delivery(one, app.clock.now(), "there is nobody to tell any more");
     };
     let (hook, secrets, whole) = &*receiver;
     let (at, begun) = (app.clock.now(), Instant::now());
     let id = one.event.to_string();
-    let (kind, body) = wrapped(app, (hook, *whole), &one, at);
+    let (kind, body) = wrap_delivery(app, (hook, *whole), &one, at);
     let timestamp = at.timestamp();
     let headers = vec![
         ("content-type", kind.to_owned()),
         ("webhook-id", id.clone()),
         ("webhook-timestamp", timestamp.to_string()),
-        ("webhook-signature", sign::signatures(secrets, &id, timestamp, &body)),
+        ("webhook-signature", sign::sign_message(secrets, &id, timestamp, &body)),
     ];
-    let request = cut(&format!("POST {}\nwebhook-id: {id}\n\n{body}", hook.url));
+    let request = truncate_text(&format!("POST {}\nwebhook-id: {id}\n\n{body}", hook.url));
     let answer = app.hooks.post(hook.url.clone(), headers, body).await;
     let took = i32::try_from(begun.elapsed().as_millis()).unwrap_or(i32::MAX);
     let (status, asked, response) = match answer {
         Ok(Posted { status, retry_after_s, excerpt }) => (Some(status), retry_after_s, excerpt),
         Err(failure) => (None, None, failure.to_string()),
     };
-    let outcome = rule::verdict(status);
+    let outcome = rule::classify_status(status);
     let attempt = Attempt {
         no: one.attempts + 1,
         at,
@@ -337,27 +344,27 @@ async fn post(app: &App, one: Delivery, receiver: Option<Receiver>) -> Tried {
         status: status.map(i32::from),
         outcome,
         request,
-        response: cut(&response),
+        response: truncate_text(&response),
     };
     let asked = asked.map(|seconds| Span::seconds(i64::from(seconds)));
     // What is known of the webhook changes when it begins to fail, and when it stops.
     let news = (outcome == Outcome::Taken) == hook.failing_since.is_some();
-    Tried { delivery: after(one, &attempt, asked), attempt: Some(attempt), news }
+    Tried { delivery: apply_attempt(one, &attempt, asked), attempt: Some(attempt), news }
 }
 
 /// What is not sent.
-fn skipped(one: Delivery, at: domain::Instant, why: &str) -> Tried {
+fn skip_delivery(one: Delivery, at: domain::Instant, why: &str) -> Tried {
     let (state, why) = (State::Skipped, Some(why.to_owned()));
     let delivery = Delivery { state, next_at: None, ended_at: Some(at), why, ..one };
     Tried { delivery, attempt: None, news: false }
 }
 
 /// A delivery after an attempt.
-pub fn after(mut one: Delivery, attempt: &Attempt, asked: Option<Span>) -> Delivery {
+pub fn apply_attempt(mut one: Delivery, attempt: &Attempt, asked: Option<Span>) -> Delivery {
     one.attempts = attempt.no;
     let number = u32::try_from(attempt.no).unwrap_or(u32::MAX);
     let next = match attempt.outcome {
-        Outcome::Again => rule::wait(number, chance(), asked),
+        Outcome::Again => rule::compute_retry_delay(number, draw_fraction(), asked),
         Outcome::Taken | Outcome::Refused | Outcome::Gone => None,
     };
     one.state = match (attempt.outcome, next) {
@@ -379,18 +386,19 @@ pub fn after(mut one: Delivery, attempt: &Attempt, asked: Option<Span>) -> Deliv
 }
 
 /// From 0 to 1.
-fn chance() -> f64 {
-    random::<2>().map_or(0.5, |bytes| f64::from(u16::from_be_bytes(bytes)) / f64::from(u16::MAX))
+fn draw_fraction() -> f64 {
+    random_bytes::<2>()
+        .map_or(0.5, |bytes| f64::from(u16::from_be_bytes(bytes)) / f64::from(u16::MAX))
 }
 
 /// The beginning of a text, for the record.
-fn cut(text: &str) -> String {
+fn truncate_text(text: &str) -> String {
     const MOST: usize = 500;
     text.chars().take(MOST).map(|c| if c == '\0' { '\u{fffd}' } else { c }).collect()
 }
 
 /// What is posted: the media type and the body.
-fn wrapped(
+fn wrap_delivery(
     app: &App,
     (hook, whole): (&Webhook, bool),
     one: &Delivery,
@@ -426,7 +434,11 @@ fn wrapped(
 }
 
 /// Stops a webhook that is gone, or has failed for too long, and says so in the audit log.
-async fn judge(app: &App, tried: &Tried, receivers: &Receivers) -> Result<(), StoreError> {
+async fn stop_failing_webhook(
+    app: &App,
+    tried: &Tried,
+    receivers: &Receivers,
+) -> Result<(), StoreError> {
     let Some(attempt) = &tried.attempt else { return Ok(()) };
     let (tenant, target) = (tried.delivery.tenant, tried.delivery.target);
     let Some(receiver) = receivers.get(&(tenant, target)) else { return Ok(()) };
@@ -442,7 +454,7 @@ async fn judge(app: &App, tried: &Tried, receivers: &Receivers) -> Result<(), St
     let detail = json!({ "step": status.name(), "why": why });
     let note = Note {
         at: now,
-        act: Act::Webhook,
+        act: AuditAction::Webhook,
         verdict: Verdict::Done,
         actor: None,
         actor_name: "系统".to_owned(),
@@ -450,11 +462,13 @@ async fn judge(app: &App, tried: &Tried, receivers: &Receivers) -> Result<(), St
         address: String::new(),
         detail: detail.to_string(),
     };
-    let told = notifying::stopped(app, tenant, target, (&receiver.0.name, why)).await?;
+    let told =
+        notification_worker::build_stop_messages(app, tenant, target, (&receiver.0.name, why))
+            .await?;
     let stop = move |db: &mut Db| {
         if hooks::stop(db, tenant, target, (status, why), now)? {
             for message in &told {
-                message::put(db, tenant, message)?;
+                message::add(db, tenant, message)?;
             }
             audit::append(db, tenant, note)?;
         }

@@ -132,7 +132,12 @@ pub fn spend_step(db: &mut Db, tenant: TenantId, person: PersonId, step: i64) ->
 }
 
 /// Whether a recovery code is one that was not used.
-pub fn knows_code(db: &mut Db, tenant: TenantId, person: PersonId, digest: &[u8]) -> Result<bool> {
+pub fn has_unused_code(
+    db: &mut Db,
+    tenant: TenantId,
+    person: PersonId,
+    digest: &[u8],
+) -> Result<bool> {
     let known: i64 = recovery_codes::table
         .find((Id(tenant.0), Id(person.0), digest.to_vec()))
         .filter(recovery_codes::used_at.is_null())

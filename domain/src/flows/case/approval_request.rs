@@ -15,9 +15,9 @@ use crate::{
     Instant,
     area::tree::{AreaKind, Unit},
     calendar::limit::Limit,
-    core::{text::Prose, time::later},
+    core::{text::Prose, time::saturating_add},
     flows::{
-        case::state::{Ask, Case, Given, Signature, Wish, WishKind},
+        case::state::{ApprovalKind, ApprovalRequest, ApprovalSubject, Case, Given, Signature},
         flow::Context,
     },
     people::actor::Permission,
@@ -29,26 +29,28 @@ use crate::{
 
 impl Case {
     /// Asks for something; without signatures to give it happens at once.
-    pub(super) fn ask(
+    pub(super) fn open_ask(
         &self,
-        wish: &Wish,
+        wish: &ApprovalSubject,
         reason: &Prose,
         cx: &Context<'_>,
     ) -> Result<Vec<Event>, Refusal> {
-        if self.asks.len() >= Ask::MOST {
-            return Err(Refusal::TooManyAsks { max: Ask::MOST });
+        if self.asks.len() >= ApprovalRequest::MOST {
+            return Err(Refusal::TooManyAsks { max: ApprovalRequest::MOST });
         }
-        let wish = &self.settled(wish);
+        let wish = &self.complete_wish(wish);
         let (unit, signatures) = match wish {
-            Wish::Extension { duty, limit } => self.may_extend(*duty, *limit, cx)?,
-            Wish::Suspension { until } => self.may_suspend(*until, cx)?,
-            Wish::Appeal { breach } => self.may_appeal(*breach, cx)?,
-            Wish::Whistle { call } => self.may_whistle(call, cx)?,
+            ApprovalSubject::Extension { duty, limit } => {
+                self.check_extension(*duty, *limit, cx)?
+            }
+            ApprovalSubject::Suspension { until } => self.check_suspension(*until, cx)?,
+            ApprovalSubject::Appeal { breach } => self.check_appeal(*breach, cx)?,
+            ApprovalSubject::Whistle { call } => self.check_whistle(call, cx)?,
         };
-        if self.asks.iter().any(|ask| ask.wish.same(wish) && ask.unit.id == unit.id) {
+        if self.asks.iter().any(|ask| ask.wish.conflicts_with(wish) && ask.unit.id == unit.id) {
             return Err(Refusal::AskedAlready { what: wish.kind().name() });
         }
-        let mut ask = Ask {
+        let mut ask = ApprovalRequest {
             no: cx.seq,
             wish: wish.clone(),
             unit,
@@ -59,9 +61,9 @@ impl Case {
             signatures,
         };
         if ask.signatures.is_empty() {
-            return self.grant(&ask, cx);
+            return self.grant_ask(&ask, cx);
         }
-        let term = cx.term(Duty::Decide, &self.subject());
+        let term = cx.start_term(Duty::Decide, &self.subject());
         if let Some(first) = ask.signatures.first_mut() {
             first.term = Some(term);
         }
@@ -77,10 +79,10 @@ impl Case {
         cx: &Context<'_>,
     ) -> Result<Vec<Event>, Refusal> {
         let ask = self.asks.iter().find(|ask| ask.no == no).ok_or(Refusal::NoSuchAsk { no })?;
-        let next = ask.next().ok_or(Refusal::NoSuchAsk { no })?;
+        let next = ask.next_signature().ok_or(Refusal::NoSuchAsk { no })?;
         if next.roles.is_empty() {
-            cx.require(Permission::DecideRequests, &next.over.path, &next.over.name)?;
-        } else if !cx.by.is_any(&next.roles, &next.over.path, cx.at) {
+            cx.require_permission(Permission::DecideRequests, &next.over.path, &next.over.name)?;
+        } else if !cx.by.has_any_role(&next.roles, &next.over.path, cx.at) {
             let (permission, area) = (Permission::DecideRequests, next.over.name.clone());
             return Err(Refusal::NotPermitted { permission, area });
         }
@@ -96,11 +98,11 @@ impl Case {
         }
         let open = ask.signatures.iter().filter(|signature| signature.given.is_none()).count();
         if open > 1 {
-            let next = Some(cx.term(Duty::Decide, &self.subject()));
+            let next = Some(cx.start_term(Duty::Decide, &self.subject()));
             return Ok(vec![Event::Agreed { no, given, next }]);
         }
         let mut events = vec![Event::Agreed { no, given, next: None }];
-        events.extend(self.grant(ask, cx)?);
+        events.extend(self.grant_ask(ask, cx)?);
         Ok(events)
     }
 
@@ -115,23 +117,25 @@ impl Case {
     }
 
     /// What happens when everybody signed.
-    fn grant(&self, ask: &Ask, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    fn grant_ask(&self, ask: &ApprovalRequest, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         let no = ask.no;
         Ok(match &ask.wish {
-            Wish::Extension { duty, limit } => {
+            ApprovalSubject::Extension { duty, limit } => {
                 let moved = Move::Extended { limit: *limit };
                 let asked =
                     |owed: &Obligation| owed.owed_by.id == ask.unit.id && Some(owed.duty) == *duty;
-                vec![Event::Extended { no, terms: self.moved(asked, moved, ask.at, cx) }]
+                vec![Event::Extended { no, terms: self.move_terms(asked, moved, ask.at, cx) }]
             }
-            Wish::Suspension { until } => {
+            ApprovalSubject::Suspension { until } => {
                 let standstill = standstill::begin(*until, &ask.unit, &ask.reason, cx);
                 let paused = Move::Paused { pause: standstill.pause };
-                let terms = self.moved(|_| true, paused, cx.at, cx);
+                let terms = self.move_terms(|_| true, paused, cx.at, cx);
                 vec![Event::Suspended { no, standstill: Box::new(standstill), terms }]
             }
-            Wish::Appeal { breach } => vec![Event::Exempted { no, breach: *breach, at: cx.at }],
-            Wish::Whistle { call } => {
+            ApprovalSubject::Appeal { breach } => {
+                vec![Event::Exempted { no, breach: *breach, at: cx.at }]
+            }
+            ApprovalSubject::Whistle { call } => {
                 if self.stage.name() != StageName::Filed {
                     return Err(Refusal::NoSuchAsk { no });
                 }
@@ -142,7 +146,7 @@ impl Case {
     }
 
     /// The holder, then the unit above it, as many as the rules want.
-    fn levels(&self, wanted: u8, cx: &Context<'_>) -> Vec<Signature> {
+    fn new_signatures(&self, wanted: u8, cx: &Context<'_>) -> Vec<Signature> {
         let above = cx.areas.parent(self.holder.id).filter(|area| area.kind != AreaKind::City);
         let both = [Some(self.holder.clone()), above.map(crate::area::tree::Area::unit)];
         let signature = |over| Signature { over, roles: Vec::new(), term: None, given: None };
@@ -150,13 +154,15 @@ impl Case {
     }
 
     /// The wish with what it leaves open filled in.
-    fn settled(&self, wish: &Wish) -> Wish {
+    fn complete_wish(&self, wish: &ApprovalSubject) -> ApprovalSubject {
         match wish {
-            Wish::Extension { duty, limit } => Wish::Extension {
+            ApprovalSubject::Extension { duty, limit } => ApprovalSubject::Extension {
                 duty: Some(duty.unwrap_or_else(|| self.work_duty())),
                 limit: *limit,
             },
-            Wish::Suspension { .. } | Wish::Appeal { .. } | Wish::Whistle { .. } => wish.clone(),
+            ApprovalSubject::Suspension { .. }
+            | ApprovalSubject::Appeal { .. }
+            | ApprovalSubject::Whistle { .. } => wish.clone(),
         }
     }
 
@@ -168,10 +174,14 @@ impl Case {
 
     /// The clocks of the unit that works on the case and asks for something, of one duty or all of
     /// them, first those that were due first: they have to be running, and none of them late.
-    fn asking_unit(&self, duty: Option<Duty>, cx: &Context<'_>) -> Result<(Unit, Term), Refusal> {
+    fn require_asking_unit(
+        &self,
+        duty: Option<Duty>,
+        cx: &Context<'_>,
+    ) -> Result<(Unit, Term), Refusal> {
         let may = |what: Duty, unit: &Unit| cx.by.may(what.permission(), &unit.path, cx.at);
         let running = |owed: &Obligation| duty.is_none_or(|duty| owed.duty == duty);
-        let mut owed: Vec<_> = self.work_owed().into_iter().filter(running).collect();
+        let mut owed: Vec<_> = self.work_obligations().into_iter().filter(running).collect();
         owed.sort_by_key(|owed| owed.term.due_at);
         let own = owed.iter().find(|owed| may(owed.duty, &owed.owed_by));
         let Some(owed) = own else {
@@ -185,85 +195,90 @@ impl Case {
                 None => Err(Refusal::NothingToExtend { duty }),
             };
         };
-        if owed.term.late(cx.at) {
+        if owed.term.is_late(cx.at) {
             return Err(Refusal::Overdue { due_at: owed.term.due_at });
         }
         Ok((owed.owed_by.clone(), owed.term.clone()))
     }
 
-    fn may_extend(
+    fn check_extension(
         &self,
         duty: Option<Duty>,
         limit: Limit,
         cx: &Context<'_>,
     ) -> Result<(Unit, Vec<Signature>), Refusal> {
-        let (unit, term) = self.asking_unit(duty, cx)?;
+        let (unit, term) = self.require_asking_unit(duty, cx)?;
         let rule = &cx.rules.conduct.extension;
         let before =
             term.moves.iter().filter(|moved| matches!(moved, Move::Extended { .. })).count();
         if u32::try_from(before).unwrap_or(u32::MAX) >= rule.times {
-            return Err(Refusal::Spent { what: WishKind::Extension.name(), times: rule.times });
+            return Err(Refusal::Spent { what: ApprovalKind::Extension.name(), times: rule.times });
         }
-        let calendar = cx.calendar(self.place.area.id);
+        let calendar = cx.find_calendar(self.place.area.id);
         if limit.amount == 0
-            || calendar.add(term.due_at, limit).at > calendar.add(term.due_at, rule.most).at
+            || calendar.add_limit(term.due_at, limit).at
+                > calendar.add_limit(term.due_at, rule.most).at
         {
             return Err(Refusal::TooMuchTime { most: rule.most });
         }
-        Ok((unit, self.levels(rule.approvals, cx)))
+        Ok((unit, self.new_signatures(rule.approvals, cx)))
     }
 
-    fn may_suspend(
+    fn check_suspension(
         &self,
         until: Instant,
         cx: &Context<'_>,
     ) -> Result<(Unit, Vec<Signature>), Refusal> {
         self.require_moving(cx)?;
-        let (unit, _) = self.asking_unit(None, cx)?;
+        let (unit, _) = self.require_asking_unit(None, cx)?;
         let rule = &cx.rules.conduct.suspension;
         if self.tally.suspensions >= rule.times {
-            return Err(Refusal::Spent { what: WishKind::Suspension.name(), times: rule.times });
+            return Err(Refusal::Spent {
+                what: ApprovalKind::Suspension.name(),
+                times: rule.times,
+            });
         }
-        let latest = later(cx.at, chrono::Duration::days(i64::from(rule.days)));
+        let latest = saturating_add(cx.at, chrono::Duration::days(i64::from(rule.days)));
         if until <= cx.at || until > latest {
             return Err(Refusal::OutsideWindow { earliest: cx.at, latest });
         }
-        Ok((unit, self.levels(rule.approvals, cx)))
+        Ok((unit, self.new_signatures(rule.approvals, cx)))
     }
 
-    fn may_appeal(&self, no: i64, cx: &Context<'_>) -> Result<(Unit, Vec<Signature>), Refusal> {
+    fn check_appeal(&self, no: i64, cx: &Context<'_>) -> Result<(Unit, Vec<Signature>), Refusal> {
         let breach = self.breaches.iter().find(|breach| breach.no == no);
         let breach = breach.ok_or(Refusal::NoSuchBreach { no })?;
-        cx.require(breach.duty.permission(), &breach.unit.path, &breach.unit.name)?;
+        cx.require_permission(breach.duty.permission(), &breach.unit.path, &breach.unit.name)?;
         if breach.appealed {
-            return Err(Refusal::Spent { what: WishKind::Appeal.name(), times: 1 });
+            return Err(Refusal::Spent { what: ApprovalKind::Appeal.name(), times: 1 });
         }
         let ended = self.closed_at().unwrap_or(cx.at);
-        let latest = later(ended, chrono::Duration::days(i64::from(cx.rules.conduct.appeal_days)));
+        let latest =
+            saturating_add(ended, chrono::Duration::days(i64::from(cx.rules.conduct.appeal_days)));
         if cx.at > latest {
             return Err(Refusal::WindowOver { ended_at: latest });
         }
-        Ok((breach.unit.clone(), self.levels(2, cx)))
+        Ok((breach.unit.clone(), self.new_signatures(2, cx)))
     }
 
-    fn may_whistle(
+    fn check_whistle(
         &self,
         call: &Call,
         cx: &Context<'_>,
     ) -> Result<(Unit, Vec<Signature>), Refusal> {
         let code = call.rank.as_str();
-        let rank = cx.rules.whistling.rank(code);
+        let rank = cx.rules.whistling.find_rank(code);
         let rank = rank.ok_or_else(|| Refusal::UnknownRank { code: code.to_owned() })?;
-        if !cx.by.is_any(&rank.blowers, &self.holder.path, cx.at) {
+        if !cx.by.has_any_role(&rank.blowers, &self.holder.path, cx.at) {
             let (permission, area) = (Permission::BlowWhistle, self.holder.name.clone());
             return Err(Refusal::NotPermitted { permission, area });
         }
         // What is wrong with it is told now, not after two people signed.
         whistle::blow(&self.holder, &self.subject(), call, cx)?;
         let mut order: Vec<usize> = (0..rank.approvals.len()).collect();
-        order.sort_by_key(|index| rank.depth(*index));
+        order.sort_by_key(|index| rank.approval_depth(*index));
         let roles = order.into_iter().filter_map(|index| rank.approvals.get(index));
-        let signature = |approval: &crate::rules::whistling::Approval| Signature {
+        let signature = |approval: &crate::rules::whistle_policy::Approval| Signature {
             over: self.holder.clone(),
             roles: approval.roles.clone(),
             term: None,

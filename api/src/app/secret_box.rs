@@ -11,12 +11,12 @@ use crate::{
 
 /// The key that seals.
 #[derive(Debug)]
-pub struct Seal {
+pub struct SecretBox {
     suite: Suite,
     secret: Secret,
 }
 
-impl Seal {
+impl SecretBox {
     /// With a secret, by these ciphers.
     pub const fn new(secret: Secret, suite: Suite) -> Self {
         Self { suite, secret }
@@ -35,7 +35,7 @@ impl Seal {
 
     /// A digest only this key makes, for finding what is sealed. What was found by it once has to
     /// be found again, so it stays the same when the cipher changes.
-    pub fn blind(&self, purpose: &str, bytes: &[u8]) -> Vec<u8> {
+    pub fn compute_digest(&self, purpose: &str, bytes: &[u8]) -> Vec<u8> {
         Suite::Aes.digest(&self.secret, &[b"blind", purpose.as_bytes(), bytes]).to_vec()
     }
 }
@@ -44,8 +44,8 @@ impl Seal {
 mod tests {
     use super::*;
 
-    fn with(byte: u8) -> Seal {
-        Seal::new(Secret::from_slice(&[byte; 32]).unwrap(), Suite::Aes)
+    fn with(byte: u8) -> SecretBox {
+        SecretBox::new(Secret::from_slice(&[byte; 32]).unwrap(), Suite::Aes)
     }
 
     #[test]
@@ -69,18 +69,18 @@ mod tests {
     #[test]
     fn what_one_cipher_sealed_opens_under_another() {
         let sealed = with(7).seal("totp", b"secret").unwrap();
-        let other = Seal { suite: Suite::Sm4, ..with(7) };
+        let other = SecretBox { suite: Suite::Sm4, ..with(7) };
         assert_eq!(other.open("totp", &sealed).unwrap(), b"secret");
-        assert_eq!(other.blind("totp", b"x"), with(7).blind("totp", b"x"));
+        assert_eq!(other.compute_digest("totp", b"x"), with(7).compute_digest("totp", b"x"));
     }
 
     #[test]
     fn a_blind_digest_depends_on_key_purpose_and_text() {
         let seal = with(7);
-        let one = seal.blind("phone", b"13800000000");
-        assert_eq!((one.len(), &one), (32, &seal.blind("phone", b"13800000000")));
-        assert_ne!(one, seal.blind("phone", b"13800000001"));
-        assert_ne!(one, seal.blind("phon", b"e13800000000"));
-        assert_ne!(one, with(8).blind("phone", b"13800000000"));
+        let one = seal.compute_digest("phone", b"13800000000");
+        assert_eq!((one.len(), &one), (32, &seal.compute_digest("phone", b"13800000000")));
+        assert_ne!(one, seal.compute_digest("phone", b"13800000001"));
+        assert_ne!(one, seal.compute_digest("phon", b"e13800000000"));
+        assert_ne!(one, with(8).compute_digest("phone", b"13800000000"));
     }
 }

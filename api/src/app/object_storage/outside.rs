@@ -60,23 +60,23 @@ impl HttpService for Caller {
         's: 'c,
         Self: 'c,
     {
-        Box::pin(self.ask(request))
+        Box::pin(self.send_request(request))
     }
 }
 
 impl Caller {
-    async fn ask(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+    async fn send_request(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let closed = |error| HttpError::new(HttpErrorKind::Unknown, error);
         let _place = self.places.acquire().await.map_err(closed)?;
         let (head, body) = request.into_parts();
-        let bytes = collected(body).await?;
+        let bytes = collect_body(body).await?;
         let agent = self.agent.clone();
-        let asked = tokio::task::spawn_blocking(move || send(&agent, head, bytes));
+        let asked = tokio::task::spawn_blocking(move || send_blocking(&agent, head, bytes));
         asked.await.map_err(|error| HttpError::new(HttpErrorKind::Interrupted, error))?
     }
 }
 
-async fn collected(
+async fn collect_body(
     body: impl Body<Data = actix_web::web::Bytes, Error = HttpError> + Unpin,
 ) -> Result<Vec<u8>, HttpError> {
     let (mut body, mut bytes) = (body, Vec::new());
@@ -88,7 +88,7 @@ async fn collected(
     Ok(bytes)
 }
 
-fn send(
+fn send_blocking(
     agent: &Agent,
     head: ureq::http::request::Parts,
     bytes: Vec<u8>,
@@ -99,14 +99,14 @@ fn send(
     } else {
         agent.run(ureq::http::Request::from_parts(head, bytes))
     };
-    let (head, mut body) = sent.map_err(failed)?.into_parts();
-    let bytes = body.with_config().limit(MAX_BYTES).read_to_vec().map_err(failed)?;
+    let (head, mut body) = sent.map_err(classify_error)?.into_parts();
+    let bytes = body.with_config().limit(MAX_BYTES).read_to_vec().map_err(classify_error)?;
     Ok(HttpResponse::from_parts(head, HttpResponseBody::from(bytes)))
 }
 
 /// Which kind of failure it was: some are worth another try.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the kinds of errors may grow")]
-fn failed(error: ureq::Error) -> HttpError {
+fn classify_error(error: ureq::Error) -> HttpError {
     let kind = match &error {
         ureq::Error::Timeout(_) => HttpErrorKind::Timeout,
         ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => HttpErrorKind::Connect,

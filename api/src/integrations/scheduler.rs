@@ -24,7 +24,7 @@ use domain::{
         journal::FlowKind,
     },
     flows::{
-        change::{Request, act},
+        change::{Request, execute},
         patrol::{self, Patrol},
         patrol_plan::{self, PatrolPlan},
     },
@@ -44,7 +44,7 @@ use uuid::Uuid;
 
 use crate::{
     app::state::App,
-    engine::table::flow_of,
+    engine::table::find_flow,
     resources::{content_review, retention},
 };
 
@@ -108,34 +108,34 @@ impl Pulse {
         self.lag_ms(now) > LAGGING.num_milliseconds()
     }
 
-    fn look(&self, now: Instant, oldest: Option<Instant>) {
+    fn record_oldest(&self, now: Instant, oldest: Option<Instant>) {
         let oldest = oldest.map_or(i64::MAX, |at| at.timestamp_millis());
         self.oldest.store(oldest, Ordering::Relaxed);
         self.looked_at.store(now.timestamp_millis(), Ordering::Relaxed);
     }
 
-    fn followed(&self, tenant: TenantId) -> i64 {
+    fn last_edition(&self, tenant: TenantId) -> i64 {
         let calendars = self.calendars.lock().unwrap_or_else(PoisonError::into_inner);
         calendars.get(&tenant).copied().unwrap_or_default()
     }
 
-    fn follow(&self, tenant: TenantId, edition: i64) {
+    fn record_edition(&self, tenant: TenantId, edition: i64) {
         let mut calendars = self.calendars.lock().unwrap_or_else(PoisonError::into_inner);
         calendars.insert(tenant, edition);
     }
 
     /// Measures taken since the start.
-    pub fn taken(&self) -> u64 {
+    pub fn taken_count(&self) -> u64 {
         self.taken.load(Ordering::Relaxed)
     }
 
     /// Measures that could not be taken and will be tried again, each time it was tried.
-    pub fn failed(&self) -> u64 {
+    pub fn failed_count(&self) -> u64 {
         self.failed.load(Ordering::Relaxed)
     }
 
     /// Work of all replicas that failed and waits to be tried again.
-    pub fn deferred(&self) -> i64 {
+    pub fn deferred_count(&self) -> i64 {
         self.deferred.load(Ordering::Relaxed)
     }
 }
@@ -146,17 +146,17 @@ pub async fn run(app: Data<App>) {
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         every.tick().await;
-        match pass(&app).await {
+        match run_pass(&app).await {
             Ok(_) => {}
             Err(StoreError::Closed) => return,
             Err(error) => tracing::warn!(%error, "the clockwork cannot look for what is due"),
         }
-        match retention::pass(&app).await {
+        match retention::run_pass(&app).await {
             Ok(_) => {}
             Err(StoreError::Closed) => return,
             Err(error) => tracing::warn!(%error, "what is over cannot be removed"),
         }
-        match content_review::pass(&app).await {
+        match content_review::run_pass(&app).await {
             Ok(()) => {}
             Err(StoreError::Closed) => return,
             Err(error) => tracing::warn!(%error, "content reviews cannot be looked for"),
@@ -166,7 +166,7 @@ pub async fn run(app: Data<App>) {
 
 /// Takes every measure that is due now, by the newest calendars; answers how many flows it moved.
 /// What one part cannot do keeps none of the others from its work.
-pub async fn pass(app: &App) -> Result<u64, StoreError> {
+pub async fn run_pass(app: &App) -> Result<u64, StoreError> {
     let parts = [
         follow_calendars(app).await,
         make_patrols(app).await,
@@ -181,19 +181,21 @@ async fn take_measures(app: &App) -> Result<u64, StoreError> {
     let mut sum = 0;
     loop {
         let now = app.clock.now();
-        let due = app.store.read(move |db| obligation::lapsing(db, now, PAGE)).await?;
-        app.memory.of::<Pulse>().look(now, due.first().map(|first| first.next_at));
+        let due = app.store.read(move |db| obligation::load_lapsing(db, now, PAGE)).await?;
+        app.memory
+            .get_or_default::<Pulse>()
+            .record_oldest(now, due.first().map(|first| first.next_at));
         let full = i64::try_from(due.len()).unwrap_or(0) == PAGE;
-        let count: u64 = stream::iter(by_flow(due))
-            .map(|debts| measures(app, debts))
+        let count: u64 = stream::iter(group_by_flow(due))
+            .map(|debts| take_flow_measures(app, debts))
             .buffer_unordered(ABREAST)
             .fold(0, |sum, taken| ready(sum + taken))
             .await;
-        app.memory.of::<Pulse>().taken.fetch_add(count, Ordering::Relaxed);
+        app.memory.get_or_default::<Pulse>().taken.fetch_add(count, Ordering::Relaxed);
         sum += count;
         // What could not be taken is deferred, so the next page has others.
         if !full {
-            app.memory.of::<Pulse>().look(app.clock.now(), None);
+            app.memory.get_or_default::<Pulse>().record_oldest(app.clock.now(), None);
             return Ok(sum);
         }
     }
@@ -206,15 +208,15 @@ async fn count_deferred(app: &App) -> Result<u64, StoreError> {
         app.store.run(deferral::forget_settled).await?;
         left = app.store.read(deferral::count).await?;
     }
-    app.memory.of::<Pulse>().deferred.store(left.count, Ordering::Relaxed);
+    app.memory.get_or_default::<Pulse>().deferred.store(left.count, Ordering::Relaxed);
     Ok(0)
 }
 
 /// Steps over what failed until it is tried again.
-async fn defer(app: &App, due: Due, error: StoreError) -> Result<(), StoreError> {
-    app.memory.of::<Pulse>().failed.fetch_add(1, Ordering::Relaxed);
+async fn defer_work(app: &App, due: Due, error: StoreError) -> Result<(), StoreError> {
+    app.memory.get_or_default::<Pulse>().failed.fetch_add(1, Ordering::Relaxed);
     // Nothing is wrong with the work itself: the next pass tries it.
-    if error.is_passing() {
+    if error.is_transient() {
         return Err(error);
     }
     let (now, why, flow) = (app.clock.now(), error.to_string(), due.flow_id);
@@ -229,7 +231,7 @@ async fn make_patrols(app: &App) -> Result<u64, StoreError> {
     let mut sum = 0;
     loop {
         let now = app.clock.now();
-        let due = app.store.read(move |db| plans::due(db, now, PAGE)).await?;
+        let due = app.store.read(move |db| plans::load_due(db, now, PAGE)).await?;
         let made: u64 = stream::iter(due)
             .map(|due| make_patrol(app, due))
             .buffer_unordered(ABREAST)
@@ -248,10 +250,10 @@ async fn make_patrol(
     app: &App,
     (tenant, plan, next_at): (TenantId, PlanId, Instant),
 ) -> Result<bool, StoreError> {
-    match made(app, tenant, plan).await {
+    match commit_patrol(app, tenant, plan).await {
         Ok(made) => Ok(made),
         Err(error) => {
-            defer(app, Due::of_plan(tenant, plan.0, next_at), error).await?;
+            defer_work(app, Due::for_plan(tenant, plan.0, next_at), error).await?;
             // The page has room for others now.
             Ok(true)
         }
@@ -259,21 +261,21 @@ async fn make_patrol(
 }
 
 /// The plan and its patrol move in one commit: a day is made once, by whichever replica.
-async fn made(app: &App, tenant: TenantId, plan: PlanId) -> Result<bool, StoreError> {
+async fn commit_patrol(app: &App, tenant: TenantId, plan: PlanId) -> Result<bool, StoreError> {
     let Some(world) = app.worlds.get(tenant) else { return Ok(false) };
     let Some(root) = world.areas.root() else { return Ok(false) };
-    let by = Actor::system(tenant, root.unit());
+    let by = Actor::new_system(tenant, root.unit());
     let Some(found) = app.store.look_checked::<PatrolPlan>(tenant, plan.0).await? else {
         return Ok(false);
     };
     let stored = found.into_readable()?;
-    let context = world.context(&by, app.clock.now());
-    let request = Request::of_system(&format!("plan\n{tenant}\n{plan}\n{}", stored.seq));
+    let context = world.build_context(&by, app.clock.now());
+    let request = Request::for_system(&format!("plan\n{tenant}\n{plan}\n{}", stored.seq));
     let refused = |refusal: &Refusal| {
         StoreError::Inconsistent(format!("patrol plan {plan}: {}", refusal.code()))
     };
     let make = patrol_plan::Command::Make;
-    let change = match act::<PatrolPlan>(Some(&stored), &make, request, context) {
+    let change = match execute::<PatrolPlan>(Some(&stored), &make, request, context) {
         Ok(change) => change,
         // A replica was faster, or a caller changed the plan.
         Err(Refusal::NothingDue) => return Ok(false),
@@ -282,11 +284,11 @@ async fn made(app: &App, tenant: TenantId, plan: PlanId) -> Result<bool, StoreEr
     let day = change.state.made.filter(|day| stored.state.made != Some(*day));
     let mut writes = Vec::with_capacity(2);
     if let Some(day) = day
-        && let Some(new) = stored.state.patrol(day)
+        && let Some(new) = stored.state.new_patrol(day)
     {
-        let occasion = Some(stored.state.occasion(day));
+        let occasion = Some(stored.state.new_occasion(day));
         let plan = patrol::Command::Plan { new: Box::new(new), occasion };
-        match act::<Patrol>(None, &plan, request, context) {
+        match execute::<Patrol>(None, &plan, request, context) {
             Ok(patrol) => writes.push(Write::from(patrol)),
             // The area is no more: the plan goes on without making anything there.
             Err(Refusal::AreaRetired { .. } | Refusal::NotATerritory { .. }) => {}
@@ -299,7 +301,7 @@ async fn made(app: &App, tenant: TenantId, plan: PlanId) -> Result<bool, StoreEr
         Outcome::Stale => Ok(false),
         // By a replica, which moved the plan with it; or there is something wrong.
         Outcome::Seen => {
-            let now = app.store.look::<PatrolPlan>(tenant, plan.0).await?;
+            let now = app.store.load_state::<PatrolPlan>(tenant, plan.0).await?;
             if now.is_none_or(|now| now.seq > stored.seq) {
                 return Ok(false);
             }
@@ -311,7 +313,7 @@ async fn made(app: &App, tenant: TenantId, plan: PlanId) -> Result<bool, StoreEr
 
 /// Debts of one flow next to each other: their measures are taken one after the other, as two at
 /// once would only lose to each other.
-fn by_flow(due: Vec<Lapsing>) -> Vec<Vec<Lapsing>> {
+fn group_by_flow(due: Vec<Lapsing>) -> Vec<Vec<Lapsing>> {
     let (mut flows, mut places) = (Vec::<Vec<Lapsing>>::new(), HashMap::new());
     for debt in due {
         let place = *places.entry((debt.tenant, debt.flow_id)).or_insert(flows.len());
@@ -324,25 +326,25 @@ fn by_flow(due: Vec<Lapsing>) -> Vec<Vec<Lapsing>> {
 }
 
 /// Takes the measures that are due on one flow; how many it took.
-async fn measures(app: &App, debts: Vec<Lapsing>) -> u64 {
+async fn take_flow_measures(app: &App, debts: Vec<Lapsing>) -> u64 {
     let mut taken = 0;
     for debt in debts {
-        taken += u64::from(measure(app, debt).await);
+        taken += u64::from(take_measure(app, debt).await);
     }
     taken
 }
 
 /// Takes one measure; false when it was taken already, or cannot be now.
-async fn measure(app: &App, debt: Lapsing) -> bool {
-    let taken = match command_about(app, &debt).await {
+async fn take_measure(app: &App, debt: Lapsing) -> bool {
+    let taken = match run_measure_command(app, &debt).await {
         // A replica was faster; or its row says that it is due, and its flow does not.
-        Ok(false) => settled_elsewhere(app, &debt).await,
+        Ok(false) => check_settled(app, &debt).await,
         taken => taken,
     };
     match taken {
         Ok(taken) => taken,
         Err(error) => {
-            if let Err(error) = defer(app, Due::from(&debt), error).await {
+            if let Err(error) = defer_work(app, Due::from(&debt), error).await {
                 tracing::warn!(%error, flow = %debt.flow_id, "a measure could not be taken");
             }
             false
@@ -352,7 +354,7 @@ async fn measure(app: &App, debt: Lapsing) -> bool {
 
 /// Whether a debt about which nothing was to be done is no longer due by its row: one that stays
 /// would come again at once, and keep others from their turn.
-async fn settled_elsewhere(app: &App, debt: &Lapsing) -> Result<bool, StoreError> {
+async fn check_settled(app: &App, debt: &Lapsing) -> Result<bool, StoreError> {
     let (now, one) = (app.clock.now(), debt.clone());
     if app.store.read(move |db| obligation::is_lapsing(db, &one, now)).await? {
         let why = "it is due by its row, and its flow knows of nothing that is due";
@@ -362,8 +364,8 @@ async fn settled_elsewhere(app: &App, debt: &Lapsing) -> Result<bool, StoreError
 }
 
 /// Asks the command that a measure is, of the flow its debt belongs to.
-async fn command_about(app: &App, debt: &Lapsing) -> Result<bool, StoreError> {
-    let flow = FlowKind::parse(&debt.flow).and_then(flow_of);
+async fn run_measure_command(app: &App, debt: &Lapsing) -> Result<bool, StoreError> {
+    let flow = FlowKind::parse(&debt.flow).and_then(find_flow);
     let unknown = || StoreError::Inconsistent(format!("{}: no such kind of flow", debt.flow_id));
     flow.ok_or_else(unknown)?.take_measure(app, debt).await
 }
@@ -374,9 +376,9 @@ async fn follow_calendars(app: &App) -> Result<u64, StoreError> {
     let mut sum = 0;
     for world in app.worlds.all() {
         let (tenant, edition) = (world.tenant.id, world.rules.calendars.no);
-        if app.memory.of::<Pulse>().followed(tenant) < edition {
-            sum += recompute(app, tenant, edition).await?;
-            app.memory.of::<Pulse>().follow(tenant, edition);
+        if app.memory.get_or_default::<Pulse>().last_edition(tenant) < edition {
+            sum += recompute_deadlines(app, tenant, edition).await?;
+            app.memory.get_or_default::<Pulse>().record_edition(tenant, edition);
         }
     }
     Ok(sum)
@@ -384,15 +386,16 @@ async fn follow_calendars(app: &App) -> Result<u64, StoreError> {
 
 /// Computes deadlines anew that were provisional, by the calendar of now; answers how many flows
 /// moved. Facts that are established stay: only what is still owed moves.
-async fn recompute(app: &App, tenant: TenantId, edition: i64) -> Result<u64, StoreError> {
+async fn recompute_deadlines(app: &App, tenant: TenantId, edition: i64) -> Result<u64, StoreError> {
     const PAGE: i64 = 500;
     let (mut after, mut sum) = (Uuid::nil(), 0);
     loop {
         let from = after;
-        let page = move |db: &mut persistence::Db| obligation::provisional(db, tenant, from, PAGE);
+        let page =
+            move |db: &mut persistence::Db| obligation::load_provisional(db, tenant, from, PAGE);
         let page = app.store.read(page).await?;
         let moved = stream::iter(page.flows)
-            .map(|(flow, id)| recompute_one(app, tenant, flow, id, edition))
+            .map(|(flow, id)| recompute_flow(app, tenant, flow, id, edition))
             .buffer_unordered(ABREAST)
             .try_fold(0, |moved, one| ready(Ok(moved + u64::from(one))));
         sum += moved.await?;
@@ -404,17 +407,17 @@ async fn recompute(app: &App, tenant: TenantId, edition: i64) -> Result<u64, Sto
 }
 
 /// The same for one flow; one that cannot be read is named and keeps none of the others.
-async fn recompute_one(
+async fn recompute_flow(
     app: &App,
     tenant: TenantId,
     flow: String,
     id: Uuid,
     edition: i64,
 ) -> Result<bool, StoreError> {
-    let Some(kind) = FlowKind::parse(&flow).and_then(flow_of) else { return Ok(false) };
-    match kind.recompute(app, (tenant, id), edition).await {
+    let Some(kind) = FlowKind::parse(&flow).and_then(find_flow) else { return Ok(false) };
+    match kind.recompute_deadlines(app, (tenant, id), edition).await {
         Err(error) if error.is_unreadable() => {
-            app.memory.of::<Pulse>().failed.fetch_add(1, Ordering::Relaxed);
+            app.memory.get_or_default::<Pulse>().failed.fetch_add(1, Ordering::Relaxed);
             tracing::error!(%error, flow = %id, "a provisional deadline cannot be computed");
             Ok(false)
         }

@@ -21,7 +21,7 @@ use diesel::{
 };
 use domain::{
     core::{id::TenantId, journal::FlowKind},
-    flows::{change::Stored, stored_event::read_events},
+    flows::{change::Versioned, stored_event::read_events},
 };
 use quick_cache::sync::Cache;
 use tokio::sync::oneshot;
@@ -30,7 +30,7 @@ use uuid::Uuid;
 use crate::kernel::{
     connection::Db,
     error::StoreError,
-    flow::{FlowTable, stored},
+    flow::{FlowTable, rebuild_state},
     projection::Projection,
     types::{Doc, Id, sql},
 };
@@ -38,7 +38,7 @@ use crate::kernel::{
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 /// States by tenant and identity.
-pub(crate) type States<F> = Cache<(TenantId, Uuid), Arc<Stored<F>>>;
+pub(crate) type States<F> = Cache<(TenantId, Uuid), Arc<Versioned<F>>>;
 
 /// States that were read or written lately, by the type of their flow.
 pub struct Memory(HashMap<TypeId, Box<dyn Any + Send + Sync>>);
@@ -46,7 +46,7 @@ pub struct Memory(HashMap<TypeId, Box<dyn Any + Send + Sync>>);
 impl Memory {
     /// An empty one for these flows.
     pub(crate) fn new(flows: &[&dyn KnownFlow]) -> Self {
-        Self(flows.iter().map(|flow| flow.memory()).collect())
+        Self(flows.iter().map(|flow| flow.new_cache()).collect())
     }
 
     /// The states of one kind.
@@ -55,7 +55,7 @@ impl Memory {
     }
 
     /// Keeps a state, unless a later one is kept already.
-    pub(crate) fn keep<F: FlowTable>(&self, tenant: TenantId, state: &Arc<Stored<F>>) {
+    pub(crate) fn keep_state<F: FlowTable>(&self, tenant: TenantId, state: &Arc<Versioned<F>>) {
         let Some(states) = self.states::<F>() else { return };
         let key = (tenant, state.state.id());
         if states.get(&key).is_none_or(|known| known.seq < state.seq) {
@@ -71,46 +71,46 @@ pub trait KnownFlow: Send + Sync {
 
     /// Where its states are kept.
     #[doc(hidden)]
-    fn memory(&self) -> (TypeId, Box<dyn Any + Send + Sync>);
+    fn new_cache(&self) -> (TypeId, Box<dyn Any + Send + Sync>);
 
     /// Names the tables it fills.
-    fn expect(&self, projection: &mut Projection) -> Result<()>;
+    fn expect_tables(&self, projection: &mut Projection) -> Result<()>;
 }
 
 /// A flow as an entry of that table.
-pub(crate) struct Known<F>(PhantomData<fn() -> F>);
+pub(crate) struct RegisteredFlow<F>(PhantomData<fn() -> F>);
 
-impl<F> Known<F> {
+impl<F> RegisteredFlow<F> {
     /// The entry of this kind of flow.
     pub(crate) const NEW: Self = Self(PhantomData);
 }
 
-impl<F: FlowTable> KnownFlow for Known<F> {
+impl<F: FlowTable> KnownFlow for RegisteredFlow<F> {
     fn kind(&self) -> FlowKind {
         F::KIND
     }
 
-    fn memory(&self) -> (TypeId, Box<dyn Any + Send + Sync>) {
+    fn new_cache(&self) -> (TypeId, Box<dyn Any + Send + Sync>) {
         let states: States<F> = Cache::new(F::CACHED);
         (TypeId::of::<F>(), Box::new(states))
     }
 
-    fn expect(&self, projection: &mut Projection) -> Result<()> {
-        F::expect(projection)
+    fn expect_tables(&self, projection: &mut Projection) -> Result<()> {
+        F::expect_tables(projection)
     }
 }
 
 /// A caller that waits for a state.
-pub(crate) struct Look {
+pub(crate) struct LoadRequest {
     pub(crate) table: &'static str,
-    pub(crate) query: fn(&mut Db, &[Wanted]) -> Result<Vec<Found>>,
-    pub(crate) wanted: Wanted,
+    pub(crate) query: fn(&mut Db, &[LoadKey]) -> Result<Vec<Found>>,
+    pub(crate) wanted: LoadKey,
     pub(crate) reply: oneshot::Sender<Result<Option<Found>>>,
 }
 
 /// Which state is looked for, and at which place in the journal it is known.
 #[derive(Clone, Copy)]
-pub(crate) struct Wanted {
+pub(crate) struct LoadKey {
     pub(crate) tenant: Id,
     pub(crate) id: Id,
     pub(crate) seq: i64,
@@ -151,12 +151,12 @@ impl Found {
 }
 
 /// Answers all who wait, one query a table.
-pub(crate) fn together(db: &mut Result<Db>, mut looks: Vec<Look>) {
+pub(crate) fn answer_all(db: &mut Result<Db>, mut looks: Vec<LoadRequest>) {
     while let Some(table) = looks.last().map(|look| look.table) {
         let (these, others): (Vec<_>, Vec<_>) =
             looks.into_iter().partition(|look| look.table == table);
         looks = others;
-        let wanted: Vec<Wanted> = these.iter().map(|look| look.wanted).collect();
+        let wanted: Vec<LoadKey> = these.iter().map(|look| look.wanted).collect();
         let found = match (db.as_mut(), these.first()) {
             (Ok(db), Some(look)) => (look.query)(db, &wanted),
             (Ok(_), None) => Ok(Vec::new()),
@@ -166,7 +166,7 @@ pub(crate) fn together(db: &mut Result<Db>, mut looks: Vec<Look>) {
             *db = Err(StoreError::Unavailable(why.clone()));
         }
         for look in these {
-            let Wanted { tenant, id, .. } = look.wanted;
+            let LoadKey { tenant, id, .. } = look.wanted;
             let own = |found: &&Found| found.tenant == tenant && found.id == id;
             let answer = match &found {
                 // Two may look for the same, one knowing it and one not: the one that lacks the
@@ -185,15 +185,19 @@ pub(crate) fn together(db: &mut Result<Db>, mut looks: Vec<Look>) {
 }
 
 /// The present state of a flow, read within other work on a lane.
-pub fn find<F: FlowTable>(db: &mut Db, tenant: TenantId, id: Uuid) -> Result<Option<Stored<F>>> {
-    let wanted = Wanted { tenant: Id(tenant.0), id: Id(id), seq: 0 };
-    let Some(found) = query::<F>(db, &[wanted])?.pop() else { return Ok(None) };
+pub fn load_state<F: FlowTable>(
+    db: &mut Db,
+    tenant: TenantId,
+    id: Uuid,
+) -> Result<Option<Versioned<F>>> {
+    let wanted = LoadKey { tenant: Id(tenant.0), id: Id(id), seq: 0 };
+    let Some(found) = query_states::<F>(db, &[wanted])?.pop() else { return Ok(None) };
     found.check_readable::<F>()?;
     let state = found.state.unwrap_or_else(|| Doc(String::new()));
-    stored(F::TABLE, (found.id, found.seq, found.head, state)).map(Some)
+    rebuild_state(F::TABLE, (found.id, found.seq, found.head, state)).map(Some)
 }
 
-pub(crate) fn query<F: FlowTable>(db: &mut Db, wanted: &[Wanted]) -> Result<Vec<Found>> {
+pub(crate) fn query_states<F: FlowTable>(db: &mut Db, wanted: &[LoadKey]) -> Result<Vec<Found>> {
     type Row = (Id, Id, i64, Vec<u8>, Option<Doc>, Option<i64>, Option<String>);
     let found = |(tenant, id, seq, head, state, last, events): Row| {
         let end = last.map(|seq| End { seq, events });
@@ -230,7 +234,7 @@ struct All<F> {
 
 /// One state of a table, for SQLite.
 struct One<F> {
-    wanted: Wanted,
+    wanted: LoadKey,
     flow: PhantomData<F>,
 }
 

@@ -31,12 +31,12 @@ pub(crate) struct Asked<'a> {
 
 impl Asked<'_> {
     /// Whether it asks for nothing.
-    pub(crate) fn nothing(&self) -> bool {
-        self.area.is_none() && self.category.is_none() && self.plain() == 0
+    pub(crate) fn is_empty(&self) -> bool {
+        self.area.is_none() && self.category.is_none() && self.count_plain() == 0
     }
 
     /// How many plain values it asks for.
-    pub(crate) fn plain(&self) -> usize {
+    pub(crate) fn count_plain(&self) -> usize {
         self.plain.iter().flatten().count()
     }
 }
@@ -60,7 +60,7 @@ impl<'a> Scope<'a> {
 
     /// How much it asks: of two of which one implies the other, that one has more.
     pub(crate) fn weight(&self) -> usize {
-        self.areas.len() + self.categories.len() + self.asked.plain()
+        self.areas.len() + self.categories.len() + self.asked.count_plain()
     }
 
     /// The outermost category.
@@ -69,14 +69,14 @@ impl<'a> Scope<'a> {
     }
 
     /// What both ask for together; none when nothing satisfies both.
-    fn meet(&self, other: &Self) -> Option<Asked<'a>> {
+    fn intersect(&self, other: &Self) -> Option<Asked<'a>> {
         let mut plain = self.asked.plain;
         for (own, other) in plain.iter_mut().zip(other.asked.plain) {
-            *own = same(*own, other)?;
+            *own = intersect_values(*own, other)?;
         }
         Some(Asked {
-            category: nested(&self.categories, &other.categories)?,
-            area: nested(&self.areas, &other.areas)?,
+            category: intersect_lineages(&self.categories, &other.categories)?,
+            area: intersect_lineages(&self.areas, &other.areas)?,
             plain,
         })
     }
@@ -84,7 +84,7 @@ impl<'a> Scope<'a> {
 
 /// The value both ask for; `None` inside when neither does, outside when they differ.
 #[expect(clippy::option_option, reason = "no value and no meeting are two things")]
-fn same<T: PartialEq>(a: Option<T>, b: Option<T>) -> Option<Option<T>> {
+fn intersect_values<T: PartialEq>(a: Option<T>, b: Option<T>) -> Option<Option<T>> {
     match (a, b) {
         (None, any) | (any, None) => Some(any),
         (Some(a), Some(b)) => (a == b).then_some(Some(a)),
@@ -93,7 +93,7 @@ fn same<T: PartialEq>(a: Option<T>, b: Option<T>) -> Option<Option<T>> {
 
 /// The deeper of two of which one lies in the other.
 #[expect(clippy::option_option, reason = "no value and no meeting are two things")]
-fn nested<T: PartialEq + Copy>(a: &[T], b: &[T]) -> Option<Option<T>> {
+fn intersect_lineages<T: PartialEq + Copy>(a: &[T], b: &[T]) -> Option<Option<T>> {
     match (a.first().copied(), b.first().copied()) {
         (None, any) | (any, None) => Some(any),
         (Some(own), Some(other)) if a.contains(&other) => Some(Some(own)),
@@ -113,24 +113,24 @@ impl Span {
     pub(crate) const EVER: Self = Self { from: NaiveDate::MIN, until: NaiveDate::MAX };
 
     /// The first day, where there is one.
-    pub(crate) fn begins(self) -> Option<NaiveDate> {
+    pub(crate) fn first_day(self) -> Option<NaiveDate> {
         (self.from != Self::EVER.from).then_some(self.from)
     }
 
     /// The last day, where there is one.
-    pub(crate) fn ends(self) -> Option<NaiveDate> {
+    pub(crate) fn last_day(self) -> Option<NaiveDate> {
         (self.until != Self::EVER.until).then_some(self.until)
     }
 
     /// The days in both.
-    fn meet(self, other: Self) -> Option<Self> {
+    fn intersect(self, other: Self) -> Option<Self> {
         let both = Self { from: self.from.max(other.from), until: self.until.min(other.until) };
         (both.from <= both.until).then_some(both)
     }
 
     /// The first days of it that none of the others has.
-    pub(crate) fn gap(self, others: &[Self]) -> Option<Self> {
-        let mut others: Vec<Self> = others.iter().filter_map(|one| one.meet(self)).collect();
+    pub(crate) fn find_gap(self, others: &[Self]) -> Option<Self> {
+        let mut others: Vec<Self> = others.iter().filter_map(|one| one.intersect(self)).collect();
         others.sort_unstable();
         let mut from = self.from;
         for other in others {
@@ -165,7 +165,7 @@ pub(crate) struct Meeting<'a> {
 }
 
 /// The rows that tie, at most `most`; only rows of one family can meet, and those `allowed` may.
-pub(crate) fn ties<'a, K: Ord>(
+pub(crate) fn find_ties<'a, K: Ord>(
     entries: impl Iterator<Item = (K, Entry<'a>)>,
     allowed: impl Fn(usize, usize) -> bool,
     most: usize,
@@ -185,7 +185,7 @@ pub(crate) fn ties<'a, K: Ord>(
             .enumerate()
             .flat_map(|(at, one)| family.iter().skip(at + 1).map(move |two| (one, two)))
             .filter(|(one, two)| !allowed(one.index, two.index));
-        let open = pairs.filter_map(|(one, two)| tie(one, two, &exactly));
+        let open = pairs.filter_map(|(one, two)| find_tie(one, two, &exactly));
         found.extend(open.take(most.saturating_sub(found.len())));
     }
     found.sort_unstable_by_key(|meeting| meeting.rows);
@@ -194,19 +194,19 @@ pub(crate) fn ties<'a, K: Ord>(
 
 /// Whether two rows tie: they meet, neither implies the other, and on some day of their meeting
 /// no row asks for exactly what both ask for.
-fn tie<'a>(
+fn find_tie<'a>(
     one: &Entry<'a>,
     two: &Entry<'a>,
     exactly: &HashMap<Asked<'a>, Vec<Span>>,
 ) -> Option<Meeting<'a>> {
-    let span = one.span.meet(two.span)?;
-    let asked = one.scope.meet(&two.scope)?;
+    let span = one.span.intersect(two.span)?;
+    let asked = one.scope.intersect(&two.scope)?;
     let same = one.scope.asked == two.scope.asked;
     if !same && (asked == one.scope.asked || asked == two.scope.asked) {
         return None;
     }
     let between = exactly.get(&asked).map_or(&[][..], Vec::as_slice);
-    let days = if same { span } else { span.gap(between)? };
+    let days = if same { span } else { span.find_gap(between)? };
     let rows = [one.index.min(two.index), one.index.max(two.index)];
     Some(Meeting { rows, asked, days, same })
 }

@@ -11,7 +11,7 @@ use persistence::{
 };
 
 use crate::{
-    app::{outbound::unavailable, state::App},
+    app::{outbound::outside_unavailable, state::App},
     http::problem::Reply,
 };
 
@@ -29,7 +29,7 @@ pub type Fetched = (String, i64);
 
 /// The token of this name. `stale` is one that was refused although it should work: another one
 /// is fetched in its place. `fetch` is told whether the one there is must not come again.
-pub async fn token(
+pub async fn obtain_token(
     app: &App,
     name: &str,
     stale: Option<&str>,
@@ -39,31 +39,31 @@ pub async fn token(
     for _ in 0..LOOKS.1 {
         let asked = name.to_owned();
         let now = app.clock.now();
-        let known = app.store.read(move |db| identity::shared(db, &asked)).await?;
+        let known = app.store.read(move |db| identity::load_shared_token(db, &asked)).await?;
         let good = known.filter(|shared| shared.expires_at > now + EARLY);
         let opened = good.and_then(|shared| app.seal.open(&purpose, &shared.token));
         let opened = opened.and_then(|token| String::from_utf8(token).ok());
         if let Some(token) = opened.filter(|token| Some(token.as_str()) != stale) {
             return Ok(token);
         }
-        if leased(app, name).await? {
-            return fetched(app, name, &purpose, stale, &fetch).await;
+        if take_lease(app, name).await? {
+            return fetch_token(app, name, &purpose, stale, &fetch).await;
         }
         tokio::time::sleep(LOOKS.0).await;
     }
-    Err(unavailable("nobody fetched the shared token in time"))
+    Err(outside_unavailable("nobody fetched the shared token in time"))
 }
 
-async fn leased(app: &App, name: &str) -> Reply<bool> {
+async fn take_lease(app: &App, name: &str) -> Reply<bool> {
     let (name, now) = (name.to_owned(), app.clock.now());
-    match app.store.run(move |db| identity::lease(db, &name, now, now + LEASE)).await {
+    match app.store.run(move |db| identity::take_lease(db, &name, now, now + LEASE)).await {
         // Two at the same moment, the first time: the other has it.
         Err(StoreError::Exists(_)) => Ok(false),
         taken => Ok(taken?),
     }
 }
 
-async fn fetched(
+async fn fetch_token(
     app: &App,
     name: &str,
     purpose: &str,
@@ -85,7 +85,7 @@ async fn fetched(
         Err(_) => None,
     };
     let name = name.to_owned();
-    let put = move |db: &mut Db| identity::put_shared(db, &name, sealed.as_ref());
+    let put = move |db: &mut Db| identity::put_shared_token(db, &name, sealed.as_ref());
     app.store.run(put).await?;
     got.map(|(token, _)| token)
 }

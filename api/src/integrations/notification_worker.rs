@@ -15,7 +15,7 @@ use domain::{
         journal::{Entry, Hash},
     },
     flows::{
-        change::Stored,
+        change::Versioned,
         notice::{Notice, To, Words},
         person::Person,
         report::Report,
@@ -30,13 +30,13 @@ use persistence::{
         message::{self, Made, Message},
     },
     kernel::journal,
-    people::post,
+    people::appointment,
 };
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
-    app::{clock::new_id, state::App, world::World},
+    app::{clock::new_id, state::App, world::TenantSnapshot},
     engine::table::FLOWS,
     integrations::channel,
 };
@@ -48,32 +48,32 @@ const WINDOW: i64 = 200;
 const MOST: i64 = 50;
 
 /// Turns a stretch of every feed into messages that was not yet; answers how many entries it read.
-pub async fn pass(app: &App) -> Result<u64, StoreError> {
+pub async fn run_pass(app: &App) -> Result<u64, StoreError> {
     let mut sum = 0;
     for world in app.worlds.all() {
-        sum += stretch(app, &world).await?;
+        sum += notify_stretch(app, &world).await?;
     }
     Ok(sum)
 }
 
 /// One stretch of the feed; how many entries it has.
-async fn stretch(app: &App, world: &World) -> Result<u64, StoreError> {
+async fn notify_stretch(app: &App, world: &TenantSnapshot) -> Result<u64, StoreError> {
     let tenant = world.tenant.id;
     let look = move |db: &mut Db| {
-        let from = message::read_until(db, tenant)?;
-        Ok((from, journal::after(db, tenant, from, WINDOW)?))
+        let from = message::load_position(db, tenant)?;
+        Ok((from, journal::load_after(db, tenant, from, WINDOW)?))
     };
     let (from, entries) = app.store.read(look).await?;
     let Some((to, _)) = entries.last() else { return Ok(0) };
     let (to, mut making) = (*to, Making::new(app, world));
     for flow in FLOWS {
-        making.notices.extend(flow.notices(app, tenant, &entries).await?);
+        making.notices.extend(flow.load_notices(app, tenant, &entries).await?);
     }
     for (position, entry) in &entries {
-        making.entry(*position, entry).await?;
+        making.notify_entry(*position, entry).await?;
     }
     let made = making.made;
-    app.store.run(move |db| message::take(db, tenant, (from, to), &made)).await?;
+    app.store.run(move |db| message::add_and_advance(db, tenant, (from, to), &made)).await?;
     // Where another replica was faster, the next look begins behind what it did.
     Ok(u64::try_from(entries.len()).unwrap_or(u64::MAX))
 }
@@ -81,7 +81,7 @@ async fn stretch(app: &App, world: &World) -> Result<u64, StoreError> {
 /// What comes of a stretch, while it is being made.
 struct Making<'a> {
     app: &'a App,
-    world: &'a World,
+    world: &'a TenantSnapshot,
     now: Instant,
     made: Made,
     preferences: HashMap<PersonId, Preferences>,
@@ -92,7 +92,7 @@ struct Making<'a> {
 }
 
 impl<'a> Making<'a> {
-    fn new(app: &'a App, world: &'a World) -> Self {
+    fn new(app: &'a App, world: &'a TenantSnapshot) -> Self {
         Self {
             app,
             world,
@@ -104,15 +104,15 @@ impl<'a> Making<'a> {
         }
     }
 
-    async fn entry(&mut self, position: i64, entry: &Entry) -> Result<(), StoreError> {
+    async fn notify_entry(&mut self, position: i64, entry: &Entry) -> Result<(), StoreError> {
         let notices = self.notices.remove(&position).unwrap_or_default();
-        let reports = self.reports_of(&notices).await?;
+        let reports = self.load_reports(&notices).await?;
         for (no, notice) in notices.into_iter().enumerate() {
             let found = notice.reports.iter().filter_map(|id| reports.get(&id.0));
-            let words = notice.words(&found.map(|report| &report.state).collect::<Vec<_>>());
-            for person in self.people(&notice.to).await? {
+            let words = notice.render_words(&found.map(|report| &report.state).collect::<Vec<_>>());
+            for person in self.load_recipients(&notice.to).await? {
                 if person.id != entry.actor {
-                    self.tell((position, no), entry, (&notice, &words), &person).await?;
+                    self.notify_person((position, no), entry, (&notice, &words), &person).await?;
                 }
             }
         }
@@ -120,15 +120,16 @@ impl<'a> Making<'a> {
     }
 
     /// The reports whose words notices repeat.
-    async fn reports_of(
+    async fn load_reports(
         &self,
         notices: &[Notice],
-    ) -> Result<HashMap<Uuid, Arc<Stored<Report>>>, StoreError> {
+    ) -> Result<HashMap<Uuid, Arc<Versioned<Report>>>, StoreError> {
         let ids: BTreeSet<Uuid> =
             notices.iter().flat_map(|notice| &notice.reports).map(|id| id.0).collect();
         let ids: Vec<Uuid> = ids.into_iter().collect();
         let mut known = HashMap::with_capacity(ids.len());
-        for (id, found) in ids.iter().zip(self.app.store.look_all(self.world.tenant.id, &ids).await)
+        for (id, found) in
+            ids.iter().zip(self.app.store.load_states(self.world.tenant.id, &ids).await)
         {
             match found {
                 Ok(found) => known.extend(found.map(|found| (*id, found))),
@@ -143,13 +144,13 @@ impl<'a> Making<'a> {
     }
 
     /// Whom a notice is for.
-    async fn people(&mut self, to: &To) -> Result<Vec<Person>, StoreError> {
+    async fn load_recipients(&mut self, to: &To) -> Result<Vec<Person>, StoreError> {
         let tenant = self.world.tenant.id;
         match *to {
             To::Person(id) => {
-                let found = self.app.store.look::<Person>(tenant, id.0).await?;
+                let found = self.app.store.load_state::<Person>(tenant, id.0).await?;
                 let active = found.filter(|person| {
-                    person.state.actor(tenant, &self.world.rules.powers).is_some()
+                    person.state.to_actor(tenant, &self.world.rules.powers).is_some()
                 });
                 Ok(active.map(|person| person.state.clone()).into_iter().collect())
             }
@@ -158,12 +159,13 @@ impl<'a> Making<'a> {
                     return Ok(known.clone());
                 }
                 let Some(area) = self.world.areas.get(unit) else { return Ok(Vec::new()) };
-                let over = move |db: &mut Db| post::over(db, tenant, unit, MOST);
+                let over = move |db: &mut Db| appointment::load_grantees(db, tenant, unit, MOST);
                 let mut people = self.app.store.read(over).await?;
                 people.retain(|person| {
-                    let actor = person.actor(tenant, &self.world.rules.powers);
+                    let actor = person.to_actor(tenant, &self.world.rules.powers);
                     // Those who answer for the unit itself, not for everything above it.
-                    let own = person.grants.iter().any(|g| g.over.id == unit && g.holds(self.now));
+                    let own =
+                        person.grants.iter().any(|g| g.over.id == unit && g.holds_at(self.now));
                     own && actor.is_some_and(|a| a.may(permission, &area.path, self.now))
                 });
                 self.staff.insert((unit, permission), people.clone());
@@ -173,7 +175,7 @@ impl<'a> Making<'a> {
     }
 
     /// Tells one person.
-    async fn tell(
+    async fn notify_person(
         &mut self,
         (position, no): (i64, usize),
         entry: &Entry,
@@ -197,7 +199,7 @@ impl<'a> Making<'a> {
             read_at: None,
         };
         self.made.messages.push(message);
-        let wants = self.wants(person.id).await?;
+        let wants = self.load_preferences(person.id).await?;
         if !wants.wants(notice.kind) {
             return Ok(());
         }
@@ -206,7 +208,9 @@ impl<'a> Making<'a> {
             "kind": notice.kind, "label": outside.label, "number": outside.number,
             "title": outside.title, "text": outside.text, "at": entry.at,
         });
-        for channel in channel::reaching(self.app, self.world, person, notice.kind, &wants).await? {
+        for channel in
+            channel::choose_channels(self.app, self.world, person, notice.kind, &wants).await?
+        {
             self.made.deliveries.push(Delivery {
                 tenant: entry.tenant,
                 id: new_id(),
@@ -222,7 +226,7 @@ impl<'a> Making<'a> {
                 attempts: 0,
                 created_at: self.now,
                 // In quiet hours, or where everything is wanted together once a day, it waits.
-                next_at: Some(wants.when(self.now)),
+                next_at: Some(wants.sending_time(self.now)),
                 ended_at: None,
                 why: None,
             });
@@ -230,12 +234,12 @@ impl<'a> Making<'a> {
         Ok(())
     }
 
-    async fn wants(&mut self, person: PersonId) -> Result<Preferences, StoreError> {
+    async fn load_preferences(&mut self, person: PersonId) -> Result<Preferences, StoreError> {
         if let Some(known) = self.preferences.get(&person) {
             return Ok(known.clone());
         }
         let tenant = self.world.tenant.id;
-        let read = move |db: &mut Db| message::preferences(db, tenant, person);
+        let read = move |db: &mut Db| message::load_preferences(db, tenant, person);
         let found = self.app.store.read(read).await?;
         self.preferences.insert(person, found.clone());
         Ok(found)
@@ -243,7 +247,7 @@ impl<'a> Making<'a> {
 }
 
 /// Tells those who manage webhooks in the whole tenant that one was stopped.
-pub async fn stopped(
+pub async fn build_stop_messages(
     app: &App,
     tenant: TenantId,
     webhook: Uuid,
@@ -252,10 +256,11 @@ pub async fn stopped(
     let Some(world) = app.worlds.get(tenant) else { return Ok(Vec::new()) };
     let Some(root) = world.areas.root() else { return Ok(Vec::new()) };
     let mut making = Making::new(app, &world);
-    let people = making.people(&To::Unit(root.id, Permission::ManageWebhooks)).await?;
+    let people = making.load_recipients(&To::Unit(root.id, Permission::ManageWebhooks)).await?;
     let message = |person: Person| Message {
         person: person.id,
-        id: Hash::of(format!("stopped\n{webhook}\n{}\n{}", making.now, person.id).as_bytes()).id(),
+        id: Hash::digest(format!("stopped\n{webhook}\n{}\n{}", making.now, person.id).as_bytes())
+            .to_uuid(),
         kind: NoticeKind::WebhookStopped,
         title: name.to_owned(),
         body: why.to_owned(),

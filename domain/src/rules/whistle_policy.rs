@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     area::tree::AreaKind,
-    core::sheet::{At, Fault, Faults},
+    core::tabular_import::{At, Fault, Faults},
     people::actor::Role,
 };
 
@@ -108,80 +108,80 @@ impl Whistling {
     }
 
     /// The rank with this code.
-    pub fn rank(&self, code: &str) -> Option<&Rank> {
+    pub fn find_rank(&self, code: &str) -> Option<&Rank> {
         self.ranks.iter().find(|rank| rank.code == code)
     }
 
     /// The topic with this code.
-    pub fn topic(&self, code: &str) -> Option<&Topic> {
+    pub fn find_topic(&self, code: &str) -> Option<&Topic> {
         self.topics.iter().find(|topic| topic.code == code)
     }
 
     /// Everything that is wrong; nothing when it may come into force. A role that does not exist is refused when the document is read.
     pub fn check(&self) -> Vec<Fault> {
-        let mut faults = Faults::of("ranks");
+        let mut faults = Faults::for_list("ranks");
         for (column, none) in [("ranks", self.ranks.is_empty()), ("topics", self.topics.is_empty())]
         {
             if none {
                 faults.push(
                     Fault::new(At::Whole, (column, "empty"), "")
-                        .expecting("至少一条", "at least one"),
+                        .with_expected("至少一条", "at least one"),
                 );
             }
         }
         let ranks: Vec<&str> = self.ranks.iter().map(|rank| rank.code.as_str()).collect();
-        repeated(&mut faults, &ranks);
-        let mut topics = Faults::of("topics");
+        check_unique_codes(&mut faults, &ranks);
+        let mut topics = Faults::for_list("topics");
         let codes: Vec<&str> = self.topics.iter().map(|topic| topic.code.as_str()).collect();
-        repeated(&mut topics, &codes);
+        check_unique_codes(&mut topics, &codes);
         for (index, rank) in self.ranks.iter().enumerate() {
             rank.check(At::Row(index), &mut faults);
         }
         for (index, topic) in self.topics.iter().enumerate() {
-            topics.code(At::Row(index), "code", &topic.code);
-            topics.line(At::Row(index), "label", &topic.label);
+            topics.check_code(At::Row(index), "code", &topic.code);
+            topics.check_line(At::Row(index), "label", &topic.label);
         }
-        bound(&mut faults, ("repeat_window_days", self.repeat_window_days), 3_660);
-        bound(&mut faults, ("repeat_metres", self.repeat_metres), 5_000);
-        bound(&mut faults, ("arrival_metres", self.arrival_metres), 5_000);
+        check_bound(&mut faults, ("repeat_window_days", self.repeat_window_days), 3_660);
+        check_bound(&mut faults, ("repeat_metres", self.repeat_metres), 5_000);
+        check_bound(&mut faults, ("arrival_metres", self.arrival_metres), 5_000);
         faults.into_vec().into_iter().chain(topics.into_vec()).collect()
     }
 }
 
-fn repeated(faults: &mut Faults, codes: &[&str]) {
+fn check_unique_codes(faults: &mut Faults, codes: &[&str]) {
     let mut seen = HashSet::new();
     for (index, code) in codes.iter().enumerate() {
         if !seen.insert(code) {
             let fault = Fault::new(At::Row(index), ("code", "duplicate_code"), code);
-            faults.push(fault.expecting("各不相同的编号", "a code of its own"));
+            faults.push(fault.with_expected("各不相同的编号", "a code of its own"));
         }
     }
 }
 
-fn bound(faults: &mut Faults, (column, value): (&'static str, u32), most: u32) {
+fn check_bound(faults: &mut Faults, (column, value): (&'static str, u32), most: u32) {
     if !(1..=most).contains(&value) {
         let fault = Fault::new(At::Whole, (column, "out_of_range"), &value.to_string());
-        faults.push(fault.expecting(format!(" 1 到 {most}"), format!("1 to {most}")));
+        faults.push(fault.with_expected(format!(" 1 到 {most}"), format!("1 to {most}")));
     }
 }
 
 impl Rank {
     fn check(&self, at: At, faults: &mut Faults) {
-        faults.code(at, "code", &self.code);
-        faults.line(at, "label", &self.label);
-        roles(faults, at, "blowers", &self.blowers);
+        faults.check_code(at, "code", &self.code);
+        faults.check_line(at, "label", &self.label);
+        check_roles(faults, at, "blowers", &self.blowers);
         if !matches!(self.level, AreaKind::Grid | AreaKind::Community | AreaKind::Street) {
             let fault = Fault::new(at, ("level", "unknown_level"), self.level.name());
-            faults.push(fault.expecting("网格、社区或街道", "grid, community or street"));
+            faults.push(fault.with_expected("网格、社区或街道", "grid, community or street"));
         }
         if self.approvals.len() > MAX_APPROVALS {
             let given = self.approvals.len().to_string();
             let fault = Fault::new(at, ("approvals", "too_many_approvals"), &given);
             let zh = format!("最多 {MAX_APPROVALS} 个签字");
-            faults.push(fault.expecting(zh, format!("at most {MAX_APPROVALS} signatures")));
+            faults.push(fault.with_expected(zh, format!("at most {MAX_APPROVALS} signatures")));
         }
         for (index, approval) in self.approvals.iter().enumerate() {
-            roles(faults, at, "approvals", &approval.roles);
+            check_roles(faults, at, "approvals", &approval.roles);
             self.check_order(at, index, faults);
         }
     }
@@ -194,11 +194,11 @@ impl Rank {
         };
         let fault = Fault::new(at, ("approvals", code), &index.to_string());
         let zh = "每个签字都轮得到的顺序";
-        faults.push(fault.expecting(zh, "an order in which every signature can be given"));
+        faults.push(fault.with_expected(zh, "an order in which every signature can be given"));
     }
 
     /// How many signatures stand before this one.
-    pub fn depth(&self, index: usize) -> usize {
+    pub fn approval_depth(&self, index: usize) -> usize {
         let before = |index: &usize| self.approvals.get(*index).and_then(|a| a.after);
         std::iter::successors(Some(index), before).take(MAX_APPROVALS + 1).count()
     }
@@ -211,14 +211,15 @@ impl Rank {
 }
 
 /// At least one role has to be named, and each must be one that works on cases.
-fn roles(faults: &mut Faults, at: At, column: &'static str, roles: &[Role]) {
+fn check_roles(faults: &mut Faults, at: At, column: &'static str, roles: &[Role]) {
     if roles.is_empty() {
         faults.push(
-            Fault::new(at, (column, "empty"), "").expecting("至少一个角色", "at least one role"),
+            Fault::new(at, (column, "empty"), "")
+                .with_expected("至少一个角色", "at least one role"),
         );
     }
     for role in roles.iter().filter(|role| matches!(role, Role::Resident | Role::Administrator)) {
         let fault = Fault::new(at, (column, "unfit_role"), role.name());
-        faults.push(fault.expecting("办理案卷的角色", "a role that works on cases"));
+        faults.push(fault.with_expected("办理案卷的角色", "a role that works on cases"));
     }
 }

@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::{
     journal::{Entry, FlowKind, Hash},
-    named::named,
+    labelled_enum::labelled_enum,
 };
 
-named! {
+labelled_enum! {
     /// The type of an event.
     Happening {
         /// [`crate::flows::report::Event::Submitted`].
@@ -140,7 +140,7 @@ named! {
 
 impl Happening {
     /// The type of an event of a flow, by the name it has in the journal.
-    pub fn of(flow: FlowKind, event: &str) -> Option<Self> {
+    pub fn from_event(flow: FlowKind, event: &str) -> Option<Self> {
         let rest = |name: &'static str| name.strip_prefix(flow.name())?.strip_prefix('.');
         Self::ALL.iter().copied().find(|one| rest(one.name()) == Some(event))
     }
@@ -148,10 +148,10 @@ impl Happening {
 
 /// The identity of an event: the same at each delivery and for each receiver, so that a receiver
 /// who is told twice knows. `part` is its place in its entry, from 0.
-pub fn id(entry: &Entry, part: usize) -> uuid::Uuid {
+pub fn event_id(entry: &Entry, part: usize) -> uuid::Uuid {
     let mut bytes = entry.hash.0.to_vec();
     bytes.extend_from_slice(&u64::try_from(part).unwrap_or(u64::MAX).to_be_bytes());
-    Hash::of(&bytes).id()
+    Hash::digest(&bytes).to_uuid()
 }
 
 #[cfg(test)]
@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_type_is_found_by_flow_and_event() {
-        let found = |flow, event| Happening::of(flow, event);
+        let found = |flow, event| Happening::from_event(flow, event);
         assert_eq!(found(FlowKind::Case, "closed"), Some(Happening::CaseClosed));
         assert_eq!(found(FlowKind::Patrol, "resumed"), Some(Happening::PatrolResumed));
         assert_eq!(found(FlowKind::Person, "registered"), None);

@@ -3,9 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::sheet::{At, Fault};
+use crate::core::tabular_import::{At, Fault};
 
-/// What a tenant says about tracks; part of [`crate::rules::rulebook::Conduct`].
+/// What a tenant says about tracks; part of [`crate::rules::rulebook::HandlingRules`].
 ///
 /// The sampling is sent to phones. The interval is configurable and leaves a budget for the
 /// battery (at least a fifth left after twelve hours), the gap follows the interval, and odd
@@ -82,7 +82,7 @@ impl Tracking {
         outside
             .map(|(name, given, least, most)| {
                 let fault = Fault::new(At::Whole, (name, "out_of_range"), &given.to_string());
-                fault.expecting(format!(" {least} 到 {most}"), format!("{least} to {most}"))
+                fault.with_expected(format!(" {least} 到 {most}"), format!("{least} to {most}"))
             })
             .collect()
     }

@@ -19,7 +19,7 @@ pub trait Named: Copy + Eq + Debug + 'static {
     }
 }
 
-macro_rules! named {
+macro_rules! labelled_enum {
     ($(#[doc = $doc:literal])+ $name:ident { $($(#[doc = $vdoc:literal])+ $variant:ident = $text:literal, $label:literal;)+ }) => {
         $(#[doc = $doc])+
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -50,7 +50,7 @@ macro_rules! named {
             }
         }
 
-        impl $crate::core::named::Named for $name {
+        impl $crate::core::labelled_enum::Named for $name {
             const ALL: &'static [Self] = Self::ALL;
 
             fn name(self) -> &'static str {
@@ -63,4 +63,4 @@ macro_rules! named {
         }
     };
 }
-pub(crate) use named;
+pub(crate) use labelled_enum;

@@ -10,7 +10,7 @@ use crate::core::{
     id::AreaId,
     text::{self, Code, Line, Prose},
 };
-pub(crate) use fault::right_text;
+pub(crate) use fault::expected_text;
 pub use fault::{At, Fault};
 
 /// The largest CSV that is read, in bytes.
@@ -31,7 +31,7 @@ pub struct Faults(Vec<Fault>, &'static str);
 
 impl Faults {
     /// Of the rows of this list.
-    pub(crate) const fn of(list: &'static str) -> Self {
+    pub(crate) const fn for_list(list: &'static str) -> Self {
         Self(Vec::new(), list)
     }
 
@@ -39,12 +39,12 @@ impl Faults {
         if fault.list.is_empty() {
             fault.list = self.1;
         }
-        if !self.full() {
+        if !self.is_full() {
             self.0.push(fault);
         }
     }
 
-    pub(crate) fn full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.0.len() >= MAX_FAULTS
     }
 
@@ -63,52 +63,62 @@ impl Faults {
     }
 
     /// Refuses what is not one line of text.
-    pub(crate) fn line(&mut self, at: At, column: &'static str, text: &str) {
-        self.text(at, column, text, Line::try_from(text).err());
+    pub(crate) fn check_line(&mut self, at: At, column: &'static str, text: &str) {
+        self.push_text_fault(at, column, text, Line::try_from(text).err());
     }
 
     /// Refuses what is not some lines of text.
-    pub(crate) fn prose(&mut self, at: At, column: &'static str, text: &str) {
-        self.text(at, column, text, Prose::try_from(text).err());
+    pub(crate) fn check_prose(&mut self, at: At, column: &'static str, text: &str) {
+        self.push_text_fault(at, column, text, Prose::try_from(text).err());
     }
 
     /// Refuses what is not a code.
-    pub(crate) fn code(&mut self, at: At, column: &'static str, text: &str) {
-        self.text(at, column, text, Code::try_from(text).err());
+    pub(crate) fn check_code(&mut self, at: At, column: &'static str, text: &str) {
+        self.push_text_fault(at, column, text, Code::try_from(text).err());
     }
 
-    fn text(&mut self, at: At, column: &'static str, text: &str, fault: Option<text::Fault>) {
+    fn push_text_fault(
+        &mut self,
+        at: At,
+        column: &'static str,
+        text: &str,
+        fault: Option<text::Fault>,
+    ) {
         let Some(fault) = fault else { return };
         let code = match fault {
             text::Fault::Empty => "empty",
             text::Fault::TooLong { .. } => "too_long",
             text::Fault::Control { .. } => "control_character",
         };
-        let (zh, en) = right_text(&fault);
-        self.push(Fault::new(at, (column, code), text).expecting(zh, en));
+        let (zh, en) = expected_text(&fault);
+        self.push(Fault::new(at, (column, code), text).with_expected(zh, en));
     }
 
     /// Refuses a list with too many rows.
-    pub(crate) fn bound(&mut self, rows: usize) {
-        self.at_most(rows, MAX_ROWS);
+    pub(crate) fn check_row_count(&mut self, rows: usize) {
+        self.check_at_most(rows, MAX_ROWS);
     }
 
-    fn at_most(&mut self, rows: usize, most: usize) {
+    fn check_at_most(&mut self, rows: usize, most: usize) {
         if rows > most {
             let fault = Fault::new(At::Whole, ("", "too_many_rows"), &rows.to_string());
-            self.push(fault.expecting(format!("最多 {most} 条"), format!("at most {most} rows")));
+            self.push(
+                fault.with_expected(format!("最多 {most} 条"), format!("at most {most} rows")),
+            );
         }
     }
 
     /// Refuses a code that an earlier row has.
-    pub(crate) fn duplicates(&mut self, codes: &[&str]) {
+    pub(crate) fn check_unique_codes(&mut self, codes: &[&str]) {
         let mut seen = std::collections::HashMap::new();
         for (index, code) in codes.iter().enumerate() {
             if let Some(first) = seen.insert(code, index) {
                 seen.insert(code, first);
                 let fault = Fault::new(At::Row(index), ("code", "duplicate_code"), code);
                 let zh = format!("与第 {first} 条（从 0 起）不同的编号");
-                self.push(fault.expecting(zh, format!("a code other than that of row {first}")));
+                self.push(
+                    fault.with_expected(zh, format!("a code other than that of row {first}")),
+                );
             }
         }
     }
@@ -133,7 +143,11 @@ impl Row<'_> {
     }
 
     /// The date in a cell; none when it is empty or, with a fault, when it is no date.
-    pub(crate) fn date(&self, column: &'static str, faults: &mut Faults) -> Option<NaiveDate> {
+    pub(crate) fn parse_date(
+        &self,
+        column: &'static str,
+        faults: &mut Faults,
+    ) -> Option<NaiveDate> {
         let cell = self.cell(column);
         if cell.is_empty() {
             return None;
@@ -141,26 +155,30 @@ impl Row<'_> {
         let date = NaiveDate::parse_from_str(cell, "%Y-%m-%d").ok();
         if date.is_none() {
             faults.push(
-                self.fault(column, "bad_date")
-                    .expecting("形如 2026-01-31 的日期", "a date as 2026-01-31"),
+                self.new_fault(column, "bad_date")
+                    .with_expected("形如 2026-01-31 的日期", "a date as 2026-01-31"),
             );
         }
         date
     }
 
     /// The date in a cell that must not be empty.
-    pub(crate) fn day(&self, column: &'static str, faults: &mut Faults) -> Option<NaiveDate> {
+    pub(crate) fn parse_required_date(
+        &self,
+        column: &'static str,
+        faults: &mut Faults,
+    ) -> Option<NaiveDate> {
         if self.cell(column).is_empty() {
             faults.push(
-                self.fault(column, "empty")
-                    .expecting("形如 2026-01-31 的日期", "a date as 2026-01-31"),
+                self.new_fault(column, "empty")
+                    .with_expected("形如 2026-01-31 的日期", "a date as 2026-01-31"),
             );
         }
-        self.date(column, faults)
+        self.parse_date(column, faults)
     }
 
     /// The area whose code is in a cell; none when it is empty or, with a fault, unknown.
-    pub(crate) fn area(
+    pub(crate) fn resolve_area(
         &self,
         column: &'static str,
         resolve: Resolve<'_>,
@@ -170,14 +188,15 @@ impl Row<'_> {
         let area = resolve(cell).filter(|_| !cell.is_empty());
         if area.is_none() && !cell.is_empty() {
             faults.push(
-                self.fault(column, "unknown_area").expecting("区域的代码", "the code of an area"),
+                self.new_fault(column, "unknown_area")
+                    .with_expected("区域的代码", "the code of an area"),
             );
         }
         area
     }
 
     /// A fault in a cell of this row.
-    pub(crate) fn fault(&self, column: &'static str, code: &'static str) -> Fault {
+    pub(crate) fn new_fault(&self, column: &'static str, code: &'static str) -> Fault {
         Fault::new(At::Line(self.line), (column, code), self.cell(column))
     }
 }
@@ -188,7 +207,10 @@ pub(crate) fn read<'a>(text: &str, columns: &'a [Column], faults: &mut Faults) -
     if text.len() > MAX_BYTES {
         let fault = Fault::new(At::Whole, ("", "too_large"), &text.len().to_string());
         faults.push(
-            fault.expecting(format!("最多 {MAX_BYTES} 字节"), format!("at most {MAX_BYTES} bytes")),
+            fault.with_expected(
+                format!("最多 {MAX_BYTES} 字节"),
+                format!("at most {MAX_BYTES} bytes"),
+            ),
         );
         return Vec::new();
     }
@@ -203,9 +225,9 @@ pub(crate) fn read_large<'a>(
     faults: &mut Faults,
 ) -> Vec<Row<'a>> {
     let text = text.trim_start_matches('\u{FEFF}');
-    let mut records = records(text, faults).into_iter();
+    let mut records = parse_records(text, faults).into_iter();
     let header = records.next().map(|(_, record)| record).unwrap_or_default();
-    let Some(places) = places(&header, columns, faults) else { return Vec::new() };
+    let Some(places) = find_columns(&header, columns, faults) else { return Vec::new() };
     let mut rows = Vec::new();
     for (line, record) in records {
         if record.len() != header.len() {
@@ -213,25 +235,25 @@ pub(crate) fn read_large<'a>(
             let fault = Fault::new(At::Line(line), ("", "field_count"), &found);
             let wanted = header.len();
             let zh = format!("与表头相同的 {wanted} 列");
-            faults.push(fault.expecting(zh, format!("{wanted} fields, as the header has")));
+            faults.push(fault.with_expected(zh, format!("{wanted} fields, as the header has")));
             continue;
         }
         let cell = |place: &Option<usize>| place.and_then(|place| record.get(place));
         let cells = places.iter().map(|place| cell(place).unwrap_or_default().to_owned());
         rows.push(Row { line, columns, cells: cells.collect() });
     }
-    faults.at_most(rows.len(), most);
+    faults.check_at_most(rows.len(), most);
     if rows.len() > most { Vec::new() } else { rows }
 }
 
 /// A cell as a spreadsheet may be given it: what it would take for a formula is text.
-pub fn guarded(cell: &str) -> String {
+pub fn escape_formula(cell: &str) -> String {
     let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
     if formula { format!("'{cell}") } else { cell.to_owned() }
 }
 
 /// Records with the line each begins in; blank ones, as spreadsheets leave them, are skipped.
-fn records(text: &str, faults: &mut Faults) -> Vec<(u64, csv::StringRecord)> {
+fn parse_records(text: &str, faults: &mut Faults) -> Vec<(u64, csv::StringRecord)> {
     let mut reader =
         csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
     let mut line = Lines { text, byte: 0, line: 1 };
@@ -240,12 +262,12 @@ fn records(text: &str, faults: &mut Faults) -> Vec<(u64, csv::StringRecord)> {
         let Ok(record) = record else {
             faults.push(
                 Fault::new(At::Whole, ("", "not_csv"), "")
-                    .expecting("UTF-8 编码的 CSV", "CSV in UTF-8"),
+                    .with_expected("UTF-8 编码的 CSV", "CSV in UTF-8"),
             );
             return Vec::new();
         };
         let byte = record.position().map_or(0, csv::Position::byte);
-        let begins = line.at(usize::try_from(byte).unwrap_or(usize::MAX));
+        let begins = line.line_at(usize::try_from(byte).unwrap_or(usize::MAX));
         if record.iter().any(|cell| !cell.trim().is_empty()) {
             found.push((begins, record));
         }
@@ -262,7 +284,7 @@ struct Lines<'a> {
 
 impl Lines<'_> {
     /// The line of the first character at or after `byte` that is not a line break.
-    fn at(&mut self, byte: usize) -> u64 {
+    fn line_at(&mut self, byte: usize) -> u64 {
         let rest = self.text.as_bytes().iter().enumerate().skip(self.byte);
         for (index, found) in rest {
             if index >= byte && !matches!(found, b'\n' | b'\r') {
@@ -276,7 +298,7 @@ impl Lines<'_> {
 }
 
 /// Where each column stands in the header; nothing when the header is wrong.
-fn places(
+fn find_columns(
     header: &csv::StringRecord,
     columns: &[Column],
     faults: &mut Faults,
@@ -286,7 +308,7 @@ fn places(
         if !columns.iter().any(|column| is(cell, column)) {
             let names: Vec<_> = columns.iter().map(|column| column.0).collect();
             let fault = Fault::new(At::Whole, ("", "unknown_column"), cell);
-            faults.push(fault.expecting(names.join("、"), names.join(", ")));
+            faults.push(fault.with_expected(names.join("、"), names.join(", ")));
         }
     }
     for column in columns {
@@ -297,7 +319,7 @@ fn places(
         };
         let zh = format!("一列“{}”（{}）", column.1, column.0);
         let en = format!("one column {} or {}", column.0, column.1);
-        faults.push(Fault::new(At::Whole, (column.0, code), "").expecting(zh, en));
+        faults.push(Fault::new(At::Whole, (column.0, code), "").with_expected(zh, en));
     }
     let place = |column| header.iter().position(|cell| is(cell, column));
     faults.is_empty().then(|| columns.iter().map(place).collect())

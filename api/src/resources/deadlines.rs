@@ -14,7 +14,7 @@ use domain::{
     flows::{case::state::Case, flow::Flow},
     rules::{
         obligation::{Duty, Move, Obligation},
-        place::Matter,
+        place::ReportDetails,
         refusal::Refusal,
         rulebook::Subject,
         sla::{self, Verdict},
@@ -27,7 +27,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    app::{caller::Caller, state::App, world::World},
+    app::{caller::Caller, state::App, world::TenantSnapshot},
     engine::step,
     http::{
         body::Json,
@@ -176,10 +176,10 @@ impl ClockView {
 #[utoipa::path(tag = "clocks", responses((status = 200, body = CaseClocksView)))]
 #[get("/clocks")]
 async fn get_case_clocks(app: Data<App>, caller: Caller, id: IdPath<Uuid>) -> Reply<HttpResponse> {
-    let case = step::look::<Case>(&app, &caller, id.0).await?;
+    let case = step::load_visible::<Case>(&app, &caller, id.0).await?;
     let world = app.world(caller.tenant)?;
     let area = sla::ancestry(&world.areas, case.state.place.area.id);
-    let calendar = world.rules.calendars.value.nearest(&area);
+    let calendar = world.rules.calendars.value.find_nearest(&area);
     let running = case.state.obligations();
     let running = running.iter().map(|owed| {
         let pauses: Vec<Pause> = owed.term.moves.iter().filter_map(pause_of).collect();
@@ -189,8 +189,10 @@ async fn get_case_clocks(app: Data<App>, caller: Caller, id: IdPath<Uuid>) -> Re
     });
     let running = running.collect();
     let (tenant, id) = (caller.tenant, id.0);
-    let all =
-        app.store.read(move |db| obligation::of_flow(db, tenant, (FlowKind::Case, id))).await?;
+    let all = app
+        .store
+        .read(move |db| obligation::load_for_flow(db, tenant, (FlowKind::Case, id)))
+        .await?;
     let all = all.into_iter().map(ObligationView::from).collect();
     Ok(HttpResponse::Ok().json(CaseClocksView { running, all }))
 }
@@ -310,31 +312,33 @@ async fn preview_deadlines(
         return Err(Refusal::UnknownArea { id: AreaId(body.area_id) }.into());
     }
     if let Some(code) = &body.category {
-        world.catalogue.require(code.as_str())?;
+        world.catalogue.require_category(code.as_str())?;
     }
     let at = body.at.unwrap_or_else(|| app.clock.now());
-    let duties = Duty::ALL.iter().copied().filter(|duty| duty.limited());
+    let duties = Duty::ALL.iter().copied().filter(|duty| duty.has_limit());
     let duties = duties.filter(|duty| body.duty.is_none_or(|only| only == *duty));
-    let items = duties.map(|duty| item(duty, &body, &world, &caller, at)).collect::<Reply<_>>()?;
+    let items = duties
+        .map(|duty| preview_deadline(duty, &body, &world, &caller, at))
+        .collect::<Reply<_>>()?;
     let (rules, calendar) = (world.rules.deadlines.no, world.rules.calendars.no);
     Ok(HttpResponse::Ok().json(DeadlinesPreviewView { rules, calendar, items }))
 }
 
-fn item(
+fn preview_deadline(
     duty: Duty,
     body: &DeadlinesPreviewBody,
-    world: &World,
+    world: &TenantSnapshot,
     caller: &Caller,
     at: DateTime<Utc>,
 ) -> Reply<DeadlinePreview> {
-    let matter = matter(body)?;
+    let matter = build_matter(body)?;
     let rank = body.rank.as_ref().map(Word::as_str);
     let area = AreaId(body.area_id);
     let subject = Subject { area, channel: body.channel, matter: &matter, rank, redo: body.redo };
-    let context = world.context(caller, at);
-    let (row, calendar) = world.rules.find(duty, &subject, &context);
+    let context = world.build_context(caller, at);
+    let (row, calendar) = world.rules.find_deadline(duty, &subject, &context);
     let row = row.ok_or_else(|| Problem::new(Code::Internal))?;
-    let term = world.rules.start(duty, &subject, &context);
+    let term = world.rules.start_term(duty, &subject, &context);
     let chain = sla::ancestry(&world.areas, area);
     let category = world.catalogue.lineage(body.category.as_ref().map(Word::as_str));
     let query = sla::Query {
@@ -350,7 +354,7 @@ fn item(
         on: local_day(at),
     };
     let considered = match body.duty {
-        Some(_) => world.rules.deadlines.value.explain(&query),
+        Some(_) => world.rules.deadlines.value.explain_rows(&query),
         None => Vec::new(),
     };
     Ok(DeadlinePreview {
@@ -359,7 +363,7 @@ fn item(
         term: TermView::from(&term),
         basis: row.basis.clone(),
         owner: row.owner.clone(),
-        method: calendar.explain(at, row.limit, &[]).rule,
+        method: calendar.explain_due(at, row.limit, &[]).rule,
         considered: considered.into_iter().map(ConsideredView::from).collect(),
     })
 }
@@ -386,9 +390,9 @@ impl From<sla::Considered<'_>> for ConsideredView {
 }
 
 /// What clocks look at of a matter; it has no words yet.
-fn matter(body: &DeadlinesPreviewBody) -> Reply<Matter> {
+fn build_matter(body: &DeadlinesPreviewBody) -> Reply<ReportDetails> {
     let wrong = |_| Problem::new(Code::Internal);
-    Ok(Matter {
+    Ok(ReportDetails {
         title: Line::try_from("预览").map_err(wrong)?,
         text: Prose::try_from("预览").map_err(wrong)?,
         category: body.category.clone(),

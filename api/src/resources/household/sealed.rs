@@ -25,7 +25,7 @@ use uuid::Uuid;
 use crate::{
     app::{
         caller::Caller,
-        clock::derived_id,
+        clock::derive_id,
         state::App,
         vault::{LookUp, Values},
     },
@@ -135,38 +135,41 @@ impl MemberBody {
         values.extend(self.phone.clone().map(|phone| (Field::Phone, phone.into())));
         values.extend(self.id_number.clone().map(|number| (Field::IdNumber, number.into())));
         if !self.groups.is_empty() {
-            values.insert(Field::Groups, text(&self.groups));
+            values.insert(Field::Groups, to_json(&self.groups));
         }
         if details != Details::default() {
-            values.insert(Field::Details, text(&details));
+            values.insert(Field::Details, to_json(&details));
         }
         values
     }
 }
 
-fn text(value: &impl Serialize) -> String {
+fn to_json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
 /// The document of a field; none where there is none, or it was erased.
-pub fn document<T: for<'de> Deserialize<'de>>(values: Option<&Values>, field: Field) -> Option<T> {
+pub fn parse_document<T: for<'de> Deserialize<'de>>(
+    values: Option<&Values>,
+    field: Field,
+) -> Option<T> {
     serde_json::from_str(values?.get(&field)?).ok()
 }
 
 /// The groups a member belongs to.
-pub fn groups(values: Option<&Values>) -> Vec<SpecialGroup> {
-    document(values, Field::Groups).unwrap_or_default()
+pub fn parse_groups(values: Option<&Values>) -> Vec<SpecialGroup> {
+    parse_document(values, Field::Groups).unwrap_or_default()
 }
 
 /// The date of birth that the number of an identity card contains.
-fn born(number: &str) -> Option<NaiveDate> {
+fn parse_birth(number: &str) -> Option<NaiveDate> {
     NaiveDate::parse_from_str(number.get(6..14)?, "%Y%m%d").ok()
 }
 
 /// Refuses what is kept of a child without a guardian's consent (个人信息保护法 Art. 31).
 fn require_consent(app: &App, values: &BTreeMap<Field, String>) -> Reply<()> {
-    let details: Details = document(Some(values), Field::Details).unwrap_or_default();
-    let number = values.get(&Field::IdNumber).and_then(|number| born(number));
+    let details: Details = parse_document(Some(values), Field::Details).unwrap_or_default();
+    let number = values.get(&Field::IdNumber).and_then(|number| parse_birth(number));
     let today = local_day(app.clock.now());
     let births = [details.birth, number].into_iter().flatten();
     let child = births.into_iter().any(|birth| is_child(birth, today));
@@ -176,7 +179,7 @@ fn require_consent(app: &App, values: &BTreeMap<Field, String>) -> Reply<()> {
     Ok(())
 }
 
-fn require_known(values: &BTreeMap<Field, String>, index: usize) -> Reply<()> {
+fn require_values(values: &BTreeMap<Field, String>, index: usize) -> Reply<()> {
     if values.is_empty() {
         let (zh, en) = ("请至少填写姓名等一项内容", "say something of this member");
         let at = format!("/members/{index}");
@@ -193,7 +196,7 @@ pub struct Sealed<S> {
     pub members: Vec<Member>,
     /// Whether one of them is cared for in particular.
     pub special: S,
-    /// In the digest of the request; of a change, see [`sent`].
+    /// In the digest of the request; of a change, see [`fingerprint_changes`].
     pub fingerprint: Vec<u8>,
     /// How many values were given.
     pub given: u16,
@@ -202,20 +205,20 @@ pub struct Sealed<S> {
 fn room_values(room: Option<&RoomBody>) -> Vec<(Field, String)> {
     let said =
         |room: &&RoomBody| room.unit.is_some() || room.floor.is_some() || room.room.is_some();
-    room.filter(said).map(|room| (Field::Room, text(room))).into_iter().collect()
+    room.filter(said).map(|room| (Field::Room, to_json(room))).into_iter().collect()
 }
 
-fn borrowed(values: &[(Field, String)]) -> Vec<(Field, &str)> {
+fn borrow_values(values: &[(Field, String)]) -> Vec<(Field, &str)> {
     values.iter().map(|(field, value)| (*field, value.as_str())).collect()
 }
 
 /// What tells what was said from anything else, without telling what it was.
-fn fingerprint(look_up: &LookUp, said: &[String]) -> Vec<u8> {
-    look_up.fingerprint_of(&said.iter().map(String::as_str).collect::<Vec<_>>())
+fn fingerprint_texts(look_up: &LookUp, said: &[String]) -> Vec<u8> {
+    look_up.fingerprint_texts(&said.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 /// Seals everything of a household that is new.
-pub async fn register(
+pub async fn seal_household(
     app: &App,
     caller: &Caller,
     (household, key): (Uuid, CommandId),
@@ -223,11 +226,11 @@ pub async fn register(
     members: &[MemberBody],
 ) -> Reply<Sealed<bool>> {
     let (tenant, now) = (caller.tenant, app.clock.now());
-    let look_up = app.vault.look_up(&app.store, tenant, now).await?;
+    let look_up = app.vault.ensure_look_up(&app.store, tenant, now).await?;
     let room = room_values(room);
     let mut said: Vec<String> = room.iter().map(|(_, value)| value.clone()).collect();
     let subject = DataSubject::new(SubjectKind::Household, household);
-    let new = app.vault.new_subject_of(tenant, subject, &borrowed(&room), &look_up, now)?;
+    let new = app.vault.new_subject_with(tenant, subject, &borrow_values(&room), &look_up, now)?;
     let mut sealed = Sealed {
         writes: vec![Write::Personal(Box::new(new))],
         members: Vec::with_capacity(members.len()),
@@ -236,13 +239,13 @@ pub async fn register(
         given: u16::try_from(room.len()).unwrap_or_default(),
     };
     for (index, member) in members.iter().enumerate() {
-        let added = add(app, caller, (key, index), member, &look_up)?;
+        let added = seal_member(app, caller, (key, index), member, &look_up)?;
         said.extend(added.said);
         sealed.writes.push(added.write);
         sealed.members.push(added.member);
         sealed.given = sealed.given.saturating_add(added.given);
     }
-    sealed.fingerprint = fingerprint(&look_up, &said);
+    sealed.fingerprint = fingerprint_texts(&look_up, &said);
     Ok(sealed)
 }
 
@@ -254,7 +257,7 @@ struct Added {
     given: u16,
 }
 
-fn add(
+fn seal_member(
     app: &App,
     caller: &Caller,
     (key, index): (CommandId, usize),
@@ -262,16 +265,16 @@ fn add(
     look_up: &LookUp,
 ) -> Reply<Added> {
     let values = body.values();
-    require_known(&values, index)?;
+    require_values(&values, index)?;
     require_consent(app, &values)?;
     let (tenant, by) = (caller.tenant, caller.person);
-    let id = derived_id(by, key, &format!("member {index}"));
+    let id = derive_id(by, key, &format!("member {index}"));
     let given = u16::try_from(values.len()).unwrap_or(u16::MAX);
-    let said = of_member(index, &values);
+    let said = member_texts(index, &values);
     let values: Vec<(Field, String)> = values.into_iter().collect();
     let subject = DataSubject::new(SubjectKind::Member, id);
     let now = app.clock.now();
-    let new = app.vault.new_subject_of(tenant, subject, &borrowed(&values), look_up, now)?;
+    let new = app.vault.new_subject_with(tenant, subject, &borrow_values(&values), look_up, now)?;
     let person = body.person_id.map(PersonId);
     let write = Write::Personal(Box::new(new));
     Ok(Added { write, member: Member { id, person }, said, given })
@@ -292,23 +295,27 @@ pub struct Changes<'a> {
 
 /// What tells the personal part of a change from any other: made of what was sent, whatever is
 /// known by now.
-pub async fn sent(app: &App, caller: &Caller, changes: Changes<'_>) -> Reply<Vec<u8>> {
-    let look_up = app.vault.look_up(&app.store, caller.tenant, app.clock.now()).await?;
+pub async fn fingerprint_changes(
+    app: &App,
+    caller: &Caller,
+    changes: Changes<'_>,
+) -> Reply<Vec<u8>> {
+    let look_up = app.vault.ensure_look_up(&app.store, caller.tenant, app.clock.now()).await?;
     let mut said: Vec<String> =
         room_values(changes.room).into_iter().map(|(_, value)| value).collect();
     for one in changes.changed {
-        let values = changed(one, None).into_iter();
+        let values = collect_changes(one, None).into_iter();
         said.push(one.id.to_string());
         said.extend(values.map(|(field, value)| format!("{}:{value}", field.name())));
     }
     for (index, member) in changes.added.iter().enumerate() {
-        said.extend(of_member(index, &member.values()));
+        said.extend(member_texts(index, &member.values()));
     }
-    Ok(fingerprint(&look_up, &said))
+    Ok(fingerprint_texts(&look_up, &said))
 }
 
 /// What was said of a new member.
-fn of_member(index: usize, values: &BTreeMap<Field, String>) -> Vec<String> {
+fn member_texts(index: usize, values: &BTreeMap<Field, String>) -> Vec<String> {
     let said = values.iter().map(|(field, value)| format!("{}:{value}", field.name()));
     std::iter::once(format!("{index}")).chain(said).collect()
 }
@@ -329,7 +336,7 @@ fn require_once(changed: &[MemberChange]) -> Reply<()> {
 }
 
 /// Seals what changed of a household.
-pub async fn change(
+pub async fn seal_changes(
     app: &App,
     caller: &Caller,
     (household, key): (&Household, CommandId),
@@ -337,11 +344,11 @@ pub async fn change(
 ) -> Reply<Sealed<Option<bool>>> {
     require_once(changes.changed)?;
     let (tenant, now) = (caller.tenant, app.clock.now());
-    let look_up = app.vault.look_up(&app.store, tenant, now).await?;
+    let look_up = app.vault.ensure_look_up(&app.store, tenant, now).await?;
     let ids: Vec<Uuid> = household.members.iter().map(|member| member.id).collect();
     let known = app
         .vault
-        .read(&app.store, tenant, (SubjectKind::Member, ids.clone()), Field::OF_MEMBERS)
+        .load_values(&app.store, tenant, (SubjectKind::Member, ids.clone()), Field::OF_MEMBERS)
         .await?;
     let mut sealed = Sealed {
         writes: Vec::new(),
@@ -357,25 +364,26 @@ pub async fn change(
         upserts.push((DataSubject::new(SubjectKind::Household, household.id.0), room));
     }
     let mut cared: HashMap<Uuid, bool> =
-        ids.iter().map(|id| (*id, !groups(known.get(id)).is_empty())).collect();
+        ids.iter().map(|id| (*id, !parse_groups(known.get(id)).is_empty())).collect();
     for one in changes.changed.iter().filter(|one| ids.contains(&one.id)) {
-        let values = changed(one, known.get(&one.id));
+        let values = collect_changes(one, known.get(&one.id));
         let mut after: BTreeMap<Field, String> = known.get(&one.id).cloned().unwrap_or_default();
         after.extend(values.iter().cloned());
         require_consent(app, &after)?;
-        cared.insert(one.id, !groups(Some(&after)).is_empty());
+        cared.insert(one.id, !parse_groups(Some(&after)).is_empty());
         sealed.given = sealed.given.saturating_add(u16::try_from(values.len()).unwrap_or(u16::MAX));
         upserts.push((DataSubject::new(SubjectKind::Member, one.id), values));
     }
     for (subject, values) in upserts {
         let owner = KeyOwner::Subject(subject);
-        let of = app.store.read(move |db| vault::key_of(db, tenant, owner)).await?;
+        let of = app.store.read(move |db| vault::load_key(db, tenant, owner)).await?;
         let of = of.filter(|key| key.wrapped.is_some()).ok_or(Refusal::Erased)?;
-        let fields = app.vault.seal_values(tenant, (subject, &of), &borrowed(&values), &look_up)?;
+        let fields =
+            app.vault.seal_values(tenant, (subject, &of), &borrow_values(&values), &look_up)?;
         sealed.writes.push(Write::Sealed(fields));
     }
     for (index, member) in changes.added.iter().enumerate() {
-        let added = add(app, caller, (key, index), member, &look_up)?;
+        let added = seal_member(app, caller, (key, index), member, &look_up)?;
         cared.insert(added.member.id, !member.groups.is_empty());
         sealed.writes.push(added.write);
         sealed.members.push(added.member);
@@ -393,20 +401,20 @@ pub async fn change(
 }
 
 /// The values of a member that are other ones now.
-fn changed(one: &MemberChange, known: Option<&Values>) -> Vec<(Field, String)> {
+fn collect_changes(one: &MemberChange, known: Option<&Values>) -> Vec<(Field, String)> {
     let mut values: Vec<(Field, String)> = Vec::new();
     values.extend(one.name.clone().map(|name| (Field::Name, name.into())));
     values.extend(one.phone.clone().map(|phone| (Field::Phone, phone.into())));
     values.extend(one.id_number.clone().map(|number| (Field::IdNumber, number.into())));
-    values.extend(one.groups.as_ref().map(|groups| (Field::Groups, text(groups))));
-    let before: Details = document(known, Field::Details).unwrap_or_default();
+    values.extend(one.groups.as_ref().map(|groups| (Field::Groups, to_json(groups))));
+    let before: Details = parse_document(known, Field::Details).unwrap_or_default();
     let details = Details {
         relation: one.relation.clone().or_else(|| before.relation.clone()),
         birth: one.birth.or(before.birth),
         guardian_consent: one.guardian_consent.or(before.guardian_consent),
     };
     if details != before {
-        values.push((Field::Details, text(&details)));
+        values.push((Field::Details, to_json(&details)));
     }
     values
 }
@@ -449,7 +457,7 @@ pub struct Shown {
 
 impl Shown {
     /// Reads what is kept.
-    pub async fn of(app: &App, tenant: TenantId, household: &Household) -> Reply<Self> {
+    pub async fn load(app: &App, tenant: TenantId, household: &Household) -> Reply<Self> {
         let shown = Self::of_all(app, tenant, &[household]).await?.pop();
         shown.ok_or_else(|| Problem::new(Code::Internal))
     }
@@ -466,8 +474,8 @@ impl Shown {
         let members = households.iter().flat_map(|household| &household.members);
         let members = (SubjectKind::Member, members.map(|member| member.id).collect());
         let (mut whole, mut members) = futures_util::try_join!(
-            vault.read(&app.store, tenant, whole, fields),
-            vault.read(&app.store, tenant, members, fields),
+            vault.load_values(&app.store, tenant, whole, fields),
+            vault.load_values(&app.store, tenant, members, fields),
         )?;
         let shown = households.iter().map(|household| {
             let ids = household.members.iter().map(|member| member.id);
@@ -479,24 +487,24 @@ impl Shown {
     }
 
     /// Of one member; none when it was erased.
-    pub fn member(&self, id: Uuid) -> Option<&Values> {
+    pub fn find_member(&self, id: Uuid) -> Option<&Values> {
         self.members.get(&id)
     }
 
     /// The room, whole.
     pub fn room(&self) -> Option<RoomBody> {
-        document(self.household.as_ref(), Field::Room)
+        parse_document(self.household.as_ref(), Field::Room)
     }
 
     /// That there is a room, and no more.
-    pub fn room_masked(&self) -> Option<String> {
-        self.household.as_ref()?.get(&Field::Room).map(|room| Field::Room.mask(room))
+    pub fn mask_room(&self) -> Option<String> {
+        self.household.as_ref()?.get(&Field::Room).map(|room| Field::Room.mask_value(room))
     }
 
     /// A member, masked.
-    pub fn member_masked(&self, member: Member) -> MemberView {
-        let values = self.member(member.id);
-        let masked = |field: Field| values?.get(&field).map(|value| field.mask(value));
+    pub fn mask_member(&self, member: Member) -> MemberView {
+        let values = self.find_member(member.id);
+        let masked = |field: Field| values?.get(&field).map(|value| field.mask_value(value));
         MemberView {
             id: member.id,
             person_id: member.person.map(|person| person.0),
@@ -504,7 +512,7 @@ impl Shown {
             name: masked(Field::Name),
             phone: masked(Field::Phone),
             id_number: masked(Field::IdNumber),
-            special: !groups(values).is_empty(),
+            special: !parse_groups(values).is_empty(),
         }
     }
 }

@@ -13,7 +13,7 @@ use domain::{
     flows::{case::state::Case, claim::Claim, report::Report},
     rules::{obligation::Duty, place::Place},
 };
-use persistence::{Db, StoreError, flows::track::standing, kernel::obligation::Owed};
+use persistence::{Db, StoreError, flows::track::load_positions, kernel::obligation::Owed};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -21,7 +21,7 @@ use uuid::Uuid;
 use crate::{
     app::{caller::Caller, state::App},
     http::{problem::Reply, view::ClaimView},
-    resources::patrol::sealed::{Standing, opened},
+    resources::patrol::sealed::{WorkerPosition, open_positions},
 };
 
 /// How old a position may be.
@@ -44,7 +44,7 @@ pub struct LookView {
 }
 
 /// What there is to look at.
-struct Look {
+struct Inspection {
     place: Place,
     claim: Option<Claim>,
     /// A person who handled it does not look.
@@ -52,14 +52,18 @@ struct Look {
 }
 
 /// The looks among some debts, by the flow they are about.
-pub async fn of(app: &App, caller: &Caller, owed: &[Owed]) -> Reply<HashMap<Uuid, LookView>> {
+pub async fn load_views(
+    app: &App,
+    caller: &Caller,
+    owed: &[Owed],
+) -> Reply<HashMap<Uuid, LookView>> {
     let now = app.clock.now();
     let mut looks = HashMap::new();
     for owed in owed {
         let look = if owed.duty == Duty::Verify {
-            of_case(app, caller, owed.flow_id).await?
+            load_case_look(app, caller, owed.flow_id).await?
         } else if owed.duty == Duty::Confirm {
-            of_report(app, caller, owed.flow_id).await?
+            load_report_look(app, caller, owed.flow_id).await?
         } else {
             None
         };
@@ -72,26 +76,26 @@ pub async fn of(app: &App, caller: &Caller, owed: &[Owed]) -> Reply<HashMap<Uuid
     areas.dedup();
     let (tenant, since) = (caller.tenant, now - Duration::minutes(FRESH_MINUTES));
     let on_duty = move |db: &mut Db| -> Result<Vec<_>, StoreError> {
-        let of = |path| Ok((standing(db, tenant, &path, (since, now), MOST)?, path));
+        let of = |path| Ok((load_positions(db, tenant, &path, (since, now), MOST)?, path));
         areas.into_iter().map(of).collect()
     };
     let found = if looks.is_empty() { Vec::new() } else { app.store.read(on_duty).await? };
     let mut on_duty = Vec::with_capacity(found.len());
     for (there, path) in found {
-        on_duty.push((opened(app, tenant, there).await?, path));
+        on_duty.push((open_positions(app, tenant, there).await?, path));
     }
     let nobody = Vec::new();
-    let view = |(flow, look): (Uuid, Look)| {
+    let view = |(flow, look): (Uuid, Inspection)| {
         let there = on_duty.iter().find(|(_, path)| *path == look.place.area.path);
         let there = there.map_or(&nobody, |(there, _)| there);
-        (flow, shown(&look, there, caller.person, now))
+        (flow, look_view(&look, there, caller.person, now))
     };
     Ok(looks.into_iter().map(view).collect())
 }
 
-async fn of_case(app: &App, caller: &Caller, id: Uuid) -> Reply<Option<Look>> {
-    let found = app.store.look::<Case>(caller.tenant, id).await?;
-    Ok(found.map(|case| Look {
+async fn load_case_look(app: &App, caller: &Caller, id: Uuid) -> Reply<Option<Inspection>> {
+    let found = app.store.load_state::<Case>(caller.tenant, id).await?;
+    Ok(found.map(|case| Inspection {
         place: case.state.place.clone(),
         claim: case.state.stage.claim().cloned(),
         handlers: case
@@ -103,19 +107,25 @@ async fn of_case(app: &App, caller: &Caller, id: Uuid) -> Reply<Option<Look>> {
     }))
 }
 
-async fn of_report(app: &App, caller: &Caller, id: Uuid) -> Reply<Option<Look>> {
-    let found = app.store.look::<Report>(caller.tenant, id).await?;
-    Ok(found.map(|report| Look {
+async fn load_report_look(app: &App, caller: &Caller, id: Uuid) -> Reply<Option<Inspection>> {
+    let found = app.store.load_state::<Report>(caller.tenant, id).await?;
+    Ok(found.map(|report| Inspection {
         place: report.state.place.clone(),
         claim: report.state.claim().cloned(),
         handlers: Vec::new(),
     }))
 }
 
-fn shown(look: &Look, there: &[Standing], own: PersonId, now: DateTime<Utc>) -> LookView {
+fn look_view(
+    look: &Inspection,
+    there: &[WorkerPosition],
+    own: PersonId,
+    now: DateTime<Utc>,
+) -> LookView {
     let claim = look.claim.as_ref().filter(|claim| now < claim.until);
     let may = there.iter().filter(|one| !look.handlers.contains(&one.person));
-    let away = |one: &Standing| look.place.point.map(|point| distance_m(point, at(one)));
+    let away =
+        |one: &WorkerPosition| look.place.point.map(|point| distance_m(point, point_of(one)));
     let mut near: Vec<(f64, PersonId)> =
         may.filter_map(|one| Some((away(one)?, one.person))).collect();
     near.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -128,6 +138,6 @@ fn shown(look: &Look, there: &[Standing], own: PersonId, now: DateTime<Utc>) -> 
     }
 }
 
-fn at(one: &Standing) -> Point {
+fn point_of(one: &WorkerPosition) -> Point {
     Point { lng: f64::from(one.position.lng) / 1e7, lat: f64::from(one.position.lat) / 1e7 }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use chrono::Duration;
 use domain::{
     Instant,
-    people::audit::{Act, Note, Verdict},
+    people::audit::{AuditAction, Note, Verdict},
 };
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use persistence::{
@@ -23,8 +23,8 @@ use uuid::Uuid;
 use crate::{
     app::{
         clock::new_id,
-        random::{halves, random},
-        seal::Seal,
+        random::{derive_key_pair, random_bytes},
+        secret_box::SecretBox,
     },
     http::problem::Problem,
 };
@@ -51,24 +51,24 @@ pub struct SigningKey {
 impl SigningKey {
     /// From its 32 secret bytes.
     pub fn new(id: Uuid, seed: &[u8; 32], from: Instant, until: Option<Instant>) -> Self {
-        let (sign, check, public) = halves(seed);
+        let (sign, check, public) = derive_key_pair(seed);
         Self { id, kid: id.to_string(), sign, check, public, from, until }
     }
 }
 
 /// The keys in use, the newest first.
 #[derive(Default)]
-pub struct Ring(RwLock<Arc<Vec<Arc<SigningKey>>>>);
+pub struct SigningKeys(RwLock<Arc<Vec<Arc<SigningKey>>>>);
 
-impl Ring {
+impl SigningKeys {
     /// Of these keys.
     pub fn new(keys: Vec<SigningKey>) -> Self {
         let ring = Self::default();
-        ring.put(keys);
+        ring.replace_keys(keys);
         ring
     }
 
-    fn put(&self, keys: Vec<SigningKey>) {
+    fn replace_keys(&self, keys: Vec<SigningKey>) {
         let mut keys: Vec<_> = keys.into_iter().map(Arc::new).collect();
         keys.sort_by_key(|key| std::cmp::Reverse((key.from, key.id)));
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
@@ -79,26 +79,26 @@ impl Ring {
     }
 
     /// The key that signs at this second: the newest that is in use by then.
-    pub fn signing(&self, second: i64) -> Option<Arc<SigningKey>> {
+    pub fn signing_key_at(&self, second: i64) -> Option<Arc<SigningKey>> {
         let keys = self.keys();
         let begun = keys.iter().find(|key| key.from.timestamp() <= second);
         begun.or_else(|| keys.last()).map(Arc::clone)
     }
 
     /// The key a token names.
-    pub fn by_kid(&self, kid: &str) -> Option<Arc<SigningKey>> {
+    pub fn find_by_kid(&self, kid: &str) -> Option<Arc<SigningKey>> {
         self.keys().iter().find(|key| key.kid == kid).map(Arc::clone)
     }
 
     /// Whether what this key signed is accepted now.
-    pub fn accepts(&self, id: Uuid, now: Instant) -> bool {
+    pub fn accepts_key(&self, id: Uuid, now: Instant) -> bool {
         let accepted = |key: &Arc<SigningKey>| key.until.is_none_or(|until| now < until);
         self.keys().iter().any(|key| key.id == id && accepted(key))
     }
 
     /// Takes what is stored: at the start, and whenever another replica may have rotated.
-    pub async fn refresh(&self, store: &Store, seal: &Seal) -> Result<(), StoreError> {
-        let stored = store.read(|db| key::all(db, Purpose::Sign)).await?;
+    pub async fn refresh(&self, store: &Store, seal: &SecretBox) -> Result<(), StoreError> {
+        let stored = store.read(|db| key::load_all(db, Purpose::Sign)).await?;
         let known = self.keys();
         let same = |key: &StoredKey| {
             known.iter().any(|old| old.id == key.id && old.until == key.retired_at)
@@ -116,43 +116,43 @@ impl Ring {
             Ok(SigningKey::new(key.id, &seed, key.activated_at, key.retired_at))
         };
         let keys = live.into_iter().map(open).collect::<Result<_, StoreError>>()?;
-        self.put(keys);
+        self.replace_keys(keys);
         Ok(())
     }
 }
 
 const SEALED_FOR: &str = "signing key";
 
-fn broken(problem: &Problem) -> StoreError {
+fn signing_key_error(problem: &Problem) -> StoreError {
     StoreError::Unusable(format!("the signing key: {problem}"))
 }
 
 /// A new key, sealed, in use from `from` on.
-pub fn fresh(seal: &Seal, now: Instant, from: Instant) -> Result<StoredKey, StoreError> {
-    let seed = random::<32>().map_err(|error| broken(&Problem::from(error)))?;
-    let secret = seal.seal(SEALED_FOR, &seed).map_err(|problem| broken(&problem))?;
+pub fn new_key(seal: &SecretBox, now: Instant, from: Instant) -> Result<StoredKey, StoreError> {
+    let seed = random_bytes::<32>().map_err(|error| signing_key_error(&Problem::from(error)))?;
+    let secret = seal.seal(SEALED_FOR, &seed).map_err(|problem| signing_key_error(&problem))?;
     let id = new_id();
-    let public = Some(sealed_public(seal, id, halves(&seed).2)?);
+    let public = Some(seal_public_key(seal, id, derive_key_pair(&seed).2)?);
     Ok(StoredKey { id, secret, created_at: now, activated_at: from, retired_at: None, public })
 }
 
 /// What a public half is sealed for: which key's it is.
-fn public_of(id: Uuid) -> String {
+fn public_key_purpose(id: Uuid) -> String {
     format!("public half of {id}")
 }
 
-fn sealed_public(seal: &Seal, id: Uuid, public: [u8; 32]) -> Result<Vec<u8>, StoreError> {
-    seal.seal(&public_of(id), &public).map_err(|problem| broken(&problem))
+fn seal_public_key(seal: &SecretBox, id: Uuid, public: [u8; 32]) -> Result<Vec<u8>, StoreError> {
+    seal.seal(&public_key_purpose(id), &public).map_err(|problem| signing_key_error(&problem))
 }
 
 /// Keeps the public halves of keys that were made before these were kept: what such a key signed
 /// for years, as a checkpoint is, is checked with it when the secret is long wiped.
-pub async fn keep_public(store: &Store, seal: &Seal) -> Result<(), StoreError> {
-    let keys = store.read(|db| key::all(db, Purpose::Sign)).await?;
+pub async fn store_public_keys(store: &Store, seal: &SecretBox) -> Result<(), StoreError> {
+    let keys = store.read(|db| key::load_all(db, Purpose::Sign)).await?;
     for key in keys.into_iter().filter(|key| key.public.is_none() && !key.secret.is_empty()) {
         let seed = seal.open(SEALED_FOR, &key.secret).and_then(|seed| seed.try_into().ok());
         let Some(seed): Option<[u8; 32]> = seed else { continue };
-        let public = sealed_public(seal, key.id, halves(&seed).2)?;
+        let public = seal_public_key(seal, key.id, derive_key_pair(&seed).2)?;
         store.run(move |db| key::put_public(db, key.id, &public)).await?;
     }
     Ok(())
@@ -170,29 +170,32 @@ pub struct PublicKey {
 }
 
 /// The public halves of all keys that ever signed here, as far as they are kept.
-pub async fn public_keys(store: &Store, seal: &Seal) -> Result<Vec<PublicKey>, StoreError> {
-    let keys = store.read(|db| key::all(db, Purpose::Sign)).await?;
+pub async fn load_public_keys(
+    store: &Store,
+    seal: &SecretBox,
+) -> Result<Vec<PublicKey>, StoreError> {
+    let keys = store.read(|db| key::load_all(db, Purpose::Sign)).await?;
     let public = |key: StoredKey| {
-        let bytes = seal.open(&public_of(key.id), &key.public?)?.try_into().ok()?;
+        let bytes = seal.open(&public_key_purpose(key.id), &key.public?)?.try_into().ok()?;
         Some(PublicKey { id: key.id, bytes, until: key.retired_at })
     };
     Ok(keys.into_iter().filter_map(public).collect())
 }
 
 /// Makes a new key and lets the old ones go: when their last token is over, or at once.
-pub async fn rotate(
+pub async fn rotate_keys(
     store: &Store,
-    seal: &Seal,
+    seal: &SecretBox,
     now: Instant,
     at_once: bool,
 ) -> Result<StoredKey, StoreError> {
     let from = if at_once { now } else { now + LEAD };
     let until = if at_once { now } else { from + TRAIL };
-    let fresh = fresh(seal, now, from)?;
+    let fresh = new_key(seal, now, from)?;
     let added = fresh.clone();
     let note = Note {
         at: now,
-        act: Act::Rotate,
+        act: AuditAction::Rotate,
         verdict: Verdict::Done,
         actor: None,
         actor_name: "系统".to_owned(),
@@ -202,7 +205,7 @@ pub async fn rotate(
     };
     let change = move |db: &mut Db| {
         key::rotate(db, &added, until, now)?;
-        let mut tenants = tenant::all(db)?;
+        let mut tenants = tenant::load_all(db)?;
         tenants.sort_by_key(|tenant| tenant.id);
         for tenant in tenants {
             audit::append(db, tenant.id, note.clone())?;

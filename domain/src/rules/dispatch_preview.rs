@@ -10,16 +10,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     area::tree::{Area, AreaKind, AreaTree, Unit},
-    core::{id::AreaId, named::named},
+    core::{id::AreaId, labelled_enum::labelled_enum},
     rules::{
-        admission::{Admissions, NOT_ADMITTED, Verdict, guards},
+        admission::{Admissions, NOT_ADMITTED, Verdict, is_guarded},
         catalogue::Catalogue,
         condition::Query,
         responsibility::{Answer, Item, Responsibilities},
     },
 };
 
-named! {
+labelled_enum! {
     /// In which way it goes there.
     Way {
         /// Dispatched within the street.
@@ -33,7 +33,7 @@ named! {
     }
 }
 
-named! {
+labelled_enum! {
     /// One reason on the way.
     StepName {
         /// Where it is.
@@ -110,7 +110,7 @@ pub struct Preview<'a> {
 
 /// Where a matter of this category at this place would go on this day; nothing when the place is
 /// no territory of the tenant.
-pub fn preview<'a>(
+pub fn preview_dispatch<'a>(
     category: Option<&str>,
     place: AreaId,
     lists: &Lists<'a>,
@@ -118,47 +118,47 @@ pub fn preview<'a>(
 ) -> Option<Preview<'a>> {
     let area = lists.areas.get(place).filter(|area| area.kind != AreaKind::Department)?;
     let query = Query::new((category, lists.catalogue), (place, lists.areas), on);
-    let mut steps = vec![placed(area), classed(category, lists.catalogue)];
-    let item = lists.responsibilities.select(&query);
-    steps.push(item.map_or_else(|| step(StepName::NoItem, []), item_found));
-    let admission = lists.admissions.admits(&query);
+    let mut steps = vec![place_step(area), category_step(category, lists.catalogue)];
+    let item = lists.responsibilities.select_item(&query);
+    steps.push(item.map_or_else(|| new_step(StepName::NoItem, []), item_step));
+    let admission = lists.admissions.find_verdict(&query);
     let Some(answer) = lists.responsibilities.find(&query, lists.areas) else {
         if let Some(item) = item {
-            steps.push(step(StepName::NoLead, [("item", item.code.clone())]));
+            steps.push(new_step(StepName::NoLead, [("item", item.code.clone())]));
         }
-        return Some(backstop(area, lists.areas, admission, steps));
+        return Some(preview_backstop(area, lists.areas, admission, steps));
     };
-    steps.extend(found(&answer));
-    Some(routed(area, answer, lists.areas, admission, steps))
+    steps.extend(unit_steps(&answer));
+    Some(preview_route(area, answer, lists.areas, admission, steps))
 }
 
-fn step<const N: usize>(name: StepName, facts: [(&'static str, String); N]) -> Step {
+fn new_step<const N: usize>(name: StepName, facts: [(&'static str, String); N]) -> Step {
     Step { name, facts: facts.into() }
 }
 
-fn placed(area: &Area) -> Step {
+fn place_step(area: &Area) -> Step {
     let facts = [("area", area.name.clone()), ("code", area.code.clone())];
-    step(StepName::Placed, facts)
+    new_step(StepName::Placed, facts)
 }
 
-fn classed(category: Option<&str>, catalogue: &Catalogue) -> Step {
+fn category_step(category: Option<&str>, catalogue: &Catalogue) -> Step {
     let name = |code| catalogue.get(code).map(|category| ("name", category.name.clone()));
     let facts = category.map(|code| ("category", code.to_owned())).into_iter();
     Step { name: StepName::Classed, facts: facts.chain(category.and_then(name)).collect() }
 }
 
-fn item_found(item: &Item) -> Step {
+fn item_step(item: &Item) -> Step {
     let facts = [
         ("item", item.code.clone()),
         ("basis", item.basis.clone()),
         ("category", item.category.clone()),
     ];
-    step(StepName::ItemFound, facts)
+    new_step(StepName::ItemFound, facts)
 }
 
-fn found(answer: &Answer<'_>) -> Vec<Step> {
+fn unit_steps(answer: &Answer<'_>) -> Vec<Step> {
     let unit = |unit: &Unit| ("unit", unit.name.clone());
-    let mut steps = vec![step(StepName::LeadFound, [unit(&answer.lead)])];
+    let mut steps = vec![new_step(StepName::LeadFound, [unit(&answer.lead)])];
     if !answer.cooperating.is_empty() {
         let facts = answer.cooperating.iter().map(unit).collect();
         steps.push(Step { name: StepName::CooperatingFound, facts });
@@ -167,15 +167,16 @@ fn found(answer: &Answer<'_>) -> Vec<Step> {
 }
 
 /// The district, or what is nearest to one where the place lies above or outside all districts.
-fn backstop<'a>(
+fn preview_backstop<'a>(
     area: &Area,
     tree: &AreaTree,
     admission: Verdict<'a>,
     mut steps: Vec<Step>,
 ) -> Preview<'a> {
-    let district = tree.above(area.id, AreaKind::District);
-    let target = district.or_else(|| tree.above(area.id, AreaKind::City)).unwrap_or(area).unit();
-    steps.push(step(StepName::Backstopped, [("unit", target.name.clone())]));
+    let district = tree.nearest_of_kind(area.id, AreaKind::District);
+    let target =
+        district.or_else(|| tree.nearest_of_kind(area.id, AreaKind::City)).unwrap_or(area).unit();
+    steps.push(new_step(StepName::Backstopped, [("unit", target.name.clone())]));
     Preview {
         level: target.kind,
         target,
@@ -189,7 +190,7 @@ fn backstop<'a>(
     }
 }
 
-fn routed<'a>(
+fn preview_route<'a>(
     area: &Area,
     answer: Answer<'a>,
     tree: &AreaTree,
@@ -197,17 +198,17 @@ fn routed<'a>(
     mut steps: Vec<Step>,
 ) -> Preview<'a> {
     let Answer { item, lead, cooperating } = answer;
-    let (mut way, mut target, reason) = route(area, &lead, tree);
-    steps.push(step(reason, [("unit", lead.name.clone())]));
-    let guarded = seat(&lead, tree);
+    let (mut way, mut target, reason) = choose_route(area, &lead, tree);
+    steps.push(new_step(reason, [("unit", lead.name.clone())]));
+    let guarded = seat_level(&lead, tree);
     let mut refusal = None;
-    if guarded.is_some_and(guards) {
+    if guarded.is_some_and(is_guarded) {
         let entry = admission.entry().map(|entry| ("entry", entry.code.clone()));
         let facts = [("verdict", admission.name().to_owned())].into_iter().chain(entry).collect();
         steps.push(Step { name: StepName::Admission, facts });
-        if admission.refuses() {
+        if admission.refuses_dispatch() {
             refusal = Some(NOT_ADMITTED);
-            (way, target) = (Way::Escalate, decider(area, tree));
+            (way, target) = (Way::Escalate, find_decider(area, tree));
         }
     }
     let level = item.level.or(guarded).unwrap_or(target.kind);
@@ -216,7 +217,7 @@ fn routed<'a>(
 }
 
 /// The level a unit stands at: a department at that of its territory.
-fn seat(unit: &Unit, tree: &AreaTree) -> Option<AreaKind> {
+fn seat_level(unit: &Unit, tree: &AreaTree) -> Option<AreaKind> {
     match unit.kind {
         AreaKind::Department => tree.parent(unit.id).map(|area| area.kind),
         AreaKind::City
@@ -228,16 +229,16 @@ fn seat(unit: &Unit, tree: &AreaTree) -> Option<AreaKind> {
 }
 
 /// Who dispatches for the place: its street, or the place itself where it lies above streets.
-fn dispatcher<'a>(area: &'a Area, tree: &'a AreaTree) -> &'a Area {
-    tree.above(area.id, AreaKind::Street).unwrap_or(area)
+fn find_dispatcher<'a>(area: &'a Area, tree: &'a AreaTree) -> &'a Area {
+    tree.nearest_of_kind(area.id, AreaKind::Street).unwrap_or(area)
 }
 
-fn decider(area: &Area, tree: &AreaTree) -> Unit {
-    dispatcher(area, tree).unit()
+fn find_decider(area: &Area, tree: &AreaTree) -> Unit {
+    find_dispatcher(area, tree).unit()
 }
 
-fn route(area: &Area, lead: &Unit, tree: &AreaTree) -> (Way, Unit, StepName) {
-    let street = dispatcher(area, tree);
+fn choose_route(area: &Area, lead: &Unit, tree: &AreaTree) -> (Way, Unit, StepName) {
+    let street = find_dispatcher(area, tree);
     if street.path.contains(&lead.path) {
         return (Way::Dispatch, lead.clone(), StepName::WithinStreet);
     }

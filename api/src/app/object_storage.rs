@@ -30,7 +30,7 @@ use crate::{
 
 /// The storage of files.
 #[derive(Debug)]
-pub struct Depot {
+pub struct ObjectStorage {
     spool: PathBuf,
     place: Place,
     store: OnceLock<Arc<dyn ObjectStore>>,
@@ -62,11 +62,11 @@ const CHUNK_U64: u64 = 5 * 1024 * 1024;
 const RETRIES: usize = 2;
 const PATIENCE: Duration = Duration::from_secs(20);
 
-fn unavailable(error: impl std::fmt::Display) -> Problem {
+fn storage_unavailable(error: impl std::fmt::Display) -> Problem {
     Problem::new(Code::StorageUnavailable).because(error)
 }
 
-impl Depot {
+impl ObjectStorage {
     /// As the settings say.
     pub fn open(settings: &Settings) -> Result<Self, String> {
         let spool = settings.spool();
@@ -105,57 +105,64 @@ impl Depot {
         }
     }
 
-    fn store(&self) -> Reply<Arc<dyn ObjectStore>> {
+    fn open_store(&self) -> Reply<Arc<dyn ObjectStore>> {
         if let Some(store) = self.store.get() {
             return Ok(Arc::clone(store));
         }
-        let Place::Folder(folder) = &self.place else { return Err(unavailable("no storage")) };
-        let made = private_folder(folder)
+        let Place::Folder(folder) = &self.place else {
+            return Err(storage_unavailable("no storage"));
+        };
+        let made = create_private_folder(folder)
             .and_then(|()| LocalFileSystem::new_with_prefix(folder).map_err(std::io::Error::other));
-        let made: Arc<dyn ObjectStore> = Arc::new(made.map_err(unavailable)?);
+        let made: Arc<dyn ObjectStore> = Arc::new(made.map_err(storage_unavailable)?);
         Ok(Arc::clone(self.store.get_or_init(|| made)))
     }
 
     /// An empty file of this host, without a name that others could open, for what is on its way;
     /// it is gone when it is closed.
-    pub async fn temporary(&self) -> Reply<std::fs::File> {
+    pub async fn create_temp_file(&self) -> Reply<std::fs::File> {
         let spool = self.spool.clone();
-        let made = move || private_folder(&spool).and_then(|()| tempfile::tempfile_in(&spool));
-        actix_web::web::block(made).await?.map_err(unavailable)
+        let made =
+            move || create_private_folder(&spool).and_then(|()| tempfile::tempfile_in(&spool));
+        actix_web::web::block(made).await?.map_err(storage_unavailable)
     }
 
     /// Keeps bytes under a name.
     pub async fn put(&self, name: &str, bytes: Vec<u8>) -> Reply<()> {
-        let store = self.store()?;
-        store.put(&Path::from(name), PutPayload::from(bytes)).await.map_err(unavailable)?;
+        let store = self.open_store()?;
+        store.put(&Path::from(name), PutPayload::from(bytes)).await.map_err(storage_unavailable)?;
         Ok(())
     }
 
     /// Keeps what a file of this host holds, a piece at a time.
     pub async fn put_file(&self, name: &str, file: std::fs::File) -> Reply<()> {
-        let upload = self.store()?.put_multipart(&Path::from(name)).await.map_err(unavailable)?;
+        let upload = self
+            .open_store()?
+            .put_multipart(&Path::from(name))
+            .await
+            .map_err(storage_unavailable)?;
         let mut writing = WriteMultipart::new_with_chunk_size(upload, CHUNK);
         let mut file = tokio::fs::File::from_std(file);
         loop {
             let mut piece = Vec::with_capacity(CHUNK);
             let read = (&mut file).take(CHUNK_U64).read_to_end(&mut piece).await;
-            if read.map_err(unavailable)? == 0 {
+            if read.map_err(storage_unavailable)? == 0 {
                 break;
             }
-            writing.wait_for_capacity(1).await.map_err(unavailable)?;
+            writing.wait_for_capacity(1).await.map_err(storage_unavailable)?;
             writing.put(piece.into());
         }
-        writing.finish().await.map_err(unavailable)?;
+        writing.finish().await.map_err(storage_unavailable)?;
         Ok(())
     }
 
     /// The bytes under a name, all or some of them; none when there is nothing.
     pub async fn get(&self, name: &str, range: Option<GetRange>) -> Reply<Option<Found>> {
-        let (store, path) = (self.store()?, Path::from(name));
+        let (store, path) = (self.open_store()?, Path::from(name));
         let size = match store.head(&path).await {
             Ok(meta) => meta.size,
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
-            Err(error) => return Err(unavailable(error)),
+            Err(error) => return Err(storage_unavailable(error)),
         };
         let range = match range {
             Some(GetRange::Bounded(range)) => range.start..range.end.min(size),
@@ -172,7 +179,8 @@ impl Depot {
                     if at >= until {
                         return Ok(None);
                     }
-                    let piece = store.get_range(&path, at..until).await.map_err(unavailable)?;
+                    let piece =
+                        store.get_range(&path, at..until).await.map_err(storage_unavailable)?;
                     Ok(Some((piece, until)))
                 }
             }
@@ -181,15 +189,15 @@ impl Depot {
     }
 
     /// Writes the bytes under a name to a file of this host; how many.
-    pub async fn fetch(&self, name: &str, into: &mut tokio::fs::File) -> Reply<u64> {
+    pub async fn copy_to_file(&self, name: &str, into: &mut tokio::fs::File) -> Reply<u64> {
         use tokio::io::AsyncWriteExt;
         let Some(found) = self.get(name, None).await? else {
-            return Err(unavailable("a piece of an upload is missing"));
+            return Err(storage_unavailable("a piece of an upload is missing"));
         };
         let mut bytes = found.bytes;
         let mut sum = 0;
         while let Some(piece) = bytes.try_next().await? {
-            into.write_all(&piece).await.map_err(unavailable)?;
+            into.write_all(&piece).await.map_err(storage_unavailable)?;
             sum += u64::try_from(piece.len()).unwrap_or_default();
         }
         Ok(sum)
@@ -197,11 +205,11 @@ impl Depot {
 
     /// Removes what is kept under these names; what is not there is no error.
     pub async fn remove(&self, names: Vec<String>) -> Reply<()> {
-        let store = self.store()?;
+        let store = self.open_store()?;
         for name in names {
             match store.delete(&Path::from(name)).await {
                 Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
-                Err(error) => return Err(unavailable(error)),
+                Err(error) => return Err(storage_unavailable(error)),
             }
         }
         Ok(())
@@ -209,7 +217,7 @@ impl Depot {
 }
 
 /// Makes a folder only this user reads.
-fn private_folder(folder: &FilePath) -> std::io::Result<()> {
+fn create_private_folder(folder: &FilePath) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
