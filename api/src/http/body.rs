@@ -148,8 +148,8 @@ fn check_plain_json(headers: &HeaderMap) -> Result<(), Problem> {
         return Err(Problem::new(Code::UnsupportedMediaType).in_header(
             "Content-Encoding",
             "unsupported",
-            "正文不能压缩，请去掉 Content-Encoding。",
-            "The body must not be compressed; leave Content-Encoding out.",
+            "正文不能压缩；请去掉 Content-Encoding。",
+            "The body must not be compressed; remove Content-Encoding.",
         ));
     }
     check_json_type(headers)
@@ -176,7 +176,7 @@ fn check_json_type(headers: &HeaderMap) -> Result<(), Problem> {
         "Content-Type",
         "unsupported",
         "应为 application/json，编码 UTF-8。",
-        "It must be application/json in UTF-8.",
+        "Expected application/json in UTF-8.",
     ))
 }
 
@@ -190,7 +190,7 @@ fn too_large(max: usize) -> Problem {
     Problem::new(Code::PayloadTooLarge)
         .detail(
             format!("正文超过 {kib} KiB；请缩短内容，或分批提交。"),
-            format!("The body exceeds {kib} KiB; shorten it, or send several requests."),
+            format!("The body exceeds {kib} KiB; shorten it, or split it into several requests."),
         )
         .with("max_bytes", max)
 }
@@ -233,8 +233,8 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
         return Err(Problem::new(Code::InvalidBody).error(
             "",
             "wrong_type",
-            "正文应当是对象（{…}），不是数组。",
-            "The body must be an object, not an array.",
+            "正文应为对象（{…}），不能是数组。",
+            "The body must be an object ({…}), not an array.",
         ));
     }
     serde_json::from_slice(body).map_err(|error| explain_error::<T>(body, &error))
@@ -243,7 +243,12 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
 fn explain_error<T: DeserializeOwned>(body: &[u8], error: &serde_json::Error) -> Problem {
     let invalid = Problem::new(Code::InvalidBody);
     if std::str::from_utf8(body).is_err() {
-        return invalid.error("", "not_utf8", "正文不是 UTF-8 文本。", "The body is not UTF-8.");
+        return invalid.error(
+            "",
+            "not_utf8",
+            "正文不是 UTF-8 文本；请改用 UTF-8 编码。",
+            "The body is not UTF-8 text; encode it in UTF-8.",
+        );
     }
     if !error.is_data() {
         return invalid.error(

@@ -48,7 +48,8 @@ pub async fn guard(
     if ended {
         let problem = Problem::new(Code::BadRequest).detail(
             "同一连接上，分块传输（chunked）的请求之后不再受理其他请求；请在新的连接上重发。",
-            "After a request whose body came in chunks nothing more is taken on its connection; send it again on a new one.",
+            "After a request with a chunked body, no other request is accepted on the same \
+             connection; send it again on a new connection.",
         );
         tracing::warn!("a request after a chunked one on the same connection was not executed");
         let mut refused = refuse_request(request, problem);

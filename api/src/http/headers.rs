@@ -98,7 +98,8 @@ impl IfMatch {
                         "您看到的是第 {expected} 版，现在已是第 {seq} 版；请重新读取后再操作。"
                     ),
                     format!(
-                        "You saw version {expected}; it is now {seq}. Read it and decide again."
+                        "You saw version {expected}, the current one is {seq}; read it again \
+                         before you continue."
                     ),
                 )
                 .with("expected", etag(expected))
@@ -121,8 +122,9 @@ fn invalid_tag() -> Problem {
     Problem::new(Code::InvalidHeader).in_header(
         "If-Match",
         "invalid_etag",
-        "应为一个 ETag，原样照抄读取时得到的值，例如 \"7\"；不限版本请用 * 或不带这个头。",
-        "Give one entity tag exactly as read, such as \"7\"; use * or leave it out for any.",
+        "应为一个 ETag，原样使用读取时得到的值，例如 \"7\"；不限版本请用 * 或不带这个请求头。",
+        "Expected one ETag exactly as it was read, such as \"7\"; use * or leave the header out \
+         for any version.",
     )
 }
 

@@ -213,7 +213,7 @@ mod tests {
                 "role=hotline&lmit=5",
                 "lmit",
                 "unknown_field",
-                "不认识参数“lmit”；可用的有：area、open、limit、since、role。",
+                "未知参数“lmit”；可用的有：area、open、limit、since、role。",
             ),
             (
                 "role=hotline&limit=5&limit=6",
@@ -221,16 +221,16 @@ mod tests {
                 "duplicate_field",
                 "参数“limit”只能出现一次。",
             ),
-            ("role=hotline&limit=many", "limit", "wrong_type", "应当是整数。"),
-            ("role=hotline&limit=-1", "limit", "wrong_type", "应当是整数。"),
-            ("role=hotline&limit=", "limit", "wrong_type", "应当是整数。"),
-            ("role=hotline&open=yes", "open", "wrong_type", "应当是 true 或 false。"),
-            ("role=hotline&area=1", "area", "wrong_type", "应当是 UUID。"),
+            ("role=hotline&limit=many", "limit", "wrong_type", "应为整数。"),
+            ("role=hotline&limit=-1", "limit", "wrong_type", "应为整数。"),
+            ("role=hotline&limit=", "limit", "wrong_type", "应为整数。"),
+            ("role=hotline&open=yes", "open", "wrong_type", "应为 true 或 false。"),
+            ("role=hotline&area=1", "area", "wrong_type", "应为 UUID。"),
             (
                 "role=hotline&since=2026",
                 "since",
                 "wrong_type",
-                "应当是带时区的时间，例如 2026-08-21T10:00:00+08:00。",
+                "应为带时区的时间，例如 2026-08-21T10:00:00+08:00。",
             ),
             (
                 "role=king",
@@ -243,7 +243,7 @@ mod tests {
                 "&=&role=hotline",
                 "",
                 "unknown_field",
-                "不认识参数“”；可用的有：area、open、limit、since、role。",
+                "未知参数“”；可用的有：area、open、limit、since、role。",
             ),
         ] {
             let problem = parse_query::<Filter>(text).unwrap_err();
@@ -273,7 +273,7 @@ mod tests {
         assert_eq!((case, role), (id, Role::Hotline));
         let problem = ids::<(CaseId, AreaId)>(&[("id", ID), ("unit", "7")]).unwrap_err();
         assert_eq!(problem.code(), Code::InvalidPath);
-        assert_eq!(told(&problem), ("unit".into(), "wrong_type".into(), "应当是 UUID。".into()));
+        assert_eq!(told(&problem), ("unit".into(), "wrong_type".into(), "应为 UUID。".into()));
         let problem = ids::<CaseId>(&[("id", "..%2f")]).unwrap_err();
         assert_eq!(told(&problem).0, "id");
     }

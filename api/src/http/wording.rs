@@ -54,7 +54,9 @@ pub const RESERVED: &str = "identities are UUIDs of version 4 or 7";
 fn match_reserved(message: &str) -> Option<Wording> {
     (message == RESERVED).then(|| {
         let zh = "编号应为版本 4 或版本 7 的 UUID；其他的由服务器保留。".to_owned();
-        let en = "Use a UUID of version 4 or 7; all others are the server's.".to_owned();
+        let en =
+            "The id must be a UUID of version 4 or 7; other versions are reserved for the server."
+                .to_owned();
         Wording::new("reserved_id", zh, en)
     })
 }
@@ -100,14 +102,14 @@ pub fn unknown_name(name: &str, known: &[&str], noun: Noun) -> Wording {
     let wording = if known.is_empty() {
         Wording::new(
             "unknown_field",
-            format!("不认识{zh}“{name}”；这里不需要任何{zh}。"),
-            format!("Unknown {en} `{name}`; none is expected here."),
+            format!("未知{zh}“{name}”；这里不需要任何{zh}。"),
+            format!("Unknown {en} `{name}`; no {en} is expected here."),
         )
     } else {
         Wording::new(
             "unknown_field",
-            format!("不认识{zh}“{name}”；可用的有：{}。", known.join("、")),
-            format!("Unknown {en} `{name}`; known are: {}.", known.join(", ")),
+            format!("未知{zh}“{name}”；可用的有：{}。", known.join("、")),
+            format!("Unknown {en} `{name}`; available: {}.", known.join(", ")),
         )
     };
     wording.with_field(name)
@@ -123,7 +125,7 @@ fn match_unknown(message: &str, noun: Noun) -> Option<Wording> {
     Some(Wording::new(
         "unknown_value",
         format!("没有“{name}”这个值；可用的有：{}。", known.join("、")),
-        format!("There is no value `{name}`; known are: {}.", known.join(", ")),
+        format!("Unknown value `{name}`; available: {}.", known.join(", ")),
     ))
 }
 
@@ -141,7 +143,7 @@ fn match_missing(message: &str, noun: Noun) -> Option<Wording> {
     let wording = Wording::new(
         "duplicate_field",
         format!("{zh}“{name}”只能出现一次。"),
-        format!("The {en} `{name}` is given twice."),
+        format!("The {en} `{name}` may be given only once."),
     );
     Some(wording.with_field(name))
 }
@@ -155,7 +157,7 @@ fn match_wrong_type(message: &str) -> Option<Wording> {
     let (given, expected) = (translate_type(given), translate_type(expected));
     Some(Wording::new(
         "wrong_type",
-        format!("类型不对：给出的是{}，需要{}。", given.0, expected.0),
+        format!("类型不对：给出的是{}，应为{}。", given.0, expected.0),
         format!("Expected {}, found {}.", expected.1, given.1),
     ))
 }
@@ -223,31 +225,31 @@ const PERSONAL: &[(&str, &str, &str, &str)] = &[
         "a mobile phone number has 11 digits and begins with 13 to 19",
         "invalid_phone",
         "应为 11 位大陆手机号，以 13 到 19 开头。",
-        "A mobile phone number of the mainland has 11 digits and begins with 13 to 19.",
+        "Expected a mobile phone number of the mainland: 11 digits, beginning with 13 to 19.",
     ),
     (
         "a telephone number has 5 to 20 digits and hyphens",
         "invalid_office_phone",
         "应为 5 到 20 位数字，可含短横线，如 0714-6512345。",
-        "A telephone number has 5 to 20 digits, hyphens between them: 0714-6512345.",
+        "Expected 5 to 20 digits, hyphens allowed, such as 0714-6512345.",
     ),
     (
         "an identification number has 17 digits and a digit or X",
         "invalid_id_number",
         "公民身份号码应为 17 位数字加 1 位数字或 X。",
-        "An identification number has 17 digits and then a digit or X.",
+        "Expected an identity number: 17 digits and one digit or X.",
     ),
     (
         "the date of birth in the identification number does not exist",
         "invalid_id_date",
         "公民身份号码中的出生日期不存在，请核对第 7 到 14 位。",
-        "The date of birth in the identification number (digits 7 to 14) does not exist.",
+        "The date of birth in the identity number does not exist; check digits 7 to 14.",
     ),
     (
         "the check digit of the identification number does not fit",
         "invalid_id_check",
         "公民身份号码的校验位不符，请逐位核对。",
-        "The check digit of the identification number does not fit; compare each digit.",
+        "The check digit of the identity number does not match; check each digit.",
     ),
 ];
 
@@ -267,21 +269,21 @@ fn match_text(message: &str) -> Option<Wording> {
         return Some(Wording::new(
             "out_of_range",
             "分数应为 1 到 5。".to_owned(),
-            "A score is from 1 to 5.".to_owned(),
+            "The score must be from 1 to 5.".to_owned(),
         ));
     }
     if message == "a limit is from 1 to 100" {
         return Some(Wording::new(
             "out_of_range",
             "每页条数应为 1 到 100。".to_owned(),
-            "A limit is from 1 to 100.".to_owned(),
+            "The number of items on a page must be from 1 to 100.".to_owned(),
         ));
     }
     if message == "the cursor is not from this list" {
         return Some(Wording::new(
             "invalid_cursor",
             "游标无效；请原样使用上一页返回的 next，或去掉它从头开始。".to_owned(),
-            "The cursor is not valid; use next exactly as the page before gave it.".to_owned(),
+            "The cursor is not valid; use `next` of the previous page exactly as it was returned, or leave it out to start from the beginning.".to_owned(),
         ));
     }
     if let Some(code) = message.strip_prefix("text must not contain the control character ") {
@@ -306,19 +308,17 @@ fn match_number(message: &str) -> Option<Wording> {
         "invalid digit found in string"
         | "cannot parse integer from empty string"
         | "number too large to fit in target type"
-        | "number too small to fit in target type" => ("应当是整数", "a whole number"),
+        | "number too small to fit in target type" => ("应为整数", "an integer"),
         "invalid float literal" | "cannot parse float from empty string" => {
-            ("应当是数字", "a number")
+            ("应为数字", "a number")
         }
-        "provided string was not `true` or `false`" => {
-            ("应当是 true 或 false", "`true` or `false`")
-        }
-        _ if message.starts_with("UUID parsing failed") => ("应当是 UUID", "a UUID"),
+        "provided string was not `true` or `false`" => ("应为 true 或 false", "`true` or `false`"),
+        _ if message.starts_with("UUID parsing failed") => ("应为 UUID", "a UUID"),
         "input contains invalid characters"
         | "premature end of input"
         | "input is out of range"
         | "trailing input" => (
-            "应当是带时区的时间，例如 2026-08-21T10:00:00+08:00",
+            "应为带时区的时间，例如 2026-08-21T10:00:00+08:00",
             "a time with an offset, such as 2026-08-21T10:00:00+08:00",
         ),
         _ => return None,
@@ -336,12 +336,12 @@ mod tests {
             (
                 "unknown field `lgn`, expected one of `lng`, `lat` at line 1 column 5",
                 "unknown_field",
-                "不认识字段“lgn”；可用的有：lng、lat。",
+                "未知字段“lgn”；可用的有：lng、lat。",
             ),
             (
                 "unknown field `x`, there are no fields",
                 "unknown_field",
-                "不认识字段“x”；这里不需要任何字段。",
+                "未知字段“x”；这里不需要任何字段。",
             ),
             (
                 "unknown variant `a`, expected `wgs84` or `gcj02`",
@@ -353,7 +353,7 @@ mod tests {
             (
                 "invalid type: string \"a, expected b\", expected f64",
                 "wrong_type",
-                "类型不对：给出的是文本 a, expected b，需要数字。",
+                "类型不对：给出的是文本 a, expected b，应为数字。",
             ),
             (
                 "text has 121 characters, at most 120 are allowed at line 3 column 4",
@@ -361,7 +361,7 @@ mod tests {
                 "有 121 个字，最多 120 个字。",
             ),
             ("text must not be empty", "empty_text", "不能为空。"),
-            ("invalid digit found in string", "wrong_type", "应当是整数。"),
+            ("invalid digit found in string", "wrong_type", "应为整数。"),
             ("something else", "invalid_value", "这个值不符合要求：something else。"),
         ] {
             let wording = translate_message(message, Noun::Field);

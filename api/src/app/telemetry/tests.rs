@@ -95,12 +95,12 @@ async fn every_answer_has_the_common_headers() {
 async fn a_problem_speaks_the_callers_language() {
     let (status, headers, body) = send_for_problem(get("/refused")).await;
     assert_eq!((status.as_u16(), &body["code"]), (422, &"not_summoned".into()));
-    assert_eq!(body["title"], "这次吹哨没有叫这个部门");
+    assert_eq!(body["title"], "这次吹哨没有点名这个部门");
     assert_eq!(headers.get(CONTENT_LANGUAGE).unwrap(), "zh-CN");
     assert_eq!(headers.get("x-request-id").unwrap(), body["trace_id"].as_str().unwrap());
     let english = get("/refused").insert_header((ACCEPT_LANGUAGE, "en, zh;q=0.5"));
     let (_, headers, body) = send_for_problem(english).await;
-    assert_eq!(body["title"], "This department is not summoned");
+    assert_eq!(body["title"], "This whistle does not summon the department");
     assert_eq!(headers.get(CONTENT_LANGUAGE).unwrap(), "en");
 }
 

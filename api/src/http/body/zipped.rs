@@ -60,7 +60,7 @@ fn is_gzipped(headers: &HeaderMap) -> Result<bool, Problem> {
             "Content-Encoding",
             "unsupported",
             "正文可以不压缩，或用 gzip 压缩。",
-            "The body may be plain, or compressed by gzip.",
+            "The body may be uncompressed, or compressed with gzip.",
         )),
     }
 }
@@ -106,8 +106,8 @@ fn unpack_body(packed: &[u8]) -> Result<Vec<u8>, Problem> {
         }
     }
     let (zh, en) = (
-        "gzip 数据最多分 64 段；请整体压缩为一段。",
-        "The gzip data has more than 64 members; pack all of it as one.",
+        "gzip 数据超过 64 段；请整体压缩为一段。",
+        "The gzip data has more than 64 members; compress it as one member.",
     );
     Err(Problem::new(Code::InvalidBody).error("", "too_many_members", zh, en))
 }
@@ -116,7 +116,7 @@ fn too_large() -> Problem {
     Problem::new(Code::PayloadTooLarge)
         .detail(
             "正文（解压后）超过 1 MiB；请分批上传。",
-            "The body exceeds 1 MiB unpacked; send several requests.",
+            "The body exceeds 1 MiB after decompression; split it into several requests.",
         )
         .with("max_bytes", MAX_BYTES)
 }

@@ -102,7 +102,7 @@ async fn problems_are_explained() {
     let (status, _, body) = send_request(get("/problems/wrong_state")).await;
     let body: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!((status.as_u16(), &body["status"]), (200, &json!(422)));
-    assert_eq!(body["title"]["en"], "Not possible in this state");
+    assert_eq!(body["title"]["en"], "Not possible in the current state");
     let (_, _, all) = send_request(get("/problems")).await;
     assert_eq!(serde_json::from_slice::<Vec<Value>>(&all).unwrap().len(), Code::ALL.len());
     assert_eq!(send_request(get("/problems/none")).await.0, StatusCode::NOT_FOUND);

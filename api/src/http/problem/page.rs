@@ -36,19 +36,19 @@ const HEAD: &str = "\
 
 # Problems 问题一览
 
-For whoever writes a client.
+For authors of clients 写给客户端开发者。
 每个 4xx 和 5xx 回答都是 `application/problem+json`（RFC 9457）。
-Every 4xx and 5xx answer is one.
+Every 4xx and 5xx answer is `application/problem+json` (RFC 9457).
 
 | member | 含义 | meaning |
 |---|---|---|
-| `type` | 本页条目的相对网址 | where the kind is explained, relative to this server |
-| `code` | 稳定的机器代码，程序按它判断 | the stable code programs decide by |
-| `title`, `detail` | 给人看的话，按 `Accept-Language` 用中文（默认）或英文 | for people, in Chinese (default) or English |
-| `status` | 与 HTTP 状态码相同 | the HTTP status again |
-| `errors[]` | 具体哪里不对：`pointer`（正文的 JSON 指针）、`parameter` 或 `header`，以及 `code`、`message` | where exactly: `pointer`, `parameter` or `header`, with `code` and `message` |
-| `trace_id` | 报修时请提供 | quote it when asking for help |
-| others | 这一次的事实，如 `state`、`possible`、`permission` | the facts, as `state`, `possible`, `permission` |
+| `type` | 说明这种问题的网址，相对于本服务器 | address of the explanation of this kind of problem, relative to this server |
+| `code` | 稳定的机器代码，程序按它判断 | the stable code that programs use to decide |
+| `title`, `detail` | 给人看的话，按 `Accept-Language` 用中文（默认）或英文 | texts for people, in Chinese (default) or English as `Accept-Language` asks |
+| `status` | 与 HTTP 状态码相同 | same as the HTTP status |
+| `errors[]` | 具体哪里不对：`pointer`（正文的 JSON 指针）、`parameter` 或 `header`，以及 `code`、`message` | what exactly is wrong: `pointer` (JSON pointer into the body), `parameter` or `header`, with `code` and `message` |
+| `trace_id` | 报修时请提供 | give it when asking for help |
+| others 其他 | 这一次的事实，如 `state`、`possible`、`permission` | the facts of this problem, such as `state`, `possible`, `permission` |
 ";
 
 #[cfg(test)]

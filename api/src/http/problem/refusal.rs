@@ -135,7 +135,11 @@ fn evidence_missing(category: &str) -> Problem {
     Problem::new(Code::EvidenceMissing)
         .detail(
             format!("类别“{category}”的办理标准要求附处置后的照片；请在 media 中带上 role 为 after 的照片，照片可以稍后上传。"),
-            format!("The standard of `{category}` demands a photo of how it is afterwards: name one in media with the role `after`; it may arrive later."),
+            format!(
+                "The standard of the category `{category}` requires a photo taken after the \
+                 handling; attach one with the role `after` in `media`, the photo can be uploaded \
+                 later."
+            ),
         )
         .with("category", category)
 }
@@ -143,9 +147,10 @@ fn evidence_missing(category: &str) -> Problem {
 fn no_such_purpose(code: &str) -> Problem {
     Problem::new(Code::NoSuchPurpose)
         .detail(
-            format!("“{code}”不存在，或者不需要同意；请从 GET /privacy 的 purposes 中选择。"),
+            format!("目的“{code}”不存在，或者不需要同意；请从 GET /privacy 的 purposes 中选择。"),
             format!(
-                "“{code}” does not exist or needs no consent; choose from purposes of GET /privacy."
+                "The purpose `{code}` does not exist or needs no consent; choose from `purposes` \
+                 in GET /privacy."
             ),
         )
         .with("purpose", code)
@@ -170,7 +175,10 @@ fn outside_jurisdiction(holder: &str, unit: &str) -> Problem {
     Problem::new(Code::OutsideJurisdiction)
         .detail(
             format!("“{unit}”不在“{holder}”的辖区内，不能派遣；请派给辖区内的单位、吹哨或上呈。"),
-            format!("{unit} is not within {holder}; dispatch within it, whistle, or escalate."),
+            format!(
+                "{unit} is outside the area of {holder} and cannot be given the case; dispatch it \
+                 within the area, blow the whistle, or escalate."
+            ),
         )
         .with("holder", holder)
         .with("unit", unit)
@@ -179,8 +187,11 @@ fn outside_jurisdiction(holder: &str, unit: &str) -> Problem {
 fn no_level_above(holder: &str) -> Problem {
     Problem::new(Code::NoLevelAbove)
         .detail(
-            format!("案卷已在“{holder}”，没有可以上呈的上一级；请在本级派遣。"),
-            format!("The case is held by {holder}, which has no level above; dispatch it there."),
+            format!("案卷由“{holder}”持有，没有可以上呈的上一级；请在本级派遣。"),
+            format!(
+                "The case is held by {holder}, which has no higher level to escalate to; dispatch \
+                 it there."
+            ),
         )
         .with("holder", holder)
 }
@@ -189,7 +200,10 @@ fn not_a_street(holder: &str) -> Problem {
     Problem::new(Code::NotAStreet)
         .detail(
             format!("案卷现由“{holder}”持有，只有街道（镇）可以吹哨；请先上呈到街道。"),
-            format!("The case is held by {holder}; only a street whistles, so escalate it first."),
+            format!(
+                "The case is held by {holder}; only a street or town can blow the whistle, so \
+                 escalate it to the street first."
+            ),
         )
         .with("holder", holder)
 }
@@ -197,8 +211,11 @@ fn not_a_street(holder: &str) -> Problem {
 fn not_a_department(unit: &str) -> Problem {
     Problem::new(Code::NotADepartment)
         .detail(
-            format!("“{unit}”不是服务本街道的部门，吹哨叫不到它；请选择服务本街道的部门。"),
-            format!("{unit} is not a department serving this street; name one that is."),
+            format!("“{unit}”不是服务本街道的部门，不能吹哨点名；请选择服务本街道的部门。"),
+            format!(
+                "{unit} is not a department that serves this street and cannot be summoned; \
+                 choose one that does."
+            ),
         )
         .with("unit", unit)
 }
@@ -206,7 +223,7 @@ fn not_a_department(unit: &str) -> Problem {
 fn named_twice(unit: &str) -> Problem {
     Problem::new(Code::NamedTwice)
         .detail(
-            format!("“{unit}”被点名了两次；每个部门只能出现一次。"),
+            format!("“{unit}”被点名了两次；每个部门只能点名一次。"),
             format!("{unit} is named twice; name each department once."),
         )
         .with("unit", unit)
@@ -216,7 +233,10 @@ fn too_many_departments(max: usize) -> Problem {
     Problem::new(Code::TooManyDepartments)
         .detail(
             format!("一次吹哨最多点名 {max} 个部门（含主办）；请只点名确实需要到场的。"),
-            format!("A whistle names at most {max} departments, the lead included; name fewer."),
+            format!(
+                "A whistle names at most {max} departments, the lead included; name only those \
+                 that have to be on the spot."
+            ),
         )
         .with("max", max)
 }
@@ -225,7 +245,11 @@ fn cooperating_pending(units: &[String]) -> Problem {
     Problem::new(Code::CooperatingPending)
         .detail(
             format!("还没有反馈的协办部门：{}；请等它们反馈后再由主办部门反馈。", units.join("、")),
-            format!("Still at work: {}; the lead feeds back after them.", units.join(", ")),
+            format!(
+                "These cooperating departments have not given feedback: {}; the lead gives \
+                 feedback after them.",
+                units.join(", ")
+            ),
         )
         .with("units", units)
 }
@@ -235,12 +259,12 @@ fn foreign_channel(channel: Channel, own: Channel) -> Problem {
         .error(
             "/channel",
             "foreign_channel",
-            format!("这里应为 {}（{}），或不填。", own.name(), own.label()),
-            format!("This is {} here, or left out.", own.name()),
+            format!("应为 {}（{}），或不填。", own.name(), own.label()),
+            format!("Expected `{}`, or no value.", own.name()),
         )
         .detail(
             format!("“{}”渠道不是您的上报渠道；您的上报渠道是“{}”。", channel.label(), own.label()),
-            format!("Yours is {}, not {}.", own.name(), channel.name()),
+            format!("Your reporting channel is `{}`, not `{}`.", own.name(), channel.name()),
         )
         .with("channel", channel.name())
         .with("own", own.name())
@@ -250,12 +274,13 @@ fn answers_contradict(how: &'static str) -> Problem {
     let problem = Problem::new(Code::AnswersContradict).with("problem", how);
     match how {
         "nobody_reached_but_answered" => problem.detail(
-            "没有接通（reached 为 false），却填了“是否解决”或“是否满意”；请去掉这两项，或改为接通。",
-            "Nobody was reached, yet solved or satisfied is given; leave both out, or set reached.",
+            "没有接通（reached 为 false），却填了“是否解决”（solved）或“是否满意”（satisfied）；请去掉这两项，或把 reached 改为 true。",
+            "`reached` is false, but `solved` or `satisfied` is given; leave both out, or set \
+             `reached` to true.",
         ),
         "reached_but_not_answered" => problem.detail(
-            "已经接通（reached 为 true），请同时填写“是否解决”和“是否满意”。",
-            "Somebody was reached; give both solved and satisfied.",
+            "已经接通（reached 为 true），请同时填写“是否解决”（solved）和“是否满意”（satisfied）。",
+            "`reached` is true; give both `solved` and `satisfied`.",
         ),
         _ => problem,
     }
@@ -266,7 +291,7 @@ fn window_over(ended_at: Instant) -> Problem {
     Problem::new(Code::WindowOver)
         .detail(
             format!("重开期限已于 {ended} 结束；请重新上报。"),
-            format!("The window for reopening ended at {ended}; report it anew."),
+            format!("The window for reopening ended at {ended}; submit a new report."),
         )
         .with("ended_at", ended_at)
 }
@@ -275,8 +300,11 @@ fn not_joinable(state: &'static str) -> Problem {
     let label = state::state_label("case", state);
     Problem::new(Code::NotJoinable)
         .detail(
-            format!("这个案卷当前是“{label}”，不能再并入上报；请另立新案，或选择别的案卷。"),
-            format!("The case is `{state}` and takes no more reports; file a new case instead."),
+            format!("这个案卷当前是“{label}”，不能再并入上报；请立新案，或选择别的案卷。"),
+            format!(
+                "The case is `{state}` and no more reports can be joined to it; file a new case, \
+                 or choose another one."
+            ),
         )
         .with("state", state)
 }
@@ -285,7 +313,10 @@ fn too_many_reports(max: usize) -> Problem {
     Problem::new(Code::TooManyReports)
         .detail(
             format!("一个案卷最多并入 {max} 件上报，已经满了；请为这件上报另立新案。"),
-            format!("A case holds at most {max} reports; file a new case for this one."),
+            format!(
+                "At most {max} reports can be joined to a case, and this one is full; file a new \
+                 case for this report."
+            ),
         )
         .with("max", max)
 }
@@ -294,7 +325,10 @@ fn too_many_grants(max: usize) -> Problem {
     Problem::new(Code::TooManyGrants)
         .detail(
             format!("一个人最多 {max} 项授权，已经满了；请先收回不再需要的。"),
-            format!("A person holds at most {max} grants; revoke some first."),
+            format!(
+                "A person can hold at most {max} grants, and this one does; first revoke grants \
+                 that are no longer needed."
+            ),
         )
         .with("max", max)
 }
@@ -316,7 +350,7 @@ pub(super) fn already_exists(code: Code, what: &'static str) -> Problem {
     Problem::new(code)
         .detail(
             format!("这个{zh}已经存在；请换一个，或使用已有的。"),
-            format!("This {what} exists already; choose another, or use the one there is."),
+            format!("This {what} already exists; choose another one, or use the existing one."),
         )
         .with("what", what)
 }
@@ -325,7 +359,10 @@ fn not_a_territory(unit: &str) -> Problem {
     Problem::new(Code::NotATerritory)
         .detail(
             format!("“{unit}”是部门，不能作为事发地点；请选择网格、社区或街道。"),
-            format!("{unit} is a unit, not a place; name a grid, community or street."),
+            format!(
+                "{unit} is a department and cannot be the place of an incident; choose a grid, a \
+                 community or a street."
+            ),
         )
         .with("unit", unit)
 }
@@ -335,7 +372,10 @@ fn client_time(given: Instant, earliest: Instant, latest: Instant) -> Problem {
     Problem::new(Code::ClientTime)
         .detail(
             format!("手机时间 {at} 偏差太大，应在 {from} 到 {to} 之间；请校准手机时间后重发。"),
-            format!("The client's time {at} must lie between {from} and {to}; correct its clock."),
+            format!(
+                "The phone's time {at} is too far off: it must lie between {from} and {to}; \
+                 correct the clock and send the request again."
+            ),
         )
         .with("given", given)
         .with("earliest", earliest)
@@ -346,7 +386,7 @@ fn unknown_category(code: &str) -> Problem {
     Problem::new(Code::UnknownCategory)
         .detail(
             format!("事项目录中没有类别“{code}”；请从目录中选择。"),
-            format!("The catalogue has no category `{code}`; choose one of its codes."),
+            format!("The catalogue has no category `{code}`; choose a code from the catalogue."),
         )
         .with("category", code)
 }
@@ -355,7 +395,7 @@ fn unknown_area(id: AreaId) -> Problem {
     Problem::new(Code::UnknownArea)
         .detail(
             format!("没有编号为 {id} 的区域；请检查编号。"),
-            format!("There is no area {id}; check the identifier."),
+            format!("There is no area with the id {id}; check the id."),
         )
         .with("area", id)
 }
@@ -364,7 +404,10 @@ fn not_involved(unit: &str) -> Problem {
     Problem::new(Code::NotInvolved)
         .detail(
             format!("“{unit}”没有参与这个案卷，不能督办它；请选择持有或办理过案卷的单位。"),
-            format!("{unit} has nothing to do with the case; supervise a unit that has."),
+            format!(
+                "{unit} is not involved in the case and cannot be supervised; choose a unit that \
+                 holds or handled it."
+            ),
         )
         .with("unit", unit)
 }
@@ -373,7 +416,10 @@ fn appointed_problem(unit: &str) -> Problem {
     Problem::new(Code::Appointed)
         .detail(
             format!("已经裁定由“{unit}”承办，不能退单或提出争议；请继续办理或申请延期。"),
-            format!("An arbiter said that it is {unit}'s; handle it, or ask for more time."),
+            format!(
+                "Arbitration appointed {unit}, so it can be neither returned nor disputed; \
+                 continue handling, or request an extension."
+            ),
         )
         .with("unit", unit)
 }
@@ -383,13 +429,19 @@ fn not_admitted(unit: &str, category: &str, entry: Option<&str>) -> Problem {
     let Some(entry) = entry else {
         return problem.detail(
             format!("类别“{category}”不在社区事项准入清单上，不能派给“{unit}”；请派给街道或部门。"),
-            format!("No entry admits `{category}` to {unit}; dispatch it to a department instead."),
+            format!(
+                "The category `{category}` is not on the admission list and cannot be given to \
+                 {unit}; dispatch it to a street or a department."
+            ),
         );
     };
     problem
         .detail(
             format!("准入清单“{entry}”条禁止把类别“{category}”派给“{unit}”；请派给街道或部门。"),
-            format!("Entry `{entry}` keeps `{category}` from {unit}; dispatch it to a department."),
+            format!(
+                "Entry `{entry}` of the admission list forbids giving the category `{category}` \
+                 to {unit}; dispatch it to a street or a department."
+            ),
         )
         .with("entry", entry)
 }
@@ -398,8 +450,11 @@ fn claimed_problem(by: &str, until: Instant) -> Problem {
     let free = format_local(until);
     Problem::new(Code::Claimed)
         .detail(
-            format!("“{by}”已经领取，{free} 之前由其到现场；届时仍未完成的，他人可以领取。"),
-            format!("{by} went to look and has until {free}; then somebody else may."),
+            format!("“{by}”已经领取，在 {free} 之前由其到现场；届时仍未完成的，他人可以领取。"),
+            format!(
+                "{by} has claimed it and goes to the spot until {free}; if it is not finished \
+                 then, others can claim it."
+            ),
         )
         .with("by", by)
         .with("until", until)
@@ -410,15 +465,21 @@ fn first_receiver(unit: &str, item: Option<&str>) -> Problem {
     let Some(item) = item else {
         return problem.detail(
             format!(
-                "“{unit}”是首接单位，退单要提出应由谁承办；请填写 proposed_unit_id，或继续办理。"
+                "“{unit}”是首接单位，退单须提出应由谁承办；请填写 proposed_unit_id，或继续办理。"
             ),
-            format!("{unit} received it first: give proposed_unit_id to say whose it is instead."),
+            format!(
+                "{unit} is the first receiver and must propose the unit that should handle it; \
+                 give `proposed_unit_id`, or continue handling."
+            ),
         );
     };
     problem
         .detail(
             format!("权责清单“{item}”条规定由“{unit}”主办，它又是首接单位，不能退单或提出异议；请继续办理。"),
-            format!("Item `{item}` says that {unit} leads this, and it received it first; handle it."),
+            format!(
+                "Item `{item}` of the responsibility list makes {unit} the lead, and it is the \
+                 first receiver, so it can neither return nor dispute it; continue handling."
+            ),
         )
         .with("item", item)
 }

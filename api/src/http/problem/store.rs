@@ -35,9 +35,9 @@ fn unreadable(flow: FlowKind, id: Uuid) -> Problem {
                  请管理员运行 gridwhistle verify。"
             ),
             format!(
-                "The record of this {en} ({name} {id}) holds what this version cannot read, so it is \
-                 neither shown nor moved; nothing else is affected. An administrator should run \
-                 `gridwhistle verify`."
+                "The record of this {en} ({name} {id}) has content that this version cannot read, so it \
+                 can be neither shown nor handled; nothing else is affected. An administrator \
+                 should run `gridwhistle verify`."
             ),
         )
         .with("flow", name)

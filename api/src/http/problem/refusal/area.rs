@@ -10,13 +10,16 @@ pub(super) fn retired_problem(area: &str, successors: &[String]) -> Problem {
     if successors.is_empty() {
         return problem.detail(
             format!("“{area}”已经撤销，也没有承接区划；请选择现有的区划。"),
-            format!("{area} is no more and nothing succeeds it; name an area that is there."),
+            format!("{area} is retired and no area succeeds it; choose an existing area."),
         );
     }
     problem
         .detail(
             format!("“{area}”已经撤销，由 {} 承接；请选择其中之一。", successors.join("、")),
-            format!("{area} is no more; name what succeeds it: {}.", successors.join(", ")),
+            format!(
+                "{area} is retired and succeeded by {}; choose one of these.",
+                successors.join(", ")
+            ),
         )
         .with("successors", successors)
 }
@@ -25,8 +28,8 @@ pub(super) fn bad_code(code: &str, (zh, en): (&'static str, &'static str)) -> Pr
     let code: String = code.chars().take(64).collect();
     Problem::new(Code::BadAreaCode)
         .detail(
-            format!("代码“{code}”不符合规则；应为：{zh}。"),
-            format!("The code `{code}` does not fit; it should be {en}."),
+            format!("代码“{code}”不符合规则；应为{zh}。"),
+            format!("The code `{code}` does not follow the rules; expected {en}."),
         )
         .with("given", &code)
         .with("expected", en)
@@ -37,20 +40,29 @@ pub(super) fn wrong_level(area: &str, parent: &str) -> Problem {
     if parent.is_empty() {
         return problem.detail(
             format!("“{area}”是最高一级，不能这样变更；请选择它的下级。"),
-            format!("{area} is the root and stays; name something in it."),
+            format!(
+                "{area} is the highest area and cannot be changed in this way; choose an area \
+                 below it."
+            ),
         );
     }
     problem.detail(
-        format!("“{area}”与“{parent}”的级别或隶属不符；请核对上下级。"),
-        format!("The levels of {area} and {parent} do not fit; check which lies in which."),
+        format!("“{area}”与“{parent}”的级别或隶属关系不符；请核对上下级。"),
+        format!(
+            "The levels of {area} and {parent} do not fit, or one does not belong to the other; \
+             check which area lies in which."
+        ),
     )
 }
 
 pub(super) fn children_left(area: &str, count: usize, example: &str) -> Problem {
     Problem::new(Code::ChildrenLeft)
         .detail(
-            format!("“{area}”还有 {count} 个下级（如“{example}”）；请先划转、合并或撤销。"),
-            format!("{count} areas still lie in {area}, such as {example}; move them first."),
+            format!("“{area}”还有 {count} 个下级区划（如“{example}”）；请先划转、合并或撤销。"),
+            format!(
+                "{area} still contains {count} areas (such as {example}); first transfer, merge \
+                 or retire them."
+            ),
         )
         .with("area", area)
         .with("count", count)
@@ -60,7 +72,10 @@ pub(super) fn duties_left(area: &str, count: i64) -> Problem {
     Problem::new(Code::DutiesLeft)
         .detail(
             format!("“{area}”还有 {count} 项未了事项；请指定承接区划，或先办结再撤销。"),
-            format!("{area} still owes {count} things; name a successor, or finish them first."),
+            format!(
+                "{area} still has {count} open obligations; name a successor, or finish them \
+                 before the area is retired."
+            ),
         )
         .with("area", area)
         .with("count", count)
@@ -71,13 +86,16 @@ pub(super) fn effect_outside(earliest: Option<NaiveDate>, latest: NaiveDate) -> 
     let Some(earliest) = earliest else {
         return problem.detail(
             format!("生效日期不能晚于 {latest}；请改为更早的日期。"),
-            format!("Nothing takes effect after {latest}; choose an earlier day."),
+            format!("The effective date must not be after {latest}; choose an earlier date."),
         );
     };
     problem
         .detail(
-            format!("生效日期应在 {earliest} 到 {latest} 之间；此前的变更已经定下。"),
-            format!("The day of effect lies from {earliest} to {latest}; what was is settled."),
+            format!("生效日期应在 {earliest} 到 {latest} 之间；更早的变更已经定下。"),
+            format!(
+                "The effective date must lie between {earliest} and {latest}; earlier changes are \
+                 already decided."
+            ),
         )
         .with("earliest", earliest)
 }
@@ -87,7 +105,7 @@ pub(super) fn bad_boundary(faults: &[Fault]) -> Problem {
     let problem = Problem::new(Code::BadBoundary)
         .detail(
             format!("边界有 {count} 处错误；请按 errors 中的位置修改。"),
-            format!("Faults of the boundary: {count}; correct it at the places in errors."),
+            format!("The boundary has faults ({count}); correct them at the places in `errors`."),
         )
         .with("count", count);
     faults.iter().fold(problem, |problem, fault| {
@@ -108,7 +126,7 @@ pub(super) fn not_a_grid(area: &str) -> Problem {
     Problem::new(Code::NotAGrid)
         .detail(
             format!("“{area}”不是网格；请选择网格。"),
-            format!("{area} is not a grid; name a grid."),
+            format!("{area} is not a grid; choose a grid."),
         )
         .with("area", area)
 }

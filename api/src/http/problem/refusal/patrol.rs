@@ -9,7 +9,7 @@ pub(super) fn not_yours(worker: &str) -> Problem {
     Problem::new(Code::NotYourPatrol)
         .detail(
             format!("这次巡查由“{worker}”开始，只有本人可以操作。"),
-            format!("{worker} started this patrol; nobody else moves it."),
+            format!("{worker} started this patrol, and only that person can change it."),
         )
         .with("worker", worker)
 }
@@ -17,8 +17,11 @@ pub(super) fn not_yours(worker: &str) -> Problem {
 pub(super) fn late_unexplained(hours: u32) -> Problem {
     Problem::new(Code::LateUnexplained)
         .detail(
-            format!("时间已过去 {hours} 小时以上，属于补录；请在 late_reason 中说明原因。"),
-            format!("It is more than {hours} hours ago, a late entry; say why in late_reason."),
+            format!("事情已过去 {hours} 小时以上，属于补录；请在 late_reason 中说明原因。"),
+            format!(
+                "It is more than {hours} hours ago, so this is a late entry; give the reason in \
+                 `late_reason`."
+            ),
         )
         .with("hours", hours)
 }
@@ -27,8 +30,13 @@ pub(super) fn not_on_patrol(from: Instant, until: Instant) -> Problem {
     let (begin, end) = (format_local(from), format_local(until));
     Problem::new(Code::NotOnPatrol)
         .detail(
-            format!("这次巡查从 {begin} 到 {end}，上报时间不在其中；请核对手机时间，或去掉 patrol_id。"),
-            format!("The patrol lasted from {begin} to {end}, the report lies outside; leave patrol_id out."),
+            format!(
+                "这次巡查从 {begin} 到 {end}，上报时间不在其中；请核对手机时间，或去掉 patrol_id。"
+            ),
+            format!(
+                "The patrol lasted from {begin} to {end}, and the time of the report lies outside \
+                 it; check the clock of the phone, or leave `patrol_id` out."
+            ),
         )
         .with("from", from)
         .with("until", until)

@@ -20,7 +20,7 @@ pub(super) fn wrong_state(
     let detail = if state == "none" {
         (
             format!("{zh}还不存在，不能“{asked}”。"),
-            format!("This {en} does not exist yet, so `{command}` is not possible."),
+            format!("This {en} does not exist yet; `{command}` is not possible."),
         )
     } else if possible.is_empty() {
         (
@@ -28,7 +28,9 @@ pub(super) fn wrong_state(
                 "{zh}当前是“{}”，不能“{asked}”，也没有其他可做的操作。",
                 state_label(flow, state)
             ),
-            format!("This {en} is `{state}`; `{command}` is not possible, and nothing else is."),
+            format!(
+                "This {en} is `{state}`; `{command}` is not possible, and no other command is."
+            ),
         )
     } else {
         let labels: Vec<_> = possible.iter().map(|command| command_label(flow, command)).collect();
@@ -38,7 +40,7 @@ pub(super) fn wrong_state(
                 "{zh}当前是“{}”，不能“{asked}”；现在可以：{labels}。",
                 state_label(flow, state)
             ),
-            format!("This {en} is `{state}`, not fit for `{command}`; possible now: {names}."),
+            format!("This {en} is `{state}`; `{command}` is not possible. Possible now: {names}."),
         )
     };
     Problem::new(Code::WrongState)

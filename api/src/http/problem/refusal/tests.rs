@@ -219,7 +219,7 @@ fn wrong_state_says_what_is_possible() {
     let en = render_refusal(refusal, Language::En);
     assert_eq!(
         en["detail"],
-        "This case is `dispatched`, not fit for `close`; possible now: sign, return, join, comment."
+        "This case is `dispatched`; `close` is not possible. Possible now: sign, return, join, comment."
     );
 }
 
@@ -269,7 +269,10 @@ fn facts_are_told_to_people_and_programs() {
     assert_eq!(zh["detail"], "申请的时间要大于零，一次最多 3 个工作日；请缩短后重新申请。");
     assert_eq!(zh["most"], serde_json::json!({ "amount": 3, "unit": "working_day" }));
     let en = render_refusal(by_code("too_much_time"), Language::En);
-    assert_eq!(en["detail"], "Ask for more than nothing and at most 3 working days at once.");
+    assert_eq!(
+        en["detail"],
+        "The requested time must be more than zero and at most 3 working days at a time; request less."
+    );
     let zh = render_refusal(by_code("suspended"), Language::Zh);
     assert_eq!(
         zh["detail"],

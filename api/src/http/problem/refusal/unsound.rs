@@ -12,7 +12,10 @@ pub(super) fn unsound_document(faults: Vec<Fault>) -> Problem {
     let problem = Problem::new(Code::Unsound)
         .detail(
             format!("查出 {count} 处错误，整份文件都没有生效；请按 errors 逐处修改后重新发布。"),
-            format!("Faults found: {count}. Nothing is in force; correct them and publish again."),
+            format!(
+                "The document has faults ({count}), and no part of it is in force; correct each \
+                 of those in `errors` and publish it again."
+            ),
         )
         .with("count", count);
     add_faults(problem, DOCUMENT, faults)
@@ -23,8 +26,11 @@ pub(super) fn bad_answers(under: &'static str, faults: Vec<Fault>) -> Problem {
     let count = faults.len();
     let problem = Problem::new(Code::BadAnswers)
         .detail(
-            format!("表中有 {count} 处需要填写或修改，见 errors；已知的内容不必重填。"),
-            format!("Places to fill in or correct: {count}. What is known need not be given."),
+            format!("表单有 {count} 处需要填写或修改，见 errors；已知的内容不必重填。"),
+            format!(
+                "The form has places to fill in or correct ({count}), see `errors`; what is \
+                 already known need not be filled in again."
+            ),
         )
         .with("count", count);
     add_faults(problem, under, faults)

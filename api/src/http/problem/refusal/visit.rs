@@ -8,7 +8,10 @@ pub(super) fn not_in_a_grid(area: &str) -> Problem {
     Problem::new(Code::NotInAGrid)
         .detail(
             format!("“{area}”不是网格；家庭登记在网格里，请选择所在的网格。"),
-            format!("{area} is no grid; households are registered in one, so name it."),
+            format!(
+                "{area} is not a grid; a household is registered in a grid, choose the one it \
+                 lies in."
+            ),
         )
         .with("area", area)
 }
@@ -27,7 +30,13 @@ pub(super) fn too_many(what: &'static str, max: usize) -> Problem {
         other => other,
     };
     Problem::new(Code::TooMany)
-        .detail(format!("{zh}是 {max}，已经超出。"), format!("At most {max} {what} are possible."))
+        .detail(
+            format!("{zh}是 {max}，已经超出；请减少后重试。"),
+            format!(
+                "At most {max} {what} are allowed, and there are more; reduce the number and try \
+                 again."
+            ),
+        )
         .with("what", what)
         .with("max", max)
 }
@@ -40,7 +49,8 @@ pub(super) fn switched_off(switch: Switch) -> Problem {
                 switch.label()
             ),
             format!(
-                "`{}` is off here; it takes a reason in the rules of conduct that is published.",
+                "This city or county has not switched on `{}`; switching it on takes a reason in \
+                 the handling rules that is published.",
                 switch.name()
             ),
         )
