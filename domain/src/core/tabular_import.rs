@@ -116,9 +116,10 @@ impl Faults {
                 seen.insert(code, first);
                 let fault = Fault::new(At::Row(index), ("code", "duplicate_code"), code);
                 let zh = format!("与第 {first} 条（从 0 起）不同的编号");
-                self.push(
-                    fault.with_expected(zh, format!("a code other than that of row {first}")),
-                );
+                self.push(fault.with_expected(
+                    zh,
+                    format!("a code different from that of row {first} (counted from 0)"),
+                ));
             }
         }
     }
@@ -156,7 +157,7 @@ impl Row<'_> {
         if date.is_none() {
             faults.push(
                 self.new_fault(column, "bad_date")
-                    .with_expected("形如 2026-01-31 的日期", "a date as 2026-01-31"),
+                    .with_expected("形如 2026-01-31 的日期", "a date such as 2026-01-31"),
             );
         }
         date
@@ -171,7 +172,7 @@ impl Row<'_> {
         if self.cell(column).is_empty() {
             faults.push(
                 self.new_fault(column, "empty")
-                    .with_expected("形如 2026-01-31 的日期", "a date as 2026-01-31"),
+                    .with_expected("形如 2026-01-31 的日期", "a date such as 2026-01-31"),
             );
         }
         self.parse_date(column, faults)
@@ -235,7 +236,7 @@ pub(crate) fn read_large<'a>(
             let fault = Fault::new(At::Line(line), ("", "field_count"), &found);
             let wanted = header.len();
             let zh = format!("与表头相同的 {wanted} 列");
-            faults.push(fault.with_expected(zh, format!("{wanted} fields, as the header has")));
+            faults.push(fault.with_expected(zh, format!("{wanted} fields, as in the header")));
             continue;
         }
         let cell = |place: &Option<usize>| place.and_then(|place| record.get(place));
@@ -317,8 +318,8 @@ fn find_columns(
             0 | 1 => continue,
             _ => "column_twice",
         };
-        let zh = format!("一列“{}”（{}）", column.1, column.0);
-        let en = format!("one column {} or {}", column.0, column.1);
+        let zh = format!("恰好一列“{}”（{}）", column.1, column.0);
+        let en = format!("exactly one column {} or {}", column.0, column.1);
         faults.push(Fault::new(At::Whole, (column.0, code), "").with_expected(zh, en));
     }
     let place = |column| header.iter().position(|cell| is(cell, column));

@@ -262,7 +262,7 @@ impl Privacy {
             if self.purposes.iter().take(index).any(|other| other.code == one.code) {
                 let fault =
                     Fault::new(At::Row(index), ("code", "duplicate_code"), one.code.as_str());
-                faults.push(fault.with_expected("各不相同的编号", "a code of its own"));
+                faults.push(fault.with_expected("各不相同的编号", "a code that no other row has"));
             }
         }
         faults.into_vec()

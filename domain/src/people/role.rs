@@ -474,7 +474,7 @@ impl Roles {
             let fault =
                 |column: String, code| Fault::new(At::Row(index), (column, code), role.name());
             if self.roles.iter().take(index).any(|other| other.role == *role) {
-                let (zh, en) = ("每个角色只写一次", "each role once");
+                let (zh, en) = ("各不相同的角色", "each role only once");
                 faults.push(fault("role".to_owned(), "role_twice").with_expected(zh, en));
             }
             for (at, permission) in permissions.iter().enumerate() {
@@ -487,8 +487,10 @@ impl Roles {
             }
             for (permission, _) in RESERVED.iter().filter(|(_, holder)| holder == role) {
                 if !permissions.contains(permission) {
-                    let (zh, en) =
-                        ("保留该权限：别的角色都不能有", "keep it: no other role may have it");
+                    let (zh, en) = (
+                        "保留这项权限（其他角色都不能有）",
+                        "this permission to be kept (no other role can have it)",
+                    );
                     let fault = fault("permissions".to_owned(), "permission_missing");
                     faults.push(
                         fault.with_fact("permission", permission.name()).with_expected(zh, en),
@@ -506,19 +508,27 @@ fn bar_reason(role: Role, permission: Permission) -> Option<(String, String)> {
         && *holder != role
     {
         let zh = format!("只有{}可以有这项权限", holder.label());
-        return Some((zh, format!("only {} may have it", holder.name())));
+        return Some((zh, format!("only {} to have it", holder.name())));
     }
     let (allowed, zh, en): (&[Permission], _, _) = if !role.is_office() {
-        (PUBLIC, "公众只为自己说话，只能有", "the public speak for themselves and may have only")
+        (
+            PUBLIC,
+            "公众角色只办理自己的事项，只能有",
+            "roles of the public act only for themselves and can have only",
+        )
     } else if role.is_outsider() {
-        (SYSTEMS, "本单位以外的系统只能有", "systems outside the administration may have only")
+        (SYSTEMS, "本单位以外的系统只能有", "systems outside the administration can have only")
     } else if role == Role::Auditor {
-        (AUDITING, "审计的人不办理，只能有", "who audits decides nothing and may have only")
+        (
+            AUDITING,
+            "审计角色不办理案卷，只能有",
+            "the auditor role handles no cases and can have only",
+        )
     } else if role == Role::Administrator {
         (
             ADMINISTRATION,
-            "授权的人不办案，只能有",
-            "who gives power does not use it and may have only",
+            "授权角色不办理案卷，只能有",
+            "the role that grants handles no cases and can have only",
         )
     } else {
         return None;

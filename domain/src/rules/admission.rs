@@ -170,7 +170,10 @@ impl Admissions {
             let fault = Fault::new(At::Row(second), ("category", "tie"), code(second));
             let first = code(first);
             let zh = format!("比“{first}”更具体或更一般的条件");
-            faults.push(fault.with_expected(zh, format!("one to be more specific than {first}")));
+            faults.push(fault.with_expected(
+                zh,
+                format!("conditions more specific or more general than those of {first}"),
+            ));
         }
         faults.into_vec()
     }

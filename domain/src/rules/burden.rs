@@ -129,8 +129,10 @@ impl Performance {
         };
         let fault = |switch: &Switch| {
             let column = format!("performance/{}/reason", switch.name());
-            let (zh, en) =
-                (format!("至少 {LEAST} 个字的理由"), format!("a reason of {LEAST} characters"));
+            let (zh, en) = (
+                format!("至少 {LEAST} 个字的理由"),
+                format!("a reason of at least {LEAST} characters"),
+            );
             Fault::new(At::Whole, (column, "out_of_range"), "").with_expected(zh, en)
         };
         Switch::ALL.iter().filter(short).map(fault).collect()

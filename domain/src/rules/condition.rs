@@ -147,19 +147,19 @@ impl Faults {
         if catalogue.get(condition.category).is_none() {
             let fault = Fault::new(at, ("category", "unknown_category"), condition.category);
             self.push(
-                fault.with_expected("目录中的大类或小类", "a class or sub-class of the catalogue"),
+                fault.with_expected("目录中的大类或小类", "a class or subclass of the catalogue"),
             );
         }
         let territory = |id| tree.get(id).is_some_and(|area| area.kind != AreaKind::Department);
         if let Some(area) = condition.area.filter(|id| !territory(*id)) {
             let fault = Fault::new(at, ("area", "unknown_area"), &area.to_string());
-            self.push(fault.with_expected("本地的区域", "a territory of this tenant"));
+            self.push(fault.with_expected("本市（县）的区域", "a territory of this tenant"));
         }
         if condition.period.is_empty() {
             let until = condition.period.until.map(|day| day.to_string()).unwrap_or_default();
             let fault = Fault::new(at, ("valid_until", "empty_period"), &until);
             let from = condition.period.from;
-            let (zh, en) = (format!("{from} 之后的日期"), format!("a day after {from}"));
+            let (zh, en) = (format!("{from} 之后的日期"), format!("a date after {from}"));
             self.push(fault.with_expected(zh, en));
         }
     }

@@ -216,8 +216,10 @@ impl Notices {
     pub fn check(&self) -> Vec<Fault> {
         let mut faults = Faults::for_list("wechat");
         if self.wechat.len() > Self::MOST {
-            let (zh, en) =
-                (format!("最多 {} 个模板", Self::MOST), format!("at most {}", Self::MOST));
+            let (zh, en) = (
+                format!("最多 {} 个模板", Self::MOST),
+                format!("at most {} templates", Self::MOST),
+            );
             let given = self.wechat.len().to_string();
             faults
                 .push(Fault::new(At::Whole, ("wechat", "too_many"), &given).with_expected(zh, en));
@@ -225,7 +227,7 @@ impl Notices {
         for (index, template) in self.wechat.iter().enumerate().take(Self::MOST) {
             let at = At::Row(index);
             if self.wechat.iter().take(index).any(|other| other.kind == template.kind) {
-                let (zh, en) = ("每种消息只写一个模板", "one template a kind");
+                let (zh, en) = ("每种消息一个模板", "one template for each kind of message");
                 let fault = Fault::new(at, ("kind", "twice"), template.kind.name());
                 faults.push(fault.with_expected(zh, en));
             }
@@ -240,7 +242,8 @@ impl Notices {
                     let fault = Fault::new(at, (column, "unknown_field"), slot.name.as_str());
                     faults.push(fault.with_expected(
                         "微信模板的字段名，例如 thing1、time2、character_string3",
-                        "a field of a template, such as thing1, time2, character_string3",
+                        "a field name of a WeChat template, such as thing1, time2, \
+                         character_string3",
                     ));
                 }
             }

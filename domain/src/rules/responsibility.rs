@@ -198,7 +198,10 @@ impl Responsibilities {
             let fault = Fault::new(At::Row(second), ("category", "tie"), code(second));
             let first = code(first);
             let zh = format!("比“{first}”更具体或更一般的条件");
-            faults.push(fault.with_expected(zh, format!("one to be more specific than {first}")));
+            faults.push(fault.with_expected(
+                zh,
+                format!("conditions more specific or more general than those of {first}"),
+            ));
         }
         faults.into_vec()
     }
@@ -232,8 +235,11 @@ impl Item {
                 continue;
             };
             let fault = Fault::new(at, ("cooperating", code), &helper.render_cell(tree));
-            let zh = "每个单位一次，主办单位只作主办";
-            faults.push(fault.with_expected(zh, "each unit once, and the lead only as lead"));
+            let zh = "每个单位只列一次、主办单位不再列为协办";
+            faults.push(fault.with_expected(
+                zh,
+                "each unit only once, and the lead not among the cooperating units",
+            ));
         }
     }
 
@@ -248,7 +254,7 @@ impl Item {
     ) {
         let (code, zh, en) = match lead {
             Lead::Unit(id) if tree.get(*id).is_none() => {
-                ("unknown_unit", "本地已有的单位", "a unit of this tenant")
+                ("unknown_unit", "本市（县）已有的单位", "a unit of this tenant")
             }
             Lead::Suffix(suffix) if !self.has_department(suffix, tree) => (
                 "unknown_unit",
@@ -257,8 +263,8 @@ impl Item {
             ),
             Lead::Territory if self.level.is_none() => (
                 "level_missing",
-                "属地主办或协办时写明层级",
-                "a level, when the territory itself leads or helps",
+                "层级（属地主办或协办时必填）",
+                "a level (required when the territory itself leads or cooperates)",
             ),
             Lead::Unit(_) | Lead::Suffix(_) | Lead::Territory => return,
         };

@@ -119,7 +119,8 @@ impl std::str::FromStr for Network {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is no network; write it like 10.0.0.0/8");
+        let wrong =
+            || format!("{text:?} is not a network; expected an address range such as 10.0.0.0/8");
         let (address, bits) = text.split_once('/').map_or((text, None), |(a, b)| (a, Some(b)));
         let address: IpAddr = address.parse().map_err(|_not_one| wrong())?;
         let most = if address.is_ipv4() { 32 } else { 128 };

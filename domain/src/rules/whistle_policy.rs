@@ -125,7 +125,7 @@ impl Whistling {
             if none {
                 faults.push(
                     Fault::new(At::Whole, (column, "empty"), "")
-                        .with_expected("至少一条", "at least one"),
+                        .with_expected("至少一条", "at least one entry"),
                 );
             }
         }
@@ -153,7 +153,7 @@ fn check_unique_codes(faults: &mut Faults, codes: &[&str]) {
     for (index, code) in codes.iter().enumerate() {
         if !seen.insert(code) {
             let fault = Fault::new(At::Row(index), ("code", "duplicate_code"), code);
-            faults.push(fault.with_expected("各不相同的编号", "a code of its own"));
+            faults.push(fault.with_expected("各不相同的编号", "a code that no other row has"));
         }
     }
 }
@@ -193,7 +193,7 @@ impl Rank {
             Some(_) | None => return,
         };
         let fault = Fault::new(at, ("approvals", code), &index.to_string());
-        let zh = "每个签字都轮得到的顺序";
+        let zh = "每个签字都能轮到的顺序";
         faults.push(fault.with_expected(zh, "an order in which every signature can be given"));
     }
 
@@ -220,6 +220,6 @@ fn check_roles(faults: &mut Faults, at: At, column: &'static str, roles: &[Role]
     }
     for role in roles.iter().filter(|role| matches!(role, Role::Resident | Role::Administrator)) {
         let fault = Fault::new(at, (column, "unfit_role"), role.name());
-        faults.push(fault.with_expected("办理案卷的角色", "a role that works on cases"));
+        faults.push(fault.with_expected("办理案卷的角色", "a role that handles cases"));
     }
 }

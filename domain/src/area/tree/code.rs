@@ -65,10 +65,10 @@ impl Scheme {
         match kind {
             AreaKind::City => ("4 或 6 位数字（GB/T 2260）", "4 or 6 digits (GB/T 2260)"),
             AreaKind::District => ("6 位数字（GB/T 2260）", "6 digits (GB/T 2260)"),
-            AreaKind::Street => ("9 位数字（统计用区划代码）", "9 digits (statistics)"),
+            AreaKind::Street => ("9 位数字（统计用区划代码）", "9 digits (statistical area code)"),
             AreaKind::Community => (
-                "12 位（统计用）或 15 位数字（GA/T 2000.33）",
-                "12 digits (statistics) or 15 (GA/T 2000.33)",
+                "12 位数字（统计用区划代码）或 15 位数字（GA/T 2000.33）",
+                "12 digits (statistical area code) or 15 digits (GA/T 2000.33)",
             ),
             AreaKind::Grid => ("15、16、17 或 20 位数字", "15, 16, 17 or 20 digits"),
             AreaKind::Department => {

@@ -58,13 +58,8 @@ impl HolidayYear {
         let value: Value = serde_json::from_str(text)
             .map_err(|error| vec![FaultCode::NotJson.fault_at("").with_fact("given", error)])?;
         let mut faults = Vec::new();
-        let year = read_field(
-            value.get("year"),
-            "/year",
-            ("整数", "a whole number"),
-            parse_year,
-            &mut faults,
-        );
+        let year =
+            read_field(value.get("year"), "/year", ("整数", "an integer"), parse_year, &mut faults);
         let papers = read_field(
             value.get("papers"),
             "/papers",
@@ -184,7 +179,7 @@ fn parse_day(index: usize, entry: &Value, faults: &mut Vec<Fault>) -> Option<Hol
         Line::try_from(name).map_err(|why| faults.push(fault(why))).ok()
     });
     let date = date.and_then(|date| {
-        let right = ("形如 2026-01-31 的日期", "a date as 2026-01-31");
+        let right = ("形如 2026-01-31 的日期", "a date such as 2026-01-31");
         let fault = || FaultCode::NotADate.fault_at(at("date")).with_fact("given", date);
         let wrong = |_: chrono::ParseError| faults.push(fault().with_expected(right.0, right.1));
         date.parse().map_err(wrong).ok()

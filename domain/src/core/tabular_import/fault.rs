@@ -254,10 +254,10 @@ fn code_label(code: &'static str) -> &'static str {
 /// What text has to be like, in Chinese and English.
 pub(crate) fn expected_text(fault: &text::Fault) -> (String, String) {
     match fault {
-        text::Fault::Empty => ("文字".to_owned(), "some text".to_owned()),
+        text::Fault::Empty => ("非空的文字".to_owned(), "non-empty text".to_owned()),
         text::Fault::TooLong { length, max } => (
             format!("最多 {max} 个字，现有 {length} 个"),
-            format!("at most {max} characters, not {length}"),
+            format!("at most {max} characters instead of {length}"),
         ),
         text::Fault::Control { code } => (
             format!("不含控制字符（U+{code:04X}）的文字"),

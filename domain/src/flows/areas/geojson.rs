@@ -74,7 +74,9 @@ impl<'de> Deserialize<'de> for Features {
                 while let Some(feature) = seq.next_element::<Feature>()? {
                     corners += feature.geometry.as_ref().map_or(0, |geometry| geometry.corners);
                     if all.len() >= MAX_ROWS || corners > MAX_CORNERS {
-                        let most = format!("at most {MAX_ROWS} features and {MAX_CORNERS} corners");
+                        let most = format!(
+                            "at most {MAX_ROWS} features and {MAX_CORNERS} corners are allowed"
+                        );
                         return Err(A::Error::custom(most));
                     }
                     all.push(feature);
@@ -265,7 +267,7 @@ impl<'de> Visitor<'de> for Nested<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Found, A::Error> {
         let Some(left) = self.left.checked_sub(1) else {
-            return Err(A::Error::custom("nested too deep"));
+            return Err(A::Error::custom("it is nested too deeply"));
         };
         let (mut numbers, mut count, mut inner) = ([0.0; 2], 0_usize, None);
         loop {
@@ -292,11 +294,13 @@ impl<'de> Visitor<'de> for Nested<'_> {
                 self.flat.ring.push(numbers);
                 self.flat.corners += 1;
                 if self.flat.corners > MAX_CORNERS {
-                    return Err(A::Error::custom(format!("at most {MAX_CORNERS} corners")));
+                    return Err(A::Error::custom(format!(
+                        "at most {MAX_CORNERS} corners are allowed"
+                    )));
                 }
                 Ok(Found::List(1))
             }
-            (None, _) => Err(A::Error::custom("a corner has two numbers")),
+            (None, _) => Err(A::Error::custom("a corner must have two numbers")),
         }
     }
 }

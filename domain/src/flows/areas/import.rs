@@ -199,13 +199,13 @@ impl Planning<'_> {
                 let right = match first {
                     At::Line(line) => new_right(
                         format!("与第 {line} 行不同的代码"),
-                        format!("a code other than that of line {line}"),
+                        format!("a code different from that of line {line}"),
                     ),
                     At::Row(number) => new_right(
                         format!("与第 {number} 条（从 0 起）不同的代码"),
-                        format!("a code other than that of row {number}"),
+                        format!("a code different from that of row {number} (counted from 0)"),
                     ),
-                    At::Whole => new_right("不同的代码", "another code"),
+                    At::Whole => new_right("不同的代码", "a different code"),
                 };
                 self.push_fault(row, ("code", "duplicate_code"), &row.code, right);
             }
@@ -242,7 +242,7 @@ impl Planning<'_> {
                 &row,
                 ("parent_code", "missing_parent"),
                 "",
-                new_right("上级区划的代码", "the code of the area above"),
+                new_right("上级区划的代码", "the code of the parent area"),
             );
         }
         if let Some(known) = &known {
@@ -273,7 +273,7 @@ impl Planning<'_> {
             }
             let right = new_right(
                 "本文件中或已有的区划代码",
-                "the code of an area in this file or known already",
+                "the code of an area in this file or of an existing one",
             );
             self.push_fault(row, ("parent_code", "unknown_parent"), code, right);
             return None;
@@ -283,15 +283,16 @@ impl Planning<'_> {
         if !(micro || above.kind.rank() < row.kind.rank() && served) {
             let right = new_right(
                 format!("可以下辖{}的区划", row.kind.label()),
-                format!("an area in which a {} lies", row.kind.name()),
+                format!("an area that can contain a {}", row.kind.name()),
             );
             self.push_fault(row, ("parent_code", "wrong_level"), code, right);
         } else if above.until.is_some() {
-            let right = new_right("尚未撤销的区划代码", "the code of an area that is still there");
+            let right =
+                new_right("尚未撤销的区划的代码", "the code of an area that is not retired");
             self.push_fault(row, ("parent_code", "retired"), code, right);
         } else if above.newest_version().is_some_and(|version| version.from > self.taking.from) {
             let right =
-                new_right("在生效日已存在的区划", "an area that is there on the day of effect");
+                new_right("在生效日已存在的区划", "an area that exists on the effective date");
             self.push_fault(row, ("parent_code", "later"), code, right);
         }
         Some(above)
@@ -301,15 +302,15 @@ impl Planning<'_> {
     fn check_existing(&mut self, row: &Given, known: &Record) {
         if known.kind != row.kind {
             let right = new_right(
-                format!("现有的{}", known.kind.label()),
-                format!("{}, as it is", known.kind.name()),
+                format!("现有级别“{}”", known.kind.label()),
+                format!("the existing level, {}", known.kind.name()),
             );
             self.push_fault(row, ("kind", "other_kind"), row.kind.name(), right);
         }
         if known.until.is_some() {
             let right = new_right(
-                "新的代码：用过的不再分配",
-                "a new code: one that was used is not given again",
+                "新的代码（用过的不再分配）",
+                "a new code (a used one is not assigned again)",
             );
             self.push_fault(row, ("code", "retired"), &row.code, right);
         }
@@ -317,7 +318,7 @@ impl Planning<'_> {
         if version.from > self.taking.from {
             let right = new_right(
                 format!("不早于 {} 的生效日期", version.from),
-                format!("a day of effect not before {}", version.from),
+                format!("an effective date not before {}", version.from),
             );
             self.push_fault(row, ("code", "decided_already"), &row.code, right);
         }
@@ -327,8 +328,8 @@ impl Planning<'_> {
             && *given != parent
         {
             let right = new_right(
-                format!("{parent}；变更隶属请用划转"),
-                format!("{parent}; move an area by its own command"),
+                format!("{parent}（变更隶属请用划转）"),
+                format!("{parent} (to move an area, use the transfer command)"),
             );
             self.push_fault(row, ("parent_code", "other_parent"), given, right);
         }
@@ -343,8 +344,11 @@ impl Planning<'_> {
                     let at = fault.at.map(|at| format!("{}, {}", at.lng, at.lat));
                     let (polygon, ring) = (fault.polygon, fault.ring);
                     let right = new_right(
-                        format!("合格的边界；见第 {polygon} 个多边形第 {ring} 个环"),
-                        format!("a sound boundary; see polygon {polygon}, ring {ring}"),
+                        format!("合格的边界，见第 {polygon} 个多边形第 {ring} 个环（从 0 起）"),
+                        format!(
+                            "a boundary without faults, see polygon {polygon}, ring {ring} \
+                             (counted from 0)"
+                        ),
                     );
                     let place = ("geometry", fault.code.name());
                     self.push_fault(row, place, &at.unwrap_or_default(), right);
@@ -491,7 +495,7 @@ fn parse_territory(row: &Row<'_>, faults: &mut Faults) -> Option<Given> {
     if households.is_none() && !cell.is_empty() {
         faults.push(
             row.new_fault("households", "not_a_number")
-                .with_expected("户数，整数", "a number of households"),
+                .with_expected("户数（整数）", "the number of households (an integer)"),
         );
     }
     let parent = Some(row.cell("parent_code").to_owned()).filter(|code| !code.is_empty());

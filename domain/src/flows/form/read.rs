@@ -83,7 +83,7 @@ impl Reader {
         let mut fields = self.read_properties(map, "", 1);
         let order = self.read_names(map, "", "x-order");
         for name in order.iter().filter(|name| !fields.iter().any(|field| field.name == **name)) {
-            let right = ("properties 中的字段", "a field among properties");
+            let right = ("properties 中的字段", "one of the fields in properties");
             self.push_fault("x-order", "unknown_value", name, right);
         }
         // JSON keeps no order of members; what is not named comes after, by name.
@@ -96,7 +96,7 @@ impl Reader {
         const MOST: usize = 120;
         let title = map.get("title").and_then(Value::as_str).unwrap_or_default().trim();
         if title.is_empty() || title.chars().count() > MOST || title.chars().any(char::is_control) {
-            let right = ("中文标题，1 到 120 个字", "a title of 1 to 120 characters");
+            let right = ("1 到 120 个字的标题", "a title of 1 to 120 characters");
             self.push_fault(&format!("{at}/title"), "bad_text", title, right);
         }
         if map.get("description").is_some_and(|text| !text.is_string()) {
@@ -128,7 +128,7 @@ impl Reader {
             return Vec::new();
         }
         for name in required.iter().filter(|name| !members.contains_key(**name)) {
-            let right = ("properties 中的字段", "a field among properties");
+            let right = ("properties 中的字段", "one of the fields in properties");
             self.push_fault(&format!("{at}/required"), "unknown_value", name, right);
         }
         let mut fields = Vec::with_capacity(members.len());
@@ -136,8 +136,9 @@ impl Reader {
             let at = format!("{here}/{}", escape_pointer(name));
             if !is_name(name) {
                 let right = (
-                    "小写字母、数字和下划线，字母开头，最多 40 个",
-                    "lower-case letters, digits and underscores, at most 40",
+                    "小写字母、数字和下划线，字母开头，最多 40 个字符",
+                    "lower-case letters, digits and underscores, beginning with a letter, at most \
+                     40 characters",
                 );
                 self.push_fault(&at, "bad_code", name, right);
             }
@@ -161,7 +162,7 @@ impl Reader {
                 &format!("{at}/{list}"),
                 "wrong_type",
                 "",
-                ("字段名的列表", "a list of names"),
+                ("字段名的列表", "a list of field names"),
             );
         }
         names.unwrap_or_default()
@@ -304,7 +305,7 @@ impl Reader {
 
     fn check_order(&mut self, at: &str, min: usize, max: usize) {
         if min > max {
-            let right = ("不大于上限的下限", "a lower bound below the upper");
+            let right = ("不大于上限的下限", "a lower bound not above the upper bound");
             self.push_fault(at, "backward", min.to_string(), right);
         }
     }
@@ -341,7 +342,7 @@ impl Reader {
         if options.is_empty() || options.len() > Schema::MAX_ITEMS || long || twice {
             let right = (
                 "1 到 100 个各不相同的选项，每个最多 120 字",
-                "1 to 100 different texts of at most 120 characters",
+                "1 to 100 different options of at most 120 characters each",
             );
             self.push_fault(&format!("{at}/enum"), "unknown_value", "", right);
         }
@@ -355,7 +356,7 @@ impl Reader {
         let unique = self.read_flag(map, at, "uniqueItems");
         let here = format!("{at}/items");
         let Some(items) = map.get("items") else {
-            self.push_fault(&here, "missing", "", ("每一项的类型", "what each item is"));
+            self.push_fault(&here, "missing", "", ("每一项的类型", "the type of the items"));
             return None;
         };
         let items = self.read_object(items, &here)?;

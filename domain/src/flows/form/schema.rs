@@ -170,7 +170,7 @@ impl Kind {
             Self::Integer { min, max } => {
                 let number = value
                     .as_i64()
-                    .ok_or_else(|| new_wrong(at, "wrong_type", "整数", "a whole number"))?;
+                    .ok_or_else(|| new_wrong(at, "wrong_type", "整数", "an integer"))?;
                 let fits =
                     min.is_none_or(|min| min <= number) && max.is_none_or(|max| number <= max);
                 check_range(fits, at, (min.map(|n| n.to_string()), max.map(|n| n.to_string())))
@@ -260,7 +260,12 @@ fn check_text(
         };
     }
     if date && NaiveDate::parse_from_str(text, "%Y-%m-%d").is_err() {
-        return Err(new_wrong(at, "bad_date", "日期，如 2026-08-21", "a day such as 2026-08-21"));
+        return Err(new_wrong(
+            at,
+            "bad_date",
+            "形如 2026-08-21 的日期",
+            "a date such as 2026-08-21",
+        ));
     }
     let control = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
     if text.chars().any(control) {
@@ -296,7 +301,7 @@ fn check_list(
                 &format!("{at}/{index}"),
                 "duplicate",
                 "各不相同的项",
-                "each once",
+                "items that are all different",
             ));
         }
     }

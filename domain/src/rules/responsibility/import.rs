@@ -79,10 +79,7 @@ fn parse_sole_lead(row: &Row<'_>, resolve: Resolve<'_>, faults: &mut Faults) -> 
         0 => "lead_missing",
         _ => "lead_twice",
     };
-    faults.push(
-        row.new_fault("lead", code)
-            .with_expected("恰好一个主办单位", "exactly one unit that leads"),
-    );
+    faults.push(row.new_fault("lead", code).with_expected("恰好一个主办单位", "exactly one lead"));
     None
 }
 

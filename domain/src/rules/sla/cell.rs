@@ -101,7 +101,8 @@ pub(super) fn parse_area(
     resolve: impl Fn(&str) -> Option<AreaId>,
 ) -> Result<AreaId, Wrong> {
     resolve(cell).ok_or_else(|| {
-        let (zh, en) = ("区域的代码，不限则留空", "the code of an area, or nothing for everywhere");
+        let (zh, en) =
+            ("区域的代码，不限则留空", "the code of an area, or an empty cell for no restriction");
         Wrong(CsvCode::UnknownArea, shorten_given(cell), text_pair(zh, en))
     })
 }
@@ -111,8 +112,10 @@ pub(super) fn parse_bool(cell: &str) -> Result<bool, Wrong> {
         "true" | "TRUE" | "是" => Ok(true),
         "false" | "FALSE" | "否" => Ok(false),
         other => {
-            let wanted =
-                text_pair("是或否，不限则留空", "true (是) or false (否), or nothing for both");
+            let wanted = text_pair(
+                "是或否，不限则留空",
+                "true (是) or false (否), or an empty cell for no restriction",
+            );
             Err(Wrong(CsvCode::UnknownWord, shorten_given(other), wanted))
         }
     }
@@ -122,7 +125,7 @@ pub(super) fn parse_day(cell: &str) -> Result<NaiveDate, Wrong> {
     // chrono alone would take any number of digits.
     let day = NaiveDate::from_str(cell).ok().filter(|day| day.to_string() == cell);
     day.ok_or_else(|| {
-        let wanted = text_pair("形如 2026-01-31 的日期", "a date as 2026-01-31");
+        let wanted = text_pair("形如 2026-01-31 的日期", "a date such as 2026-01-31");
         Wrong(CsvCode::BadDate, shorten_given(cell), wanted)
     })
 }
@@ -156,6 +159,6 @@ fn possible_units(unit: &str) -> (String, String) {
     };
     text_pair(
         format!("{every}（节假日也计）或{working}（节假日不计）"),
-        format!("{every} where holidays count, or {working} where they do not"),
+        format!("{every} (holidays count) or {working} (holidays do not count)"),
     )
 }

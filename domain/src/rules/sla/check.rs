@@ -101,7 +101,7 @@ impl Matrix {
             if earlier != index {
                 let fault = cell_fault(index, Column::Id, "duplicate_id", &row.id);
                 let fault = fault.with_fact("first", format!("/{ROWS}/{earlier}"));
-                faults.push(fault.with_expected("各不相同的编号", "an id of its own"));
+                faults.push(fault.with_expected("各不相同的编号", "an id that no other row has"));
             }
         }
     }
@@ -155,7 +155,7 @@ fn check_row(index: usize, row: &Row, known: &References<'_>, faults: &mut Fault
     let amounts = if row.limit.unit == LimitUnit::SameDay { 1..=1 } else { 1..=Limit::MAX };
     if !amounts.contains(&row.limit.amount) {
         let (zh, en) =
-            (format!(" 1 到 {} 个单位", Limit::MAX), format!("1 to {} of a unit", Limit::MAX));
+            (format!(" 1 到 {} 个单位", Limit::MAX), format!("1 to {} units", Limit::MAX));
         let given = row.limit.to_string();
         faults.push(cell_fault(index, Column::Limit, "bad_limit", &given).with_expected(zh, en));
     }
@@ -165,16 +165,16 @@ fn check_row(index: usize, row: &Row, known: &References<'_>, faults: &mut Fault
     }
     if let Some(area) = row.area.filter(|area| (known.areas)(*area).is_empty()) {
         let fault = cell_fault(index, Column::Area, "unknown_area", &area.to_string());
-        faults.push(fault.with_expected("本地的区域", "an area of this tenant"));
+        faults.push(fault.with_expected("本市（县）的区域", "an area of this tenant"));
     }
     if let Some(code) = row.category.as_ref().filter(|code| known.catalogue.get(code).is_none()) {
         let fault = cell_fault(index, Column::Category, "unknown_category", code);
         faults.push(
-            fault.with_expected("目录中的大类或小类", "a class or sub-class of the catalogue"),
+            fault.with_expected("目录中的大类或小类", "a class or subclass of the catalogue"),
         );
     }
     if let Some(code) = row.rank.as_ref().filter(|code| !known.ranks.contains(&code.as_str())) {
         let fault = cell_fault(index, Column::Rank, "unknown_rank", code);
-        faults.push(fault.with_expected("吹哨规则中的哨级", "a rank of the whistles"));
+        faults.push(fault.with_expected("吹哨规则中的哨级", "a rank of the whistle rules"));
     }
 }

@@ -63,9 +63,12 @@ impl From<&Tie> for Fault {
         let fault = fault.with_fact("duty", tie.duty.name());
         let fault = if matter.is_empty() { fault } else { fault.with_fact("matter", matter) };
         let (zh, en) = if tie.same {
-            ("其中一条删去，或在另一条之前终止", "one of them removed, or ended before")
+            (
+                "删去其中一条，或让其中一条在另一条之前终止",
+                "one of the two to be removed, or to end before the other",
+            )
         } else {
-            ("另加一条恰好是这些条件的时限", "another row with exactly these conditions")
+            ("另加一条恰好是这些条件的时限", "one more row with exactly these conditions")
         };
         with_days(fault, tie.from, tie.until).with_expected(zh, en)
     }

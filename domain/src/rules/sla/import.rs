@@ -86,7 +86,7 @@ impl Matrix {
 }
 
 fn malformed_fault(line: u64, error: &csv::Error) -> Fault {
-    let right = ("以逗号分隔、UTF-8 编码的表格", "cells parted by commas, in UTF-8");
+    let right = ("以逗号分隔、UTF-8 编码的表格", "a table separated by commas, in UTF-8");
     let right = (right.0.to_owned(), right.1.to_owned());
     Wrong(CsvCode::Malformed, error.to_string(), right).into_fault(line, "")
 }
@@ -172,7 +172,7 @@ impl<F: Fn(&str) -> Option<AreaId>> Reading<'_, F> {
         if record.len() != self.header.len() {
             let wanted = self.header.len();
             let right =
-                (format!("与表头相同的 {wanted} 列"), format!("{wanted} cells, as the header has"));
+                (format!("与表头相同的 {wanted} 列"), format!("{wanted} cells, as in the header"));
             let fault = Wrong(CsvCode::WrongLength, record.len().to_string(), right);
             self.faults.push(fault.into_fault(line, ""));
             return None;

@@ -90,8 +90,8 @@ fn every_wrong_cell_is_told() {
 #[test]
 fn a_vague_unit_is_told_what_it_must_be() {
     for (limit, right) in [
-        ("3天", "自然日 (d) where holidays count, or 工作日 (wd) where they do not"),
-        ("4小时", "紧急工作时 (h) where holidays count, or 工作时 (wh) where they do not"),
+        ("3天", "自然日 (d) (holidays count) or 工作日 (wd) (holidays do not count)"),
+        ("4小时", "紧急工作时 (h) (holidays count) or 工作时 (wh) (holidays do not count)"),
     ] {
         let faults =
             read_matrix(&format!("{HEADER}\nA,handle,,,,,,,,,{limit},,,o,b\n")).unwrap_err();

@@ -143,7 +143,7 @@ fn a_tie_names_both_rows_a_matter_and_the_row_to_add() {
     let fault = Fault::from(tie);
     assert_eq!((fault.pointer().as_str(), fault.find_fact("other")), ("/rows/24", Some("help")));
     let (zh, en) = fault.render_message();
-    assert!(en.contains("another row with exactly these conditions"), "{en}");
+    assert!(en.contains("one more row with exactly these conditions"), "{en}");
     assert!(zh.contains("另加一条恰好是这些条件的时限"), "{zh}");
     // Both also tie with the standard's urgent rows.
     assert_eq!((found.len(), find_faults(&matrix).len()), (5, 5));
@@ -153,7 +153,12 @@ fn a_tie_names_both_rows_a_matter_and_the_row_to_add() {
 fn the_same_conditions_twice_are_a_tie_that_no_row_settles() {
     let tie = only_tie([sound_row(), Row { id: "X-2".into(), ..sound_row() }]);
     assert!(tie.same);
-    assert!(Fault::from(&tie).render_message().1.ends_with("one of them removed, or ended before"));
+    assert!(
+        Fault::from(&tie)
+            .render_message()
+            .1
+            .ends_with("one of the two to be removed, or to end before the other")
+    );
 }
 
 #[test]
