@@ -552,7 +552,7 @@ fn master_keys_rotate_while_the_service_runs(city: &City) {
     };
     serve_with(city, alone("31".repeat(32))).expect("the new key is enough");
     let refused = serve_with(city, |_| ()).expect_err("the old key opens nothing");
-    assert!(refused.contains("put it back"), "{refused}");
+    assert!(refused.contains("add it again"), "{refused}");
     let log = city.client("auditor").get("/api/v1/audit?act=rotate").expect_success();
     assert_eq!(log["items"][0]["detail"]["keys"], 7, "{log}");
 }

@@ -356,18 +356,18 @@ impl Settings {
         ] {
             if given.is_some_and(|given| given < least || given > most) {
                 let given = given.unwrap_or_default();
-                return Err(Fault(format!("{name} is {given}; give {least} to {most}")));
+                return Err(Fault(format!("{name} is {given}; expected {least} to {most}")));
             }
         }
         if let Some(url) = &self.public_url {
             outside::check_address("public_url", url)?;
         }
         if self.key.as_ref().is_some_and(|key| key.bytes().is_none()) {
-            let how = "`head -c 32 /dev/urandom | base64` makes one";
+            let how = "generate one with `head -c 32 /dev/urandom | base64`";
             return Err(Fault(format!("key is not 32 bytes in base64; {how}")));
         }
         if self.media_access_key.is_some() != self.media_secret_key.is_some() {
-            let why = "media_access_key and media_secret_key are given together";
+            let why = "media_access_key and media_secret_key must be given together";
             return Err(Fault(why.to_owned()));
         }
         outside::check(&self.mini_programs, &self.providers)?;

@@ -126,7 +126,7 @@ impl Outbound {
             }
         }
         if trusted.is_empty() {
-            return Err(format!("{shown} has no certificate"));
+            return Err(format!("{shown} contains no certificate"));
         }
         let roots = RootCerts::new_with_certs(&trusted);
         Ok(Self::new(TlsConfig::builder().root_certs(roots).build()))
@@ -135,7 +135,7 @@ impl Outbound {
     /// Makes the call; fails when no place is free within a second, or no usable answer comes in
     /// time.
     pub async fn make_call(&self, call: Call) -> Result<Answered, Failure> {
-        let full = || Failure("too many calls wait already");
+        let full = || Failure("too many calls are waiting");
         let place = Arc::clone(&self.places).acquire_owned();
         let place = tokio::time::timeout(Duration::from_secs(1), place).await;
         let place = place.map_err(|_late| full())?.map_err(|_closed| full())?;
@@ -157,7 +157,7 @@ fn send_call(agent: &Agent, call: Call) -> Result<Answered, Failure> {
     if let Some(authorization) = authorization {
         request = request.header("Authorization", authorization);
     }
-    let wrong = |_: ureq::http::Error| Failure("the address is not one");
+    let wrong = |_: ureq::http::Error| Failure("the address is not valid");
     let sent = match content {
         Content::None => agent.run(request.body(()).map_err(wrong)?),
         Content::Json(body) => {
@@ -183,7 +183,7 @@ fn send_call(agent: &Agent, call: Call) -> Result<Answered, Failure> {
 fn classify_error(error: &ureq::Error) -> Failure {
     Failure(match error {
         ureq::Error::Timeout(_) => "no answer in time",
-        ureq::Error::HostNotFound => "the name of the host is unknown",
+        ureq::Error::HostNotFound => "the host name is unknown",
         ureq::Error::Io(_) | ureq::Error::ConnectionFailed => "the connection broke",
         ureq::Error::Tls(_) | ureq::Error::Rustls(_) => "the certificate was not accepted",
         ureq::Error::BodyExceedsLimit(_) => "the answer is too long",

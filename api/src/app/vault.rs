@@ -168,8 +168,8 @@ impl Vault {
         }
         match missing.filter(|_| !opened) {
             Some(master) => Err(StoreError::Unusable(format!(
-                "people's data was encrypted under the master key {master}, which is not among \
-                 the keys given; put it back, the current one first"
+                "personal data was encrypted under the master key {master}, which is not among \
+                 the given keys; add it again, with the current key first"
             ))),
             None => Ok(()),
         }
@@ -219,7 +219,8 @@ impl Vault {
     /// That key as it is used.
     pub fn unwrap_own_key(&self, wrapped: &[u8]) -> Result<Secret> {
         let wrong = |why: &str| StoreError::Unusable(format!("the sealing key: {why}"));
-        let (_, id) = cipher::parse_header(wrapped).ok_or_else(|| wrong("it is not one"))?;
+        let (_, id) =
+            cipher::parse_header(wrapped).ok_or_else(|| wrong("it is not a wrapped key"))?;
         let master = self.find_master_key(id).map_err(|_missing| {
             wrong(&format!("it is wrapped by the master key {id}, which is not given"))
         })?;
@@ -240,7 +241,8 @@ impl Vault {
         let id = key.owner.id();
         let wrong = |why: &str| StoreError::Inconsistent(format!("key {id}: {why}"));
         let wrapped = key.wrapped.as_deref().ok_or_else(|| wrong("it was destroyed"))?;
-        let (_, master) = cipher::parse_header(wrapped).ok_or_else(|| wrong("it is not one"))?;
+        let (_, master) =
+            cipher::parse_header(wrapped).ok_or_else(|| wrong("it is not a wrapped key"))?;
         let secret =
             cipher::open(&self.find_master_key(master)?, &place_of_key(tenant, id), wrapped)?;
         Secret::from_slice(&secret).ok_or_else(|| wrong("it has not 32 bytes"))

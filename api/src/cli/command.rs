@@ -130,7 +130,9 @@ async fn run_demo(options: Demo) -> Done {
     let file = dir.join("gridwhistle.db");
     if database.is_none() && file.exists() {
         let shown = file.display();
-        return Err(Failed(format!("{shown} exists; the demo wants a fresh database")));
+        return Err(Failed(format!(
+            "{shown} already exists; the demo needs a new database, choose another folder"
+        )));
     }
     let fresh = format!("sqlite://{}", file.display());
     let fresh = fresh.parse::<DatabaseUrl>().map_err(|error| Failed(error.to_string()))?;
@@ -162,7 +164,7 @@ async fn create_tenant(new: NewTenant) -> Done {
     let store = open_store(&new.source)?;
     let clock = Clock::default();
     if install::find_tenant(&store, &new.code).await?.is_some() {
-        return Err(Failed(format!("the tenant {} exists already", new.code)));
+        return Err(Failed(format!("the tenant {} already exists", new.code)));
     }
     let tenant = install::ensure_tenant(&store, &clock, &new.code, &new.name).await?;
     let kind = match new.kind {
@@ -272,10 +274,7 @@ async fn run_vault(command: VaultKeys) -> Done {
         if rewraps {
             let done = vault.rewrap_tenant(&store, tenant.id, now).await?;
             let (keys, values) = (done.keys, done.values);
-            print_line(&format!(
-                "{}\t{keys} keys and {values} values brought up to date",
-                tenant.code
-            ));
+            print_line(&format!("{}\t{keys} keys and {values} values updated", tenant.code));
         }
         for (master, count) in rotate::count_wrapped_keys(&store, tenant.id).await? {
             print_line(&format!("{}\t{master} wraps {count} data keys", tenant.code));
@@ -283,7 +282,7 @@ async fn run_vault(command: VaultKeys) -> Done {
         }
     }
     if rewraps && vault.rewrap_own_key(&store).await? {
-        print_line("the sealing key was brought up to date");
+        print_line("the sealing key was updated");
     }
     used.extend(rotate::load_own_master(&store).await?);
     for master in vault.master_key_ids() {

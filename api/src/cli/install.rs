@@ -199,7 +199,7 @@ pub async fn import_rows(
     match store.commit(vec![write]).await? {
         Outcome::Done => Ok(imported),
         Outcome::Stale | Outcome::Seen => {
-            Err(Failed("somebody else imported at the same time; run it again".to_owned()))
+            Err(Failed("another import ran at the same time; run the command again".to_owned()))
         }
     }
 }
@@ -231,7 +231,10 @@ pub async fn register_people(
     let id = tenant.id;
     let registry = store.read(move |db| area::load_registry(db, id)).await?;
     let areas = registry.build_tree(local_day(clock.now()));
-    let root = areas.root().ok_or_else(|| Failed("import the areas first".to_owned()))?.unit();
+    let root = areas
+        .root()
+        .ok_or_else(|| Failed("there are no areas; import them first".to_owned()))?
+        .unit();
     let (system, catalogue) = (Actor::new_system(id, root), Catalogue::default());
     let rules = Rules::standard();
     let context = |at: Instant| Context {
@@ -270,7 +273,7 @@ pub async fn register_people(
         match store.commit(writes).await {
             Ok(_) => registered.push(person),
             Err(StoreError::Exists(_)) => {
-                return Err(Failed(format!("the account {} exists already", new.account)));
+                return Err(Failed(format!("the account {} already exists", new.account)));
             }
             Err(error) => return Err(error.into()),
         }
@@ -297,8 +300,9 @@ fn build_command(person: PersonId, new: &NewPerson, areas: &AreaTree) -> Result<
     let wrong = |fault: domain::core::text::Fault| Failed(format!("{}: {fault}", new.account));
     let mut grants = Vec::with_capacity(new.grants.len());
     for (role, code) in &new.grants {
-        let area =
-            areas.find_by_code(code).ok_or_else(|| Failed(format!("no area has code {code}")))?;
+        let area = areas
+            .find_by_code(code)
+            .ok_or_else(|| Failed(format!("there is no area with the code {code}")))?;
         grants.push(NewGrant::new(*role, area.id));
     }
     Ok(Command::Register {

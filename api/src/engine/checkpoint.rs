@@ -87,7 +87,7 @@ impl std::fmt::Display for Fault {
             }
             Self::Signature => out.write_str("its signature is wrong: it was forged or changed"),
             Self::Readable => {
-                out.write_str("what can be read in it is not what was signed: it was changed")
+                out.write_str("its readable part differs from the signed part: it was changed")
             }
             Self::Retired(kid) => {
                 write!(out, "it was signed by the key {kid} after that key was retired")

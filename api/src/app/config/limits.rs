@@ -159,14 +159,14 @@ impl Limits {
             let wrong = rates.chain(counts).find(|(.., value)| !(1..=MOST).contains(value));
             wrong.map(|(name, part, value)| {
                 let dot = if part.is_empty() { "" } else { "." };
-                format!("limits.{who}.{name}{dot}{part} is {value}; give 1 to {MOST}")
+                format!("limits.{who}.{name}{dot}{part} is {value}; expected 1 to {MOST}")
             })
         };
         let wrong = of("residents", &self.residents).or_else(|| of("staff", &self.staff));
         let seconds = self.upload_seconds;
         let wrong = wrong.or_else(|| {
             let no = !(1..=86_400).contains(&seconds);
-            no.then(|| format!("limits.upload_seconds is {seconds}; give 1 to 86400"))
+            no.then(|| format!("limits.upload_seconds is {seconds}; expected 1 to 86400"))
         });
         wrong.map_or(Ok(()), Err)
     }
@@ -193,7 +193,7 @@ mod tests {
     fn limits_under_which_nobody_could_work_are_refused() {
         let mut limits = Limits::default();
         limits.staff.exports.an_hour = 0;
-        let why = "limits.staff.exports.an_hour is 0; give 1 to 1000000000".to_owned();
+        let why = "limits.staff.exports.an_hour is 0; expected 1 to 1000000000".to_owned();
         assert_eq!(limits.check(), Err(why));
         let limits = Limits { upload_seconds: 0, ..Limits::default() };
         assert!(limits.check().is_err());

@@ -29,7 +29,7 @@ impl fmt::Display for NotAPlace {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             out,
-            "{}; give file:///FOLDER or s3://BUCKET?endpoint=https://HOST&region=REGION",
+            "{}; expected file:///FOLDER or s3://BUCKET?endpoint=https://HOST&region=REGION",
             self.0
         )
     }
@@ -51,15 +51,17 @@ impl FromStr for MediaUrl {
         let Some(rest) = text.strip_prefix("s3://") else {
             let scheme = text.split_once("://");
             return match scheme {
-                Some((scheme, _)) => Err(NotAPlace(format!("{scheme}:// is no storage"))),
-                None if text.is_empty() => Err(wrong("it is empty")),
+                Some((scheme, _)) => {
+                    Err(NotAPlace(format!("{scheme}:// is not a kind of storage")))
+                }
+                None if text.is_empty() => Err(wrong("the value is empty")),
                 None => Ok(Self::Folder(PathBuf::from(text))),
             };
         };
         let (bucket, query) = rest.split_once('?').unwrap_or((rest, ""));
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
         if bucket.is_empty() || !bucket.chars().all(plain) {
-            return Err(wrong("s3:// needs the name of a bucket"));
+            return Err(wrong("s3:// needs the name of a bucket (letters, digits, -, . and _)"));
         }
         let (mut endpoint, mut region) = (None, None);
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -67,12 +69,14 @@ impl FromStr for MediaUrl {
                 "endpoint" => {
                     let web = value.starts_with("https://") || value.starts_with("http://");
                     if !web || value.contains('@') {
-                        return Err(wrong("endpoint begins with https:// or http://"));
+                        return Err(wrong(
+                            "endpoint must begin with https:// or http:// and contain no @",
+                        ));
                     }
                     endpoint = Some(value.into_owned());
                 }
                 "region" => region = Some(value.into_owned()),
-                other => return Err(NotAPlace(format!("{other} is unknown"))),
+                other => return Err(NotAPlace(format!("the parameter {other} is unknown"))),
             }
         }
         Ok(Self::Bucket { bucket: bucket.to_owned(), endpoint, region })

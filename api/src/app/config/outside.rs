@@ -111,7 +111,9 @@ pub(super) fn check_address(name: &str, url: &str) -> Result<(), Fault> {
     if plain {
         return Ok(());
     }
-    Err(Fault(format!("{name} is {url:?}; it begins with http:// or https://")))
+    Err(Fault(format!(
+        "{name} is {url:?}; expected an address that begins with http:// or https://, without spaces, @ and #"
+    )))
 }
 
 /// Refuses what cannot work.
@@ -120,18 +122,22 @@ pub(super) fn check(programs: &[MiniProgram], providers: &[Provider]) -> Result<
         check_address("url of a mini-program", &program.url)?;
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         if program.app_id.is_empty() || !program.app_id.chars().all(plain) {
-            return Err(Fault("app_id of a mini-program is letters and digits".to_owned()));
+            return Err(Fault(
+                "the app_id of a mini-program must consist of letters, digits, _ and -".to_owned(),
+            ));
         }
     }
     for (index, provider) in providers.iter().enumerate() {
         let name = &provider.name;
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         if name.is_empty() || name.len() > 40 || !name.chars().all(plain) {
-            let why = "name of a provider is 1 to 40 small letters, digits and -";
+            let why = "the name of a provider must be 1 to 40 lower-case letters, digits and -";
             return Err(Fault(why.to_owned()));
         }
         if providers.iter().take(index).any(|other| other.name == *name) {
-            return Err(Fault(format!("the provider {name} stands twice")));
+            return Err(Fault(format!(
+                "the provider {name} is given twice; each name must be unique"
+            )));
         }
         for (field, url) in provider.required_addresses() {
             match url {

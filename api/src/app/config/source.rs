@@ -101,7 +101,7 @@ fn set_variable(given: &mut Partial, name: &str, value: &str) -> Result<(), Faul
         "LIMITS" => given.limits = Some(parse_json(name, value)?),
         _ => {
             return Err(Fault(format!(
-                "the environment variable {PREFIX}{name} is unknown; known are {}",
+                "the environment variable {PREFIX}{name} is unknown; available: {}",
                 NAMES.iter().map(|name| format!("{PREFIX}{name}")).collect::<Vec<_>>().join(", ")
             )));
         }
@@ -120,7 +120,9 @@ fn parse_choice<T: clap::ValueEnum>(name: &str, value: &str) -> Result<T, Fault>
         let all = T::value_variants().iter().filter_map(T::to_possible_value);
         let all: Vec<_> = all.map(|one| one.get_name().to_owned()).collect();
         let all = all.join(", ");
-        Fault(format!("the environment variable {PREFIX}{name} is {value:?}; give one of {all}"))
+        Fault(format!(
+            "the environment variable {PREFIX}{name} is {value:?}; expected one of {all}"
+        ))
     })
 }
 
@@ -134,7 +136,7 @@ fn parse_json<T: DeserializeOwned>(name: &str, value: &str) -> Result<T, Fault> 
     serde_json::from_str(value).map_err(|error| {
         let (line, column) = (error.line(), error.column());
         Fault(format!(
-            "the environment variable {PREFIX}{name} is not the JSON it should be (line {line}, \
+            "the environment variable {PREFIX}{name} is not valid JSON for this setting (line {line}, \
              column {column}); docs/logins.md and docs/api.md have examples"
         ))
     })
@@ -143,8 +145,9 @@ fn parse_json<T: DeserializeOwned>(name: &str, value: &str) -> Result<T, Fault> 
 /// What a file says.
 pub(super) fn read_file(path: &Path) -> Result<Partial, Fault> {
     let path_text = path.display();
-    let failed =
-        |error: io::Error| Fault(format!("cannot read the configuration {path_text}: {error}"));
+    let failed = |error: io::Error| {
+        Fault(format!("cannot read the configuration file {path_text}: {error}"))
+    };
     // Looked at as it was opened: what has this name now may be another file.
     let opened = fs::File::open(path).map_err(failed)?;
     let mode = read_mode(&opened).map_err(failed)?;
@@ -153,11 +156,11 @@ pub(super) fn read_file(path: &Path) -> Result<Partial, Fault> {
         let line = error.span().and_then(|span| text.get(..span.start));
         let line = line.map_or(1, |before| before.matches('\n').count() + 1);
         // Only the message: the line itself may hold a password.
-        Fault(format!("the configuration {path_text}, line {line}: {}", error.message()))
+        Fault(format!("the configuration file {path_text}, line {line}: {}", error.message()))
     })?;
     if mode & 0o007 != 0 && given.holds_secrets() {
         return Err(Fault(format!(
-            "the configuration {path_text} holds secrets and can be read by everybody (mode \
+            "the configuration file {path_text} holds secrets and can be read by everyone (mode \
              {mode:03o}); run `chmod 600` on it"
         )));
     }

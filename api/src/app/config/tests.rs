@@ -67,7 +67,7 @@ fn what_is_wrong_is_said_in_a_sentence() {
         (
             "GRIDWHISTLE_LOG",
             "xml",
-            "the environment variable GRIDWHISTLE_LOG is \"xml\"; give one of text, json",
+            "the environment variable GRIDWHISTLE_LOG is \"xml\"; expected one of text, json",
         ),
         (
             "GRIDWHISTLE_WORKERS",
@@ -79,7 +79,7 @@ fn what_is_wrong_is_said_in_a_sentence() {
     }
     let unknown = read_environment(&[("GRIDWHISTLE_DATABSE", "x")]).unwrap_err().to_string();
     assert!(unknown.starts_with(
-        "the environment variable GRIDWHISTLE_DATABSE is unknown; known are GRIDWHISTLE_DATABASE_URL, "
+        "the environment variable GRIDWHISTLE_DATABSE is unknown; available: GRIDWHISTLE_DATABASE_URL, "
     ));
     let kubernetes = [("GRIDWHISTLE_PORT", "tcp://1"), ("GRIDWHISTLE_SERVICE_HOST", "1")];
     assert_eq!(read_environment(&kubernetes), Ok(Partial::default()));
@@ -94,14 +94,14 @@ fn a_file_with_an_unknown_name_is_refused_without_quoting_it() {
     let fault = read_file("database = 3").unwrap_err().to_string();
     assert!(fault.contains("line 1: invalid type: integer `3`, expected a string"), "{fault}");
     let fault = Settings::load(Partial::default(), Some(Path::new("/no/such.toml"))).unwrap_err();
-    assert!(fault.to_string().starts_with("cannot read the configuration /no/such.toml: "));
+    assert!(fault.to_string().starts_with("cannot read the configuration file /no/such.toml: "));
 }
 
 #[test]
 fn numbers_that_make_no_sense_are_refused() {
     let given = Partial { access_minutes: Some(0), ..Partial::default() };
     let fault = Settings::from_partial(given).unwrap_err().to_string();
-    assert_eq!(fault, "access_minutes is 0; give 1 to 1440");
+    assert_eq!(fault, "access_minutes is 0; expected 1 to 1440");
     let given = Partial { workers: Some(5000), ..Partial::default() };
     assert!(Settings::from_partial(given).is_err());
 }
@@ -116,7 +116,7 @@ fn every_setting_can_come_from_the_environment() {
         let name = if name == "database" { "database_url" } else { name };
         let variable = format!("GRIDWHISTLE_{}", name.to_uppercase());
         let fault = read_environment(&[(&variable, "?")]).err().map(|fault| fault.to_string());
-        assert!(!fault.unwrap_or_default().contains("is unknown; known are"), "{variable}");
+        assert!(!fault.unwrap_or_default().contains("is unknown; available:"), "{variable}");
     }
 }
 

@@ -150,7 +150,7 @@ fn send_request(
     for (name, value) in headers {
         request = request.header(name, value);
     }
-    let request = request.body(body).map_err(|_malformed| Failure("the address is not one"))?;
+    let request = request.body(body).map_err(|_malformed| Failure("the address is not valid"))?;
     let mut response = agent.run(request).map_err(|error| {
         if let ureq::Error::Other(inner) = &error
             && inner.is::<Inside>()

@@ -152,7 +152,8 @@ pub fn seal(suite: Suite, key: &Secret, place: &[u8], text: &[u8]) -> Result<Vec
 
 /// Opens what [`seal`] made for this place with this key.
 pub fn open(key: &Secret, place: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
-    let (suite, id) = parse_header(sealed).ok_or_else(|| inconsistent_value("it is not one"))?;
+    let (suite, id) =
+        parse_header(sealed).ok_or_else(|| inconsistent_value("it is not a sealed value"))?;
     if id != key.id() {
         return Err(inconsistent_value("another key"));
     }

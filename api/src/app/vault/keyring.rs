@@ -46,7 +46,7 @@ impl Keyring {
             }
         }
         let mut keys = keys.into_iter();
-        let current = keys.next().ok_or_else(|| "there is no key in it".to_owned())?;
+        let current = keys.next().ok_or_else(|| "it contains no key".to_owned())?;
         Ok(Self { current, older: keys.collect() })
     }
 
@@ -106,10 +106,10 @@ impl Source {
             (None, None, None) => {
                 embedded_key_path(&settings.database).map(Self::Beside).ok_or_else(|| {
                     unusable_key(
-                        "people's data is encrypted, and on PostgreSQL the key must be given: make \
+                        "personal data is encrypted, and with PostgreSQL the key must be given: generate \
                      one with `openssl rand -base64 32`, keep a copy, and set one of \
                      GRIDWHISTLE_VAULT_KEY, GRIDWHISTLE_VAULT_KEY_FILE and \
-                     GRIDWHISTLE_VAULT_KEY_COMMAND to the same on every replica",
+                     GRIDWHISTLE_VAULT_KEY_COMMAND to the same value on every replica",
                     )
                 })
             }
@@ -173,7 +173,7 @@ fn file_error(path: &Path, what: &str, error: &io::Error) -> StoreError {
 fn read_key_file(path: &Path) -> Result<Zeroizing<String>, StoreError> {
     const LONGEST: u64 = 16 * 1024;
     let opened = fs::File::open(path).map_err(|error| {
-        file_error(path, "cannot be read; people's data cannot be opened without it", &error)
+        file_error(path, "cannot be read; personal data cannot be decrypted without it", &error)
     })?;
     check_private(path, &opened)?;
     let mut text = Zeroizing::new(String::new());
@@ -196,7 +196,7 @@ fn check_private(path: &Path, opened: &fs::File) -> Result<(), StoreError> {
         return Ok(());
     }
     Err(unusable_key(&format!(
-        "the vault key file {} can be read by everybody (mode {:03o}); run `chmod 600` on it",
+        "the vault key file {} can be read by everyone (mode {:03o}); run `chmod 600` on it",
         path.display(),
         mode & 0o777
     )))
@@ -295,8 +295,8 @@ fn run_key_command(line: &str) -> Result<Zeroizing<String>, StoreError> {
         return Err(wrong(&format!("failed: {status}")));
     }
     // What the program started may still hold its output open.
-    let text = told.recv_timeout(PATIENCE).map_err(|_silent| wrong("does not end its output"))?;
-    text.map_err(|error| wrong(&format!("printed no text: {error}")))
+    let text = told.recv_timeout(PATIENCE).map_err(|_silent| wrong("did not close its output"))?;
+    text.map_err(|error| wrong(&format!("did not print UTF-8 text: {error}")))
 }
 
 #[cfg(test)]

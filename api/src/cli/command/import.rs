@@ -76,5 +76,5 @@ fn read_file(file: &Path) -> Result<String, Failed> {
         Box::new(fs::File::open(file).map_err(failed)?)
     };
     reader.take(MOST).read_to_end(&mut bytes).map_err(failed)?;
-    decode_text(bytes, None).ok_or_else(|| Failed(format!("{shown} is neither UTF-8 nor GBK")))
+    decode_text(bytes, None).ok_or_else(|| Failed(format!("{shown} is neither UTF-8 nor GBK text")))
 }

@@ -64,7 +64,7 @@ pub(super) async fn run(asked: Verify) -> Done {
         let text = serde_json::to_string_pretty(&signed);
         write_checkpoint(file, &text.map_err(|error| Failed(error.to_string()))?)?;
         print_line(&format!(
-            "wrote {}; keep it where nobody who can write here can",
+            "wrote {}; keep it where nobody who can write to this database can change it",
             file.display()
         ));
     }

@@ -131,7 +131,7 @@ pub async fn seed(store: &Store, clock: &Clock, vault: Option<&Vault>) -> Result
     let tenant = match install::find_tenant(store, CITY).await? {
         Some(_) => {
             return Err(Failed(format!(
-                "the database has a tenant {CITY} already; the demo wants a fresh one"
+                "the database already has a tenant {CITY}; the demo needs a new database"
             )));
         }
         None => install::ensure_tenant(store, clock, CITY, "黄石市").await?,

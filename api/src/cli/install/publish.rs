@@ -28,7 +28,7 @@ impl From<Problem> for Failed {
     fn from(problem: Problem) -> Self {
         let faults = problem.sentences();
         let head = if problem.code() == Code::InvalidBody && !faults.is_empty() {
-            "nothing was done; correct this and try again:".to_owned()
+            "nothing was published; correct these faults and try again:".to_owned()
         } else {
             problem.to_string()
         };
@@ -76,9 +76,9 @@ impl Publication<'_> {
         }
         match store.commit(vec![Write::from(change)]).await? {
             Outcome::Done => Ok(edition),
-            Outcome::Stale | Outcome::Seen => {
-                Err(Failed("somebody else published at the same time; run it again".to_owned()))
-            }
+            Outcome::Stale | Outcome::Seen => Err(Failed(
+                "another edition was published at the same time; run the command again".to_owned(),
+            )),
         }
     }
 
@@ -93,7 +93,7 @@ impl Publication<'_> {
         let text = self.text.trim_start_matches('\u{feff}');
         let value: Value = serde_json::from_str(text).map_err(|error| {
             let (line, column) = (error.line(), error.column());
-            Failed(format!("line {line}, column {column}: this is not JSON: {error}"))
+            Failed(format!("line {line}, column {column}: the file is not valid JSON: {error}"))
         })?;
         let years = match value {
             Value::Array(years) => years,
