@@ -255,14 +255,15 @@ async fn answer_unknown_path(request: HttpRequest, known: Data<KnownPaths>) -> R
     let Some(methods) = known.find_methods(request.path()) else {
         return Err(Problem::new(Code::NotFound).detail(
             "没有这个网址；全部接口见 /openapi.json。",
-            "There is no such address; /openapi.json lists all there are.",
+            "This address does not exist; /openapi.json lists all operations.",
         ));
     };
     let allow = methods.join(", ");
     if request.method() == Method::OPTIONS {
         return Ok(HttpResponse::NoContent().insert_header((ALLOW, allow)).finish());
     }
-    let detail = (format!("这个网址只支持：{allow}。"), format!("This address supports: {allow}."));
+    let detail =
+        (format!("这个网址只支持：{allow}。"), format!("This address supports only: {allow}."));
     let problem = Problem::new(Code::MethodNotAllowed).detail(detail.0, detail.1);
     Err(problem.with("allow", methods).header(ALLOW, &allow))
 }

@@ -278,7 +278,7 @@ fn check_range<T: PartialOrd + std::fmt::Display + Copy>(
         pointer,
         "out_of_range",
         format!("应在 {least} 到 {most} 之间。"),
-        format!("Give {least} to {most}."),
+        format!("Expected {least} to {most}."),
     ))
 }
 
@@ -321,8 +321,8 @@ async fn register_client(
         return Err(Problem::new(Code::InvalidBody).error(
             "/scopes",
             "empty",
-            "至少需要一个权限范围。",
-            "Give at least one scope.",
+            "应至少给出一个权限范围。",
+            "Expected at least one scope.",
         ));
     }
     check_range("/area_ids", area_ids.len(), (1, Person::MAX_GRANTS))?;

@@ -237,8 +237,8 @@ async fn link_wechat(
     let whose = link_identity(&app, caller.tenant, program, &found, caller.person).await?;
     if whose != caller.person {
         return Err(Problem::new(Code::AlreadyExists).with("what", "identity").detail(
-            "这个微信已经绑定了另一个账号。",
-            "This WeChat identity belongs to another account.",
+            "这个微信已经绑定了另一个账号；请先在那个账号解除绑定。",
+            "This WeChat identity is linked to another account; unlink it there first.",
         ));
     }
     let detail = json!({ "provider": provider_name(program) });

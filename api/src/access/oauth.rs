@@ -78,7 +78,8 @@ fn base_url(app: &App, request: &HttpRequest) -> Reply<String> {
     }
     Err(Problem::new(Code::NotFound).detail(
         "没有配置公开地址（GRIDWHISTLE_PUBLIC_URL），无法给出元数据；令牌在 /oauth/token 换取。",
-        "No public address is configured (GRIDWHISTLE_PUBLIC_URL), so there is no metadata; tokens are issued at /oauth/token.",
+        "No public address is configured (GRIDWHISTLE_PUBLIC_URL), so no metadata can be given; \
+         tokens are issued at /oauth/token.",
     ))
 }
 
@@ -134,7 +135,7 @@ fn oauth_problem(error: &'static str, description: &'static str) -> Problem {
 
 fn unknown_client() -> Problem {
     Problem::new(Code::ClientUnknown)
-        .oauth("invalid_client", "The client is unknown, or its secret is wrong or over.")
+        .oauth("invalid_client", "The client is unknown, or its secret is wrong or has expired.")
         .header(WWW_AUTHENTICATE, "Basic realm=\"gridwhistle\"")
 }
 
@@ -143,10 +144,13 @@ fn parse_form(request: &HttpRequest, body: &[u8]) -> Reply<TokenForm> {
     let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
     if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-        return Err(oauth_problem("invalid_request", "Send application/x-www-form-urlencoded."));
+        return Err(oauth_problem(
+            "invalid_request",
+            "The body must be application/x-www-form-urlencoded.",
+        ));
     }
     serde_urlencoded::from_bytes(body).map_err(|_malformed| {
-        oauth_problem("invalid_request", "grant_type is missing, or a parameter stands twice.")
+        oauth_problem("invalid_request", "grant_type is missing, or a parameter is given twice.")
     })
 }
 

@@ -245,7 +245,7 @@ pub struct AuthorizedBody {
 fn login_problem(reason: &'static str) -> Problem {
     Problem::new(Code::CredentialsInvalid).with("reason", reason).detail(
         "统一认证没有通过，或已过期；请重新登录。",
-        "The provider did not vouch for this login, or it took too long; begin again.",
+        "The identity provider did not confirm this login, or it has expired; log in again.",
     )
 }
 

@@ -114,13 +114,15 @@ pub(crate) fn find_program<'a>(
     let mut fitting = app.settings.mini_programs.iter().filter(serves);
     match (fitting.next(), fitting.next()) {
         (Some(program), None) => Ok(program),
-        (None, _) => Err(Problem::new(Code::NotFound)
-            .detail("没有配置这个小程序。", "No such mini-program is configured.")),
+        (None, _) => Err(Problem::new(Code::NotFound).detail(
+            "没有配置这个小程序；请核对 app_id，或联系管理员。",
+            "This mini-program is not configured; check `app_id`, or ask an administrator.",
+        )),
         (Some(_), Some(_)) => Err(Problem::new(Code::InvalidBody).error(
             "/app_id",
             "missing_field",
-            "有多个小程序，请说明是哪一个。",
-            "There are several mini-programs; say which.",
+            "配置了多个小程序；请填写 app_id。",
+            "Several mini-programs are configured; give `app_id`.",
         )),
     }
 }
@@ -135,7 +137,7 @@ fn check_code(code: &str) -> Reply<&str> {
 fn wrong_code() -> Problem {
     Problem::new(Code::CredentialsInvalid).with("reason", "code").detail(
         "微信 code 无效、已用过或已过期；请重新获取后再试。",
-        "The code of WeChat is wrong, used or too old; get another and try again.",
+        "The WeChat code is wrong, used or expired; get a new one and try again.",
     )
 }
 

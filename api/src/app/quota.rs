@@ -34,7 +34,7 @@ impl Quotas {
             allowance.into_problem(
                 wait,
                 &format!("超过每分钟 {per_minute} 次的限额"),
-                &format!("More than {per_minute} requests a minute"),
+                &format!("The limit of {per_minute} requests a minute is exceeded"),
             )
         })
     }

@@ -77,16 +77,25 @@ impl Good {
     const fn refusal_text(self) -> (&'static str, &'static str) {
         match self {
             Self::Commands => {
-                ("您短时间内提交的办理过多", "You sent many commands in a short time")
+                ("您短时间内提交的操作过多", "You sent too many commands in a short time")
             }
-            Self::Reads => ("您短时间内的请求过多", "You asked a lot in a short time"),
-            Self::Defences => ("您短时间内的操作过多", "You asked a lot in a short time"),
-            Self::Exports => ("您短时间内多次导出", "You began many copies in a short time"),
-            Self::Uploads => ("您短时间内上传的文件过多", "You sent many files in a short time"),
-            Self::Megabytes => ("您短时间内上传的数据过多", "You sent many bytes in a short time"),
-            Self::Megapixels => {
-                ("您短时间内上传的大幅照片过多", "You sent many large photos in a short time")
+            Self::Reads => ("您短时间内的请求过多", "You sent too many requests in a short time"),
+            Self::Defences => {
+                ("您短时间内的请求过多", "You sent too many requests in a short time")
             }
+            Self::Exports => {
+                ("您短时间内导出次数过多", "You started too many exports in a short time")
+            }
+            Self::Uploads => {
+                ("您短时间内上传的文件过多", "You uploaded too many files in a short time")
+            }
+            Self::Megabytes => {
+                ("您短时间内上传的数据过多", "You uploaded too much data in a short time")
+            }
+            Self::Megapixels => (
+                "您短时间内上传的大幅照片过多",
+                "You uploaded too many large photos in a short time",
+            ),
         }
     }
 }
@@ -313,7 +322,10 @@ fn too_many_uploads(most: u32) -> Problem {
     too_many_requests(
         WAIT,
         format!("您已有 {most} 个文件正在上传，请等其中一个传完后再试。"),
-        format!("{most} files of yours are on their way; wait until one of them is here."),
+        format!(
+            "You already have {most} files being uploaded; wait until one of them is complete, \
+             then try again."
+        ),
     )
     .with("limit", "sending")
 }

@@ -110,7 +110,8 @@ impl From<Fault> for Problem {
         let (zh, en, challenge) = match fault {
             Fault::Missing => (
                 "请求没有带访问令牌；请先登录，并使用 Authorization: Bearer 请求头。",
-                "There is no access token; log in and send it as Authorization: Bearer.",
+                "The request has no access token; log in and send the token in the Authorization: \
+                 Bearer header.",
                 "Bearer",
             ),
             Fault::TooLong
@@ -131,7 +132,8 @@ impl From<Fault> for Problem {
             ),
             Fault::Ended => (
                 "登录已结束（已退出、被收回、长期未用，或密码已重置）；请重新登录。",
-                "The session has ended (logged out, revoked, unused, or the password was reset); log in again.",
+                "The login has ended (logged out, revoked, unused for long, or the password was \
+                 reset); log in again.",
                 "Bearer error=\"invalid_token\"",
             ),
         };

@@ -276,7 +276,7 @@ impl Step {
     pub fn number(&self, name: &'static str) -> Reply<i64> {
         let text = find_segment(&self.segments, name);
         text.parse().map_err(|_not_a_number: std::num::ParseIntError| {
-            let (zh, en) = ("应为整数编号", "this part of the path is a number");
+            let (zh, en) = ("应为整数编号。", "Expected an integer.");
             Problem::new(Code::InvalidPath).parameter(name, "not_a_number", zh, en)
         })
     }
@@ -299,7 +299,7 @@ fn find_segment<'a>(segments: &'a [(String, String)], name: &str) -> &'a str {
 
 fn read_segment(segments: &[(String, String)], name: &'static str) -> Reply<Uuid> {
     Uuid::try_parse(find_segment(segments, name)).map_err(|_malformed| {
-        let (zh, en) = ("应为 UUID", "this part of the path is a UUID");
+        let (zh, en) = ("应为 UUID。", "Expected a UUID.");
         Problem::new(Code::InvalidPath).parameter(name, "not_a_uuid", zh, en)
     })
 }

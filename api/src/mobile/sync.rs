@@ -232,7 +232,9 @@ async fn send_queue(
 
 fn too_many(given: usize) -> Problem {
     let zh = format!("一次最多 {MOST} 条，收到 {given} 条；请按顺序分批上传。");
-    let en = format!("At most {MOST} items at once, not {given}; send them in order, in parts.");
+    let en = format!(
+        "At most {MOST} items are accepted at a time, and {given} were sent; upload them in order, in parts."
+    );
     Problem::new(Code::InvalidBody).error("/items", "too_many", zh, en)
 }
 

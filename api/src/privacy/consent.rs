@@ -129,7 +129,10 @@ impl NoticeView {
 async fn get_privacy_notice(app: Data<App>, params: Query<WhichNotice>) -> Reply<HttpResponse> {
     let code = params.0.tenant;
     let world = app.worlds.find_by_code(code.as_ref().map(Word::as_str)).ok_or_else(|| {
-        let (zh, en) = ("请用 tenant 给出城市或区县的代码", "name the city or county by its code");
+        let (zh, en) = (
+            "请用 tenant 给出现有城市或区县的代码。",
+            "Give the code of an existing city or county in `tenant`.",
+        );
         Problem::new(Code::InvalidQuery).parameter("tenant", "unknown_tenant", zh, en)
     })?;
     let privacy = &world.rules.privacy;

@@ -128,8 +128,8 @@ pub async fn seal_reporter_contact(
     let contact = given.to_contact();
     if contact.is_empty() {
         let (zh, en) = (
-            "请填写姓名、手机号或住址，或去掉 contact",
-            "give a name, a phone or an address, or leave it out",
+            "请填写姓名、手机号或住址，或去掉 contact。",
+            "Give a name, a phone or an address, or leave `contact` out.",
         );
         return Err(Problem::new(Code::InvalidBody).error("/contact", "empty", zh, en));
     }
@@ -256,14 +256,17 @@ async fn set_contact(
     require_own_or_managed(&app, &caller, person)?;
     let ContactBody { name, phone, id_number, address, office_phone } = body.0;
     if office_phone.is_some() && person.is_nameless() {
-        let (zh, en) = ("居民没有公开联系电话", "residents have no number that is published");
+        let (zh, en) = (
+            "居民不登记公开联系电话；请去掉这一项。",
+            "Residents have no published telephone number; leave it out.",
+        );
         let problem = Problem::new(Code::InvalidBody);
         return Err(problem.error("/office_phone", "not_in_office", zh, en));
     }
     if name.is_some() && !person.is_nameless() {
         let (zh, en) = (
-            "在岗人员的姓名在人员登记中，不能在这里修改",
-            "the names of staff are in their registration",
+            "在岗人员的姓名以人员登记为准，不能在这里修改。",
+            "The names of staff come from their registration and cannot be changed here.",
         );
         return Err(Problem::new(Code::InvalidBody).error("/name", "in_office", zh, en));
     }
@@ -384,8 +387,10 @@ async fn search_contacts(
         (Some(phone), None) => (Field::Phone, String::from(phone)),
         (None, Some(number)) => (Field::IdNumber, String::from(number)),
         (Some(_), Some(_)) | (None, None) => {
-            let (zh, en) =
-                ("phone 和 id_number 给出且只给出一个", "give exactly one of phone and id_number");
+            let (zh, en) = (
+                "phone 和 id_number 应给出且只给出一个。",
+                "Give exactly one of `phone` and `id_number`.",
+            );
             return Err(Problem::new(Code::InvalidBody).error("", "one_of", zh, en));
         }
     };

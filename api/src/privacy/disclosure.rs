@@ -319,7 +319,8 @@ impl Asking {
         if now - record.at > limit {
             return Err(Problem::new(Code::IdempotencyKeyReused).detail(
                 "这次查看早已完成并留痕；再次查看请换新的 Idempotency-Key。",
-                "This disclosure was answered and is on record; ask again under a new key.",
+                "This disclosure was completed and is on record; to read the data again, use a \
+                 new Idempotency-Key.",
             ));
         }
         Ok(record)
@@ -335,8 +336,8 @@ pub fn check_fields(fields: &[Field], among: &[Field]) -> Reply<Vec<Field>> {
     if distinct.is_empty() || distinct.len() != fields.len() || other {
         let names: Vec<&str> = among.iter().map(|field| field.name()).collect();
         let names = names.join(", ");
-        let zh = format!("应列出不同的字段，可选：{names}");
-        let en = format!("name different fields of: {names}");
+        let zh = format!("应列出不重复的字段，可选：{names}。");
+        let en = format!("Expected different fields, available: {names}.");
         return Err(Problem::new(Code::InvalidBody).error("/fields", "invalid_value", zh, en));
     }
     Ok(distinct)

@@ -133,7 +133,7 @@ fn parse_period(
         return Err(Refusal::EmptyPeriod.into());
     }
     if until - from > Duration::days(LONGEST) {
-        let (zh, en) = ("最长 366 天", "at most 366 days");
+        let (zh, en) = ("期限最长 366 天。", "The period must be at most 366 days.");
         return Err(Problem::new(Code::InvalidQuery).parameter("from", "out_of_range", zh, en));
     }
     Ok((from, until))
@@ -272,7 +272,10 @@ fn switch_view(one: Switch, performance: &Performance) -> SwitchView {
 async fn list_switches(app: Data<App>, params: Query<WhichSwitches>) -> Reply<HttpResponse> {
     let code = params.0.tenant;
     let world = app.worlds.find_by_code(code.as_ref().map(Word::as_str)).ok_or_else(|| {
-        let (zh, en) = ("请用 tenant 给出城市或区县的代码", "name the city or county by its code");
+        let (zh, en) = (
+            "请用 tenant 给出现有城市或区县的代码。",
+            "Give the code of an existing city or county in `tenant`.",
+        );
         Problem::new(Code::InvalidQuery).parameter("tenant", "unknown_tenant", zh, en)
     })?;
     let performance = &world.rules.conduct.performance;

@@ -430,6 +430,9 @@ async fn list_household_answers(
 
 /// Refuses a form that is asked no more, or is none.
 pub fn unknown_form(under: &'static str) -> Problem {
-    let (zh, en) = ("没有这张表单，或已停用", "there is no such form, or it is asked no more");
+    let (zh, en) = (
+        "没有这张表单，或已停用；请核对编号。",
+        "There is no such form, or it is retired; check the id.",
+    );
     Problem::new(Code::InvalidBody).error(under, "unknown_form", zh, en)
 }

@@ -58,7 +58,7 @@ pub(crate) fn locate_place<'a>(
 pub fn coordinate_problem(under: &str, error: &CoordinateError) -> Problem {
     let field = error.axis().field();
     let pointer = format!("{under}/{field}");
-    let zh = format!("坐标 {field} 不正确，取值范围 ±{}", error.axis().limit());
+    let zh = format!("坐标 {field} 不正确；应在 ±{} 之间。", error.axis().limit());
     Problem::new(Code::InvalidBody).error(pointer, "out_of_range", zh, error.to_string())
 }
 

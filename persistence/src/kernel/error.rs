@@ -62,7 +62,7 @@ impl std::fmt::Display for StoreError {
             Self::Unavailable(why) => write!(out, "the database is unavailable: {why}"),
             Self::Inconsistent(what) => write!(out, "inconsistent data: {what}"),
             Self::Unreadable { flow, id, why } => write!(out, "{} {id}: {why}", flow.name()),
-            Self::Exists(what) => write!(out, "{what} exists already"),
+            Self::Exists(what) => write!(out, "{what} already exists"),
             Self::Unusable(why) => write!(out, "{why}"),
             Self::Database(error) => write!(out, "database error: {error}"),
         }

@@ -90,7 +90,7 @@ impl<const LEAST: u64, const MOST: u64> TryFrom<u64> for Seconds<LEAST, MOST> {
         if (LEAST..=MOST).contains(&seconds) {
             Ok(Self(Duration::from_secs(seconds)))
         } else {
-            Err(format!("it is from {LEAST} to {MOST} seconds"))
+            Err(format!("expected {LEAST} to {MOST} seconds"))
         }
     }
 }

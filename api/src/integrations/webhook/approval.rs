@@ -91,8 +91,8 @@ pub(super) async fn approve_webhook(
         Problem::new(Code::InvalidBody).error(
             "/url",
             "url_changed",
-            "接收地址已不是这个，请重新查看后再批准。",
-            "The webhook has another address by now; read it again.",
+            "接收地址已经变更；请重新查看后再批准。",
+            "The address of the webhook has changed; read it again before you approve.",
         )
     };
     if url != hook.url {

@@ -178,8 +178,8 @@ fn unknown_type(at: usize) -> Problem {
     Problem::new(Code::InvalidBody).error(
         format!("/types/{at}"),
         "unknown_type",
-        "没有这种事件，见 GET /api/v1/event_types。",
-        "There is no such type; GET /api/v1/event_types lists them.",
+        "没有这种事件；可用的见 GET /api/v1/event_types。",
+        "There is no such event type; GET /api/v1/event_types lists the available ones.",
     )
 }
 
@@ -189,7 +189,7 @@ fn unknown_envelope() -> Problem {
         "/envelope",
         "unknown_envelope",
         format!("应为其中之一：{names}。"),
-        format!("Give one of {names}."),
+        format!("Expected one of {names}."),
     )
 }
 
@@ -212,14 +212,15 @@ pub(super) fn check_url(app: &App, url: &str) -> Reply<()> {
             wrong(
                 "address_not_allowed",
                 "只能推送到公网 HTTPS 地址；内网地址或 HTTP 需由运维在 GRIDWHISTLE_WEBHOOK_NETWORKS 中放行。",
-                "Events go to public addresses over HTTPS; addresses inside and plain HTTP need their \
-                 network in GRIDWHISTLE_WEBHOOK_NETWORKS.",
+                "Events can be pushed only to public HTTPS addresses; an internal address or plain HTTP \
+                 must be allowed by the operator in GRIDWHISTLE_WEBHOOK_NETWORKS.",
             )
         }
         _ => wrong(
             "not_a_url",
-            "应为 https:// 开头的网址，不带用户名和密码。",
-            "This is an address that begins with https://, without a user or password.",
+            "应为 https:// 开头的网址，最多 2000 个字符，不带用户名和密码。",
+            "Expected an address of at most 2000 characters that begins with https://, without \
+             user name and password.",
         ),
     }
 }

@@ -63,15 +63,15 @@ impl Asked {
 
 fn unknown_operation(operation: &str) -> Problem {
     let shown: String = operation.chars().take(60).collect();
-    let zh = format!("没有可离线办理的操作 {shown}。");
-    let en = format!("There is no operation {shown} that can be kept and sent later.");
+    let zh = format!("没有可离线办理的操作“{shown}”。");
+    let en = format!("There is no operation `{shown}` that can be queued offline.");
     Problem::new(Code::InvalidBody).error("/operation", "unknown_value", zh, en)
 }
 
 fn wrong_path(operation: &Operation) -> Problem {
     let names: Vec<&str> = operation.path_names().collect();
     let zh = format!("path 应含 {}，值为编号。", names.join("、"));
-    let en = format!("path has {}, each an identifier.", names.join(" and "));
+    let en = format!("Expected {} in path, each with an id.", names.join(" and "));
     Problem::new(Code::InvalidBody).error("/path", "invalid", zh, en)
 }
 
@@ -79,8 +79,8 @@ fn unknown_parameter(operation: &Operation, name: &str) -> Problem {
     let shown: String = name.chars().take(60).collect();
     let names: Vec<&str> = operation.path_names().collect();
     let known = if names.is_empty() { "—".to_owned() } else { names.join(", ") };
-    let zh = format!("路径中没有 {shown}；可用：{known}。");
-    let en = format!("The path has no {shown}; known: {known}.");
+    let zh = format!("未知的路径参数“{shown}”；可用的有：{known}。");
+    let en = format!("Unknown path parameter `{shown}`; available: {known}.");
     Problem::new(Code::InvalidBody).error("/path", "unknown_field", zh, en)
 }
 

@@ -570,8 +570,8 @@ fn check_count(at: &'static str, count: usize, least: usize) -> Reply<()> {
 }
 
 fn too_many(at: &'static str, least: usize, most: usize) -> Problem {
-    let zh = format!("应有 {least} 到 {most} 项");
-    let en = format!("give {least} to {most} of them");
+    let zh = format!("应有 {least} 到 {most} 项。");
+    let en = format!("Expected {least} to {most} items.");
     Problem::new(Code::InvalidBody).error(at, "wrong_count", zh, en)
 }
 
@@ -605,7 +605,10 @@ async fn merge_areas(at: Step, body: Json<MergeAreasBody>) -> Reply<Answer<AreaC
             std::iter::once(id).chain(body.with.iter().copied().map(AreaId)).collect();
         let distinct: std::collections::HashSet<&AreaId> = ids.iter().collect();
         if distinct.len() < ids.len() {
-            let (zh, en) = ("同一区划出现了两次", "an area is named twice");
+            let (zh, en) = (
+                "同一区划出现了两次；每个只列一次。",
+                "The same area is named twice; name each one once.",
+            );
             return Err(Problem::new(Code::InvalidBody).error("/with", "duplicate", zh, en));
         }
         let boundary = new_drawing(body.boundary.as_ref(), false)

@@ -105,7 +105,7 @@ async fn list_area_findings(
     let area = world.areas.get(AreaId(id.0)).ok_or_else(|| Problem::new(Code::NotFound))?;
     let least = params.0.min_m2.unwrap_or(50);
     if !(1..=1_000_000).contains(&least) {
-        let (zh, en) = ("应在 1 到 1000000 之间", "from 1 to 1000000");
+        let (zh, en) = ("应在 1 到 1000000 之间。", "Expected 1 to 1000000.");
         return Err(Problem::new(Code::InvalidQuery).parameter("min_m2", "out_of_range", zh, en));
     }
     let (unit, day) = (area.unit(), world.today);

@@ -210,7 +210,7 @@ async fn import_areas(
     let params = params.0;
     let source = params.source.clone().unwrap_or_else(|| "HTTP".to_owned());
     domain::core::text::Line::try_from(source.as_str()).map_err(|fault| {
-        let zh = "应为一行文字，最多 200 字";
+        let zh = "应为一行文字，最多 200 字。";
         Problem::new(Code::InvalidQuery).parameter("source", "bad_text", zh, fault.to_string())
     })?;
     let charset = parse_content_type(&request)?;
@@ -246,8 +246,8 @@ fn parse_content_type(request: &HttpRequest) -> Reply<Option<String>> {
         return Err(Problem::new(Code::UnsupportedMediaType).in_header(
             "Content-Type",
             "unsupported",
-            "应为 text/csv 或 application/geo+json。",
-            "It must be text/csv or application/geo+json.",
+            "应为 text/csv、application/geo+json 或 application/json。",
+            "Expected text/csv, application/geo+json or application/json.",
         ));
     }
     let charset = parts.find_map(|part| part.split_once('='));
@@ -265,7 +265,7 @@ async fn read_payload(mut payload: web::Payload) -> Reply<Vec<u8>> {
                 return Err(Problem::new(Code::PayloadTooLarge)
                     .detail(
                         "文件超过 64 MiB；请按区县分成几个文件。",
-                        "The file exceeds 64 MiB; split it by district.",
+                        "The file exceeds 64 MiB; split it into several files by district.",
                     )
                     .with("max_bytes", MAX_BYTES));
             }

@@ -62,7 +62,8 @@ fn parse_bbox(text: &str) -> Reply<[f64; 4]> {
             && [south, north].iter().all(|lat| lat.abs() <= 90.0)
     };
     sides.filter(sound).ok_or_else(|| {
-        let (zh, en) = ("应为 西,南,东,北 四个数", "give west,south,east,north");
+        let (zh, en) =
+            ("应为“西,南,东,北”四个数。", "Expected four numbers: west,south,east,north.");
         Problem::new(Code::InvalidQuery).parameter("bbox", "bad_bbox", zh, en)
     })
 }
@@ -200,7 +201,7 @@ fn find_nearest(world: &TenantSnapshot, point: Point, most: usize) -> Vec<Neighb
 /// The normalised point of a query.
 pub(super) fn normalise_point(body: PointBody) -> Reply<Point> {
     RawPoint::from(body).normalise().map_err(|error| {
-        let zh = format!("取值范围 ±{}", error.axis().limit());
+        let zh = format!("应在 ±{} 之间。", error.axis().limit());
         let problem = Problem::new(Code::InvalidQuery);
         problem.parameter(error.axis().field(), "out_of_range", zh, error.to_string())
     })

@@ -79,7 +79,7 @@ pub(super) async fn import_households(
 ) -> Reply<HttpResponse> {
     let items = body.0.items;
     if items.is_empty() || items.len() > MOST {
-        let (zh, en) = ("应有 1 到 1000 户", "give 1 to 1000 households");
+        let (zh, en) = ("应有 1 到 1000 户。", "Expected 1 to 1000 households.");
         return Err(Problem::new(Code::InvalidBody).error("/items", "out_of_range", zh, en));
     }
     let language = Language::from_headers(request.headers());

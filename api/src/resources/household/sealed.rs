@@ -181,7 +181,7 @@ fn require_consent(app: &App, values: &BTreeMap<Field, String>) -> Reply<()> {
 
 fn require_values(values: &BTreeMap<Field, String>, index: usize) -> Reply<()> {
     if values.is_empty() {
-        let (zh, en) = ("请至少填写姓名等一项内容", "say something of this member");
+        let (zh, en) = ("请至少填写姓名等一项内容。", "Give at least one item, such as the name.");
         let at = format!("/members/{index}");
         return Err(Problem::new(Code::InvalidBody).error(at, "empty", zh, en));
     }
@@ -327,7 +327,7 @@ fn require_once(changed: &[MemberChange]) -> Reply<()> {
     };
     match changed.iter().enumerate().find_map(twice) {
         Some(index) => {
-            let (zh, en) = ("同一成员只能变更一次", "change each member once");
+            let (zh, en) = ("同一成员只能变更一次。", "Each member can be changed only once.");
             let at = format!("/change_members/{index}/id");
             Err(Problem::new(Code::InvalidBody).error(at, "duplicate", zh, en))
         }

@@ -173,7 +173,7 @@ async fn read_messages(
             "/ids",
             "too_many",
             format!("一次最多 {MOST} 条。"),
-            format!("Give at most {MOST} at once."),
+            format!("Expected at most {MOST} items at a time."),
         ));
     }
     let (tenant, person, now) = (caller.tenant, caller.person, app.clock.now());
@@ -218,7 +218,8 @@ const SHAPE: &str = "%H:%M";
 
 fn parse_hour(pointer: &'static str, text: &str) -> Reply<NaiveTime> {
     NaiveTime::parse_from_str(text, SHAPE).map_err(|_malformed| {
-        let (zh, en) = ("应为 24 小时制的时间，例如 22:00。", "This is an hour like 22:00.");
+        let (zh, en) =
+            ("应为 24 小时制的时间，例如 22:00。", "Expected a 24-hour time such as 22:00.");
         Problem::new(Code::InvalidBody).error(pointer, "not_an_hour", zh, en)
     })
 }
@@ -379,7 +380,7 @@ async fn answer_subscriptions(
         Problem::new(Code::InvalidBody).error(pointer, code, zh, en)
     };
     if results.len() > MOST {
-        let (zh, en) = ("一次最多 3 个模板。", "Give at most 3 templates at once.");
+        let (zh, en) = ("一次最多 3 个模板。", "Expected at most 3 templates at a time.");
         return Err(wrong("/results".to_owned(), "too_many", zh, en));
     }
     let mut agreed = Vec::new();
@@ -388,12 +389,15 @@ async fn answer_subscriptions(
         let at = format!("/results/{}", shown.replace('~', "~0").replace('/', "~1"));
         if !["accept", "reject", "ban", "filter"].contains(&answer.as_str()) {
             let (zh, en) =
-                ("应为 accept、reject、ban 或 filter。", "This is accept, reject, ban or filter.");
+                ("应为 accept、reject、ban 或 filter。", "Expected accept, reject, ban or filter.");
             return Err(wrong(at, "unknown_answer", zh, en));
         }
         let known = world.rules.notices.value.wechat.iter();
         if !known.into_iter().any(|one| one.template_id.as_str() == template) {
-            let (zh, en) = ("没有这个模板。", "There is no such template.");
+            let (zh, en) = (
+                "没有这个模板；请核对模板编号。",
+                "There is no such template; check the template id.",
+            );
             return Err(wrong(at, "unknown_template", zh, en));
         }
         if answer == "accept" {

@@ -131,7 +131,7 @@ async fn load_existing(
     }
     Err(Problem::new(Code::IdempotencyKeyReused).detail(
         "这个编号已经用于另一个文件；新的文件请换一个 UUID。",
-        "Another file has this identity; use a new UUID for a new file.",
+        "This id is already used for another file; use a new UUID for a new file.",
     ))
 }
 
@@ -210,7 +210,8 @@ pub(super) async fn check_owner(
     }
     Err(Problem::new(Code::IdempotencyKeyReused).detail(
         "这个编号的文件要由引用它的人上传；您的文件请换一个 UUID。",
-        "The file with this identity is sent by whoever named it; use a new UUID for yours.",
+        "The file with this id must be uploaded by the person who named it; use a new UUID for \
+         your file.",
     ))
 }
 
@@ -247,7 +248,10 @@ async fn needs_original(app: &App, caller: &Caller, said: &Said) -> Reply<bool> 
     let now = app.clock.now();
     let case = app.store.load_state::<Case>(caller.tenant, id).await?;
     let case = case.filter(|case| case.state.visible_to(caller, now)).ok_or_else(|| {
-        let (zh, en) = ("没有这个案卷，或您无权查看", "there is no such case, or none you may see");
+        let (zh, en) = (
+            "没有这个案卷，或您无权查看；请核对编号。",
+            "There is no such case, or you are not allowed to see it; check the id.",
+        );
         Problem::new(Code::InvalidBody).error("/case_id", "unknown_case", zh, en)
     })?;
     let world = app.world(caller.tenant)?;

@@ -113,8 +113,9 @@ impl Darkroom {
             Ok(done) => done.unwrap_or(Err(Unfit::Broken)).map_err(refused),
             Err(_) => Err(Problem::new(Code::Overloaded)
                 .detail(
-                    "等待处理的照片太多，请在 30 秒后用同一个编号重新上传。",
-                    "Many photos are waiting; send it again under the same identity in 30 seconds.",
+                    "等待处理的照片太多；请在 30 秒后用同一个编号重新上传。",
+                    "Too many photos are waiting to be processed; upload it again with the same \
+                     id in 30 seconds.",
                 )
                 .header(RETRY_AFTER, "30")),
         }

@@ -239,8 +239,10 @@ fn parse_offset(headers: &HeaderMap) -> Reply<i64> {
     let text = headers.get("Upload-Offset").and_then(|value| value.to_str().ok());
     let number = text.and_then(|text| text.trim().parse::<i64>().ok()).filter(|n| *n >= 0);
     number.ok_or_else(|| {
-        let (zh, en) =
-            ("应为本段起点的字节数，例如 0。", "Give the number of bytes before this piece.");
+        let (zh, en) = (
+            "应为本段起点的字节数，例如 0。",
+            "Expected the number of bytes before this piece, such as 0.",
+        );
         Problem::new(Code::InvalidHeader).in_header("Upload-Offset", "invalid_offset", zh, en)
     })
 }
@@ -295,7 +297,7 @@ fn wrong_offset(offset: i64) -> Problem {
     Problem::new(Code::UploadOffset)
         .detail(
             format!("服务器已收到 {offset} 字节，请从这里继续。"),
-            format!("{offset} bytes are here; go on from there."),
+            format!("The server has received {offset} bytes; continue from there."),
         )
         .with("offset", offset)
 }

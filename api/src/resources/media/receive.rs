@@ -100,38 +100,47 @@ pub(super) fn unfit_problem(why: Unfit) -> Problem {
     const ACCEPTED: [&str; 11] =
         ["jpeg", "png", "webp", "gif", "mp4", "mov", "mp3", "m4a", "amr", "aac", "wav"];
     let (zh, en) = match why {
-        Unfit::Empty => ("文件是空的；请重新选择文件。", "The file is empty; choose another."),
+        Unfit::Empty => {
+            ("文件是空的；请重新选择文件。", "The file is empty; choose the file again.")
+        }
         Unfit::Heic => (
             "这是 HEIC 照片，服务器不能处理；请在 iPhone 的“设置-相机-格式”中选择“兼容性最佳”，或转换为 JPEG 后上传。",
-            "This is a HEIC photo; set the iPhone's camera to Most Compatible, or convert it to JPEG.",
+            "This is a HEIC photo, which the server cannot process; choose Most Compatible in \
+             Settings, Camera, Formats of the iPhone, or convert it to JPEG before uploading.",
         ),
         Unfit::Avif => (
             "这是 AVIF 图片，服务器不能处理；请转换为 JPEG、PNG 或 WebP 后上传。",
-            "This is an AVIF picture; convert it to JPEG, PNG or WebP.",
+            "This is an AVIF picture, which the server cannot process; convert it to JPEG, PNG or \
+             WebP before uploading.",
         ),
         Unfit::Unknown => (
-            "不认识这种文件；照片请用 JPEG、PNG 或 WebP，视频用 MP4，录音用 MP3 或 M4A。",
-            "This is no photo, video or sound that is known; use JPEG, PNG or WebP, MP4, MP3 or M4A.",
+            "不支持这种文件；照片请用 JPEG、PNG 或 WebP，视频用 MP4，录音用 MP3 或 M4A。",
+            "This kind of file is not supported; use JPEG, PNG or WebP for photos, MP4 for \
+             videos, MP3 or M4A for sound.",
         ),
         Unfit::Truncated => (
             "文件不完整，可能没有传完；请用同一个编号重新上传。",
-            "The file ends too early; send it again.",
+            "The file is incomplete, perhaps the upload was cut off; upload it again with the \
+             same id.",
         ),
         Unfit::Broken => (
             "文件已损坏，不能打开；请重新拍摄或选择另一个文件。",
-            "The file is damaged and cannot be opened; take or choose another.",
+            "The file is damaged and cannot be opened; take the photo again or choose another \
+             file.",
         ),
         Unfit::TooManyPixels => (
             "照片超过 5000 万像素；请缩小后上传。",
-            "The photo has more than 50 million picture elements; make it smaller.",
+            "The photo has more than 50 million pixels; reduce its size before uploading.",
         ),
         Unfit::TooMuchWork => (
             "照片的编码过于复杂，处理时间过长；请另存为普通的 JPEG 后上传。",
-            "The photo is packed in a way that takes too long to unpack; save it as a plain JPEG.",
+            "The photo is encoded in a way that takes too long to process; save it as an ordinary \
+             JPEG before uploading.",
         ),
         Unfit::TooLarge => (
             "文件太大：照片不超过 20 MB，录音 50 MB，视频 200 MB；超过 20 MB 的请分段上传。",
-            "The file is too large: 20 MB for photos, 50 MB for sound, 200 MB for videos; above 20 MB in pieces.",
+            "The file is too large: at most 20 MB for photos, 50 MB for sound, 200 MB for videos; \
+             upload more than 20 MB in pieces.",
         ),
     };
     Problem::new(Code::MediaUnacceptable)
@@ -293,7 +302,10 @@ pub(super) fn too_large(most: u64) -> Problem {
     Problem::new(Code::PayloadTooLarge)
         .detail(
             format!("文件超过 {most} 字节；照片不超过 20 MB，更大的录音和视频请分段上传（POST /media_uploads）。"),
-            format!("The file exceeds {most} bytes; larger sounds and videos come in pieces (POST /media_uploads)."),
+            format!(
+                "The file exceeds {most} bytes; a photo has at most 20 MB, larger sounds and \
+                 videos are uploaded in pieces (POST /media_uploads)."
+            ),
         )
         .with("max_bytes", most)
 }
@@ -350,7 +362,7 @@ fn no_form(error: impl std::fmt::Display) -> Problem {
         "",
         "syntax",
         "正文不是完整的 multipart/form-data 表单。",
-        "The body is not a complete form of the type multipart/form-data.",
+        "The body is not a complete multipart/form-data form.",
     )
 }
 
@@ -368,7 +380,7 @@ async fn read_form(way: &Way<'_>, mut form: Multipart, said: &mut Said) -> Reply
             continue;
         }
         if received.is_some() {
-            let (zh, en) = ("每次只上传一个文件。", "One file a request.");
+            let (zh, en) = ("每次只能上传一个文件。", "Expected one file for each request.");
             return Err(Problem::new(Code::InvalidBody).error(
                 field_pointer(&name),
                 "second_file",
@@ -381,7 +393,7 @@ async fn read_form(way: &Way<'_>, mut form: Multipart, said: &mut Said) -> Reply
         received = Some(sink.finish().await?);
     }
     let received = received.ok_or_else(|| {
-        let (zh, en) = ("表单里没有文件。", "The form has no file.");
+        let (zh, en) = ("表单里没有文件；请附上一个文件。", "The form has no file; add one.");
         Problem::new(Code::InvalidBody).error("/file", "missing_field", zh, en)
     })?;
     Ok(received)
@@ -401,13 +413,18 @@ async fn read_short_text(way: &Way<'_>, field: &mut Field) -> Reply<String> {
         text.extend_from_slice(&piece.map_err(no_form)?);
         if text.len() > MOST {
             let name = field_pointer(field.name().unwrap_or_default());
-            let (zh, en) = ("这一项不超过 200 个字节。", "At most 200 bytes.");
+            let (zh, en) = ("最多 200 个字节。", "Expected at most 200 bytes.");
             return Err(Problem::new(Code::InvalidBody).error(name, "too_long", zh, en));
         }
     }
     String::from_utf8(text).map_err(|_not_text| {
         let name = field_pointer(field.name().unwrap_or_default());
-        Problem::new(Code::InvalidBody).error(name, "not_utf8", "不是 UTF-8 文本。", "Not UTF-8.")
+        Problem::new(Code::InvalidBody).error(
+            name,
+            "not_utf8",
+            "应为 UTF-8 文本。",
+            "Expected UTF-8 text.",
+        )
     })
 }
 
@@ -419,7 +436,7 @@ impl Said {
         };
         let text = text.trim();
         let id = || {
-            let wrong = |_| wrong("wrong_type", "应当是 UUID。", "It must be a UUID.");
+            let wrong = |_| wrong("wrong_type", "应为 UUID。", "Expected a UUID.");
             Uuid::try_parse(text).map(Some).map_err(wrong)
         };
         match name {
@@ -428,15 +445,15 @@ impl Said {
             "sha256" => self.sha256 = Some(text.to_owned()),
             "taken_at" => {
                 let time = DateTime::parse_from_rfc3339(text).map_err(|_no_time| {
-                    wrong("wrong_type", "应当是带时区的时间。", "It must be a time with its zone.")
+                    wrong("wrong_type", "应为带时区的时间。", "Expected a time with an offset.")
                 })?;
                 self.taken_at = Some(time);
             }
             _ => {
                 return Err(wrong(
                     "unknown_field",
-                    "不认识这一项；可用的有：id、case_id、taken_at、sha256。",
-                    "Unknown; known are id, case_id, taken_at and sha256.",
+                    "未知字段；可用的有：id、case_id、taken_at、sha256。",
+                    "Unknown field; available: id, case_id, taken_at, sha256.",
                 ));
             }
         }
@@ -466,7 +483,7 @@ pub(super) fn parse_digest(headers: &HeaderMap) -> Reply<Option<String>> {
         let hash = hash.ok_or_else(|| {
             let (zh, en) = (
                 "应为 sha-256=:BASE64:，即 32 字节摘要的 base64。",
-                "It must be sha-256=:BASE64: with the 32 bytes in base64.",
+                "Expected sha-256=:BASE64:, the digest of 32 bytes in base64.",
             );
             Problem::new(Code::InvalidHeader).in_header(name, "invalid_digest", zh, en)
         })?;

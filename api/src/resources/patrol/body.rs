@@ -90,12 +90,12 @@ pub struct ItineraryBody {
 /// What is beyond a bound.
 fn out_of_range(pointer: String, least: u32, most: u32) -> Problem {
     let zh = format!("应为 {least} 到 {most}。");
-    let en = format!("It must be from {least} to {most}.");
+    let en = format!("Expected {least} to {most}.");
     Problem::new(Code::InvalidBody).error(pointer, "out_of_range", zh, en)
 }
 
 fn too_many(pointer: String, most: usize) -> Problem {
-    let (zh, en) = (format!("最多 {most} 项。"), format!("There may be {most} at most."));
+    let (zh, en) = (format!("最多 {most} 项。"), format!("Expected at most {most} items."));
     Problem::new(Code::InvalidBody).error(pointer, "too_many_items", zh, en)
 }
 

@@ -93,7 +93,8 @@ async fn list_nearest_workers(
     let ListNearestWorkers { lng, lat, coord_type, limit } = params.0;
     let coord_type = coord_type.unwrap_or(CoordTypeBody::Wgs84).into();
     let from = RawPoint { lng, lat, coord_type }.normalise().map_err(|error| {
-        let (name, zh) = (error.axis().field(), "坐标不正确。");
+        let (name, zh) =
+            (error.axis().field(), "坐标不正确；经度应在 ±180 之间，纬度应在 ±90 之间。");
         Problem::new(Code::InvalidQuery).parameter(name, "out_of_range", zh, error.to_string())
     })?;
     let (tenant, now, world) = (caller.tenant, app.clock.now(), app.world(caller.tenant)?);

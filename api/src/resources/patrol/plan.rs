@@ -139,9 +139,9 @@ impl ContentBody {
         if let Some(fault) = recurrence.find_fault() {
             let (zh, en) = match fault {
                 "weekdays" => {
-                    ("应为 1 到 7 中不重复的几个。", "Give different numbers from 1 to 7.")
+                    ("应为 1 到 7 中不重复的数。", "Expected different numbers from 1 to 7.")
                 }
-                _ => ("应为 1 到 92。", "It must be from 1 to 92."),
+                _ => ("应为 1 到 92。", "Expected 1 to 92."),
             };
             let pointer = format!("{under}/recurrence/days");
             return Err(Problem::new(Code::InvalidBody).error(pointer, "out_of_range", zh, en));

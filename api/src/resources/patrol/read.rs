@@ -146,7 +146,7 @@ async fn get_patrol_track(
 ) -> Reply<HttpResponse> {
     let tolerance = params.0.tolerance.unwrap_or(0.0);
     if !(0.0..=1000.0).contains(&tolerance) {
-        let (zh, en) = ("应为 0 到 1000 米。", "It must be from 0 to 1000 metres.");
+        let (zh, en) = ("应为 0 到 1000 米。", "Expected 0 to 1000 metres.");
         return Err(Problem::new(Code::InvalidQuery).parameter(
             "tolerance",
             "out_of_range",

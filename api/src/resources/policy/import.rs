@@ -44,7 +44,7 @@ pub(crate) fn read_preset(name: &str, world: &TenantSnapshot) -> Reply<Document>
         let known = names.join(", ");
         let (zh, en) = (
             format!("没有这个预设；可用的有：{known}。"),
-            format!("No such preset; known are: {known}."),
+            format!("There is no such preset; available: {known}."),
         );
         Problem::new(Code::InvalidBody).error("/preset", "unknown_value", zh, en)
     })?;
@@ -59,7 +59,7 @@ pub(crate) fn read_table(
     world: &TenantSnapshot,
 ) -> Reply<Document> {
     let csv = csv.ok_or_else(|| {
-        let (zh, en) = ("请给出 CSV 文本", "give the table as CSV");
+        let (zh, en) = ("应给出 CSV 文本。", "Expected the table as CSV text.");
         Problem::new(Code::InvalidBody).error("/csv", "missing_field", zh, en)
     })?;
     let (catalogue, areas) = (&world.catalogue, &world.areas);

@@ -25,7 +25,7 @@ use crate::{
 pub async fn extend_case(step: Step, body: ExtendBody) -> Reply<Answer<CaseView>> {
     let limit = Limit { amount: body.amount, unit: body.unit };
     if !(1..=Limit::MAX).contains(&limit.amount) {
-        let (zh, en) = ("应为 1 到 10000", "give 1 to 10000");
+        let (zh, en) = ("应为 1 到 10000。", "Expected 1 to 10000.");
         return Err(Problem::new(Code::InvalidBody).error("/amount", "out_of_range", zh, en));
     }
     let (wish, reason) =

@@ -74,6 +74,9 @@ pub(super) fn render_creation(stored: &Versioned<Visit>) -> Answer<VisitView> {
 
 /// The problem of a household that does not exist, or that the caller must not know of.
 pub(super) fn unknown_household() -> Problem {
-    let (zh, en) = ("没有这户，或您无权走访", "there is no such household, or none you may visit");
+    let (zh, en) = (
+        "没有这户，或您无权走访；请核对编号。",
+        "There is no such household, or you are not allowed to visit it; check the id.",
+    );
     Problem::new(Code::InvalidBody).error("/household_id", "unknown_household", zh, en)
 }

@@ -34,7 +34,7 @@ pub async fn assign_campaign(step: Step, body: AssignBody) -> Reply<Answer<Campa
     let asked = step.build_asked("assign_campaign", &body);
     let AssignBody { households, select, to } = body;
     if households.len() > MOST {
-        let (zh, en) = ("一次最多 1000 户", "at most 1000 households at once");
+        let (zh, en) = ("一次最多 1000 户。", "Expected at most 1000 households at a time.");
         return Err(Problem::new(Code::InvalidBody).error("/households", "out_of_range", zh, en));
     }
     let campaign = step::load_visible::<Campaign>(&step.app, &step.caller, step.id).await?;
@@ -83,7 +83,10 @@ async fn resolve_tasks(
                 && campaign.area.path.contains(&household.area.path)
         };
         let household = household.filter(there).ok_or_else(|| {
-            let (zh, en) = ("行动范围内没有这户", "there is no such household in the area");
+            let (zh, en) = (
+                "行动范围内没有这户；请核对编号。",
+                "The area of the campaign has no such household; check the id.",
+            );
             let at = format!("/households/{index}/household_id");
             Problem::new(Code::InvalidBody).error(at, "unknown_household", zh, en)
         })?;

@@ -47,7 +47,10 @@ pub async fn upload_points(context: PointsContext, body: PointsBody) -> Reply<An
     let PointsContext { app, caller, patrol: id } = context;
     let PointsBody { coord_type, points } = body;
     if points.len() > MOST_AT_ONCE {
-        let (zh, en) = ("每批最多 2000 点，请分批上传。", "Send at most 2000 points at once.");
+        let (zh, en) = (
+            "每批最多 2000 个点；请分批上传。",
+            "At most 2000 points are accepted at a time; upload them in parts.",
+        );
         return Err(Problem::new(Code::InvalidBody).error("/points", "too_many_items", zh, en));
     }
     let world = app.world(caller.tenant)?;

@@ -113,6 +113,9 @@ async fn render_report(step: &Step, stored: &Versioned<Report>) -> Reply<Answer<
 }
 
 fn unknown_case() -> Problem {
-    let (zh, en) = ("没有这个案卷，或您无权查看", "there is no such case, or none you may see");
+    let (zh, en) = (
+        "没有这个案卷，或您无权查看；请核对编号。",
+        "There is no such case, or you are not allowed to see it; check the id.",
+    );
     Problem::new(Code::InvalidBody).error("/case_id", "unknown_case", zh, en)
 }

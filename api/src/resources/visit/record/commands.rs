@@ -291,8 +291,10 @@ async fn load_campaign(
     id: CampaignId,
 ) -> Reply<Arc<Versioned<Campaign>>> {
     step::load_visible::<Campaign>(app, caller, id.0).await.map_err(|_hidden| {
-        let (zh, en) =
-            ("没有这个行动，或您无权参加", "there is no such campaign, or none of yours");
+        let (zh, en) = (
+            "没有这个行动，或您无权参加；请核对编号。",
+            "There is no such campaign, or you are not allowed to take part in it; check the id.",
+        );
         Problem::new(Code::InvalidBody).error("/campaign_id", "unknown_campaign", zh, en)
     })
 }
