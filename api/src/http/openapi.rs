@@ -234,14 +234,14 @@ fn complete_operation(
 fn describe_problem(status: &str) -> Value {
     let description = match status {
         "400" => "请求不符合要求 · the request is not valid",
-        "401" => "未登录或凭据错误 · no valid credentials",
+        "401" => "未登录或凭据错误 · not logged in, or wrong credentials",
         "403" => "没有权限 · not permitted",
-        "404" => "不存在或不可见 · not there, or not yours to see",
+        "404" => "不存在或不可见 · does not exist, or not visible to you",
         "409" => "冲突 · conflict",
         "412" => "If-Match 不是最新版本 · If-Match names an older version",
-        "422" => "规则不允许，`code` 说明原因 · a rule said no, `code` tells which",
-        "429" => "过于频繁，见 Retry-After · too often, see Retry-After",
-        "503" => "暂时不可用，见 Retry-After · try again, see Retry-After",
+        "422" => "规则不允许，`code` 说明原因 · not allowed by the rules, `code` says why",
+        "429" => "过于频繁，见 Retry-After · too many requests, see Retry-After",
+        "503" => "暂时不可用，见 Retry-After · temporarily unavailable, see Retry-After",
         _ => "其他问题 · any other problem",
     };
     json!({
