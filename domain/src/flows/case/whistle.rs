@@ -1,8 +1,8 @@
-//! The whistle (街道吹哨、部门报到): a street summons a lead department and co-operating ones;
-//! each signs, contacts, arrives, feeds back and is released and rated by the street.
+//! The whistle (街道吹哨、部门报到): a street summons a lead department and co-operating ones; each signs,
+//! contacts, arrives, feeds back, and is released and rated by the street.
 //!
-//! This file holds the state and what is owed; [`call`] how it is blown, `act` what can be asked
-//! and happen, `decide` and `evolve` what becomes of it.
+//! This file holds the state and the obligations; [`call`] blows the whistle, `act` has the
+//! commands and events, `decide` and `evolve` decide and apply them.
 
 mod act;
 mod call;
@@ -25,33 +25,33 @@ use crate::{
 pub use act::{Happened, SummonsCommand};
 pub(super) use call::blow;
 
-/// A whistle with everybody it summoned.
+/// A whistle with every department it summoned.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Whistle {
-    /// How weighty it is: a rank of the tenant.
+    /// Its rank, as the tenant defines it.
     pub rank: Code,
-    /// What it is about: a topic of the tenant.
+    /// Its topic, as the tenant defines it.
     pub topic: Code,
     /// What the street needs the departments for.
     pub reason: Prose,
-    /// Cases for which departments were summoned to the same place about the same before.
+    /// Earlier cases for which departments were summoned to the same place about the same matter.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub repeats: Vec<CaseId>,
-    /// Whether a leader of the district has to know.
+    /// Whether a leader of the district is informed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub to_district_leader: bool,
-    /// What the district was asked to coordinate.
+    /// The request to the district to coordinate, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raised: Option<Raised>,
-    /// The street that blew it.
+    /// The street that blew the whistle.
     pub street: Unit,
     /// When it was blown; all clocks of the departments run from here.
     pub blown_at: Instant,
-    /// One for each department, the lead first.
+    /// One summons for each department, the lead first.
     pub summonses: Vec<Summons>,
 }
 
-/// What a street cannot bring to an end with the departments alone.
+/// A request to the district: what a street cannot settle with the departments alone.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Raised {
     /// The district that has to coordinate.
@@ -67,32 +67,32 @@ pub struct Raised {
     pub note: Option<Prose>,
 }
 
-/// One department called to a case.
+/// One department summoned to a case.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Summons {
-    /// The department itself, as it was at the whistle.
+    /// The department, as it was when the whistle was blown.
     pub unit: Unit,
     /// Whether it leads; exactly one does.
     pub lead: bool,
     /// The clocks started by the whistle.
     pub clocks: Clocks,
-    /// How far it is.
+    /// Its step.
     pub step: Step,
-    /// Who acted for it.
+    /// The people who acted for it.
     pub people: Vec<PersonId>,
-    /// When, where and who arrived.
+    /// Its arrival: when, where and who.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arrival: Option<Arrival>,
-    /// What it says it did.
+    /// The result it reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<Prose>,
-    /// What the street thinks of it.
+    /// The street's rating of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rating: Option<Rating>,
-    /// What it thinks of the street.
+    /// Its rating of the street.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub view: Option<Rating>,
-    /// Whether the district said that it is this department's: it cannot be contested again.
+    /// Whether the district ruled that it is responsible: it cannot contest again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub appointed: bool,
 }
@@ -106,11 +106,11 @@ pub struct Clocks {
     pub contact: Term,
     /// To arrive on the spot (报到).
     pub arrive: Term,
-    /// To feed back; started anew when sent back.
+    /// To feed back; restarted when sent back.
     pub feed_back: Term,
 }
 
-/// How far a summoned department is.
+/// The step of a summoned department.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "step", rename_all = "snake_case")]
 pub enum Step {
@@ -134,9 +134,9 @@ pub enum Step {
     },
     /// See [`StepName::Contested`].
     Contested {
-        /// How far it was.
+        /// Its former step.
         was: StepName,
-        /// Why it says the matter is not its own.
+        /// Why it says that it is not responsible.
         reason: Prose,
         /// The unit that decides.
         arbiter: Unit,
@@ -148,7 +148,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// The step without what it holds.
+    /// The name of the step.
     pub const fn name(&self) -> StepName {
         match self {
             Self::Called => StepName::Called,
@@ -163,7 +163,7 @@ impl Step {
     }
 }
 
-/// A summons with what is true of it now; `on` says whether its whistle still is.
+/// A summons with the state of its whistle; `on` says whether that is still on.
 #[derive(Clone, Copy, Debug)]
 struct CurrentSummons<'a> {
     summons: &'a Summons,
@@ -178,8 +178,8 @@ impl Lifecycle for CurrentSummons<'_> {
     type Command = SummonsCommand;
     const MOVES: MoveTable<StepName, SummonsVerb, &'static [StepName]> = MoveTable::of(STEPS);
 
-    /// After the whistle a department that was not let off is released: also a lead that went back
-    /// to work because a verification failed, when it is ruled about instead.
+    /// After the whistle every department that was not excused counts as released: also a lead that
+    /// went back to work because a verification failed and whose case is then ruled about.
     fn stage(&self) -> StepName {
         let step = self.summons.step.name();
         if self.on || step == StepName::Excused { step } else { StepName::Released }
@@ -189,7 +189,7 @@ impl Lifecycle for CurrentSummons<'_> {
         CommandKind::Moves(act.verb())
     }
 
-    /// Opinions are given once, and who was appointed contests nothing.
+    /// Ratings are given once, and an appointed department cannot contest.
     fn shows_verb(&self, verb: SummonsVerb) -> bool {
         match verb {
             SummonsVerb::Rate => self.summons.rating.is_none(),
@@ -209,13 +209,13 @@ impl Lifecycle for CurrentSummons<'_> {
 /// The arrival of a department on the spot (报到).
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Arrival {
-    /// When it was told.
+    /// When it was reported.
     pub at: Instant,
     /// The person who arrived for the department.
     pub by: PersonId,
-    /// The name of that person then.
+    /// The name of that person at that time.
     pub by_name: String,
-    /// Where, when the phone knew.
+    /// The position, when the phone knew it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub point: Option<Point>,
     /// Distance to the case's point in metres, when both are known.
