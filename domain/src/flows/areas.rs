@@ -548,7 +548,7 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// Checks that it and all below can be moved: no change of them is decided for later.
+    /// Checks that everything below can be moved with it: no change of it is decided for later.
     fn require_movable(&self, id: AreaId) -> Result<(), Refusal> {
         self.registry
             .descendants_on(id, self.from)

@@ -221,22 +221,22 @@ pub struct Arrival {
     /// Distance to the case's point in metres, when both are known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub distance_m: Option<f64>,
-    /// Whether the point shows it; otherwise the words say why not.
+    /// Whether the point proves the arrival; otherwise the note says why not.
     #[serde(default)]
     pub proven: bool,
-    /// In words; needed where the point does not show it.
+    /// A note; needed where the point does not prove it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<Prose>,
 }
 
-/// The street's opinion of a department, each from 1 (bad) to 5 (good).
+/// A rating of a department by the street, or the reverse, each score from 1 (bad) to 5 (good).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Rating {
-    /// How fast it responded.
+    /// The speed of the response.
     pub response: Score,
-    /// How well it was done.
+    /// The quality of the work.
     pub quality: Score,
-    /// What is to be said besides the scores.
+    /// A remark besides the scores.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<Prose>,
 }
@@ -260,12 +260,12 @@ impl From<Score> for u8 {
 }
 
 impl Summons {
-    /// How far the department is; `on` says whether the whistle still is.
+    /// The step of the department; `on` says whether the whistle is still on.
     pub fn step_name(&self, on: bool) -> StepName {
         CurrentSummons { summons: self, on }.stage()
     }
 
-    /// What may be asked of it now.
+    /// The commands possible now.
     pub fn possible(&self, on: bool) -> Vec<SummonsVerb> {
         let current = CurrentSummons { summons: self, on };
         let verbs = CurrentSummons::MOVES.verbs_in(current.stage());
@@ -274,14 +274,14 @@ impl Summons {
 }
 
 impl Whistle {
-    /// Whether all have been released.
+    /// Whether all departments have been released.
     pub fn is_over(&self) -> bool {
         let gone =
             |summons: &Summons| matches!(summons.step, Step::Released { .. } | Step::Excused);
         self.summonses.iter().all(gone)
     }
 
-    /// Whether the district was asked to coordinate and has not yet.
+    /// Whether the district was asked to coordinate and has not done so yet.
     pub fn waits_for_district(&self) -> bool {
         self.raised.as_ref().is_some_and(|raised| raised.note.is_none())
     }
@@ -291,7 +291,7 @@ impl Whistle {
         self.summonses.iter().find(|summons| summons.unit.id == unit)
     }
 
-    /// What the departments and the street still owe.
+    /// The obligations of the departments and the street.
     pub(super) fn obligations(&self) -> Vec<Obligation> {
         let mut owed = Vec::new();
         if let Some(raised) = self.raised.as_ref().filter(|raised| raised.note.is_none()) {
@@ -304,7 +304,7 @@ impl Whistle {
                 owed.push(Obligation { duty, owed_by: owed_by.clone(), term: term.clone() });
             };
             match step {
-                // A department that contests is not let off meanwhile: the clocks run from the
+                // A department that contests is not released meanwhile: the clocks run from the
                 // whistle.
                 Step::Contested { was, arbiter, arbitrate, .. } => {
                     owe(Duty::Arbitrate, arbiter, arbitrate);
@@ -344,26 +344,26 @@ impl Whistle {
     }
 }
 
-/// What a street asks when it blows the whistle.
+/// The arguments of a street that blows the whistle.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Call {
-    /// How weighty it is.
+    /// The rank.
     pub rank: Code,
-    /// What it is about.
+    /// The topic.
     pub topic: Code,
-    /// Cases for which departments were summoned to the same place about the same before.
+    /// Earlier cases for which departments were summoned to the same place about the same matter.
     #[serde(default)]
     pub repeats: Vec<CaseId>,
     /// Why the street cannot solve it alone.
     pub reason: Prose,
     /// The lead department.
     pub lead: AreaId,
-    /// The others, at most [`Call::MAX_COOPERATING`].
+    /// The other departments, at most [`Call::MAX_COOPERATING`].
     pub cooperating: Vec<AreaId>,
 }
 
 impl Call {
-    /// The most cases that are linked as the same whistle before.
+    /// The most earlier cases that one whistle links to.
     pub const MAX_REPEATS: usize = 20;
 
     /// The most departments that co-operate with the lead.
