@@ -298,7 +298,7 @@ pub enum Status {
     Cancelled {
         /// The reasons, in words.
         reason: Prose,
-        /// The name of who said so.
+        /// The name of the person who cancelled it.
         by: String,
     },
 }
@@ -310,30 +310,30 @@ pub struct Patrol {
     pub id: PatrolId,
     /// Its human number.
     pub number: String,
-    /// Where: a grid, or a larger area.
+    /// A grid, or a larger area.
     pub area: Unit,
     /// The purpose, which binds the track as well.
     pub purpose: Purpose,
     /// The duty window.
     pub window: Window,
-    /// What is to be seen.
+    /// What it covers.
     pub itinerary: Itinerary,
-    /// The plan it was made by.
+    /// The plan and day it was made for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub occasion: Option<Occasion>,
     /// Whether it was planned before it began.
     pub planned: bool,
-    /// When we first heard of it.
+    /// When the server first heard of it.
     pub created_at: Instant,
-    /// What was written down, at most [`Patrol::MOST_REMARKS`].
+    /// Its remarks, at most [`Patrol::MOST_REMARKS`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<Remark>,
-    /// What became of it.
+    /// Its status.
     pub status: Status,
 }
 
 impl Status {
-    /// The status without what it holds.
+    /// The name of the status.
     pub const fn name(&self) -> StatusName {
         match self {
             Self::Planned { .. } => StatusName::Planned,
@@ -344,7 +344,7 @@ impl Status {
         }
     }
 
-    /// Who walks or walked, and when.
+    /// The run, once it was started.
     pub const fn run(&self) -> Option<&Run> {
         match self {
             Self::Started { run, .. } | Self::Paused { run, .. } | Self::Finished { run } => {
@@ -354,7 +354,7 @@ impl Status {
         }
     }
 
-    /// What is owed.
+    /// The clock of the duty.
     pub const fn term(&self) -> Option<&Term> {
         match self {
             Self::Planned { term } => Some(term),
@@ -364,27 +364,27 @@ impl Status {
     }
 }
 
-/// Why a point is not taken.
+/// Why a point is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Outside {
     /// It lies outside the duty window, or before the start or after the end.
     Window,
     /// The worker rested.
     Paused,
-    /// The worker rests, as far as is known; what ended the rest may still be on its way.
+    /// The worker rests, as far as is known; the command that ended the rest may still arrive.
     Resting,
 }
 
 impl Patrol {
-    /// The most remarks.
+    /// The most remarks of one patrol.
     pub const MOST_REMARKS: usize = 50;
 
-    /// Whose it is.
+    /// The worker who owns it.
     pub fn worker(&self) -> Option<PersonId> {
         self.status.run().map(|run| run.worker)
     }
 
-    /// How wrong the worker's clock is: the times of the points are told by it.
+    /// The skew of the worker's clock, which the times of the points come from.
     pub fn skew(&self) -> Skew {
         self.status.run().map(|run| run.started.skew).unwrap_or_default()
     }
@@ -396,7 +396,7 @@ impl Patrol {
             || actor.may(Permission::Patrol, &self.area.path, at)
     }
 
-    /// When it was under way, in order: not before its start, not after its end, not in rests.
+    /// The periods in which it was under way, in order: from its start to its end, without rests.
     pub fn active_periods(&self) -> Vec<(Instant, Instant)> {
         let Some(run) = self.status.run() else { return Vec::new() };
         let end = run.finished.map_or(self.window.until, |end| end.at.min(self.window.until));
@@ -416,12 +416,12 @@ impl Patrol {
         self.active_periods().into_iter().map(|stretch| length(stretch).max(0)).sum()
     }
 
-    /// Whether a point of this moment is part of it.
+    /// Checks that a point of this moment belongs to it.
     pub fn check_point(&self, at: Instant) -> Result<(), Outside> {
         self.check_point_within(&self.active_periods(), at)
     }
 
-    /// The same, of a patrol that was under way at these times.
+    /// Like [`Self::check_point`], with these periods of the patrol.
     pub(crate) fn check_point_within(
         &self,
         times: &[(Instant, Instant)],
@@ -443,7 +443,7 @@ impl Patrol {
         }
     }
 
-    /// Refuses a report that was not made on it: by its worker, while it was under way.
+    /// Refuses a report that was not made on it: it must be by its worker, while it was under way.
     pub fn check_report(&self, by: PersonId, at: Instant) -> Result<(), Refusal> {
         let Some(run) = self.status.run().filter(|run| run.worker == by) else {
             return Err(Refusal::NoSuchPatrol { id: self.id });
