@@ -145,18 +145,18 @@ impl Actor {
 /// What an actor may see in a list: the tenant, the areas, and the actor's own.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Scope {
-    /// Always: nothing crosses it.
+    /// The tenant; always set, because nothing crosses it.
     pub tenant: TenantId,
-    /// The own reports are visible whatever the areas say.
+    /// The actor; the actor's own reports are visible whatever the areas say.
     pub person: PersonId,
     /// Everything in these areas.
     pub paths: Vec<Path>,
-    /// What involves these units, wherever it happened.
+    /// Everything that involves these units, wherever it happened.
     pub units: Vec<AreaId>,
 }
 
 impl AreaTree {
-    /// Grants with all they reach.
+    /// The grants, extended to all areas they reach.
     pub fn expand_grants(&self, grants: &[Grant]) -> Vec<Grant> {
         let reach = |grant: &Grant| {
             let grant = grant.clone();
