@@ -1,9 +1,9 @@
 //! Points on the map.
 //!
-//! Phones and Chinese map services speak three dialects: WGS-84 (satellites), GCJ-02 (every
-//! public map in China, WeChat included) and BD-09 (Baidu). They differ by up to a kilometre, enough
-//! to put a report into the wrong grid. Whatever comes in is turned into WGS-84 once, here; the
-//! rest of the program only knows [`Point`].
+//! Phones and Chinese map services use three coordinate systems: WGS-84 (satellites), GCJ-02 (every
+//! public map in China, WeChat included) and BD-09 (Baidu). They differ by up to a kilometre,
+//! enough to put a report into the wrong grid. Every incoming position is converted to WGS-84
+//! once, here; the rest of the program only knows [`Point`].
 
 use std::f64::consts::PI;
 use std::fmt;
@@ -21,7 +21,7 @@ pub struct Point {
     pub lat: f64,
 }
 
-/// Which dialect a pair of degrees is in.
+/// The coordinate system of a pair of degrees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CoordType {
@@ -36,11 +36,11 @@ pub enum CoordType {
 /// A place as a client sent it. Kept beside the normalised point, because it is evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct RawPoint {
-    /// Longitude in the dialect of `coord_type`.
+    /// Longitude in the system of `coord_type`.
     pub lng: f64,
-    /// Latitude in the dialect of `coord_type`.
+    /// Latitude in the system of `coord_type`.
     pub lat: f64,
-    /// The dialect of both numbers.
+    /// The coordinate system of both numbers.
     pub coord_type: CoordType,
 }
 
@@ -132,7 +132,7 @@ impl RawPoint {
 }
 
 impl Point {
-    /// The same place in another dialect, for a client whose map needs it.
+    /// The same place in another system, for a client whose map needs it.
     #[must_use]
     pub fn convert_to(self, coord_type: CoordType) -> RawPoint {
         let point = match coord_type {

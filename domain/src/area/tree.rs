@@ -55,8 +55,8 @@ impl AreaKind {
 /// The path from the root to an area: codes, each closed by `/`.
 ///
 /// An area contains another when its path is a prefix of the other's. A path stored on a case never
-/// changes: when an area is moved, the area gets another path, its cases keep theirs, and whoever
-/// answers for the area reaches its old path too ([`AreaTree::expand_unit`]).
+/// changes: when an area is moved, the area gets another path, its cases keep theirs, and rights
+/// over the area reach its old path too ([`AreaTree::expand_unit`]).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Path(pub String);
@@ -115,7 +115,7 @@ pub struct Area {
     pub id: AreaId,
     /// The area above; none for the root.
     pub parent: Option<AreaId>,
-    /// Its kind.
+    /// The kind of node it is.
     pub kind: AreaKind,
     /// Its code in the scheme of its level (4/6/9/12/15 digits for territories).
     pub code: String,

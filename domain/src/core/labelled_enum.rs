@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 /// The interface of every such enumeration, for generic code.
 pub trait Named: Copy + Eq + Debug + 'static {
-    /// All values.
+    /// All values, in order of declaration.
     const ALL: &'static [Self];
 
     /// Its name in the API and in the database.
@@ -31,7 +31,7 @@ macro_rules! labelled_enum {
         }
 
         impl $name {
-            /// All values.
+            /// All values, in order of declaration.
             pub const ALL: &[Self] = &[$(Self::$variant,)+];
 
             /// Its name in the API and in the database.

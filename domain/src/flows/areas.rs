@@ -42,17 +42,17 @@ pub struct Drawing {
 pub struct NewArea {
     /// The identity it will have.
     pub id: AreaId,
-    /// Its kind.
+    /// The kind of the area.
     pub kind: AreaKind,
     /// Its code, unique in the tenant.
     pub code: String,
-    /// Its name.
+    /// The name of the area.
     pub name: Line,
     /// For a grid: its purpose.
     pub grid: Option<GridKind>,
     /// How many households live there.
     pub households: Option<u32>,
-    /// Its boundary.
+    /// Its boundary, if it is drawn.
     pub boundary: Option<Drawing>,
 }
 
@@ -89,7 +89,7 @@ pub enum Command {
     Describe {
         /// The area to describe.
         id: AreaId,
-        /// Its purpose.
+        /// The purpose of the grid.
         grid: Option<GridKind>,
         /// The number of households.
         households: Option<u32>,
@@ -112,7 +112,7 @@ pub enum Command {
     Merge {
         /// The areas to merge; the first of them may continue.
         ids: Vec<AreaId>,
-        /// The result.
+        /// What they are merged into.
         into: Into,
     },
     /// Retires an area.
@@ -158,7 +158,7 @@ pub enum Event {
     Described {
         /// The area that was described.
         id: AreaId,
-        /// Its purpose.
+        /// The purpose of the grid.
         grid: Option<GridKind>,
         /// The number of households.
         households: Option<u32>,

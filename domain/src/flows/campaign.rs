@@ -100,11 +100,11 @@ pub struct Grid {
 /// A campaign of visits (敲门行动), household by household.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Campaign {
-    /// Its identity.
+    /// Its identity, given at its creation.
     pub id: CampaignId,
-    /// Its human number.
+    /// Its human-readable number.
     pub number: String,
-    /// Its name.
+    /// Its name, for people.
     pub name: Line,
     /// The purpose of all its visits.
     pub purpose: Purpose,
@@ -124,7 +124,7 @@ pub struct Campaign {
     pub tasks: BTreeMap<HouseholdId, Task>,
     /// The grids they lie in.
     pub grids: Vec<Grid>,
-    /// Its status.
+    /// Its status at present.
     pub status: StatusName,
     /// When it was created.
     pub made_at: Instant,
@@ -141,7 +141,7 @@ pub struct Campaign {
 pub struct NewCampaign {
     /// The identity it will have.
     pub id: CampaignId,
-    /// Its name.
+    /// Its name, for people.
     pub name: Line,
     /// The purpose of all its visits.
     pub purpose: Purpose,

@@ -56,7 +56,7 @@ labelled_enum! {
 labelled_enum! {
     /// The suggestion of a program.
     Suggestion {
-        /// No objection.
+        /// It found no objection.
         Pass = "pass", "通过";
         /// A person should look at it.
         Review = "review", "建议复核";
@@ -105,7 +105,7 @@ pub struct Review {
     /// The answer of the program.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heard: Option<Heard>,
-    /// Its status.
+    /// Its status at present.
     pub status: Status,
 }
 
@@ -136,7 +136,7 @@ pub enum Status {
 /// The answer of a program.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Heard {
-    /// The suggestion.
+    /// The suggestion of the program.
     pub suggestion: Suggestion,
     /// The reason by the program's own code; 100 means no objection.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -67,7 +67,7 @@ pub const MOVES: &[(StatusName, Verb, StatusName)] = &[
 pub struct Form {
     /// Its identity, derived from the tenant and the code.
     pub id: FormId,
-    /// Its code.
+    /// The code that people use for it.
     pub code: Code,
     /// The JSON Schema.
     pub schema: Value,
@@ -90,7 +90,7 @@ pub struct Form {
 pub enum Command {
     /// Publishes an edition.
     Publish {
-        /// The tenant.
+        /// The tenant that publishes it.
         tenant: TenantId,
         /// The code of the form.
         code: Code,
@@ -101,7 +101,7 @@ pub enum Command {
     },
     /// Withdraws the form.
     Withdraw {
-        /// The reasons.
+        /// The reasons, in words.
         reason: Prose,
     },
 }
@@ -117,7 +117,7 @@ pub enum Event {
     },
     /// It was withdrawn.
     Withdrawn {
-        /// The reasons.
+        /// The reasons, in words.
         reason: Prose,
     },
 }

@@ -147,7 +147,7 @@ pub fn possible_commands(standing: Standing) -> Vec<&'static str> {
 pub struct Group {
     /// Its code within the grid.
     pub code: Code,
-    /// Its name.
+    /// Its name, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<Line>,
 }
@@ -186,9 +186,9 @@ impl Pairing {
 /// A household at one address.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Household {
-    /// Its identity.
+    /// Its identity, given at its registration.
     pub id: HouseholdId,
-    /// Its human number.
+    /// Its human-readable number.
     pub number: String,
     /// The grid it lies in, as it was when that was set.
     pub area: Unit,

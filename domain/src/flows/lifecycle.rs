@@ -7,7 +7,7 @@ use crate::{core::labelled_enum::Named, rules::refusal::Refusal};
 pub trait Lifecycle: Sized {
     /// Its name in refusals.
     const NAME: &'static str;
-    /// Its stages.
+    /// The stages it can have.
     type Stage: Named;
     /// The commands of the table, for one that exists.
     type Verb: Named;

@@ -106,7 +106,7 @@ pub struct Gone {
 pub struct Upload {
     /// The identity it will have.
     pub id: MediaId,
-    /// Its format.
+    /// Its format, detected from its bytes.
     pub format: Format,
     /// The number of bytes.
     pub bytes: u64,
@@ -135,7 +135,7 @@ pub enum Command {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// It arrived.
+    /// The file has arrived.
     Uploaded {
         /// The file as it arrived.
         media: Box<Media>,

@@ -32,7 +32,7 @@ pub struct Notice {
     pub number: String,
     /// The title of the report or the case.
     pub title: String,
-    /// The text.
+    /// The text of the notice.
     pub text: String,
     /// The reports whose text it repeats: for a reporter the reporter's own, for a unit the first
     /// of the case.
@@ -52,13 +52,13 @@ fn new_notice(
 /// The text of a message.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Said {
-    /// Its subject.
+    /// What it is about.
     pub label: String,
     /// The number of the report or the case; empty where it is not disclosed.
     pub number: String,
     /// The title; empty where it is not disclosed.
     pub title: String,
-    /// The body.
+    /// The text of the message.
     pub text: String,
 }
 

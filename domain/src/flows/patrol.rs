@@ -192,9 +192,9 @@ impl Itinerary {
 /// The plan and day that a patrol was made for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Occasion {
-    /// The plan.
+    /// The plan it was made by.
     pub plan: PlanId,
-    /// The day.
+    /// The day of that plan.
     pub day: chrono::NaiveDate,
 }
 
@@ -308,7 +308,7 @@ pub enum Status {
 pub struct Patrol {
     /// Its identity, often made by a phone.
     pub id: PatrolId,
-    /// Its human number.
+    /// Its human-readable number.
     pub number: String,
     /// A grid, or a larger area.
     pub area: Unit,
@@ -328,7 +328,7 @@ pub struct Patrol {
     /// Its remarks, at most [`Patrol::MOST_REMARKS`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<Remark>,
-    /// Its status.
+    /// Its status at present.
     pub status: Status,
 }
 

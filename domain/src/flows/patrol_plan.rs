@@ -94,11 +94,11 @@ impl Recurrence {
 /// The content of a plan.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Content {
-    /// Its name.
+    /// Its name, for people.
     pub name: Line,
     /// The purpose of the patrols it makes.
     pub purpose: Purpose,
-    /// The days.
+    /// The days of the patrols.
     pub recurrence: Recurrence,
     /// When the duty window begins, in the local time of China.
     pub at: NaiveTime,
@@ -141,13 +141,13 @@ pub const MOVES: &[(Standing, Verb, Standing)] = &[
 /// A plan of patrols.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct PatrolPlan {
-    /// Its identity.
+    /// Its identity, given at its creation.
     pub id: PlanId,
     /// The area in which the patrols walk.
     pub area: Unit,
-    /// Its content.
+    /// Its content at present.
     pub content: Content,
-    /// Its status.
+    /// Its status at present.
     pub standing: Standing,
     /// When it was created.
     pub created_at: Instant,
@@ -169,7 +169,7 @@ pub enum Command {
         id: PlanId,
         /// The area in which the patrols walk.
         area: AreaId,
-        /// Its content.
+        /// The content of the plan.
         content: Box<Content>,
     },
     /// Replaces the content.

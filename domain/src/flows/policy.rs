@@ -165,7 +165,7 @@ pub struct Policy {
 pub enum Command {
     /// Publishes a document.
     Publish {
-        /// The tenant.
+        /// The tenant that publishes it.
         tenant: TenantId,
         /// The document, as a whole.
         document: Box<Document>,

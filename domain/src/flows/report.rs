@@ -123,7 +123,7 @@ pub fn possible_commands(status: StatusName) -> Vec<&'static str> {
 pub struct Report {
     /// Its identity, often made by a phone.
     pub id: ReportId,
-    /// Its human number.
+    /// Its human-readable number.
     pub number: String,
     /// The person who reported; the name is not here.
     pub reporter: PersonId,
@@ -135,9 +135,9 @@ pub struct Report {
     /// Whether a contact was named with it; the contact is stored where it can be erased.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub contact: bool,
-    /// The channel.
+    /// The channel through which it came.
     pub channel: Channel,
-    /// The matter.
+    /// The details of the matter.
     pub matter: ReportDetails,
     /// The place, with the grid it lies in.
     pub place: Place,
@@ -158,7 +158,7 @@ pub struct Report {
     /// The result of a check on the spot before filing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sight: Option<Sight>,
-    /// Its status.
+    /// Its status at present.
     pub status: Status,
 }
 
@@ -170,7 +170,7 @@ pub enum Status {
     Confirming {
         /// The unit that will have to decide.
         receiver: Unit,
-        /// The grid's clock to look.
+        /// The grid's clock to check.
         confirm: Term,
         /// The claim of the check.
         #[serde(default, skip_serializing_if = "Option::is_none")]

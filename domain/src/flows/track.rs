@@ -58,7 +58,7 @@ pub struct Fix {
     pub at_ms: i64,
     /// Longitude in ten millionths of a degree, in the system of `coord_type`.
     pub lng: i32,
-    /// Latitude, likewise.
+    /// Latitude in ten millionths of a degree, likewise.
     pub lat: i32,
     /// The coordinate system of both.
     pub coord_type: CoordType,
@@ -66,7 +66,7 @@ pub struct Fix {
     pub accuracy: Option<u32>,
     /// The speed that the phone claims, in hundredths of a metre a second.
     pub speed: Option<u32>,
-    /// Its source.
+    /// The source of the position.
     pub source: Source,
     /// Whether the phone says that the position is simulated.
     pub mocked: bool,
@@ -85,7 +85,7 @@ pub struct Sent {
     pub accuracy_m: Option<f64>,
     /// The speed, in metres a second.
     pub speed_mps: Option<f64>,
-    /// Its source.
+    /// The source of the position.
     pub source: Source,
     /// Whether the position is simulated.
     pub mocked: bool,

@@ -80,7 +80,7 @@ labelled_enum! {
     Verb {
         /// Records the result.
         Record = "record", "记录走访";
-        /// Cancels it.
+        /// Cancels the visit.
         Cancel = "cancel", "取消";
         /// Corrects the record.
         Correct = "correct", "更正";
@@ -101,14 +101,14 @@ pub const MOVES: &[(StatusName, Verb, StatusName)] = &[
 pub struct Visit {
     /// Its identity; that of a campaign's visit is derived from the campaign and the household.
     pub id: VisitId,
-    /// Its human number.
+    /// Its human-readable number.
     pub number: String,
-    /// The household.
+    /// The household to visit.
     pub household: HouseholdId,
     /// The campaign it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub campaign: Option<CampaignId>,
-    /// The grid.
+    /// The grid the household lies in.
     pub area: Unit,
     /// The worker who goes, or went.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -117,7 +117,7 @@ pub struct Visit {
     pub purposes: Vec<Purpose>,
     /// When it was planned, or recorded without a plan.
     pub made_at: Instant,
-    /// Its status.
+    /// Its status at present.
     pub status: Status,
 }
 
@@ -133,7 +133,7 @@ pub enum Status {
     },
     /// See [`StatusName::Done`].
     Done {
-        /// The record.
+        /// The record of the visit.
         done: Box<Done>,
     },
     /// See [`StatusName::Cancelled`].

@@ -75,7 +75,7 @@ labelled_enum! {
 }
 
 labelled_enum! {
-    /// The result.
+    /// The result of an action.
     Verdict {
         /// The action was done.
         Done = "done", "成功";
@@ -91,7 +91,7 @@ pub struct Note {
     pub at: Instant,
     /// The kind of action.
     pub act: AuditAction,
-    /// The result.
+    /// The result of the action.
     pub verdict: Verdict,
     /// The actor; none when no one was recognised.
     pub actor: Option<PersonId>,
@@ -112,7 +112,7 @@ pub struct Record {
     pub tenant: TenantId,
     /// Its place in the log, from 1.
     pub seq: i64,
-    /// The note.
+    /// The note at this place.
     pub note: Note,
     /// The hash of this record, which covers the one before.
     pub hash: Hash,

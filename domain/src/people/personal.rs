@@ -174,7 +174,8 @@ impl std::fmt::Debug for Phone {
     }
 }
 
-/// A telephone number that residents call: a mobile phone, a landline with its area code, a hotline.
+/// A telephone number that residents call: a mobile phone, a landline with its area code or a
+/// hotline.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct OfficePhone(String);

@@ -110,7 +110,7 @@ pub struct Notice {
 pub struct Processing {
     /// The code by which a consent names it.
     pub code: Code,
-    /// Its name.
+    /// Its name, for people.
     pub label: Line,
     /// The legal ground.
     pub basis: Basis,

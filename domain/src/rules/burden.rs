@@ -71,9 +71,9 @@ impl Counts {
 /// One entry of a person, for counting.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Entered {
-    /// The person.
+    /// The person who made it.
     pub person: PersonId,
-    /// The area.
+    /// The path of its area.
     pub path: Path,
     /// The kind of entry.
     pub what: What,

@@ -158,7 +158,7 @@ pub struct Template {
 pub struct Slot {
     /// Its name, such as `thing1`.
     pub name: Code,
-    /// The value.
+    /// The value it shows.
     pub value: SlotValue,
 }
 

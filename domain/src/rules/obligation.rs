@@ -156,7 +156,7 @@ pub enum Move {
     },
     /// The clock was stopped (挂账).
     Paused {
-        /// The period.
+        /// From when until when.
         pause: Pause,
     },
 }
@@ -218,7 +218,7 @@ impl Term {
 /// One thing that one unit owes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Obligation {
-    /// The duty.
+    /// The duty that is owed.
     pub duty: Duty,
     /// The unit that owes it.
     pub owed_by: Unit,

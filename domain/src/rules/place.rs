@@ -35,7 +35,7 @@ pub struct Place {
 /// The details of a matter: of a report, and of the case that follows.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ReportDetails {
-    /// The title.
+    /// The title, in one line.
     pub title: Line,
     /// The text of the reporter, in full.
     pub text: Prose,

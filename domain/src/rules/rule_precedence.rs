@@ -109,7 +109,7 @@ pub(crate) struct Span {
 }
 
 impl Span {
-    /// All days.
+    /// All days, without any bound.
     pub(crate) const EVER: Self = Self { from: NaiveDate::MIN, until: NaiveDate::MAX };
 
     /// The first day, where there is one.

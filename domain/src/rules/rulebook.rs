@@ -50,7 +50,7 @@ pub struct HandlingRules {
     pub clock_ahead_hours: u32,
     /// The age in days up to which a report is accepted from a phone that finds a signal at last.
     pub report_age_days: u32,
-    /// The number of returns after which an arbiter decides whose the case is.
+    /// The most returns of a case; at one more an arbiter decides whose it is.
     pub returns: u32,
     /// The number of times a case may be handled again; if that is not enough, an arbiter gives the
     /// final ruling (终审).
@@ -68,7 +68,7 @@ pub struct HandlingRules {
     pub duplicates: Duplicates,
     /// Extensions for a unit that has a case.
     pub extension: Extending,
-    /// Standstills.
+    /// Standstills of a case.
     pub suspension: Suspending,
     /// The number of days after closing in which a breach can be appealed against.
     pub appeal_days: u32,
@@ -284,7 +284,7 @@ pub struct Subject<'a> {
     pub area: AreaId,
     /// The channel of the report.
     pub channel: Option<Channel>,
-    /// The matter.
+    /// The details of the matter.
     pub matter: &'a ReportDetails,
     /// The rank of the whistle, if one was blown.
     pub rank: Option<&'a str>,

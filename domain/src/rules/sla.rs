@@ -120,7 +120,7 @@ pub struct Matrix {
 /// An unknown property of the matter satisfies no condition on it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Query<'a> {
-    /// The duty.
+    /// The duty to be limited.
     pub duty: Duty,
     /// The area of the matter and those above it, deepest first.
     pub area: &'a [AreaId],

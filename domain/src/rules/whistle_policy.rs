@@ -20,7 +20,7 @@ pub const MAX_APPROVALS: usize = 2;
 pub struct Whistling {
     /// The ranks, which say how weighty a whistle is.
     pub ranks: Vec<Rank>,
-    /// The topics.
+    /// The topics of whistles.
     pub topics: Vec<Topic>,
     /// The days within which a whistle at the same place about the same matter counts as repeated.
     pub repeat_window_days: u32,
@@ -36,7 +36,7 @@ pub struct Whistling {
 pub struct Rank {
     /// The code by which whistles and the matrix name it.
     pub code: String,
-    /// Its label.
+    /// Its label, for people.
     pub label: String,
     /// The roles that may blow it; one of them suffices.
     pub blowers: Vec<Role>,
@@ -66,7 +66,7 @@ pub struct Approval {
 pub struct Topic {
     /// The code by which whistles name it.
     pub code: String,
-    /// Its label.
+    /// Its label, for people.
     pub label: String,
 }
 

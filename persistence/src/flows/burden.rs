@@ -90,7 +90,7 @@ impl BurdenRow {
 /// Selects entries by tenant, area, person and time.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Filter {
-    /// The tenant.
+    /// The tenant of the entries.
     pub tenant: TenantId,
     /// In these areas; none for one person, anywhere.
     pub within: Option<Vec<Path>>,

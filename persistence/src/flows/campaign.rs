@@ -187,7 +187,7 @@ impl GoneRow {
 /// Which campaigns a person may know of.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Reach {
-    /// The tenant.
+    /// The tenant of the campaigns.
     pub tenant: TenantId,
     /// The person who asks, where that person may visit at all.
     pub person: Option<PersonId>,
@@ -262,7 +262,7 @@ pub fn load_workers(
 pub struct Listed {
     /// The household to visit.
     pub household: HouseholdId,
-    /// The grid.
+    /// The grid it lies in.
     pub grid: AreaId,
     /// The worker who is to go.
     pub worker: Option<PersonId>,

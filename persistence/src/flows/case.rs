@@ -141,7 +141,7 @@ pub struct Filter {
     pub within: Option<Path>,
     /// Only those held by this area.
     pub holder: Option<AreaId>,
-    /// Only these.
+    /// Only cases with these identities.
     pub among: Option<Vec<Uuid>>,
 }
 

@@ -73,7 +73,7 @@ pub struct Answered {
     pub form: FormId,
     /// The edition of the form.
     pub edition: i64,
-    /// The visit.
+    /// The visit, if there was one.
     pub visit: Option<VisitId>,
     /// The person who recorded it.
     pub by: PersonId,

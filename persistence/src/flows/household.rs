@@ -171,7 +171,7 @@ pub struct Filter {
     pub special: Option<bool>,
     /// Only of this standing.
     pub standing: Option<Standing>,
-    /// Only these.
+    /// Only households with these identities.
     pub among: Option<Vec<Uuid>>,
     /// Also those with which the asker was paired at some time after this.
     pub paired_after: Option<Instant>,

@@ -81,7 +81,7 @@ pub struct Filter {
     pub plan: Option<PlanId>,
     /// Only those whose window begins after this.
     pub since: Option<Instant>,
-    /// Only these.
+    /// Only patrols with these identities.
     pub among: Option<Vec<Uuid>>,
 }
 

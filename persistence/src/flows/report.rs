@@ -83,7 +83,7 @@ pub struct Filter {
     pub within: Option<Path>,
     /// Only those received since.
     pub since: Option<Instant>,
-    /// Only these.
+    /// Only reports with these identities.
     pub among: Option<Vec<Uuid>>,
 }
 

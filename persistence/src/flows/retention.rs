@@ -114,7 +114,7 @@ fn find_expired_contacts(
 /// The last removal of a class.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Run {
-    /// The class.
+    /// The class of the removed records.
     pub class: DataClass,
     /// When it ran.
     pub at: Instant,

@@ -122,9 +122,9 @@ pub struct Position {
 /// Points to store, and what was known when they were prepared.
 #[derive(Clone, Debug)]
 pub struct Upload {
-    /// The tenant.
+    /// The tenant of the patrol.
     pub tenant: TenantId,
-    /// The patrol.
+    /// The patrol of the points.
     pub patrol: PatrolId,
     /// The place in the patrol's journal.
     pub seq: i64,

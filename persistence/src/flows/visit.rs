@@ -82,7 +82,7 @@ pub struct Filter {
     pub within: Option<Path>,
     /// Only those made after this, and those still planned.
     pub since: Option<Instant>,
-    /// Only these.
+    /// Only visits with these identities.
     pub among: Option<Vec<Uuid>>,
 }
 

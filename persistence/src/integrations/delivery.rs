@@ -34,7 +34,7 @@ pub struct Delivery {
     pub tenant: TenantId,
     /// The identity of the delivery, not of the event.
     pub id: Uuid,
-    /// The channel.
+    /// The channel it is sent through.
     pub channel: Channel,
     /// The target: a webhook or a person.
     pub target: Uuid,
@@ -50,7 +50,7 @@ pub struct Delivery {
     pub part: i16,
     /// The content, as JSON.
     pub content: String,
-    /// Its state.
+    /// Its state at present.
     pub state: State,
     /// The number of attempts.
     pub attempts: i32,
@@ -149,7 +149,7 @@ pub struct Attempt {
     pub took_ms: i32,
     /// The HTTP status of the answer; none when there was no answer.
     pub status: Option<i32>,
-    /// Its result.
+    /// The result of the attempt.
     pub outcome: Outcome,
     /// The request, without secrets, cut short.
     pub request: String,
@@ -214,7 +214,7 @@ pub struct Lease {
     pub until: Instant,
 }
 
-/// The recipients.
+/// The kind of recipients.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Audience {
     /// People, through messages that other services carry.
@@ -433,7 +433,7 @@ pub fn list(
 /// Which deliveries to retry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Again {
-    /// The target.
+    /// The target of the deliveries.
     pub target: Uuid,
     /// Created at or after this.
     pub from: Instant,

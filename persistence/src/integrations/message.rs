@@ -35,7 +35,7 @@ pub struct Message {
     pub kind: NoticeKind,
     /// The title of what it is about, with its number.
     pub title: String,
-    /// The text.
+    /// The text of the message.
     pub body: String,
     /// The kind of flow it is about.
     pub flow: String,

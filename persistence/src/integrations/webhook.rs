@@ -30,7 +30,7 @@ pub struct Webhook {
     pub tenant: TenantId,
     /// The identity it got when it was made.
     pub id: Uuid,
-    /// Its name.
+    /// Its name, for people.
     pub name: String,
     /// The address to which events are sent.
     pub url: String,
@@ -139,7 +139,7 @@ impl TryFrom<Row> for Webhook {
 pub struct Secret {
     /// The identity of the secret, not of the webhook.
     pub id: Uuid,
-    /// The webhook.
+    /// The webhook it belongs to.
     pub webhook: Uuid,
     /// The secret, sealed.
     pub sealed: Vec<u8>,

@@ -24,7 +24,7 @@ const PLAN: &str = "patrol_plan";
 /// Work that was to be done, and when it was due.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Due {
-    /// The tenant.
+    /// The tenant of the flow.
     pub tenant: TenantId,
     /// The kind of flow, as it is stored.
     pub flow: String,
@@ -116,7 +116,7 @@ pub fn defer(db: &mut Db, due: &Due, why: &str, now: Instant) -> Result<i64> {
 /// The work that is stepped over.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Deferred {
-    /// Its amount.
+    /// How much of it there is.
     pub count: i64,
     /// When the oldest of it was due.
     pub oldest: Option<Instant>,

@@ -154,7 +154,7 @@ pub(crate) trait Replacement: Saved {
     /// The type of one row.
     type Row: Derived;
 
-    /// All rows.
+    /// All rows, each by itself.
     fn into_rows(self) -> Vec<Self::Row>;
 }
 

@@ -204,7 +204,7 @@ pub fn load_after(
 /// A command that was accepted before.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Seen {
-    /// The request.
+    /// The request that was accepted.
     pub request: Request,
     /// The flow it moved.
     pub flow: Uuid,

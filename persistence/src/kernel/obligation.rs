@@ -130,7 +130,7 @@ pub struct Owed {
     pub number: String,
     /// The title of that flow.
     pub title: String,
-    /// The duty.
+    /// The duty that is owed.
     pub duty: Duty,
     /// The unit that owes it.
     pub unit: AreaId,
@@ -252,7 +252,7 @@ pub fn count_open(db: &mut Db, tenant: TenantId, unit: AreaId, most: i64) -> Res
 /// A debt about which a measure is to be taken.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Lapsing {
-    /// The tenant.
+    /// The tenant of the flow.
     pub tenant: TenantId,
     /// The kind of its flow, as it is stored.
     pub flow: String,

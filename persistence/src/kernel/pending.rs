@@ -98,7 +98,7 @@ impl<S: Saved> Batch for Kind<S> {
 pub(crate) struct Pending(BTreeMap<(Turn, TypeId), Box<dyn Batch>>);
 
 impl Pending {
-    /// Adds writes.
+    /// Adds writes of one kind.
     pub(crate) fn extend<S: Saved>(&mut self, more: impl IntoIterator<Item = S>) {
         let mut more = more.into_iter().peekable();
         if more.peek().is_none() {

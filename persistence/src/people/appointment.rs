@@ -135,7 +135,7 @@ impl Replacement for Holding {
 /// Which people to list.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// Only those with a grant within one of these areas; without it, everybody.
+    /// Only those with a grant within one of these areas; without it, everyone.
     pub within: Option<Vec<Path>>,
     /// Only with one of these roles; without it, with any.
     pub roles: Option<Vec<Role>>,

@@ -22,7 +22,7 @@ type Result<T, E = StoreError> = std::result::Result<T, E>;
 pub struct Client {
     /// Its identity, also as a person.
     pub id: PersonId,
-    /// Its name.
+    /// Its name, for people.
     pub name: String,
     /// Its scopes, separated by spaces.
     pub scopes: String,

@@ -46,7 +46,7 @@ pub struct Disclosure {
     pub person: Option<PersonId>,
     /// The report with which the data was stored, or whose reporter it was.
     pub report: Option<ReportId>,
-    /// The household.
+    /// The household whose data was seen.
     pub household: Option<HouseholdId>,
     /// The person who saw it.
     pub by: PersonId,
@@ -182,7 +182,7 @@ pub struct Consent {
     pub id: Uuid,
     /// The person who answered.
     pub person: PersonId,
-    /// The purpose.
+    /// The purpose it is about.
     pub purpose: String,
     /// Whether it was given; withdrawn otherwise.
     pub given: bool,

@@ -67,7 +67,7 @@ impl KeyOwner {
 /// The key of one subject, or of the tenant.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DataKey {
-    /// The owner.
+    /// The owner of the key.
     pub owner: KeyOwner,
     /// The master key that wraps it.
     pub key_id: String,

@@ -1,7 +1,7 @@
 //! Codes of areas: text with a scheme, validated by it, never a key.
 //!
 //! No parent is computed by cutting digits: communities merge and keep their numbers, and areas are
-//! moved below other parents. A code that ought to begin with its parent's code and does not is a
+//! moved below other parents. A code that should begin with its parent's code and does not is a
 //! finding, not a fault.
 //! not, that is a finding, not a fault.
 

@@ -51,7 +51,7 @@ pub struct Given {
     pub grid: Option<GridKind>,
     /// The number of households.
     pub households: Option<u32>,
-    /// Its boundary.
+    /// Its boundary, if the file has it.
     pub boundary: Option<Rings>,
 }
 

@@ -173,7 +173,7 @@ pub enum Command {
         trigger: Trigger,
         /// The unit that has to act; the case must involve it.
         unit: AreaId,
-        /// The reasons.
+        /// The reasons, in words.
         reason: Prose,
     },
     /// Answers a supervision.
@@ -226,7 +226,7 @@ pub struct Callback {
 pub struct Opening {
     /// The identity it will have.
     pub id: CaseId,
-    /// The matter.
+    /// The details of the matter.
     pub matter: ReportDetails,
     /// The place, with the grid it lies in.
     pub place: Place,
@@ -248,7 +248,7 @@ pub enum Event {
     Opened {
         /// What it was opened with.
         opening: Box<Opening>,
-        /// Its human number.
+        /// Its human-readable number.
         number: String,
         /// When it was filed (立案).
         at: Instant,

@@ -28,9 +28,9 @@ use crate::{
 pub struct Case {
     /// The identity of its flow in the journal.
     pub id: CaseId,
-    /// Its human number.
+    /// Its human-readable number.
     pub number: String,
-    /// The matter.
+    /// The details of the matter.
     pub matter: ReportDetails,
     /// The place, with the grid it lies in.
     pub place: Place,
@@ -40,13 +40,13 @@ pub struct Case {
     pub filed_at: Instant,
     /// The unit that decides about it: a community, a street or a district.
     pub holder: Unit,
-    /// Its stage.
+    /// How far it is.
     pub stage: Stage,
     /// The reports joined to it, and their reporters.
     pub reports: Vec<Reporter>,
     /// Every unit that was ever given the case.
     pub units: Vec<Unit>,
-    /// Counters.
+    /// How often things happened to it.
     pub tally: Tally,
     /// The first unit that was given it, or the lead of the first whistle (首接); where the tenant's
     /// rules say so, it must not return what is its own.
@@ -229,7 +229,7 @@ impl ApprovalRequest {
 /// A standstill of a case.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Standstill {
-    /// The period.
+    /// From when until when.
     pub pause: Pause,
     /// The unit that asked for it.
     pub unit: Unit,
@@ -248,7 +248,7 @@ impl Standstill {
 /// A clock that was moved: its duty, its debtor and its new state.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Moved {
-    /// The duty.
+    /// The duty of the clock.
     pub duty: Duty,
     /// The unit that owes it.
     pub unit: AreaId,
@@ -277,7 +277,7 @@ pub struct Supervision {
     pub no: i64,
     /// The degree: urged, supervised or listed.
     pub kind: SupervisionKind,
-    /// The cause.
+    /// What gave rise to it.
     pub trigger: Trigger,
     /// The unit that has to answer.
     pub addressee: Unit,
@@ -316,7 +316,7 @@ pub struct Reply {
 pub struct Breach {
     /// Its number, counted from one.
     pub no: i64,
-    /// The duty.
+    /// The duty that was late.
     pub duty: Duty,
     /// The unit that owed it.
     pub unit: Unit,
@@ -353,7 +353,7 @@ impl Supervision {
 pub struct ReporterAnswer {
     /// The report of that reporter.
     pub report: ReportId,
-    /// The answer.
+    /// The answer of that reporter.
     pub answer: Answer,
 }
 
@@ -373,7 +373,7 @@ pub struct Tally {
     /// Extensions that were granted.
     #[serde(default)]
     pub extensions: u32,
-    /// Standstills.
+    /// How often it stood still.
     #[serde(default)]
     pub suspensions: u32,
 }

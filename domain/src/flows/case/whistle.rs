@@ -76,7 +76,7 @@ pub struct Summons {
     pub lead: bool,
     /// The clocks started by the whistle.
     pub clocks: Clocks,
-    /// Its step.
+    /// The step it has reached.
     pub step: Step,
     /// The people who acted for it.
     pub people: Vec<PersonId>,
@@ -347,9 +347,9 @@ impl Whistle {
 /// The arguments of a street that blows the whistle.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Call {
-    /// The rank.
+    /// The rank of the whistle.
     pub rank: Code,
-    /// The topic.
+    /// The topic of the whistle.
     pub topic: Code,
     /// Earlier cases for which departments were summoned to the same place about the same matter.
     #[serde(default)]

@@ -58,7 +58,7 @@ pub enum Command {
     Ask,
     /// Records the program's answer. Only the system gives this command.
     Hear {
-        /// The suggestion.
+        /// The suggestion of the program.
         suggestion: Suggestion,
         /// The reason, by the program's own code.
         label: Option<i64>,

@@ -66,7 +66,7 @@ impl Source {
     }
 }
 
-/// A form.
+/// A form with its fields.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Schema {
     /// The title of the form.
@@ -80,7 +80,7 @@ pub struct Schema {
 pub struct Field {
     /// Its name, shared by all forms.
     pub name: String,
-    /// Its title.
+    /// Its title, for people.
     pub title: String,
     /// The type of its value.
     pub kind: Kind,

@@ -32,7 +32,7 @@ pub struct NewHousehold {
     pub members: Vec<Member>,
     /// Whether a member belongs to a special-care group.
     pub special: bool,
-    /// The pairings.
+    /// The people responsible for it.
     pub pairings: Vec<NewPairing>,
 }
 
@@ -134,7 +134,7 @@ pub enum Event {
     },
     /// Its data changed.
     Updated {
-        /// The changes.
+        /// The changes; the rest stays.
         update: Box<Update>,
         /// The grid, where it changed.
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -97,7 +97,7 @@ impl Kind {
 /// The encoding of a photo, as far as it determines the work of decoding.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Passes {
-    /// Its pixels.
+    /// The number of its pixels.
     pub pixels: u64,
     /// How often a decoder goes over them.
     pub passes: u64,

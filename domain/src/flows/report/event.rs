@@ -25,7 +25,7 @@ use crate::{
 pub struct Draft {
     /// The identity it will have.
     pub id: ReportId,
-    /// The channel.
+    /// The channel through which it comes.
     pub channel: Channel,
     /// The title; without it, the first words of the text.
     pub title: Option<Line>,
@@ -159,7 +159,7 @@ pub enum Event {
     },
     /// A worker checked on the spot.
     Confirmed {
-        /// The result.
+        /// The result of the check.
         sight: Sight,
         /// The unit that has to decide.
         receiver: Unit,

@@ -39,9 +39,9 @@ pub struct Visit {
 /// A part of a whole.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Share {
-    /// The part.
+    /// How many there are in the part.
     pub of: u32,
-    /// The whole.
+    /// How many there are in all.
     pub all: u32,
 }
 
@@ -190,7 +190,7 @@ impl Raster {
 }
 
 /// The points of a stretch, with points in between so that no two are farther apart than `step_m`.
-/// Two points more than [`MOST_STEPS`] steps apart get none in between.
+/// Two points more than `MOST_STEPS` steps apart get none in between.
 fn interpolate_points(stretch: &[Seen], step_m: f64) -> Vec<Point> {
     /// The most steps between two points; beyond that the way of the worker is unknown.
     const MOST_STEPS: f64 = 20.0;

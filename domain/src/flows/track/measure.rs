@@ -43,9 +43,9 @@ pub struct Measures {
     pub moving_s: i64,
     /// How long the worker was seen at all, in seconds.
     pub seen_s: i64,
-    /// The stops.
+    /// The stops of the worker.
     pub stops: Vec<Stop>,
-    /// The gaps.
+    /// The gaps in the track.
     pub gaps: Vec<Gap>,
 }
 

@@ -18,7 +18,7 @@ use crate::{
 pub struct Plan {
     /// The identity it will have.
     pub id: VisitId,
-    /// The household.
+    /// The household to visit.
     pub household: HouseholdId,
     /// The grid it lies in.
     pub area: Unit,
@@ -38,7 +38,7 @@ pub struct Plan {
 pub struct Record {
     /// The identity it will have, when it was not planned.
     pub id: VisitId,
-    /// The household.
+    /// The household that was visited.
     pub household: HouseholdId,
     /// The campaign it belongs to.
     pub campaign: Option<CampaignId>,
@@ -46,7 +46,7 @@ pub struct Record {
     pub area: Unit,
     /// The purposes; empty: as planned.
     pub purposes: Vec<Purpose>,
-    /// The result.
+    /// The result of the visit.
     pub outcome: Outcome,
     /// The opinions that were heard.
     pub opinions: Option<Prose>,
@@ -107,7 +107,7 @@ pub enum Event {
         visit: Option<Box<Visit>>,
         /// Its purposes, each once.
         purposes: Vec<Purpose>,
-        /// The record.
+        /// The record of the visit.
         done: Box<Done>,
     },
     /// The record was corrected.

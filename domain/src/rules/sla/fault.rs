@@ -14,7 +14,7 @@ pub(super) const ROWS: &str = "rows";
 /// Two rows that both apply to a matter while neither is more specific.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Tie {
-    /// The duty.
+    /// The duty of both rows.
     pub duty: Duty,
     /// The indices of the rows.
     pub rows: [usize; 2],

@@ -13,7 +13,7 @@ use crate::kernel::{
 /// An unsealed batch, and the worker of its patrol.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Open {
-    /// The patrol.
+    /// The patrol of the points.
     pub patrol: PatrolId,
     /// The smallest number among its points.
     pub first_seq: i64,
