@@ -1,16 +1,16 @@
 //! The rules of grid management (网格化管理), as pure functions over plain data.
 //!
 //! An [`Actor`](people::actor::Actor) sends a command to a [`Flow`](flows::flow::Flow); the flow
-//! decides with a [`Change`](flows::change::Change) or a [`Refusal`](rules::refusal::Refusal).
-//! Nothing here performs I/O, reads a clock or rolls a dice: time, identifiers and rules are
-//! arguments.
+//! answers with a [`Change`](flows::change::Change) or a [`Refusal`](rules::refusal::Refusal).
+//! Nothing here performs I/O, reads a clock or draws random numbers: time, identifiers and rules
+//! are arguments.
 //!
 //! Reading order: [`area`], [`people`], [`rules`], then [`flows`]: [`flow`](flows::flow) and
 //! [`change`](flows::change) first, [`report`](flows::report), [`case`](flows::case) and
-//! [`intake`](flows::intake), which moves a report and its case together. When things are late is
-//! in [`calendar`].
+//! [`intake`](flows::intake), which moves a report and its case together. Deadlines are in
+//! [`calendar`].
 
-/// What every rule speaks of: identities, texts, journals, lists, digests.
+/// What every rule uses: identities, texts, journals, lists, digests.
 pub mod core {
     pub mod arrival;
     pub mod boundary_fault;
@@ -26,7 +26,7 @@ pub mod core {
     pub mod time;
 }
 
-/// Where things are: coordinates, boundaries, areas, and whose a point is.
+/// Where things are: coordinates, boundaries, areas, and which area a point lies in.
 pub mod area {
     pub mod boundary;
     pub mod coordinate;
@@ -41,7 +41,7 @@ pub mod calendar {
     pub mod limit;
 }
 
-/// Who acts and by which right, what is personal about people, and the record of who saw it.
+/// Who acts with which right, personal data, and the record of who saw it.
 pub mod people {
     pub mod actor;
     pub mod audit;
@@ -51,8 +51,8 @@ pub mod people {
     pub mod role;
 }
 
-/// What a tenant decides for itself, as documents, and what follows: who owes what, what is
-/// refused.
+/// What a tenant decides for itself, as documents, and what follows from them: obligations and
+/// refusals.
 pub mod rules {
     pub mod admission;
     pub mod burden;
@@ -76,7 +76,7 @@ pub mod rules {
     pub mod whistle_policy;
 }
 
-/// What moves by commands: reports, cases, people, areas, patrols, visits, forms, files.
+/// The flows: reports, cases, people, areas, patrols, visits, forms, files.
 pub mod flows {
     pub mod areas;
     pub mod campaign;

@@ -1,9 +1,9 @@
-//! The domain seen from outside: matrices over all states and commands, properties of random
-//! histories, and what a journal promises.
+//! Tests of the domain from outside: matrices over all states and commands, properties of random
+//! histories, and the promises of a journal.
 //!
-//! `UPDATE=1 cargo test -p domain` rewrites the matrices beside this file; the difference is
-//! for review by somebody who knows the field. `PROPTEST_CASES=5000` and `PROPTEST_RNG_SEED=7`
-//! walk further and elsewhere.
+//! `UPDATE=1 cargo test -p domain` rewrites the matrices beside this file; a person who knows the
+//! field reviews the difference. `PROPTEST_CASES=5000` and `PROPTEST_RNG_SEED=7` run more and other
+//! random cases.
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,

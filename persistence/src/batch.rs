@@ -2,8 +2,8 @@
 //!
 //! The journal is the arbiter. Its rows are inserted first, with `on conflict do nothing`: the
 //! primary key (tenant, flow, kind, seq) lets one of two racing commands win, the unique index
-//! (tenant, command, actor, part) finds a command that was seen before. Only winners' other rows are
-//! written. A commit whose entries win only in part breaks the batch, and is refused alone.
+//! (tenant, command, actor, part) finds a command that was seen before. Other rows are written for
+//! winners only. A commit of which only some entries win breaks the batch, and is refused alone.
 
 use std::collections::{HashMap, HashSet};
 
@@ -55,7 +55,7 @@ type Result<T, E = StoreError> = std::result::Result<T, E>;
 /// One thing to write.
 #[derive(Clone, Debug)]
 pub enum Write {
-    /// A flow moved.
+    /// A change of a flow.
     Flow(Box<dyn FlowWrite>),
     /// The password of a person, already hashed.
     Password {
@@ -66,35 +66,35 @@ pub enum Write {
         /// Who set it.
         origin: Origin,
     },
-    /// People's data of a subject that is new, already sealed.
+    /// The sealed personal data of a new subject.
     Personal(Box<NewSubject>),
-    /// An act for the audit log, besides those that follow from the other writes.
+    /// A note for the audit log, besides those that follow from the other writes.
     Noted(Box<Note>),
-    /// What a phone said about the command of the other writes.
+    /// The arrival of the command of the other writes, from an offline phone.
     Arrived(Box<Arrival>),
-    /// Areas changed, with the entry that says so.
+    /// A change of areas, with its entry.
     Areas {
-        /// The entry of the tenant's own chain.
+        /// The entry in the tenant's own chain.
         entry: Box<Entry>,
-        /// The areas it touched, as they are now, parents first.
+        /// The areas that changed, in their new state, parents first.
         areas: Vec<Record>,
         /// The boundaries that were drawn, as GeoJSON.
         drawn: Vec<(AreaId, String)>,
     },
-    /// Values of subjects whose keys are kept already, sealed by them.
+    /// Values of subjects that have a key already, sealed by it.
     Sealed(Vec<SealedField>),
-    /// Subjects whose keys are destroyed, and what they sealed with them.
+    /// Subjects whose keys are to be destroyed, with everything sealed by them.
     Forgotten(Vec<DataSubject>),
     /// A household answered a form.
     Answered(Box<Answered>),
-    /// What the first of these writes demanded of the person who made it.
+    /// The work that the first of these writes took the person who made it.
     Entered(Box<Entered>),
-    /// What a photo that arrived looks like.
+    /// The marks of a photo that arrived.
     Marked(Box<Marks>),
 }
 
 impl Write {
-    /// The journal entry it brings, where it moves a flow.
+    /// The journal entry, where the write has one.
     fn entry(&self) -> Option<&Entry> {
         if let Self::Areas { entry, .. } = self {
             return Some(entry);
@@ -103,7 +103,7 @@ impl Write {
         Some(change.entry())
     }
 
-    /// Makes its entry one of several that a command makes.
+    /// Sets the part of its entry among those of the command.
     fn take_part(&mut self, part: i16) {
         if let Self::Areas { entry, .. } = self {
             entry.take_part(part);
@@ -114,8 +114,8 @@ impl Write {
     }
 }
 
-/// Numbers the entries of each command in the order of the writes: 0 for the flow that was asked,
-/// which comes first, 1, 2… for others that move with it.
+/// Numbers the entries of each command in the order of the writes: 0 for the flow that was
+/// addressed, which comes first, 1, 2… for others that move with it.
 pub(crate) fn number_parts(writes: &mut [Write]) {
     let mut next: HashMap<(CommandId, PersonId), i16> = HashMap::new();
     for write in writes {
@@ -132,7 +132,7 @@ impl<F: FlowTable> From<Change<F>> for Write {
     }
 }
 
-/// What became of a commit.
+/// The result of a commit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Outcome {
     /// It is durable.
@@ -143,13 +143,14 @@ pub enum Outcome {
     Seen,
 }
 
-/// Changes as rows, made before the lane so that it only talks to the database.
+/// A commit as rows, built before it reaches the lane, so that the lane only talks to the database.
 #[derive(Default)]
 pub(crate) struct Commit {
     entries: Vec<EntryRow>,
     rows: Pending,
     notes: Vec<(TenantId, Note)>,
-    /// Whose answers are written, and who is forgotten: the last look at both comes at the end.
+    /// The answers that are written, and the subjects that are forgotten: both are checked once
+    /// more at the end.
     answers: Vec<AnswerRow>,
     forgotten: Vec<(TenantId, DataSubject, At)>,
 }
@@ -172,7 +173,7 @@ impl Commit {
         Ok(commit)
     }
 
-    /// Adds what to write; `first` is the first entry of the commit.
+    /// Adds a write; `first` is the first entry of the commit.
     fn add_write(&mut self, write: &Write, first: &Entry) -> Result<()> {
         let rows = &mut self.rows;
         match write {
@@ -222,7 +223,7 @@ impl Commit {
     }
 }
 
-/// The note of an entry that matters for security: the facts themselves stand in the journal.
+/// The audit note of an entry that matters for security: its facts stand in the journal.
 fn new_note(entry: &Entry, act: AuditAction) -> (TenantId, Note) {
     let note = Note {
         at: entry.at,
@@ -241,15 +242,15 @@ fn orphan_error() -> StoreError {
     StoreError::Inconsistent("a write without a journal entry".to_owned())
 }
 
-/// Applies commits in the hope that none of them was seen before or lost a race, which is the
-/// rule and costs least; if one was, nothing is written and [`apply`] is to be asked.
+/// Applies commits on the assumption that none of them was seen before or lost a race, which is the
+/// rule and costs least; if one was, nothing is written and [`apply`] must be called.
 pub(crate) fn apply_all(db: &mut Db, commits: &[&Commit]) -> Result<()> {
     let entries = number_entries(db, commits)?;
     rows::insert(db, &sort_entries(&entries))?;
     save_rows(db, commits)
 }
 
-/// Applies commits within the current transaction; one outcome for each.
+/// Applies commits within the current transaction; returns one outcome for each.
 pub(crate) fn apply(db: &mut Db, commits: &[&Commit]) -> Result<Vec<Outcome>> {
     let entries = number_entries(db, commits)?;
     let mut won: HashSet<EntryKey> =
@@ -297,9 +298,9 @@ fn number_entries(db: &mut Db, commits: &[&Commit]) -> Result<Vec<EntryRow>> {
     Ok(entries)
 }
 
-/// Entries by flow: two lanes that write to the same flows meet in the
-/// same order, so that one waits for the other and never each for the other. Of two that want the
-/// same place the one whose commit came first stays first: it is the one that is told it won.
+/// Entries sorted by flow: two lanes that write to the same flows meet in the same order, so that
+/// only one waits for the other. Of two entries for the same place the one whose commit came first
+/// stays first: it is the one that wins.
 fn sort_entries(entries: &[EntryRow]) -> Vec<&EntryRow> {
     let mut entries: Vec<&EntryRow> = entries.iter().collect();
     entries.sort_by(|one, other| sort_key(one).cmp(&sort_key(other)));
@@ -310,7 +311,7 @@ fn sort_key(entry: &EntryRow) -> (Id, Id, &str, i64) {
     (entry.tenant_id, entry.flow_id, &entry.flow, entry.seq)
 }
 
-/// The rows of a table in several commits.
+/// The rows of one table from several commits.
 fn collect_rows<'a, R>(commits: &[&'a Commit], rows: fn(&Commit) -> &Vec<R>) -> Vec<&'a R> {
     commits.iter().flat_map(|commit| rows(commit)).collect()
 }
@@ -346,7 +347,7 @@ mod tests {
 
     use super::*;
 
-    /// The same two places in two journals, wanted by command number `no`.
+    /// A commit for the same two places in two journals, by command number `no`.
     fn wanting(no: u128) -> Commit {
         let entry = |flow_id| Entry {
             tenant: TenantId(Uuid::nil()),

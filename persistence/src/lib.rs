@@ -1,9 +1,9 @@
-//! Where GridWhistle keeps things: SQLite or PostgreSQL, by URL.
+//! Storage of GridWhistle: SQLite or PostgreSQL, chosen by URL.
 //!
-//! [`Store::load_state`] finds one flow's state, [`Store::read`] runs any query on a reading lane,
-//! [`Store::commit`] makes changes durable on a
-//! writing lane. Queries are plain functions over [`Db`], written once for both engines, one
-//! file per capability. Nothing here knows HTTP or decides anything.
+//! [`Store::load_state`] loads one flow's state, [`Store::read`] runs any query on a reading lane,
+//! [`Store::commit`] makes changes durable on a writing lane. Queries are plain functions over
+//! [`Db`], written once for both engines, one file per capability. Nothing here knows HTTP or
+//! decides anything.
 
 mod batch;
 #[doc(hidden)]
@@ -11,7 +11,7 @@ pub mod probe;
 mod registry;
 mod store;
 
-/// What every query stands on: connections, types, the schema, rows, the journal, what is owed.
+/// The basis of every query: connections, types, the schema, rows, the journal, obligations.
 pub mod kernel {
     pub mod arrival;
     pub(crate) mod connection;
@@ -34,14 +34,14 @@ pub mod kernel {
     pub(crate) mod types;
 }
 
-/// What others are told: webhooks, deliveries, messages.
+/// Output to other parties: webhooks, deliveries, messages.
 pub mod integrations {
     pub mod delivery;
     pub mod message;
     pub mod webhook;
 }
 
-/// People, their logins, what is personal about them, and the audit log.
+/// People, their logins, personal data, and the audit log.
 pub mod people {
     pub mod appointment;
     pub mod audit;
@@ -55,7 +55,7 @@ pub mod people {
     pub mod vault;
 }
 
-/// The flows as rows, a file each.
+/// The flows as rows, one file each.
 pub mod flows {
     pub mod area;
     pub mod burden;

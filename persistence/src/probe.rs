@@ -1,4 +1,4 @@
-//! A window into a database for the tests: SQL as it is, past every rule. Nothing else uses it.
+//! Direct access to a database for the tests: plain SQL, past every rule. Nothing else uses it.
 
 use diesel::{RunQueryDsl, connection::SimpleConnection, sql_types::Text};
 
@@ -23,7 +23,7 @@ pub fn execute(url: &str, sql: &str) -> Result<(), StoreError> {
     Ok(each!(&mut db, c => c.batch_execute(sql))?)
 }
 
-/// The text column `line` of every row a query finds.
+/// The text column `line` of every row that a query returns.
 pub fn query_lines(url: &str, sql: &str) -> Result<Vec<String>, StoreError> {
     let mut db = connect(url)?;
     let rows: Vec<Row> = each!(&mut db, c => diesel::sql_query(sql).load(c))?;

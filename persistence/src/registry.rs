@@ -1,4 +1,4 @@
-//! The kinds of flows that are kept, a line each.
+//! The kinds of flows that are stored, one line each.
 
 use domain::flows::{
     campaign::Campaign, case::state::Case, content_review::Review, form::Form,

@@ -1,5 +1,5 @@
-//! The one door to the database: `read` asks, `commit` writes changes, `run` does the little
-//! that is no change of a flow (logins, imports).
+//! The only access to the database: `read` runs queries, `commit` writes changes of flows, `run`
+//! writes everything else (logins, imports).
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -40,14 +40,14 @@ enum Task {
     Run(Job),
 }
 
-/// How a store is laid out.
+/// The options of a store.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// Reading lanes for queries; none for the engine's default.
     pub readers: Option<usize>,
     /// Writing lanes; none for the engine's default. SQLite always has one.
     pub writers: Option<usize>,
-    /// How many may wait in each queue before callers are sent away.
+    /// The number of requests that may wait in each queue before others are refused.
     pub waiting: usize,
 }
 
@@ -67,29 +67,29 @@ struct Lanes {
     reads: Lane<Job>,
     looks: Lane<LoadRequest>,
     writes: Lane<Task>,
-    /// Points of tracks on PostgreSQL: one lane, so that more of them share a transaction. SQLite has
-    /// one writer for everything.
+    /// The lane for points of tracks on PostgreSQL: one lane, so that more of them share a
+    /// transaction. SQLite has one writer for everything.
     tracks: Option<Lane<Task>>,
     memory: Memory,
-    /// Told whenever something was committed here.
+    /// Signals every commit made through this store.
     stirred: watch::Sender<u64>,
     remains: Remains,
     /// Whether it is the embedded engine.
     embedded: bool,
 }
 
-/// What was erased and may still stand somewhere on disk.
+/// Erased data that may still be on disk.
 #[derive(Default)]
 struct Remains {
-    /// How often something was erased.
+    /// The number of erasures.
     erased: AtomicU64,
-    /// Up to which of these nothing is left.
+    /// The number of erasures of which nothing is left on disk.
     scrubbed: AtomicU64,
-    /// One cleans up at a time.
+    /// Only one cleans up at a time.
     one: Mutex<()>,
 }
 
-/// A worker's connection, opened anew when it broke.
+/// A worker's connection, reopened when it broke.
 struct Worker {
     url: Url,
     purpose: Use,
@@ -117,13 +117,13 @@ impl Store {
     /// The most changes that share one transaction.
     const BATCH: usize = 64;
 
-    /// The most uploads of points that share one.
+    /// The most uploads of points that share one transaction.
     const TRACKS: usize = 128;
 
-    /// The lanes that look for single states.
+    /// The number of lanes that load single states.
     const LOOKING: usize = 2;
 
-    /// Opens a database, bringing it up to date first.
+    /// Opens a database after bringing it up to date.
     pub fn open(url: &str, options: Options) -> Result<Self> {
         migrate::up(url)?;
         let url = Url::parse(url)?;
@@ -175,8 +175,8 @@ impl Store {
     }
 
     /// Makes changes durable together, or none of them; commits that wait at the same time share
-    /// the transaction. Of the changes that one command makes, the one of the flow that was asked
-    /// comes first: their entries are numbered in this order.
+    /// the transaction. Of the changes of one command, that of the flow it addressed comes first:
+    /// their entries are numbered in this order.
     pub async fn commit(&self, mut writes: Vec<Write>) -> Result<Outcome> {
         batch::number_parts(&mut writes);
         let commit = Box::new(Commit::new(&writes)?);
@@ -195,9 +195,9 @@ impl Store {
         Ok(outcome)
     }
 
-    /// Leaves nothing on disk of what was erased before: to be asked after every erasure. It takes
-    /// a moment, keeps no others waiting for longer than that, and gives up for now when a reader
-    /// still sees what was there before ([`Store::has_remains`]).
+    /// Removes erased data from disk: to be called after every erasure. It takes a moment, keeps
+    /// others waiting no longer than that, and gives up for now when a reader still sees the old
+    /// data ([`Store::has_remains`]).
     pub async fn scrub(&self) {
         const TRIES: usize = 20;
         const PAUSE: Duration = Duration::from_millis(50);
@@ -224,7 +224,7 @@ impl Store {
         tracing::warn!("what was erased is still in the log of the database, for now: it is read");
     }
 
-    /// Whether something was erased that may still stand somewhere on disk.
+    /// Whether erased data may still be on disk.
     pub fn has_remains(&self) -> bool {
         let remains = &self.lanes.remains;
         remains.scrubbed.load(Ordering::SeqCst) < remains.erased.load(Ordering::SeqCst)
@@ -246,12 +246,12 @@ impl Store {
         answer.await.unwrap_or(Err(StoreError::Closed))
     }
 
-    /// Tells whenever flows moved through this store; what other replicas commit it does not tell.
+    /// Signals every commit through this store; commits of other replicas are not signalled.
     pub fn commit_signal(&self) -> watch::Receiver<u64> {
         self.lanes.stirred.subscribe()
     }
 
-    /// How many commits moved flows through this store since it was opened.
+    /// The number of commits that moved flows through this store since it was opened.
     pub fn commit_count(&self) -> u64 {
         *self.lanes.stirred.borrow()
     }
@@ -265,7 +265,7 @@ impl Store {
         }
     }
 
-    /// Puts a caller that waits for a state into the queue.
+    /// Queues a request for a state.
     pub(crate) fn queue_load(&self, look: LoadRequest) -> Result<()> {
         self.lanes.looks.push(look)
     }
@@ -296,9 +296,8 @@ impl Store {
 
     /// Finishes what waits and closes every connection. Blocks.
     ///
-    /// SQLite folds its log into the file when the last connection closes, unless two close at
-    /// the same moment and each takes the other for the last: so the one that writes goes last,
-    /// alone.
+    /// SQLite folds its log into the file when the last connection closes, unless two close at the
+    /// same moment and each takes the other for the last: so the writing one closes last, alone.
     pub fn close(&self) {
         self.lanes.looks.close();
         self.lanes.reads.close();
@@ -309,7 +308,7 @@ impl Store {
     }
 }
 
-/// Wraps a query so that a lane can run it and its caller gets the answer.
+/// Wraps a query so that a lane can run it and its caller gets the result.
 fn new_job<R: Send + 'static>(
     query: impl FnOnce(&mut Db) -> Result<R> + Send + 'static,
     reply: oneshot::Sender<Result<R>>,
@@ -322,7 +321,7 @@ fn new_job<R: Send + 'static>(
         if let Err(StoreError::Unavailable(why)) = &result {
             *db = Err(StoreError::Unavailable(why.clone()));
         }
-        // Who asked may have gone away.
+        // The caller may have gone away.
         let _ = reply.send(result);
     })
 }
@@ -346,7 +345,7 @@ fn run_loads(worker: &mut Worker, looks: Vec<LoadRequest>) {
     run_safely(worker, |db| load::answer_all(db, looks));
 }
 
-/// Commits everything that waits in one transaction; the rest runs each on its own.
+/// Commits everything that waits in one transaction; other tasks run each on its own.
 fn run_writes(worker: &mut Worker, tasks: Vec<Task>) {
     let (mut commits, mut replies) = (Vec::new(), Vec::new());
     let (mut uploads, mut walkers) = (Vec::new(), Vec::new());
@@ -373,13 +372,13 @@ fn run_writes(worker: &mut Worker, tasks: Vec<Task>) {
     for reply in replies {
         let interrupted = || Err(StoreError::Unavailable("the write was interrupted".to_owned()));
         let outcome = outcomes.next().unwrap_or_else(interrupted);
-        // Who asked may have gone away; the change is durable all the same.
+        // The caller may have gone away; the change is durable all the same.
         let _ = reply.send(outcome);
     }
 }
 
-/// Stores what waits of tracks in one transaction, apart from commits: it holds locks on tracks
-/// alone, and takes them in order.
+/// Stores the waiting points of tracks in one transaction, apart from commits: it locks only
+/// tracks, in order.
 fn run_uploads(
     worker: &mut Worker,
     uploads: &[Box<Upload>],
@@ -393,12 +392,12 @@ fn run_uploads(
     let mut landed = landed.into_iter();
     for reply in replies {
         let interrupted = || Err(StoreError::Unavailable("the write was interrupted".to_owned()));
-        // Who asked may have gone away.
+        // The caller may have gone away.
         let _ = reply.send(landed.next().unwrap_or_else(interrupted));
     }
 }
 
-/// All uploads in one transaction; should that break, each on its own.
+/// Stores all uploads in one transaction; if that fails, each on its own.
 fn store_uploads(db: &mut Result<Db>, uploads: &[Box<Upload>]) -> Vec<Result<Landed>> {
     let failed =
         |why: &str| uploads.iter().map(|_| Err(StoreError::Unavailable(why.to_owned()))).collect();
@@ -425,8 +424,8 @@ fn store_uploads(db: &mut Result<Db>, uploads: &[Box<Upload>]) -> Vec<Result<Lan
     }
 }
 
-/// All commits in one transaction: first in the hope that all of them are new, then looking at
-/// each for replays and lost races; should one break that too, each on its own.
+/// Commits all in one transaction: first on the assumption that all of them are new, then checking
+/// each for replays and lost races; if that fails, too, each on its own.
 fn commit_together(db: &mut Result<Db>, commits: &[Box<Commit>]) -> Vec<Result<Outcome>> {
     let failed =
         |why: &str| commits.iter().map(|_| Err(StoreError::Unavailable(why.to_owned()))).collect();
@@ -466,15 +465,15 @@ fn commit_alone(db: &mut Db, commit: &Commit) -> Result<Outcome> {
         outcome.ok_or_else(|| StoreError::Inconsistent("a commit without an outcome".to_owned()))
     })
     .or_else(|error| {
-        // Part of it was another commit's: nothing of it was written.
+        // Part of it was written by another commit: nothing of this one was written.
         let partial = matches!(error, StoreError::Exists("command"));
         if partial { Ok(Outcome::Stale) } else { Err(error) }
     })
 }
 
 impl Store {
-    /// The present state of a flow, for what is about another one: it is told as its row says,
-    /// whether or not its journal can be read.
+    /// The present state of a flow that another flow refers to: as its row says, whether or not its
+    /// journal can be read.
     pub async fn load_state<F: FlowTable>(
         &self,
         tenant: TenantId,
@@ -483,7 +482,7 @@ impl Store {
         Ok(self.await_state(self.request_state(tenant, id)?).await?.map(|found| found.state))
     }
 
-    /// The present state of the flow that is asked about or commanded, and whether its journal can be
+    /// The present state of a flow that is read or commanded itself, and whether its journal can be
     /// read.
     pub async fn look_checked<F: FlowTable>(
         &self,
@@ -493,14 +492,14 @@ impl Store {
         self.await_state(self.request_state(tenant, id)?).await
     }
 
-    /// The present states of flows, in the order asked for, by few queries. One that cannot be
-    /// read hides no other.
+    /// The present states of flows, in the order of `ids`, by few queries. One that cannot be read
+    /// affects no other.
     pub async fn load_states<F: FlowTable>(
         &self,
         tenant: TenantId,
         ids: &[Uuid],
     ) -> Vec<Result<Option<Arc<Versioned<F>>>>> {
-        /// How many wait at once: others wait there too.
+        /// The most requests that wait at once, because others use the same queue.
         const ABREAST: usize = 100;
         let mut states = Vec::with_capacity(ids.len());
         for some in ids.chunks(ABREAST) {
@@ -518,7 +517,7 @@ impl Store {
         states
     }
 
-    /// Asks for a state.
+    /// Requests a state.
     fn request_state<F: FlowTable>(&self, tenant: TenantId, id: Uuid) -> Result<PendingLoad<F>> {
         let known = self.recall_state::<F>(tenant, id);
         let seq = known.as_ref().map_or(0, |known| known.seq);
@@ -528,8 +527,8 @@ impl Store {
         Ok(PendingLoad { tenant, id, known, answer })
     }
 
-    /// Waits for a state that was asked for, and says whether its journal can be read. Only what can
-    /// be read is kept in memory, where commands are decided on it unasked.
+    /// Waits for a requested state, and checks whether its journal can be read. Only readable
+    /// states are kept in memory, where commands are decided on them without asking the database.
     async fn await_state<F: FlowTable>(
         &self,
         looking: PendingLoad<F>,
@@ -549,7 +548,7 @@ impl Store {
         Ok(Some(CheckedState { state, readable }))
     }
 
-    /// A state the flow had a moment ago, if it is kept.
+    /// A recent state of the flow, if it is kept in memory.
     pub fn recall_state<F: FlowTable>(
         &self,
         tenant: TenantId,
@@ -559,9 +558,9 @@ impl Store {
     }
 }
 
-/// A state as its row has it, and whether this program understands the journal behind it.
+/// A state from its row, and whether this program understands the journal behind it.
 pub struct CheckedState<F> {
-    /// The state of the row.
+    /// The state in the row.
     pub state: Arc<Versioned<F>>,
     readable: Result<()>,
 }
@@ -573,7 +572,7 @@ impl<F> CheckedState<F> {
     }
 }
 
-/// A state that was asked for.
+/// A state that was requested.
 struct PendingLoad<F> {
     tenant: TenantId,
     id: Uuid,

@@ -1,7 +1,7 @@
 //! Boundaries as people draw them: what is wrong with one and where, and how neighbours fit.
 //!
-//! Nothing is repaired unasked. Lengths and areas are in metres and square metres on the
-//! sphere; within a city that is right to a few parts in a thousand.
+//! Nothing is repaired unless `repair` is set. Lengths and areas are in metres and square metres on
+//! the sphere; within a city that is right to a few parts in a thousand.
 
 use geo::{
     BooleanOps, BoundingRect, ChamberlainDuquetteArea, Coord, CoordsIter, Distance, Euclidean,
@@ -27,13 +27,13 @@ use crate::{
 /// The most corners of one boundary.
 pub const MAX_CORNERS: usize = 100_000;
 
-/// After so many faults the rest is not looked for.
+/// The most faults reported for one boundary; the search stops there.
 pub const MAX_FAULTS: usize = 20;
 
 /// The most pairs of neighbours that are compared.
 const MAX_PAIRS: usize = 20_000;
 
-/// The most pairs of edges that are compared: far more than any boundary on the ground needs.
+/// The most pairs of edges that are compared, far more than any real boundary needs.
 const MAX_COMPARED: usize = 20_000_000;
 
 /// One thing that is wrong, and where.
@@ -41,15 +41,15 @@ const MAX_COMPARED: usize = 20_000_000;
 pub struct Fault {
     /// The kind of fault.
     pub code: FaultCode,
-    /// In which polygon, counted from 0.
+    /// The index of the polygon, from 0.
     pub polygon: usize,
-    /// In which of its rings: 0 is the shell.
+    /// The index of the ring in its polygon; 0 is the shell.
     pub ring: usize,
-    /// The place: of a crossing where it is, else the corner that is wrong.
+    /// Where: for a crossing the crossing point, otherwise the corner that is wrong.
     pub at: Option<Point>,
 }
 
-/// Reads rings as people draw them; all that is wrong with them, up to a bound.
+/// Reads rings as people draw them; returns all that is wrong with them, up to [`MAX_FAULTS`].
 pub fn read(rings: &Rings) -> Result<MultiPolygon<f64>, Vec<Fault>> {
     let mut faults = Vec::new();
     let corners: usize = rings.iter().flatten().map(Vec::len).sum();
@@ -82,8 +82,8 @@ pub fn read(rings: &Rings) -> Result<MultiPolygon<f64>, Vec<Fault>> {
     crate::area::locate::from_rings(rings).map_err(|_unsound| vec![whole(FaultCode::Empty)])
 }
 
-/// Reads rings and looks whether their edges cross. Only when `repair` is asked are crossings
-/// resolved; then the answer says whether there were any.
+/// Reads rings and checks whether their edges cross. Crossings are resolved only when `repair` is
+/// set; the answer then says whether there were any.
 pub fn read_sound(rings: &Rings, repair: bool) -> Result<(MultiPolygon<f64>, bool), Vec<Fault>> {
     let boundary = read(rings)?;
     let faults = find_crossings(&boundary);
@@ -101,7 +101,7 @@ pub fn read_sound(rings: &Rings, repair: bool) -> Result<(MultiPolygon<f64>, boo
 /// What is wrong with one ring, and at which corner.
 fn find_ring_fault(corners: &[[f64; 2]]) -> Option<(FaultCode, Option<Point>)> {
     let point = |[lng, lat]: &[f64; 2]| Point { lng: *lng, lat: *lat };
-    // A comparison that NaN fails.
+    // False for NaN, too.
     let placed = |[lng, lat]: &[f64; 2]| lng.abs() <= 180.0 && lat.abs() <= 90.0;
     if let Some(bad) = corners.iter().find(|corner| !placed(corner)) {
         return Some((FaultCode::OutOfRange, Some(point(bad))));
@@ -118,7 +118,7 @@ fn find_ring_fault(corners: &[[f64; 2]]) -> Option<(FaultCode, Option<Point>)> {
     (east - west > 180.0).then(|| (FaultCode::Antimeridian, first.map(point)))
 }
 
-/// Whether every corner would lie in China if its numbers changed places, and none does as it is.
+/// Whether every corner would lie in China with its two numbers swapped, and none does as given.
 fn is_swapped(rings: &Rings) -> bool {
     let china = |lng: f64, lat: f64| (73.0..=136.0).contains(&lng) && (3.0..=54.0).contains(&lat);
     let mut corners = rings.iter().flatten().flatten().peekable();
@@ -126,8 +126,8 @@ fn is_swapped(rings: &Rings) -> bool {
         && corners.all(|[first, second]| china(*second, *first) && !china(*first, *second))
 }
 
-/// Where edges of a boundary cross, up to a bound. That it touches itself is no fault: every
-/// point still has one answer.
+/// Where edges of a boundary cross, up to a bound. A boundary that touches itself is no fault:
+/// every point still has one answer.
 pub fn find_crossings(boundary: &MultiPolygon<f64>) -> Vec<Fault> {
     type Edge = GeomWithData<Rectangle<[f64; 2]>, (usize, usize, usize, Line<f64>)>;
     let mut edges: Vec<Edge> = Vec::new();
@@ -185,8 +185,7 @@ fn find_crossing(one: Line<f64>, other: Line<f64>) -> Option<Point> {
     }
 }
 
-/// The same ground with its crossings resolved: what an odd number of rings goes around. None
-/// when nothing is left.
+/// The same ground with its crossings resolved by the even-odd rule; none when nothing is left.
 pub fn resolve_crossings(boundary: &MultiPolygon<f64>) -> Option<MultiPolygon<f64>> {
     let nothing = MultiPolygon(Vec::new());
     let even = FillRule::EvenOdd;
@@ -194,12 +193,12 @@ pub fn resolve_crossings(boundary: &MultiPolygon<f64>) -> Option<MultiPolygon<f6
     (!sound.0.is_empty() && find_crossings(&sound).is_empty()).then_some(sound)
 }
 
-/// Several boundaries as one; what they share is gone.
+/// Merges several boundaries into one; shared borders disappear.
 pub fn unite_all(boundaries: &[&MultiPolygon<f64>]) -> MultiPolygon<f64> {
     unary_union(boundaries.iter().copied())
 }
 
-/// How large it is, in square metres.
+/// The area in square metres.
 pub fn square_metres(boundary: &MultiPolygon<f64>) -> f64 {
     boundary.chamberlain_duquette_unsigned_area()
 }
@@ -209,13 +208,13 @@ pub fn count_corners(boundary: &MultiPolygon<f64>) -> usize {
     boundary.coords_count()
 }
 
-/// The box around it: west, south, east, north.
+/// The bounding box: west, south, east, north.
 pub fn bounding_box(boundary: &MultiPolygon<f64>) -> Option<[f64; 4]> {
     let extent = boundary.bounding_rect()?;
     Some([extent.min().x, extent.min().y, extent.max().x, extent.max().y])
 }
 
-/// How far a point is from it, in metres; 0 inside.
+/// The distance of a point from the boundary in metres; 0 inside.
 pub fn distance_m(boundary: &MultiPolygon<f64>, from: Point) -> f64 {
     if crate::area::locate::covers(boundary, from) {
         return 0.0;
@@ -224,14 +223,14 @@ pub fn distance_m(boundary: &MultiPolygon<f64>, from: Point) -> f64 {
     edges.fold(f64::INFINITY, f64::min)
 }
 
-/// No more than how far a point is from whatever lies in a box, in metres.
+/// A lower bound, in metres, for the distance of a point from anything that lies in a box.
 pub fn box_distance_m([west, south, east, north]: [f64; 4], from: Point) -> f64 {
     let at = Coord { x: from.lng.clamp(west, east), y: from.lat.clamp(south, north) };
     let flat = project_flat(at, from);
     flat.x.hypot(flat.y)
 }
 
-/// A place as metres east and north of `from`.
+/// A place as metres east and north of `from`, on a plane.
 fn project_flat(at: Coord<f64>, from: Point) -> Coord<f64> {
     const DEGREE: f64 = 111_195.0;
     Coord {
@@ -246,16 +245,16 @@ fn distance_to_edge(edge: Line<f64>, from: Point) -> f64 {
         .distance(&here, &Line::new(project_flat(edge.start, from), project_flat(edge.end, from)))
 }
 
-/// A piece of ground that belongs to two, or to none.
+/// A piece of ground that belongs to two neighbours, or to none.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Piece {
-    /// How large it is, in square metres.
+    /// Its area in square metres.
     pub square_metres: f64,
-    /// A point surely inside.
+    /// A point inside it.
     pub at: Point,
 }
 
-/// The pieces of at least `least` square metres, the largest first, up to `most`.
+/// The pieces of at least `least` square metres, largest first, up to `most`.
 fn find_pieces(ground: &MultiPolygon<f64>, least: f64, most: usize) -> Vec<Piece> {
     let piece = |polygon: &Polygon<f64>| {
         let square_metres = polygon.chamberlain_duquette_unsigned_area();
@@ -269,7 +268,7 @@ fn find_pieces(ground: &MultiPolygon<f64>, least: f64, most: usize) -> Vec<Piece
     all
 }
 
-/// Where neighbours overlap by at least `least` square metres: each pair with its largest piece.
+/// Where neighbours overlap by at least `least` square metres: each pair with its largest overlap.
 pub fn find_overlaps<K: Copy>(
     shapes: &[(K, &MultiPolygon<f64>)],
     least: f64,
@@ -303,8 +302,9 @@ pub fn find_overlaps<K: Copy>(
     found
 }
 
-/// What belongs to none of the parts: of the whole, where that has a boundary, else what they go
-/// around. At least `least` square metres each, the largest first, up to `most`.
+/// Ground that belongs to none of the parts: within the boundary of the whole, where it has one,
+/// otherwise within what the parts enclose. At least `least` square metres each, largest first, up
+/// to `most`.
 pub fn find_gaps(
     whole: Option<&MultiPolygon<f64>>,
     parts: &[&MultiPolygon<f64>],
@@ -325,7 +325,7 @@ pub fn find_gaps(
     find_pieces(&ground, least, most)
 }
 
-/// A boundary as it is kept: the GeoJSON of a `MultiPolygon`.
+/// A boundary as stored: the GeoJSON of a `MultiPolygon`.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Drawn {
     /// The GeoJSON type: always `MultiPolygon`.
@@ -336,12 +336,12 @@ pub struct Drawn {
 }
 
 impl Drawn {
-    /// Of a boundary.
+    /// The stored form of a boundary.
     pub fn new(boundary: &MultiPolygon<f64>) -> Self {
         Self { kind: "MultiPolygon".to_owned(), coordinates: to_rings(boundary) }
     }
 
-    /// The text that is kept and hashed.
+    /// The text that is stored and hashed.
     pub fn text(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }

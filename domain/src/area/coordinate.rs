@@ -1,9 +1,9 @@
 //! Points on the map.
 //!
-//! Phones and Chinese map services speak three dialects: WGS-84 (satellites), GCJ-02 (every
-//! public map in China, WeChat included) and BD-09 (Baidu). They differ by up to a kilometre, enough
-//! to put a report into the wrong grid. Whatever comes in is turned into WGS-84 once, here; the
-//! rest of the program only knows [`Point`].
+//! Phones and Chinese map services use three coordinate systems: WGS-84 (satellites), GCJ-02 (every
+//! public map in China, WeChat included) and BD-09 (Baidu). They differ by up to a kilometre,
+//! enough to put a report into the wrong grid. Every incoming position is converted to WGS-84
+//! once, here; the rest of the program only knows [`Point`].
 
 use std::f64::consts::PI;
 use std::fmt;
@@ -21,11 +21,11 @@ pub struct Point {
     pub lat: f64,
 }
 
-/// Which dialect a pair of degrees is in.
+/// The coordinate system of a pair of degrees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CoordType {
-    /// What receivers measure and what the program stores.
+    /// What satellite receivers measure and what the program stores.
     Wgs84,
     /// The national offset system: WeChat, AMap, Tencent maps.
     Gcj02,
@@ -36,11 +36,11 @@ pub enum CoordType {
 /// A place as a client sent it. Kept beside the normalised point, because it is evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct RawPoint {
-    /// Longitude in the dialect of `coord_type`.
+    /// Longitude in the system of `coord_type`.
     pub lng: f64,
-    /// Latitude in the dialect of `coord_type`.
+    /// Latitude in the system of `coord_type`.
     pub lat: f64,
-    /// The dialect of both numbers.
+    /// The coordinate system of both numbers.
     pub coord_type: CoordType,
 }
 
@@ -56,14 +56,14 @@ impl Disclosed for CoordType {
 /// The two numbers of a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Axis {
-    /// How far east, from -180 to 180 degrees.
+    /// Longitude, from -180 to 180 degrees.
     Longitude,
-    /// How far north, from -90 to 90 degrees.
+    /// Latitude, from -90 to 90 degrees.
     Latitude,
 }
 
 impl Axis {
-    /// The field that carries it.
+    /// The name of the field that carries it.
     pub fn field(self) -> &'static str {
         match self {
             Self::Longitude => "lng",
@@ -90,7 +90,7 @@ pub enum CoordinateError {
 }
 
 impl CoordinateError {
-    /// The number at fault.
+    /// The number that is wrong.
     pub fn axis(self) -> Axis {
         match self {
             Self::NotFinite(axis) | Self::OutOfRange(axis, _) => axis,
@@ -132,7 +132,7 @@ impl RawPoint {
 }
 
 impl Point {
-    /// The same place in another dialect, for a client whose map needs it.
+    /// The same place in another system, for a client whose map needs it.
     #[must_use]
     pub fn convert_to(self, coord_type: CoordType) -> RawPoint {
         let point = match coord_type {
@@ -165,18 +165,18 @@ pub fn distance_m(a: Point, b: Point) -> f64 {
     2.0 * MEAN_RADIUS_M * chord.sqrt().min(1.0).asin()
 }
 
-/// The rectangle in which the offsets are applied; map services agree on it, coarse as it is.
+/// The rectangle in which the offsets are applied; coarse, but map services agree on it.
 fn is_in_china(p: Point) -> bool {
     (72.004..=137.8347).contains(&p.lng) && (0.8293..=55.8271).contains(&p.lat)
 }
 
 /// Half of what map services add to the published formula, in metres east and north.
 ///
-/// The offset is a secret. The formula everybody uses was published without the terms of the
-/// original for height, time and chance; what services answer lies 0.475 m east and 0.47 m north of
-/// it, at every place and whatever the offset there is (all 56 rows of gcoord in the test below: 0.44
-/// to 0.53 m east, 0.44 to 0.50 m north). Which of the two a phone used it does not say, so the
-/// middle is taken: never farther than 0.4 m from either.
+/// The offset is a secret. The published formula lacks the terms of the original for height, time
+/// and randomness; the answers of services lie 0.475 m east and 0.47 m north of it, at every place
+/// and whatever the offset there is (all 56 rows of gcoord in the test below: 0.44 to 0.53 m east,
+/// 0.44 to 0.50 m north). A phone does not say which of the two it used, so the middle is taken:
+/// never farther than 0.4 m from either.
 const SERVICES_ADD: (f64, f64) = (0.475 / 2.0, 0.47 / 2.0);
 
 fn wgs84_to_gcj02(p: Point) -> Point {
@@ -198,7 +198,7 @@ fn wgs84_to_gcj02(p: Point) -> Point {
     }
 }
 
-/// Waves shared by both shifts.
+/// The waves that both shifts share.
 fn ripple(x: f64) -> f64 {
     (20.0 * (6.0 * x * PI).sin() + 20.0 * (2.0 * x * PI).sin()) * 2.0 / 3.0
 }
@@ -227,7 +227,7 @@ fn shift_east(x: f64, y: f64) -> f64 {
         + (150.0 * (x / 12.0 * PI).sin() + 300.0 * (x / 30.0 * PI).sin()) * 2.0 / 3.0
 }
 
-/// There is no closed inverse: walk back by the error that is left, which shrinks about
+/// There is no closed inverse: the error that is left is subtracted step by step; it shrinks about
 /// a hundredfold a step.
 fn gcj02_to_wgs84(p: Point) -> Point {
     /// About 0.1 mm.
@@ -312,8 +312,8 @@ mod tests {
         assert!(metres(point.convert_to(Gcj02), raw(gcj, Gcj02)) < 0.5);
     }
 
-    /// Every row of the file, with where it comes from in `tests/data/README.md`. The three rows of
-    /// eviltransform were computed by the published formula; those of gcoord were asked of a map
+    /// Every row of the file; `tests/data/README.md` says where they come from. The three rows of
+    /// eviltransform were computed by the published formula; those of gcoord come from a map
     /// service, and are 0.67 m from it, all in the same direction ([`SERVICES_ADD`]).
     #[test]
     fn all_vectors_agree_within_half_a_metre() {
@@ -329,8 +329,8 @@ mod tests {
             let gcj = raw(pair(3).unwrap(), Gcj02);
             assert!(metres(point.convert_to(Gcj02), gcj) < 0.4, "{line}");
             assert!(distance_m(point, gcj.normalise().unwrap()) < 0.4, "{line}");
-            // What is left is the same everywhere: half of what services add, or of what the
-            // formula lacks.
+            // The rest is the same everywhere: half of what services add, or of what the formula
+            // lacks.
             let ours = point.convert_to(Gcj02);
             let east = (gcj.lng - ours.lng) * 111_320.0 * point.lat.to_radians().cos();
             let north = (gcj.lat - ours.lat) * 110_950.0;
@@ -398,7 +398,7 @@ mod tests {
     fn distances_are_metres() {
         let a = Point { lng: 115.0, lat: 30.0 };
         assert!(distance_m(a, a) < 1e-9);
-        // One thousandth of a degree north is 111 m, east it is cos(30°) of that.
+        // One thousandth of a degree north is 111 m; east it is cos(30°) of that.
         assert!((distance_m(a, Point { lng: 115.0, lat: 30.001 }) - 111.2).abs() < 0.1);
         assert!((distance_m(a, Point { lng: 115.001, lat: 30.0 }) - 96.3).abs() < 0.1);
         assert!((distance_m(a, Point { lng: -65.0, lat: -30.0 }) - 20_015_115.0).abs() < 1.0);

@@ -1,8 +1,8 @@
-//! Which area is this point in?
+//! Finds the area a point lies in.
 //!
 //! Boundaries are kept in memory: one R-tree of bounding boxes per level of the area tree, then an
 //! exact test. The answer is defined for every point, so that the same report never lands in two
-//! grids and never in none: see [`Locator::locate`].
+//! grids or in none: see [`Locator::locate`].
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -25,30 +25,30 @@ pub use geo::MultiPolygon;
 /// of `[lng, lat]`.
 pub type Rings = Vec<Vec<Vec<[f64; 2]>>>;
 
-/// One area to be found.
+/// One area in the index.
 #[derive(Debug, Clone)]
 pub struct Shape<K> {
-    /// What [`Locator::locate`] answers.
+    /// The key that [`Locator::locate`] answers.
     pub key: K,
     /// How deep in the area tree: city 1, county 2, … a grid is deepest.
     pub rank: u8,
-    /// Where it is, WGS-84.
+    /// Its boundary in WGS-84.
     pub boundary: MultiPolygon<f64>,
 }
 
-/// The box around one polygon, with what is inside it.
+/// The bounding box of one polygon, with the polygon's shape.
 type Leaf<K> = GeomWithData<Rectangle<[f64; 2]>, Candidate<K>>;
 
 #[derive(Debug, Clone)]
 struct Candidate<K> {
-    /// Of two shapes of one rank that cover a point, the one with the smaller number answers.
+    /// Of two shapes of one rank that cover a point, the one with the smaller number wins.
     precedence: usize,
     key: K,
     outline: Outline,
 }
 
-/// An index over the boundaries of one tenant. Immutable: built anew when an area changes
-/// (some 30 ms for 10,000 grids).
+/// An index over the boundaries of one tenant. Immutable: rebuilt when an area changes (some 30 ms
+/// for 10,000 grids).
 #[derive(Debug, Clone)]
 pub struct Locator<K> {
     /// One tree per rank, deepest first.
@@ -56,7 +56,7 @@ pub struct Locator<K> {
 }
 
 impl<K: Copy + Ord> Locator<K> {
-    /// Indexes the shapes. One without any finite extent is never found.
+    /// Indexes the shapes. A shape without a finite extent is never found.
     pub fn new(shapes: impl IntoIterator<Item = Shape<K>>) -> Self {
         let mut by_rank: BTreeMap<Reverse<u8>, Vec<(K, MultiPolygon<f64>)>> = BTreeMap::new();
         for Shape { key, rank, boundary } in shapes {
@@ -75,14 +75,14 @@ impl<K: Copy + Ord> Locator<K> {
         self.layers.iter().find_map(|layer| find_best(layer, point))
     }
 
-    /// The answer of every rank that has one, deepest first: grid, community, street, …
+    /// The area of every rank that covers the point, deepest first: grid, community, street, …
     pub fn locate_all(&self, point: Point) -> Vec<K> {
         self.layers.iter().filter_map(|layer| find_best(layer, point)).collect()
     }
 }
 
 fn build_layer<K: Copy + Ord>(mut shapes: Vec<(K, MultiPolygon<f64>)>) -> RTree<Leaf<K>> {
-    // The bits of numbers that are not negative sort as the numbers do.
+    // The bit patterns of non-negative numbers sort as the numbers do.
     shapes.sort_by_cached_key(|(key, shape)| (shape.unsigned_area().to_bits(), *key));
     let leaves = shapes.iter().enumerate().flat_map(|(precedence, (key, shape))| {
         shape.iter().filter_map(move |polygon| build_leaf(precedence, *key, polygon))
@@ -111,16 +111,16 @@ fn find_best<K: Copy>(layer: &RTree<Leaf<K>>, point: Point) -> Option<K> {
 }
 
 /// The edges of a polygon in slabs from south to north, so that a test looks at a handful of them
-/// and a county of a thousand corners costs what a grid of ten does.
+/// and a county with a thousand corners costs as little as a grid with ten.
 #[derive(Debug, Clone)]
 struct Outline {
-    /// Ascending floors. An edge is in every slab it touches.
+    /// Slabs by ascending floor. An edge is in every slab it touches.
     slabs: Vec<(f64, Vec<Line<f64>>)>,
 }
 
 impl Outline {
     fn new(polygon: &Polygon<f64>) -> Self {
-        // Fewer cost more in memory look-ups than they save in edges (measured).
+        // Fewer corners a slab cost more in memory look-ups than they save in edges (measured).
         const CORNERS_A_SLAB: usize = 16;
         let mut heights: Vec<f64> = polygon.coords_iter().map(|c| c.y).collect();
         heights.sort_by(f64::total_cmp);
@@ -141,7 +141,7 @@ impl Outline {
         self.slabs.partition_point(|(floor, _)| *floor <= y).saturating_sub(1)
     }
 
-    /// Counts the edges a ray to the east crosses: odd is inside. Exact, edges included.
+    /// Counts the edges a ray to the east crosses: odd means inside. Exact, edges included.
     fn covers(&self, point: Point) -> bool {
         let p = Coord { x: point.lng, y: point.lat };
         let mut inside = false;
@@ -172,7 +172,7 @@ pub fn covers(boundary: &MultiPolygon<f64>, point: Point) -> bool {
     boundary.intersects(&Coord { x: point.lng, y: point.lat })
 }
 
-/// A point that is surely inside, however the shape is bent: where to put its label.
+/// A point inside the shape, however bent it is: the place for its label.
 pub fn inner_point(boundary: &MultiPolygon<f64>) -> Option<Point> {
     let inside = boundary.interior_point()?;
     Some(Point { lng: inside.x(), lat: inside.y() })
@@ -218,7 +218,7 @@ pub fn from_rings(rings: &Rings) -> Result<MultiPolygon<f64>, BoundaryError> {
 }
 
 fn build_ring(ring: &[[f64; 2]]) -> Result<LineString<f64>, BoundaryError> {
-    // A comparison that NaN fails.
+    // False for NaN, too.
     let placed = |[lng, lat]: &[f64; 2]| lng.abs() <= 180.0 && lat.abs() <= 90.0;
     if ring.len() < 4 {
         return Err(BoundaryError::TooShort);
@@ -277,7 +277,7 @@ mod tests {
     fn the_deepest_level_answers() {
         let locator = Locator::new([
             square(1, 2, 0.0, 0.0, 4.0),
-            // Deeper though larger.
+            // Deeper, though larger.
             square(2, 5, 0.0, 0.0, 8.0),
             square(3, 1, 1.0, 1.0, 1.0),
         ]);

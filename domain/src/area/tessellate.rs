@@ -2,9 +2,9 @@
 //!
 //! Grids have no public source, so the demo city derives them: county into streets, streets into
 //! communities, communities into grids. The shape is cut in two by a straight west–east or
-//! north–south line, each half again, until every part has one weight. Cuts are made by a clip of
-//! our own instead of a general overlay: the cut coordinate is exact on both sides, so siblings
-//! share their edge bit for bit and no point falls between them.
+//! north–south line, each half again, until every part has one weight. The clip is our own instead
+//! of a general overlay: the cut coordinate is exact on both sides, so siblings share their edge
+//! bit for bit and no point falls between them.
 
 use geo::orient::{Direction, Orient};
 use geo::{
@@ -12,8 +12,8 @@ use geo::{
 };
 
 /// Divides a shape into `weights.len()` parts with areas in proportion to the weights: no gaps, no
-/// overlaps, the same answer every time. Parts come in the order of the weights, roughly west
-/// to east and north to south; a bent shape may give parts of several polygons.
+/// overlaps, deterministic. Parts come in the order of the weights, roughly west to east and north
+/// to south; a bent shape may give parts of several polygons.
 ///
 /// A weight that is not a positive number counts as zero and gets an empty part; if none is
 /// positive, all are equal.
@@ -55,7 +55,7 @@ fn find_middle(weights: &[f64]) -> usize {
     best.1
 }
 
-/// Cuts off a fraction of the area across the longer side: its west, or its north.
+/// Cuts off a fraction of the area across the longer side: the west part, or the north part.
 fn cut_shape(shape: MultiPolygon<f64>, fraction: f64) -> (MultiPolygon<f64>, MultiPolygon<f64>) {
     let nothing = MultiPolygon(vec![]);
     // The fraction is NaN when all weights of this branch are zero; then the shape is empty.
@@ -78,7 +78,7 @@ fn cut_shape(shape: MultiPolygon<f64>, fraction: f64) -> (MultiPolygon<f64>, Mul
     }
 }
 
-/// Turned by 180°, which makes east west. Exact, and keeps the sense of rings.
+/// Turns the shape by 180°, which makes east west. Exact, and keeps the direction of rings.
 fn half_turn(shape: &MultiPolygon<f64>) -> MultiPolygon<f64> {
     shape.map_coords(|c| Coord { x: -c.x, y: -c.y })
 }
@@ -89,7 +89,7 @@ fn find_cut_line(shape: &MultiPolygon<f64>, fraction: f64) -> f64 {
     let (mut low, mut high) = (extent.min().x, extent.max().x);
     let edges: Vec<_> = shape.lines_iter().collect();
     // Green's theorem: the area west of c is the integral of min(x, c) along the boundary, over y.
-    // Measured from the western end, for the sake of digits.
+    // Measured from the western end to keep precision.
     let origin = low;
     let area_west_of = |c: f64| -> f64 {
         let strip = |edge: &geo::Line<f64>| {
@@ -112,7 +112,7 @@ fn find_cut_line(shape: &MultiPolygon<f64>, fraction: f64) -> f64 {
     loop {
         let x = f64::midpoint(low, high);
         let miss = area_west_of(x) - wanted;
-        // The second half ends the search when no number is left in between.
+        // The second half ends the search when no floating-point number is left in between.
         if miss.abs() <= 1e-12 * whole || x <= low || x >= high {
             return x;
         }
@@ -124,7 +124,7 @@ fn find_cut_line(shape: &MultiPolygon<f64>, fraction: f64) -> f64 {
     }
 }
 
-/// What lies west of the line `x`. Rings must run with the inside on their left.
+/// The part west of the line `x`. Rings must run with the inside on their left.
 fn clip_west(shape: &MultiPolygon<f64>, x: f64) -> MultiPolygon<f64> {
     let mut parts = Vec::new();
     for polygon in shape {
@@ -152,7 +152,7 @@ fn clip_polygon_west(polygon: &Polygon<f64>, x: f64) -> Vec<Polygon<f64>> {
     assemble_polygons(rings)
 }
 
-/// A stretch of a ring that lies west of the line and begins and ends on it.
+/// A part of a ring that lies west of the line and begins and ends on it.
 type Chain = Vec<Coord<f64>>;
 
 fn chains_west_of(ring: &LineString<f64>, x: f64) -> Vec<Chain> {
@@ -160,7 +160,7 @@ fn chains_west_of(ring: &LineString<f64>, x: f64) -> Vec<Chain> {
     let edges = ring.lines().len();
     let from_entry = ring.lines().collect::<Vec<_>>().into_iter().cycle();
     let mut chains: Vec<Chain> = Vec::new();
-    // A ring that never enters would be searched for ever.
+    // For a ring that never enters, the search would not end.
     if !ring.lines().any(|edge| enters(&edge)) {
         return chains;
     }
@@ -185,7 +185,7 @@ fn find_crossing(edge: geo::Line<f64>, x: f64) -> Coord<f64> {
     Coord { x, y: edge.start.y + share * edge.dy() }
 }
 
-/// Closes chains along the line. Walking it northwards, the inside of the shape lies between one
+/// Closes chains along the line. Northwards along it, the inside of the shape lies between one
 /// chain's end and another's beginning, in turn; so the n-th end joins the n-th beginning.
 fn join_chains(chains: Vec<Chain>) -> Vec<LineString<f64>> {
     let height = |at: Option<&Coord<f64>>| at.map_or(0.0, |c| c.y);
@@ -252,7 +252,8 @@ mod tests {
         from_rings(&rings).unwrap()
     }
 
-    /// A comb with a bent back, a hole beside a tooth, an exclave with a hole; rings wound badly.
+    /// A comb with a bent back, a hole beside a tooth, an exclave with a hole; rings in the wrong
+    /// direction.
     fn awkward() -> MultiPolygon<f64> {
         shape(&[
             &[
@@ -285,7 +286,7 @@ mod tests {
         (sum / whole.unsigned_area() - 1.0).abs()
     }
 
-    /// Every sampled point of the shape is in exactly one part, every other in none.
+    /// Every sampled point of the shape is in exactly one part, every other point in none.
     fn assert_partition(whole: &MultiPolygon<f64>, parts: &[MultiPolygon<f64>]) {
         let extent = whole.bounding_rect().unwrap();
         for step in 0..5000 {

@@ -1,9 +1,9 @@
 //! Areas: the tree city → district → street → community → grid, with departments beside it.
 //!
 //! Everything happens in an area and every right is a right over an area. A unit that can owe
-//! something (a department, a street, a grid) is an area too, so that one tree answers both
-//! "where" and "who". Codes are text with a scheme, never keys: communities split and are
-//! renumbered, identifiers stay.
+//! something (a department, a street, a grid) is an area too, so that one tree answers both "where"
+//! and "who". Codes are text with a scheme, never keys: communities split and are renumbered, but
+//! identifiers stay.
 
 pub mod code;
 mod heritage;
@@ -25,21 +25,21 @@ labelled_enum! {
     AreaKind {
         /// A city, the root (市).
         City = "city", "市";
-        /// 区、县、县级市.
+        /// A district, county or county-level city (区、县、县级市).
         District = "district", "区县";
-        /// 街道、镇、乡.
+        /// A subdistrict, town or township (街道、镇、乡).
         Street = "street", "街道";
-        /// 社区、村.
+        /// An urban community or a village (社区、村).
         Community = "community", "社区";
         /// 200–300 households walked by one worker.
         Grid = "grid", "网格";
-        /// 委办局、企事业单位: stands beside the territory it serves.
+        /// A department or an enterprise (委办局、企事业单位): stands beside the territory it serves.
         Department = "department", "部门";
     }
 }
 
 impl AreaKind {
-    /// How deep it lies: the most specific territory a point lies in is the deepest.
+    /// How deep the kind lies: the most specific territory of a point is the deepest.
     pub const fn rank(self) -> u8 {
         match self {
             Self::City => 0,
@@ -52,17 +52,17 @@ impl AreaKind {
     }
 }
 
-/// The way from the root to an area: codes, each closed by `/`.
+/// The path from the root to an area: codes, each closed by `/`.
 ///
-/// An area contains another when its path is a prefix of the other's. A path stored on a case
-/// never changes: when the area is moved, the area gets another path, cases stay where they were,
-/// and who answers for the area reaches its old path too ([`AreaTree::expand_unit`]).
+/// An area contains another when its path is a prefix of the other's. A path stored on a case never
+/// changes: when an area is moved, the area gets another path, its cases keep theirs, and rights
+/// over the area reach its old path too ([`AreaTree::expand_unit`]).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Path(pub String);
 
 impl Path {
-    /// The path of a child with this code; without a parent, of a root.
+    /// The path of a child with this code; without a parent, the path of a root.
     pub fn child(parent: Option<&Self>, code: &str) -> Self {
         Self(format!("{}{code}/", parent.map_or("", |path| path.0.as_str())))
     }
@@ -77,7 +77,7 @@ impl Path {
         &self.0
     }
 
-    /// The paths of everything above, from the root, and this one last.
+    /// The paths of all ancestors, from the root, with this one last.
     pub fn lineage(&self) -> Vec<Self> {
         let ends = self.0.match_indices('/');
         ends.filter_map(|(at, _)| self.0.get(..=at)).map(|path| Self(path.to_owned())).collect()
@@ -88,7 +88,7 @@ impl Disclosed for Path {
     const SHAPE: Shape = Shape::Text;
 }
 
-/// An area as an event or a state remembers it: enough to be read without looking anything up.
+/// An area as an event or a state stores it: enough to be read without a look-up.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Unit {
     /// The identity of the area.
@@ -97,7 +97,7 @@ pub struct Unit {
     pub kind: AreaKind,
     /// Its name at that time.
     pub name: String,
-    /// Where it stands in the tree.
+    /// Its place in the tree.
     pub path: Path,
 }
 
@@ -111,28 +111,28 @@ disclosed! {
 /// A node of the tree.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Area {
-    /// Its identity, stable through renaming and renumbering.
+    /// Its identity, which renaming and renumbering do not change.
     pub id: AreaId,
-    /// The node above; none for the root.
+    /// The area above; none for the root.
     pub parent: Option<AreaId>,
-    /// What it is.
+    /// The kind of node it is.
     pub kind: AreaKind,
     /// Its code in the scheme of its level (4/6/9/12/15 digits for territories).
     pub code: String,
     /// Its name in Chinese.
     pub name: String,
-    /// The way from the root.
+    /// Its path from the root.
     pub path: Path,
 }
 
 impl Area {
-    /// What events and states remember of it.
+    /// The part of it that events and states store.
     pub fn unit(&self) -> Unit {
         Unit { id: self.id, kind: self.kind, name: self.name.clone(), path: self.path.clone() }
     }
 }
 
-/// All areas of one tenant, for looking up and walking up.
+/// All areas of one tenant, for look-ups and walks towards the root.
 #[derive(Clone, Debug, Default)]
 pub struct AreaTree {
     areas: HashMap<AreaId, Area>,
@@ -144,7 +144,7 @@ pub struct AreaTree {
 }
 
 impl AreaTree {
-    /// Builds the tree; children are kept in the order of their codes.
+    /// Builds the tree; children are in the order of their codes.
     pub fn new(areas: impl IntoIterator<Item = Area>) -> Self {
         let mut tree = Self::default();
         for area in areas {
@@ -157,7 +157,7 @@ impl AreaTree {
     fn add_area(&mut self, area: Area, retired: bool) {
         self.by_code.insert(area.code.clone(), area.id);
         match area.parent {
-            // It is found, but is no area's child.
+            // A retired area is found, but is no area's child.
             _ if retired => _ = self.retired.entry(area.id).or_default(),
             Some(parent) => self.children.entry(parent).or_default().push(area.id),
             None => self.root = Some(area.id),
@@ -187,7 +187,7 @@ impl AreaTree {
         self.root.and_then(|id| self.areas.get(&id))
     }
 
-    /// The area above; where that is no more, what became of it.
+    /// The area above; where that is retired, its successor.
     pub fn parent(&self, id: AreaId) -> Option<&Area> {
         self.get(id)?
             .parent

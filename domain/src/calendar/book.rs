@@ -1,15 +1,14 @@
-//! Calendars: when something begun now is late (D of the field's facts: working hours, working
-//! days, holidays, make-up days).
+//! Calendars: when something begun now is late (section D of the field research: working hours,
+//! working days, holidays, make-up days).
 //!
 //! A [`CalendarBook`] is what a tenant decides: opening hours per area, conventions, and the
-//! holidays of each year. It is checked, stored in versions, and compiled into one [`Calendar`]
-//! per schedule, which answers without walking over days. Instants are UTC; all rules are
-//! applied on the clocks of China.
+//! holidays of each year. It is checked, stored in editions, and compiled into one [`Calendar`] per
+//! schedule, which answers without iterating over days. Instants are UTC; all rules are applied in
+//! the local time of China.
 //!
-//! A year whose notice is not published is known by weekends and the statutory holidays on fixed
-//! dates alone. An answer that had to look at such a year says that it is
-//! [provisional](Due::provisional); so does one beyond the years 2000–2100, where time stands
-//! still.
+//! For a year whose notice is not published, only weekends and the statutory holidays on fixed
+//! dates are known. An answer that depends on such a year is marked
+//! [provisional](Due::provisional); so is one outside the years 2000–2100, where time stands still.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, btree_map::Entry},
@@ -45,7 +44,7 @@ pub use schedule::{
     Basis, Convention, DayRule, Schedule, Season, Span, SpecialDay, WorkingDayRule,
 };
 
-/// The notices this program came with, one file a year.
+/// The notices shipped with this program, one file a year.
 const NOTICES: [&str; 9] = [
     include_str!("../../data/holidays/holiday-cn-2019.json"),
     include_str!("../../data/holidays/holiday-cn-2020.json"),
@@ -58,19 +57,19 @@ const NOTICES: [&str; 9] = [
     include_str!("../../data/holidays/holiday-cn-2027.json"),
 ];
 
-/// All a tenant decides about time: one document, kept in versions.
+/// All a tenant decides about time: one document, stored in editions.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CalendarBook {
-    /// Opening hours and conventions, each for an area; the nearest above counts.
+    /// Opening hours and conventions, each for an area; the nearest one above an area counts.
     pub schedules: Vec<Schedule>,
     /// Holidays and make-up days, by year.
     #[serde(deserialize_with = "by_year")]
     pub years: BTreeMap<i32, HolidayYear>,
 }
 
-/// In JSON the years are texts. serde turns them into numbers by itself only where it reads the
-/// text directly, and not within an event, which it reads twice.
+/// Years are strings in JSON. serde converts them to numbers only when it reads the text directly,
+/// not within an event, which it reads twice.
 fn by_year<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<i32, HolidayYear>, D::Error> {
     let years: BTreeMap<String, HolidayYear> = Deserialize::deserialize(from)?;
     let number = |(year, notice): (String, HolidayYear)| {
@@ -80,8 +79,8 @@ fn by_year<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<i32, HolidayYe
 }
 
 impl CalendarBook {
-    /// What a tenant starts with: 08:00–12:00 and 14:00–18:00 from Monday to Friday, and the
-    /// notices this program came with.
+    /// The default of a tenant: 08:00–12:00 and 14:00–18:00 from Monday to Friday, and the notices
+    /// shipped with this program.
     pub fn standard() -> Self {
         let mut book = Self { schedules: vec![Schedule::default()], years: BTreeMap::new() };
         for text in NOTICES {
@@ -92,8 +91,8 @@ impl CalendarBook {
         book
     }
 
-    /// Reads files in the holiday-cn format, all or none of them. They replace years the book
-    /// has; pointers of faults begin with the index of the file, as `/0/days/3/date`.
+    /// Reads files in the holiday-cn format, all or none of them. They replace years of the book;
+    /// pointers of faults begin with the index of the file, as `/0/days/3/date`.
     pub fn import_years(&mut self, files: &[&str]) -> Result<(), Vec<Fault>> {
         let (mut years, mut faults) = (BTreeMap::new(), Vec::new());
         for (index, text) in files.iter().enumerate() {
@@ -122,7 +121,7 @@ impl CalendarBook {
         }
     }
 
-    /// A notice that is not published yet replaces none that is.
+    /// A year without a published notice never replaces a published one.
     fn add_year(&mut self, year: HolidayYear) {
         let known = self.years.get(&year.year).is_some_and(HolidayYear::is_published);
         if year.is_published() || !known {
@@ -140,7 +139,7 @@ impl CalendarBook {
     }
 }
 
-/// The calendars of a tenant, ready to answer.
+/// The compiled calendars of a tenant.
 #[derive(Clone, Debug)]
 pub struct Calendars {
     by_area: HashMap<Option<AreaId>, Arc<Calendar>>,
@@ -148,27 +147,27 @@ pub struct Calendars {
 }
 
 impl Calendars {
-    /// The calendar of an area: its own or the nearest above. `chain` are the area and all above
-    /// it, the deepest first; an area under no schedule keeps the tenant's, or else the default
-    /// hours.
+    /// The calendar of an area: its own or that of the nearest area above. `chain` is the area and
+    /// all above it, deepest first; an area without a schedule gets the tenant's, or else the
+    /// default hours.
     pub fn find_nearest(&self, chain: &[AreaId]) -> &Arc<Calendar> {
         chain.iter().find_map(|area| self.by_area.get(&Some(*area))).unwrap_or(&self.whole)
     }
 }
 
-/// The time of one area, compiled: about half a megabyte, to be made once and shared.
+/// The compiled calendar of one area: about half a megabyte, so it is made once and shared.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Calendar {
     table: table::Table,
     convention: Convention,
     weekdays: BTreeSet<Weekday>,
-    /// Stretches of days about which a notice is missing.
+    /// Ranges of days whose notice is missing.
     unknown: Vec<(i64, i64)>,
     published: BTreeSet<i32>,
     notes: BTreeMap<i64, compile::Note>,
 }
 
-/// An instant a calendar answered.
+/// An instant computed by a calendar.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Due {
     /// When it is due.
@@ -177,7 +176,7 @@ pub struct Due {
     pub provisional: bool,
 }
 
-/// Time that does not count: the clock stood still (挂账、挂起).
+/// Time that does not count: the clock was stopped (挂账、挂起).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pause {

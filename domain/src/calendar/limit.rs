@@ -1,6 +1,6 @@
-//! Limits: how long a duty may take, in one of the units the field keeps apart (C.4, D.3).
+//! Limits: how long a duty may take, in one of the units the field distinguishes (C.4, D.3).
 //!
-//! A limit says nothing without a [calendar](crate::calendar::book): three working days from a
+//! A limit has a meaning only with a [calendar](crate::calendar::book): three working days from a
 //! Friday before National Day end on different days in different years.
 
 use std::fmt;
@@ -12,7 +12,7 @@ use crate::core::{disclosure::disclosed, labelled_enum::labelled_enum};
 /// How long a duty may take.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Limit {
-    /// How many of the unit.
+    /// The number of units.
     pub amount: u32,
     /// The unit the amount counts.
     pub unit: LimitUnit,
@@ -27,7 +27,7 @@ labelled_enum! {
         Hour = "hour", "紧急工作时";
         /// A natural day, holidays included; how it ends is a convention of the calendar.
         Day = "day", "自然日";
-        /// 60 minutes in which offices are open.
+        /// 60 minutes of opening time.
         WorkingHour = "working_hour", "工作时";
         /// A working day; how it ends is a convention of the calendar.
         WorkingDay = "working_day", "工作日";
@@ -40,44 +40,44 @@ disclosed! {
     struct Limit { Open: amount, unit }
 }
 
-/// Why a text is no limit.
+/// Why a text is not a limit.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum NotALimit {
     /// It is not a whole number followed by a unit.
     Malformed,
-    /// The unit says not whether nights and holidays count, as `天`, `日` or `小时` alone.
+    /// The unit does not say whether nights and holidays count, as `天`, `日` or `小时` alone.
     UnqualifiedUnit(String),
     /// There is no such unit.
     UnknownUnit(String),
-    /// The amount is none or beyond [`Limit::MAX`].
+    /// The amount is zero or beyond [`Limit::MAX`].
     OutOfRange,
 }
 
 impl Limit {
-    /// The largest amount of any unit; beyond it something else was meant.
+    /// The largest amount of any unit; a larger one is certainly a mistake.
     pub const MAX: u32 = 10_000;
 
-    /// So many minutes.
+    /// A limit in minutes.
     pub const fn minutes(amount: u32) -> Self {
         Self { amount, unit: LimitUnit::Minute }
     }
 
-    /// So many hours, nights and holidays included.
+    /// A limit in hours, nights and holidays included.
     pub const fn hours(amount: u32) -> Self {
         Self { amount, unit: LimitUnit::Hour }
     }
 
-    /// So many natural days.
+    /// A limit in natural days.
     pub const fn days(amount: u32) -> Self {
         Self { amount, unit: LimitUnit::Day }
     }
 
-    /// So many working hours.
+    /// A limit in working hours.
     pub const fn working_hours(amount: u32) -> Self {
         Self { amount, unit: LimitUnit::WorkingHour }
     }
 
-    /// So many working days.
+    /// A limit in working days.
     pub const fn working_days(amount: u32) -> Self {
         Self { amount, unit: LimitUnit::WorkingDay }
     }
@@ -87,8 +87,8 @@ impl std::str::FromStr for Limit {
     type Err = NotALimit;
 
     /// Reads `30min`, `2h`, `15d`, `4wh`, `3wd`, `same_day`, or the same in Chinese (`30分钟`,
-    /// `2紧急工作时`, `15自然日`, `4工作时`, `3个工作日`, `当日`). A unit that does not say whether
-    /// nights and holidays count is refused, not guessed.
+    /// `2紧急工作时`, `15自然日`, `4工作时`, `3个工作日`, `当日`). A unit that does not say whether nights and
+    /// holidays count is refused, not guessed.
     fn from_str(text: &str) -> Result<Self, NotALimit> {
         let text = text.trim();
         if matches!(text, "same_day" | "当日") {

@@ -1,9 +1,9 @@
-//! What a phone says about a command that it kept while there was no signal: when it was typed,
-//! by a clock that may be wrong.
+//! What a phone says about a command that it kept while there was no signal: when the command was
+//! entered, by a clock that may be wrong.
 //!
-//! The phone says what its clock shows when it sends; the difference to ours is taken off every
-//! time in what it sends. Times are never refused for being odd: they are kept as they came, and
-//! marked (H.3.13).
+//! The phone says what its clock shows when it sends; the difference from the server's clock is
+//! subtracted from every time it sends. Odd times are never refused: they are stored as they came,
+//! and marked (H.3.13).
 
 use chrono::Duration;
 use serde::{Deserialize, Serialize};
@@ -18,34 +18,34 @@ labelled_enum! {
     Oddity {
         /// The phone's clock is off by more than a transmission takes.
         SkewedClock = "skewed_clock", "手机时钟有偏差";
-        /// Corrected, it is still later than now.
+        /// Still later than now after correction.
         InFuture = "in_future", "时间晚于当前";
-        /// Before the login it was sent under.
+        /// Earlier than the login it was sent under.
         BeforeLogin = "before_login", "早于本次登录";
-        /// So long ago that a phone must have been without signal for days.
+        /// So long ago that the phone must have been without signal for days.
         LongAgo = "long_ago", "时间过久";
     }
 }
 
 labelled_enum! {
-    /// What became of a command that a phone had kept.
+    /// The result of a command that a phone had kept.
     Fate {
-        /// It was done now.
+        /// It was executed now.
         Done = "done", "已办理";
-        /// It was done before; the answer is that of then.
+        /// It was executed before; the answer is the one given then.
         Already = "already", "此前已办理";
-        /// No, and it will stay no.
+        /// It was refused, and always will be.
         Refused = "refused", "不予受理";
-        /// Another command was faster; decide again.
+        /// Another command came first; decide again.
         Conflict = "conflict", "情况已变化";
-        /// Not now; send it again as it is.
+        /// Not possible now; send it again unchanged.
         Later = "later", "请稍后重发";
-        /// Not tried, because what it needs did not go through.
+        /// Not tried, because a command it depends on did not succeed.
         Held = "held", "等待前项";
     }
 }
 
-/// By how much a phone's clock differs from ours.
+/// The difference between a phone's clock and the server's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Skew(i64);
 
@@ -54,78 +54,79 @@ impl crate::core::disclosure::Disclosed for Skew {
 }
 
 impl Skew {
-    /// What a transmission may take, in milliseconds: less than this is no fault of the clock.
+    /// How long a transmission may take, in milliseconds: a smaller difference is no fault of the
+    /// clock.
     pub const TOLERANCE_MS: i64 = 5_000;
 
-    /// The most that is corrected: a phone whose battery was taken out may think it is 1970.
+    /// The largest correction: a phone whose battery was taken out may show 1970.
     const MOST_MS: i64 = 100 * 366 * 86_400_000;
 
-    /// What a phone's clock showed when it sent what arrived at `received`.
+    /// The skew of a phone whose clock showed `sent` when its request arrived at `received`.
     pub fn measure(sent: Instant, received: Instant) -> Self {
         let ms = received.signed_duration_since(sent).num_milliseconds();
         let ms = ms.clamp(-Self::MOST_MS, Self::MOST_MS);
         if ms.abs() <= Self::TOLERANCE_MS { Self(0) } else { Self(ms) }
     }
 
-    /// Whether there is none.
+    /// Whether there is no skew.
     pub const fn is_none(&self) -> bool {
         self.0 == 0
     }
 
-    /// So many milliseconds have to be added to its times.
+    /// The milliseconds to add to the phone's times.
     pub const fn ms(self) -> i64 {
         self.0
     }
 
-    /// A time of the phone by our clock.
+    /// Converts a time of the phone to the server's clock.
     pub fn correct_time(self, at: Instant) -> Instant {
         at.checked_add_signed(Duration::milliseconds(self.0)).unwrap_or(at)
     }
 }
 
-/// When a command was typed that a phone had kept.
+/// When a command that a phone had kept was entered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct OfflineTime {
     /// By the phone's clock.
     pub client_at: Instant,
-    /// By how much that clock differs.
+    /// The skew of that clock.
     pub skew: Skew,
 }
 
 impl OfflineTime {
-    /// By our clock.
+    /// The time by the server's clock.
     pub fn happened_at(self) -> Instant {
         self.skew.correct_time(self.client_at)
     }
 }
 
-/// What is known of one command.
+/// All that is known about when one command was entered.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Arrival {
     /// The identity of the command.
     pub command: CommandId,
-    /// When it was typed, by the phone's clock.
+    /// When it was entered, by the phone's clock.
     pub client_at: Instant,
-    /// The same, by ours.
+    /// The same, by the server's clock.
     pub happened_at: Instant,
-    /// What was added.
+    /// The skew that was added.
     pub skew: Skew,
-    /// When it reached us.
+    /// When it reached the server.
     pub received_at: Instant,
     /// What is odd about the time.
     pub oddities: Vec<Oddity>,
 }
 
 impl Arrival {
-    /// When it was typed.
+    /// The time at which it was entered.
     pub const fn offline_time(&self) -> OfflineTime {
         OfflineTime { client_at: self.client_at, skew: self.skew }
     }
 
-    /// Days after which a time is long ago.
+    /// The number of days after which a time counts as long ago.
     pub const LONG_AGO_DAYS: i64 = 7;
 
-    /// A command that was typed at `client_at`, sent under a login that began at `login`.
+    /// The arrival of a command entered at `client_at`, sent under a login that began at `login`.
     pub fn new(
         command: CommandId,
         client_at: Instant,

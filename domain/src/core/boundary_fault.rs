@@ -13,9 +13,9 @@ labelled_enum! {
         TooShort = "too_short", "环的点数不足";
         /// A ring that does not end where it began.
         Open = "open_ring", "环没有闭合";
-        /// A number that is no longitude or latitude.
+        /// A number that is not a longitude or latitude.
         OutOfRange = "out_of_range", "坐标超出范围";
-        /// Latitudes where longitudes belong.
+        /// Latitude and longitude are swapped.
         Swapped = "swapped", "经纬度写反";
         /// Wider than half of the earth: it crosses the 180th meridian, or a number is wrong.
         Antimeridian = "antimeridian", "跨越180度经线";
@@ -23,7 +23,7 @@ labelled_enum! {
         SelfIntersection = "self_intersection", "边界自相交";
         /// More corners than a boundary may have.
         TooManyCorners = "too_many_corners", "点数过多";
-        /// Nothing is inside.
+        /// It encloses no ground.
         NoExtent = "no_extent", "没有面积";
     }
 }

@@ -1,6 +1,6 @@
-//! Checkpoints: what the feed of a tenant was up to a position, as one digest. Kept elsewhere, a
-//! checkpoint shows that what was before it was written anew or cut off, even when every chain
-//! fits together again.
+//! Checkpoints: one digest of a tenant's feed up to a position. A checkpoint that is kept elsewhere
+//! shows that entries before it were rewritten or cut off, even when every chain is consistent
+//! again.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,12 +9,12 @@ use crate::{
     core::{id::TenantId, journal::Hash, tally::hexadecimal},
 };
 
-/// The digest over a feed, entry by entry in its order.
+/// Adds one entry to the digest of a feed, in the order of the feed.
 pub fn extend_digest(before: Hash, position: i64, hash: &[u8]) -> Hash {
     Hash::digest(&[&before.0[..], &position.to_be_bytes(), hash].concat())
 }
 
-/// What a tenant's records were at a time.
+/// The state of a tenant's records at a time.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Checkpoint {
     /// The tenant whose records they were.

@@ -1,8 +1,8 @@
-//! Deliveries: what we tell others, until it is known what became of it.
+//! Deliveries: what is sent to other parties, until the result is final.
 //!
-//! Something is told until the answer is final: taken, refused for good, or given up after days.
-//! How long to wait between attempts is a table ([`WAITS`]) with some chance in it, so that what
-//! failed together does not come back together. Pure: chance is handed in.
+//! A delivery is tried until the answer is final: accepted, refused for good, or given up after
+//! days. The waits between attempts are a table ([`WAITS`]) plus a random part, so that deliveries
+//! that failed together are not retried together. Pure: randomness is an argument.
 
 use chrono::Duration;
 use serde::{Deserialize, Serialize};
@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use crate::core::labelled_enum::labelled_enum;
 
 labelled_enum! {
-    /// By which way something is told.
+    /// The channel of a delivery.
     Channel {
-        /// To a server of another party, signed.
+        /// A signed request to a server of another party.
         Webhook = "webhook", "事件推送";
         /// A subscribe message of a WeChat mini-program.
         Wechat = "wechat", "微信订阅消息";
@@ -24,25 +24,25 @@ labelled_enum! {
 }
 
 labelled_enum! {
-    /// How far a delivery is.
+    /// The state of a delivery.
     State {
-        /// It is tried, or tried again when its time comes.
+        /// It will be tried, or tried again when its time comes.
         Waiting = "waiting", "待投递";
-        /// It was taken: final.
+        /// It was accepted: final.
         Delivered = "delivered", "已送达";
         /// It was refused for good, or given up: final.
         Failed = "failed", "未送达";
-        /// It was not tried, for a reason that stands beside it: final.
+        /// It was not tried, for a reason stored beside it: final.
         Skipped = "skipped", "未发送";
     }
 }
 
 labelled_enum! {
-    /// What an attempt came to.
+    /// The result of an attempt.
     Outcome {
-        /// It was taken.
+        /// It was accepted.
         Taken = "taken", "已接收";
-        /// It did not arrive, or was put off: it is tried again.
+        /// It did not arrive, or was put off: it will be tried again.
         Again = "again", "稍后重试";
         /// It was refused for good.
         Refused = "refused", "拒收";
@@ -61,17 +61,18 @@ labelled_enum! {
     }
 }
 
-/// How long after each attempt the next one is made, in seconds: the schedule Standard Webhooks
-/// recommends, three days and a half in all. After the last one it is given up.
+/// How long after each attempt the next one is made, in seconds: the schedule that Standard
+/// Webhooks recommends, 75 hours and 35 minutes in all without the random part. After the last one
+/// the delivery is given up.
 pub const WAITS: [i64; 9] =
     [5, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600, 14 * 3600, 20 * 3600, 24 * 3600];
 
-/// After so long without a single success an endpoint is paused, and those who manage webhooks in
-/// the whole tenant are told.
+/// After so long without a single success an endpoint is paused, and the people who manage webhooks
+/// in the whole tenant are notified.
 pub const PATIENCE: Duration = Duration::hours(24);
 
-/// How long to wait after the attempt of this number, from 1; none after the last. `chance` from 0
-/// to 1 adds up to a fifth. A longer wait that the receiver asks for is kept, up to a day.
+/// The wait after the attempt with this number, from 1; none after the last. `chance` from 0 to 1
+/// adds up to a fifth. A longer wait that the receiver asks for is kept, up to a day.
 pub fn compute_retry_delay(
     attempts: u32,
     chance: f64,
@@ -84,12 +85,12 @@ pub fn compute_retry_delay(
     #[expect(clippy::as_conversions, reason = "likewise")]
     let more = (seconds as f64 * 200.0 * chance.clamp(0.0, 1.0)) as i64;
     let own = Duration::seconds(seconds) + Duration::milliseconds(more);
-    // No receiver makes us wait longer than we would on our own at most.
+    // A receiver cannot make the wait longer than a day.
     let asked = asked.map(|asked| asked.min(Duration::hours(24)));
     Some(asked.map_or(own, |asked| asked.max(own)))
 }
 
-/// What the status of an HTTP answer says; none stands for no answer.
+/// The outcome of the status of an HTTP answer; none stands for no answer.
 pub const fn classify_status(status: Option<u16>) -> Outcome {
     match status {
         Some(200..=299) => Outcome::Taken,

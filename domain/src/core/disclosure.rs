@@ -1,10 +1,10 @@
 //! Who reads which field of an event, declared by type.
 //!
-//! Each type that stands in an event says for each of its fields who may read it, by
-//! [`disclosed!`]: a field that is added does not compile until it is declared. What a field holds
-//! ([`Shape`]) follows from its type. Timelines and published events are the stored JSON with
-//! everything [redacted](Redaction) that its reader must not know; a member that no type declares is
-//! taken out as well. The journal itself is not touched: its bytes are hashed.
+//! Each type that stands in an event declares with [`disclosed!`] who may read each of its fields:
+//! a new field does not compile until it is declared. What a field holds ([`Shape`]) follows from
+//! its type. Timelines and published events are the stored JSON with everything
+//! [redacted](Redaction) that its reader must not know; a member that no type declares is removed
+//! as well. The journal itself is not changed: its bytes are hashed.
 
 use std::collections::BTreeMap;
 
@@ -23,44 +23,45 @@ use crate::{
     },
 };
 
-/// Who may read a field of an event, of those who may read the event.
+/// Which readers of an event may read a field of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Disclosure {
     /// All of them.
     Open,
-    /// No one: a timeline or a published event never tells it.
+    /// No one: it never appears in a timeline or a published event.
     Withheld,
-    /// All but the other reporters of a case, where a reporter said it: words that no review passed.
+    /// All but the other reporters of a case, where a reporter wrote it: text that no review has
+    /// passed.
     Words,
-    /// Staff, and the reporter who said it: what a resident answered when asked.
+    /// Staff, and the reporter who said it: a resident's answer to a callback.
     Answer,
-    /// All but the other reporters of a case, before a review passed the words of its report.
+    /// All but the other reporters of a case, until a review passes the text of its report.
     Matter,
-    /// All but the other reporters of a case, before a review passed where its report says it is.
+    /// All but the other reporters of a case, until a review passes the location of its report.
     Location,
-    /// The street and the department: what one of them thinks of the other. Never published.
+    /// The street and the department: the opinion of one about the other. Never published.
     Opinion,
-    /// Those who may know the reporter, where the report is confidential or anonymous: it says by
-    /// itself who reported.
+    /// Those who may know the reporter, where the report is confidential or anonymous: the field by
+    /// itself reveals who reported.
     Trace,
 }
 
-/// What a value holds, as far as it matters who reads it.
+/// What a value holds, as far as it matters for who reads it.
 #[derive(Clone, Copy, Debug)]
 pub enum Shape {
     /// Numbers, times, codes of a fixed list, identities of things, places.
     Plain,
-    /// The identity of a person, which is told only of people the reader may know of.
+    /// The identity of a person, shown only of people the reader may know of.
     Person,
     /// A text that a person wrote or chose, or that the program made.
     Text,
     /// A document in the form its author gave it, with texts in it.
     Document,
-    /// Any number of the same; in JSON an array, or an object of them by their keys.
+    /// Any number of the same shape; in JSON an array, or an object of them by their keys.
     Many(&'static Shape),
-    /// Members, each with who reads it.
+    /// Members, each with its readers.
     Fields(&'static [Field]),
-    /// One of several sets of members, named by a member of its own.
+    /// One of several sets of members, named by a tag member.
     Variants(&'static str, &'static [Variant]),
 }
 
@@ -80,12 +81,12 @@ pub struct Field {
 pub struct Variant {
     /// Its name in Rust; in JSON the same in snake case.
     pub name: &'static str,
-    /// Its members besides the one that names it.
+    /// Its members besides the tag.
     pub fields: &'static [Field],
 }
 
 impl Variant {
-    /// Whether it is the one that JSON calls `name`.
+    /// Whether it is the variant that JSON calls `name`.
     pub fn is_called(&self, name: &str) -> bool {
         let snake = self.name.char_indices().flat_map(|(at, letter)| {
             let gap = (at > 0 && letter.is_ascii_uppercase()).then_some('_');
@@ -97,7 +98,7 @@ impl Variant {
 
 /// A type whose values stand in events.
 pub trait Disclosed {
-    /// What it holds, and who reads which part of it.
+    /// Its shape, with the readers of each part.
     const SHAPE: Shape;
 }
 
@@ -134,14 +135,14 @@ impl<K, T: Disclosed> Disclosed for BTreeMap<K, T> {
     const SHAPE: Shape = Shape::Many(&T::SHAPE);
 }
 
-/// The shape of a field, by the type that a function takes out of its owner.
+/// The shape of a field, from the type that a function returns for its owner.
 pub(crate) const fn shape_of<Owner, T: Disclosed>(_: fn(&Owner) -> Option<&T>) -> Shape {
     T::SHAPE
 }
 
 /// Declares who reads which field of a structure, or of an enumeration that serde tags with the
-/// member that is named: `struct Rating { Open: response, quality; Words: comment }`. Every field
-/// stands there once; one that is missing, or is none, does not compile.
+/// named member: `struct Rating { Open: response, quality; Words: comment }`. Every field is listed
+/// once; a missing or unknown one does not compile.
 macro_rules! disclosed {
     () => {};
     (struct $owner:ident { $($class:ident: $($field:ident),+);+ $(;)? } $($rest:tt)*) => {
@@ -194,18 +195,19 @@ macro_rules! disclosed {
 }
 pub(crate) use disclosed;
 
-/// What is hidden from a reader of one event.
+/// What is hidden from one reader of one event.
 #[derive(Clone, Debug, Default)]
 pub struct Redaction {
-    /// Whose fields are hidden, besides those that are [withheld](Disclosure::Withheld) from all.
+    /// The disclosures whose fields are hidden, besides those that are
+    /// [withheld](Disclosure::Withheld) from all.
     pub hidden: Vec<Disclosure>,
-    /// The people of whom the reader must not know.
+    /// The people whom the reader must not know.
     pub strangers: Vec<PersonId>,
 }
 
 impl Redaction {
-    /// Takes out of a value what its reader must not know. What is not as `shape` says becomes null:
-    /// nothing is told because it was not understood.
+    /// Removes from a value what its reader must not know. A value that does not match `shape`
+    /// becomes null: nothing is disclosed because it was not understood.
     pub fn redact(&self, shape: Shape, value: &mut Value) {
         match (shape, value) {
             (_, Value::Null)
@@ -250,7 +252,7 @@ impl Redaction {
         disclosure != Disclosure::Withheld && !self.hidden.contains(&disclosure)
     }
 
-    /// Whether a value is no identity of a stranger.
+    /// Whether a value is not the identity of a stranger.
     fn tells(&self, shape: Shape, value: &Value) -> bool {
         let Shape::Person = shape else { return true };
         let known = |id: Uuid| !self.strangers.contains(&PersonId(id));

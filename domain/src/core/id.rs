@@ -1,7 +1,7 @@
-//! Typed identifiers: a case is never mistaken for a person.
+//! Typed identifiers: a case cannot be mistaken for a person.
 //!
 //! All are UUIDs (version 7 where this project makes them); phones that were offline make their
-//! own. Nothing here draws one: chance is an argument.
+//! own. Nothing here draws one: randomness is an argument.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -22,13 +22,13 @@ macro_rules! ids {
 }
 
 ids! {
-    /// One city or county: the border no query crosses.
+    /// One city or county: the border that no query crosses.
     TenantId,
     /// A node of the area tree: a territory or a unit.
     AreaId,
     /// A person or a program that can log in, or the system itself.
     PersonId,
-    /// What one person said.
+    /// A report by one person.
     ReportId,
     /// The file that is worked on (案卷).
     CaseId,
@@ -36,7 +36,7 @@ ids! {
     PatrolId,
     /// A plan of such walks.
     PlanId,
-    /// One thing asked once; the `Idempotency-Key` of the request that asked it.
+    /// One request; the `Idempotency-Key` sent with it.
     CommandId,
     /// A household (户).
     HouseholdId,
@@ -53,13 +53,14 @@ ids! {
 }
 
 /// Whether a client may make this identity or key: a UUID of version 4 or 7 (RFC 9562). The server
-/// makes those of version 8 of what they stand for; the others are guessable, or stand for nothing.
+/// derives UUIDs of version 8 from what they identify; the other versions are guessable or identify
+/// nothing.
 pub fn is_client_made(id: Uuid) -> bool {
     id.get_variant() == uuid::Variant::RFC4122 && matches!(id.get_version_num(), 4 | 7)
 }
 
-/// The human number of a report or case, read over the telephone: the local day it began and
-/// eight characters of its identifier (Crockford base 32: no I, L, O, U).
+/// The human-readable number of a report or case, which can be read out over the telephone: the
+/// local day it began and eight characters of its identifier (Crockford base 32: no I, L, O, U).
 ///
 /// It is derived, so it needs no counter that callers would queue for.
 pub fn format_number(prefix: char, id: Uuid, at: crate::Instant) -> String {

@@ -27,7 +27,7 @@ impl Hash {
         bytes.try_into().ok().map(Self)
     }
 
-    /// An identity made of it: version 8 of RFC 9562, by a rule of one's own.
+    /// A UUID derived from it: version 8 of RFC 9562, whose layout is up to the application.
     pub fn to_uuid(&self) -> Uuid {
         let bytes = self.0.first_chunk::<16>().copied().unwrap_or_default();
         uuid::Builder::from_custom_bytes(bytes).into_uuid()
@@ -106,7 +106,7 @@ impl FlowKind {
         Self::ContentReview,
     ];
 
-    /// Its name on the wire and in the database.
+    /// Its name in the API and in the database.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Report => "report",
@@ -144,20 +144,20 @@ pub struct Entry {
     pub seq: i64,
     /// The command, unique in the tenant together with `part`.
     pub command: CommandId,
-    /// 0 for the flow that was asked, 1, 2… for others the same command moved. The commit numbers
-    /// them: see [`Entry::take_part`].
+    /// 0 for the flow that the command addressed, 1, 2… for other flows it moved. The commit
+    /// assigns them: see [`Entry::take_part`].
     pub part: i16,
     /// The name of the command.
     pub name: String,
-    /// The digest of what was asked, to tell a replay from a reuse.
+    /// The digest of the request, to tell a replay from a reuse of the key.
     pub digest: Hash,
-    /// The actor who asked.
+    /// The actor who gave the command.
     pub actor: PersonId,
-    /// The name of who asked, as it was.
+    /// The name of that actor at that time.
     pub actor_name: String,
     /// When it was accepted.
     pub at: Instant,
-    /// What happened, as the exact JSON text that was hashed.
+    /// The events, as the exact JSON text that was hashed.
     pub events: String,
     /// The hash of the entry before; zeros for the first.
     pub before: Hash,
@@ -166,7 +166,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// The hash this entry ought to have.
+    /// The hash this entry must have.
     pub fn compute_hash(&self) -> Hash {
         let mut digest = Sha256::new();
         digest.update(self.before.0);
@@ -185,8 +185,9 @@ impl Entry {
         Hash(digest.finalize().into())
     }
 
-    /// Becomes another of the entries that its command makes, and is sealed anew. Only the commit does
-    /// this, which knows all of them; of an entry that is stored the part never changes.
+    /// Sets the part of the entry among those of its command, and computes the hash again. Only the
+    /// commit does this, because only it knows all entries of a command; the part of a stored entry
+    /// never changes.
     pub fn take_part(&mut self, part: i16) {
         if self.part != part {
             self.part = part;
@@ -224,7 +225,7 @@ pub enum Break {
     },
 }
 
-/// Checks a whole chain, in order; answers the hash at its end.
+/// Checks a whole chain, in order; returns the hash at its end.
 pub fn verify_chain<'a, I: IntoIterator<Item = &'a Entry>>(entries: I) -> Result<Hash, Break> {
     let (mut head, mut expected) = (Hash::default(), 1);
     for entry in entries {

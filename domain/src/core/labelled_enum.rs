@@ -2,18 +2,18 @@
 
 use std::fmt::Debug;
 
-/// What is true of every such enumeration, for code that works with any of them.
+/// The interface of every such enumeration, for generic code.
 pub trait Named: Copy + Eq + Debug + 'static {
-    /// Every one of them.
+    /// All values, in order of declaration.
     const ALL: &'static [Self];
 
-    /// Its name on the wire and in the database.
+    /// Its name in the API and in the database.
     fn name(self) -> &'static str;
 
-    /// What people call it.
+    /// Its label in Chinese.
     fn label(self) -> &'static str;
 
-    /// What people call the one with this name.
+    /// The label of the value with this name.
     fn label_of(name: &str) -> Option<&'static str> {
         Self::ALL.iter().find(|one| one.name() == name).map(|one| one.label())
     }
@@ -31,20 +31,20 @@ macro_rules! labelled_enum {
         }
 
         impl $name {
-            /// Every one of them.
+            /// All values, in order of declaration.
             pub const ALL: &[Self] = &[$(Self::$variant,)+];
 
-            /// Its name on the wire and in the database.
+            /// Its name in the API and in the database.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $text,)+ }
             }
 
-            /// What people call it.
+            /// Its label in Chinese.
             pub const fn label(self) -> &'static str {
                 match self { $(Self::$variant => $label,)+ }
             }
 
-            /// The one called `name`.
+            /// The value called `name`.
             pub fn parse(name: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|one| one.name() == name)
             }

@@ -1,6 +1,6 @@
-//! Lists that a city keeps as tables: what is wrong in one, and how one is read from CSV.
+//! Lists that a city keeps as tables: the faults of one, and how one is read from CSV.
 //!
-//! Nothing is half imported: either every row is good, or all faults come back together.
+//! Nothing is imported partly: either every row is valid, or all faults come back together.
 
 mod fault;
 
@@ -19,10 +19,10 @@ pub const MAX_BYTES: usize = 1024 * 1024;
 /// The most rows a list has.
 pub const MAX_ROWS: usize = 5_000;
 
-/// After so many faults the rest is not looked for.
+/// The most faults that are reported; the search stops there.
 pub const MAX_FAULTS: usize = 100;
 
-/// Knows areas and units by their codes.
+/// Finds areas and units by their codes.
 pub type Resolve<'a> = &'a dyn Fn(&str) -> Option<AreaId>;
 
 /// Faults as they are found, up to [`MAX_FAULTS`], in rows of one list unless they say otherwise.
@@ -30,7 +30,7 @@ pub type Resolve<'a> = &'a dyn Fn(&str) -> Option<AreaId>;
 pub struct Faults(Vec<Fault>, &'static str);
 
 impl Faults {
-    /// Of the rows of this list.
+    /// Collects faults in the rows of this list.
     pub(crate) const fn for_list(list: &'static str) -> Self {
         Self(Vec::new(), list)
     }
@@ -56,7 +56,7 @@ impl Faults {
         self.0.len()
     }
 
-    /// In the order of rows.
+    /// The faults in the order of rows.
     pub(crate) fn into_vec(mut self) -> Vec<Fault> {
         self.0.sort_by_key(|fault| fault.at);
         self.0
@@ -125,8 +125,8 @@ impl Faults {
     }
 }
 
-/// A column: its name in files made by programs, its heading in files made by people, and
-/// whether a file may leave it out.
+/// A column: its name in files made by programs, its heading in files made by people, and whether a
+/// file may omit it.
 pub type Column = (&'static str, &'static str, bool);
 
 /// A row of a table, its cells in the order of the columns asked for.
@@ -143,7 +143,7 @@ impl Row<'_> {
         place.and_then(|place| self.cells.get(place)).map_or("", |cell| cell.trim())
     }
 
-    /// The date in a cell; none when it is empty or, with a fault, when it is no date.
+    /// The date in a cell; none when the cell is empty or, with a fault, not a date.
     pub(crate) fn parse_date(
         &self,
         column: &'static str,
@@ -178,7 +178,7 @@ impl Row<'_> {
         self.parse_date(column, faults)
     }
 
-    /// The area whose code is in a cell; none when it is empty or, with a fault, unknown.
+    /// The area whose code is in a cell; none when the cell is empty or, with a fault, unknown.
     pub(crate) fn resolve_area(
         &self,
         column: &'static str,
@@ -202,8 +202,8 @@ impl Row<'_> {
     }
 }
 
-/// The rows of a CSV with these columns in any order. Without a header or beyond a bound there
-/// are no rows; rows of another length are faults and left out.
+/// The rows of a CSV with these columns in any order. Without a header or beyond a bound there are
+/// no rows; rows of another length become faults and are left out.
 pub(crate) fn read<'a>(text: &str, columns: &'a [Column], faults: &mut Faults) -> Vec<Row<'a>> {
     if text.len() > MAX_BYTES {
         let fault = Fault::new(At::Whole, ("", "too_large"), &text.len().to_string());
@@ -218,7 +218,7 @@ pub(crate) fn read<'a>(text: &str, columns: &'a [Column], faults: &mut Faults) -
     read_large(text, columns, MAX_ROWS, faults)
 }
 
-/// The same of a table of up to `most` rows, whose size the caller has bounded.
+/// Like [`read`], for a table of up to `most` rows whose size the caller has bounded.
 pub(crate) fn read_large<'a>(
     text: &str,
     columns: &'a [Column],
@@ -247,7 +247,7 @@ pub(crate) fn read_large<'a>(
     if rows.len() > most { Vec::new() } else { rows }
 }
 
-/// A cell as a spreadsheet may be given it: what it would take for a formula is text.
+/// A cell that is safe in a spreadsheet: what would be read as a formula becomes text.
 pub fn escape_formula(cell: &str) -> String {
     let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
     if formula { format!("'{cell}") } else { cell.to_owned() }
@@ -276,7 +276,7 @@ fn parse_records(text: &str, faults: &mut Faults) -> Vec<(u64, csv::StringRecord
     found
 }
 
-/// Counts lines forwards: a reader's own count is taken before the blank lines it skips.
+/// Counts lines forwards: the reader takes its own count before the blank lines it skips.
 struct Lines<'a> {
     text: &'a str,
     byte: usize,
@@ -298,7 +298,7 @@ impl Lines<'_> {
     }
 }
 
-/// Where each column stands in the header; nothing when the header is wrong.
+/// Where each column stands in the header; none when the header is wrong.
 fn find_columns(
     header: &csv::StringRecord,
     columns: &[Column],

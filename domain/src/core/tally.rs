@@ -1,31 +1,31 @@
-//! Tallies: how many records there are, and the sum of their digests, whatever their order. What
-//! is taken away without being subtracted shows, and so does what is changed.
+//! Tallies: the number of records and the sum of their digests, independent of their order. A
+//! record that is removed or changed without adjusting the tally is noticed.
 
 use serde::{Deserialize, Serialize};
 
 use crate::core::journal::Hash;
 
-/// How many records there are, and the sum of their digests.
+/// The number of records and the sum of their digests.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Tally {
-    /// How many records there are.
+    /// The number of records.
     pub count: i64,
-    /// The sum of their digests, as numbers of 256 bits.
+    /// The sum of their digests as 256-bit numbers.
     #[serde(with = "hexadecimal")]
     pub sum: Hash,
 }
 
 impl Tally {
-    /// With one record more.
+    /// The tally with one more record.
     #[must_use]
     pub fn with_record(self, digest: Hash) -> Self {
         Self { count: self.count + 1, sum: add_hashes(self.sum, digest) }
     }
 
-    /// With one record fewer.
+    /// The tally with one record fewer.
     #[must_use]
     pub fn without_record(self, digest: Hash) -> Self {
-        // Minus a number is its complement and one.
+        // The negative of a number is its complement plus one.
         let mut one = [0; 32];
         if let Some(last) = one.last_mut() {
             *last = 1;
@@ -47,7 +47,7 @@ fn add_hashes(one: Hash, other: Hash) -> Hash {
     Hash(sum)
 }
 
-/// A digest as text.
+/// Serialises a digest as text.
 pub mod hexadecimal {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 

@@ -1,19 +1,21 @@
-//! Checked text: trimmed, not empty, bounded in characters, free of NUL and control characters, and of
-//! what cannot be seen and changes what is read.
+//! Checked text: trimmed, not empty, bounded in characters, free of NUL, control characters and
+//! invisible characters that change what is read.
 //!
 //! Chinese, the scripts of all minorities, emoji, newlines and `<…>` survive unchanged. PostgreSQL
-//! refuses NUL and SQLite keeps it, so it ends here. The rule for what cannot be seen:
+//! refuses NUL and SQLite stores it, so it is refused here. The rule for invisible characters:
 //!
 //! - Control characters (C0, C1) are refused; line breaks and tabs belong to prose.
-//! - In one line (titles, names, addresses, codes) whatever only turns the direction of writing or
-//!   takes no room is taken out, not refused: telephones put it around what they copy, and a person
-//!   cannot see what would be complained about. A separator of lines or paragraphs becomes a space.
-//! - A joiner (U+200C, U+200D) stays where it joins: between two characters of a script that joins, or
-//!   of an emoji. Variation selectors stay: they choose the form of Chinese and Mongolian characters.
-//! - In prose only overrides of direction (U+202D, U+202E) are taken out: they show a text as another
-//!   than it is, and no script needs them. Separators become line breaks. Isolates and marks stay:
-//!   Uyghur with Chinese or numbers in it needs them.
-//! - What has nothing in it that can be seen is no text; one that was stored before reads as `□`.
+//! - In one line (titles, names, addresses, codes) characters that only change the direction of
+//!   writing or take no room are removed, not refused: telephones put them around what they copy,
+//!   and a person cannot see what would be complained about. A separator of lines or paragraphs
+//!   becomes a space.
+//! - A joiner (U+200C, U+200D) stays where it joins: between two characters of a script that joins,
+//!   or of an emoji. Variation selectors stay: they choose the form of Chinese and Mongolian
+//!   characters.
+//! - In prose only overrides of direction (U+202D, U+202E) are removed: they make a text look
+//!   different from what it is, and no script needs them. Separators become line breaks. Isolates
+//!   and marks stay: Uyghur with Chinese or numbers in it needs them.
+//! - A text without any visible character is refused; one that was stored before reads as `□`.
 
 use serde::{Deserialize, Serialize};
 
@@ -50,8 +52,8 @@ impl std::fmt::Display for Fault {
     }
 }
 
-/// What a text is in which nothing can be seen. Such texts were taken once and stand in the journal,
-/// so they are read, as something that is seen to be nothing.
+/// The replacement for a text without visible characters. Such texts were accepted once and stand
+/// in the journal, so they are still read, with a sign that nothing is there.
 const UNSEEN: &str = "□";
 
 fn check_text(text: &str, max: usize, breaks: bool) -> Result<String, Fault> {
@@ -86,7 +88,7 @@ fn clean_prose(text: &str) -> String {
     text.chars().filter(|c| !turned(c)).map(broken).collect()
 }
 
-/// A line without what cannot be seen.
+/// A line without invisible characters.
 fn clean_line(text: &str) -> String {
     let seen: Vec<char> = text
         .chars()
@@ -105,13 +107,13 @@ const fn is_separator(c: char) -> bool {
     matches!(c, '\u{2028}' | '\u{2029}')
 }
 
-/// What joins, or keeps from joining, the characters beside it.
+/// Characters that join, or keep from joining, the characters beside them.
 const fn is_joiner(c: char) -> bool {
     matches!(c, '\u{200c}' | '\u{200d}')
 }
 
-/// What takes no room and joins nothing: marks, embeddings, overrides and isolates of direction, soft
-/// hyphens, spaces and fillers without width, byte order marks, annotations, tags.
+/// Characters that take no room and join nothing: marks, embeddings, overrides and isolates of
+/// direction, soft hyphens, spaces and fillers without width, byte order marks, annotations, tags.
 const fn is_invisible(c: char) -> bool {
     matches!(
         c,
@@ -132,8 +134,8 @@ const fn is_invisible(c: char) -> bool {
     )
 }
 
-/// What a joiner can stand beside: letters of scripts that join, pictures, and what chooses the form
-/// or colour of a picture. Latin and Chinese characters never join.
+/// Characters a joiner can stand beside: letters of scripts that join, pictures, and what chooses
+/// the form or colour of a picture. Latin and Chinese characters never join.
 const fn is_joinable(c: char) -> bool {
     matches!(
         c,
@@ -163,7 +165,7 @@ macro_rules! texts {
         pub struct $name(String);
 
         impl $name {
-            /// The most characters it may have.
+            /// The largest number of characters.
             pub const MAX: usize = $max;
 
             /// The text itself.
@@ -171,7 +173,7 @@ macro_rules! texts {
                 &self.0
             }
 
-            /// A text this program comes with, well formed because it was written so.
+            /// A text that is part of this program and known to be valid.
             pub(crate) fn from_static(text: &'static str) -> Self {
                 Self(text.to_owned())
             }

@@ -1,5 +1,5 @@
-//! What happens to areas: made, renamed, drawn anew, moved, split, merged, retired, each from a
-//! day on. The instance of this flow is the tenant: one command may touch many areas.
+//! The flow of areas: they are created, renamed, redrawn, moved, split, merged and retired, each
+//! from a day on. The instance of this flow is the tenant: one command may change many areas.
 
 mod disclosure;
 pub mod geojson;
@@ -22,13 +22,13 @@ use crate::{
     rules::refusal::Refusal,
 };
 
-/// The most areas one command names beside the one it is asked of.
+/// The most other areas that one command names.
 pub const MOST_PARTS: usize = 20;
 
-/// How far ahead something may be decided, in days.
+/// How many days ahead a change may take effect.
 const AHEAD_DAYS: u64 = 366;
 
-/// A boundary as it is given.
+/// A boundary as given in a command.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Drawing {
     /// Polygons of rings.
@@ -37,135 +37,135 @@ pub struct Drawing {
     pub repair: bool,
 }
 
-/// An area to be.
+/// An area to be created.
 #[derive(Clone, PartialEq, Debug)]
 pub struct NewArea {
-    /// The identity to have.
+    /// The identity it will have.
     pub id: AreaId,
-    /// What it is.
+    /// The kind of the area.
     pub kind: AreaKind,
     /// Its code, unique in the tenant.
     pub code: String,
-    /// What people call it.
+    /// The name of the area.
     pub name: Line,
-    /// Of a grid: what it is for.
+    /// For a grid: its purpose.
     pub grid: Option<GridKind>,
     /// How many households live there.
     pub households: Option<u32>,
-    /// Where it is.
+    /// Its boundary, if it is drawn.
     pub boundary: Option<Drawing>,
 }
 
-/// What several areas become.
+/// The result of a merge.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Into {
-    /// The first of them, which goes on, within this boundary.
+    /// The first of the merged areas, which continues with this boundary.
     First {
-        /// Where it is; as it was when left out.
+        /// Its boundary; unchanged when left out.
         boundary: Option<Drawing>,
     },
     /// A new one.
     New(Box<NewArea>),
 }
 
-/// What may be asked.
+/// The commands for areas.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Command {
-    /// Make an area below another.
+    /// Creates an area below another.
     Create {
-        /// The area to make.
+        /// The area to create.
         area: Box<NewArea>,
         /// The area above it.
         parent: AreaId,
     },
-    /// Give it another name.
+    /// Changes the name.
     Rename {
         /// The area to rename.
         id: AreaId,
-        /// Its name from now on.
+        /// Its new name.
         name: Line,
     },
-    /// Say what a grid is for and how many live there; what is left out stays.
+    /// Changes the purpose of a grid and its number of households; what is left out stays.
     Describe {
         /// The area to describe.
         id: AreaId,
-        /// What it is for.
+        /// The purpose of the grid.
         grid: Option<GridKind>,
-        /// How many households.
+        /// The number of households.
         households: Option<u32>,
     },
-    /// Draw its boundary anew.
+    /// Replaces the boundary.
     Redraw {
         /// The area to redraw.
         id: AreaId,
-        /// Where it is.
+        /// Its new boundary.
         boundary: Drawing,
     },
-    /// Make several of one, which is no more.
+    /// Splits an area into several; it is retired.
     Split {
-        /// The area to split, which ends.
+        /// The area to split, which is retired.
         id: AreaId,
-        /// Into which, each with those of its children that it takes.
+        /// The new areas, each with those of the old area's children that it takes.
         parts: Vec<(NewArea, Vec<AreaId>)>,
     },
-    /// Make one of several.
+    /// Merges several areas into one.
     Merge {
-        /// Which; the first of them may go on.
+        /// The areas to merge; the first of them may continue.
         ids: Vec<AreaId>,
-        /// What they become.
+        /// What they are merged into.
         into: Into,
     },
-    /// It is no more.
+    /// Retires an area.
     Retire {
-        /// The area that ends.
+        /// The area to retire.
         id: AreaId,
-        /// Who answers for what is left.
+        /// The areas that answer for what is left.
         successors: Vec<AreaId>,
-        /// How much it still owes, as the store says.
+        /// The number of duties it still owes, looked up by the caller.
         owes: i64,
     },
-    /// Move it, with everything in it, below another area.
+    /// Moves an area, with everything in it, below another area.
     Transfer {
         /// The area to move.
         id: AreaId,
-        /// The area above it from now on.
+        /// The new area above it.
         parent: AreaId,
     },
 }
 
-/// What happened, as the journal keeps it.
+/// The events of areas, as the journal stores them.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// An area was made.
+    /// An area was created.
     Created {
-        /// As it was made.
+        /// Its record at creation.
         area: Box<Record>,
         /// Whether crossings of its boundary were resolved.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         repaired: bool,
     },
-    /// It has another name.
+    /// An area was renamed.
     Renamed {
         /// The area that was renamed.
         id: AreaId,
-        /// Its name from that day on.
+        /// Its new name.
         name: String,
-        /// From which day on.
+        /// The day of effect.
         from: NaiveDate,
     },
-    /// It is for something else, or others live there.
+    /// The purpose of a grid or its number of households changed.
     Described {
         /// The area that was described.
         id: AreaId,
-        /// What it is for.
+        /// The purpose of the grid.
         grid: Option<GridKind>,
-        /// How many households.
+        /// The number of households.
         households: Option<u32>,
-        /// From which day on.
+        /// The day of effect.
         from: NaiveDate,
     },
-    /// It has another boundary.
+    /// An area got another boundary.
     Redrawn {
         /// The area that was redrawn.
         id: AreaId,
@@ -174,39 +174,39 @@ pub enum Event {
         /// Whether crossings were resolved.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         repaired: bool,
-        /// From which day on.
+        /// The day of effect.
         from: NaiveDate,
     },
-    /// It lies below another area.
+    /// An area was moved below another area.
     Transferred {
         /// The area that was moved.
         id: AreaId,
-        /// The area above it from that day on.
+        /// The new area above it.
         parent: AreaId,
-        /// From which day on.
+        /// The day of effect.
         from: NaiveDate,
     },
-    /// It is no more.
+    /// An area was retired.
     Retired {
-        /// The area that ended.
+        /// The area that was retired.
         id: AreaId,
-        /// What became of it.
+        /// The areas that took its place.
         successors: Vec<AreaId>,
-        /// From which day on.
+        /// The day of effect.
         from: NaiveDate,
     },
-    /// A file was taken over.
+    /// A file was imported.
     Imported {
         /// The name of the file.
         source: String,
-        /// Areas that are new.
+        /// The number of new areas.
         added: usize,
-        /// Areas that existed and are otherwise now.
+        /// The number of existing areas that changed.
         updated: usize,
-        /// From which day on; of old entries the day they were written.
+        /// The day of effect; for old entries the day they were written.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         from: Option<NaiveDate>,
-        /// The digest of everything that was taken over.
+        /// The digest of everything that was imported.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         digest: Option<String>,
     },
@@ -214,18 +214,18 @@ pub enum Event {
 
 impl JournalEvent for Event {}
 
-/// A decision about areas: what happened, and how everything is that it touched.
+/// A decision about areas: the events, and the records they changed.
 #[derive(Clone, Debug, Default)]
 pub struct Decided {
     /// The events, in the order they happened.
     pub events: Vec<Event>,
-    /// The records it touched, as they are now, parents before their children.
+    /// The records that changed, in their new state, parents before their children.
     pub changed: Vec<Record>,
-    /// The boundaries that were drawn, as they are kept.
+    /// The boundaries that were drawn, as stored.
     pub drawn: Vec<(AreaId, String)>,
 }
 
-/// What a decision looks at and what it has come to so far.
+/// The inputs of a decision and its result so far.
 struct Draft<'a> {
     cx: &'a Context<'a>,
     registry: Registry,
@@ -269,7 +269,7 @@ pub fn decide(
 }
 
 impl Draft<'_> {
-    /// Applies an event and remembers it.
+    /// Applies an event and adds it to the result.
     fn apply_event(&mut self, event: Event) {
         let touched = self.registry.apply(&event, self.cx.seq);
         for id in touched {
@@ -283,13 +283,13 @@ impl Draft<'_> {
     fn finish(mut self) -> Decided {
         let known = |id: &AreaId| self.registry.get(*id).cloned();
         self.decided.changed = self.touched.iter().filter_map(known).collect();
-        // A parent has the shorter path, and is written first.
+        // A parent has the shorter path, so it is written first.
         let depth = |record: &Record| record.newest_version().map_or(0, |v| v.path.as_str().len());
         self.decided.changed.sort_by_key(depth);
         self.decided
     }
 
-    /// An area that stands on the day and that the actor may change.
+    /// An area in force on the day that the actor may change.
     fn require_changeable(&self, id: AreaId) -> Result<Record, Refusal> {
         let record = self.require_in_force(id)?;
         let version = record.newest_version().ok_or(Refusal::UnknownArea { id })?;
@@ -297,7 +297,7 @@ impl Draft<'_> {
         Ok(record)
     }
 
-    /// An area that stands on the day, with nothing decided for later.
+    /// An area in force on the day, without a change decided for later.
     fn require_in_force(&self, id: AreaId) -> Result<Record, Refusal> {
         let record = self.registry.get(id).ok_or(Refusal::UnknownArea { id })?;
         let version = record.newest_version().ok_or(Refusal::UnknownArea { id })?;
@@ -321,7 +321,7 @@ impl Draft<'_> {
         Refusal::AreaRetired { area: version.name.clone(), successors }
     }
 
-    /// Checks that one kind may lie in another area; answers that area's path.
+    /// Checks that one kind may lie in another area; returns that area's path.
     fn check_parent(
         &self,
         (kind, grid, name): (AreaKind, Option<GridKind>, &str),
@@ -397,7 +397,7 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// Checks a boundary and remembers it; answers its digest and whether it was repaired.
+    /// Checks a boundary and adds it to the result; returns its digest and whether it was repaired.
     fn draw_boundary(&mut self, id: AreaId, drawing: &Drawing) -> Result<(String, bool), Refusal> {
         let (boundary, repaired) = boundary::read_sound(&drawing.rings, drawing.repair)
             .map_err(|faults| Refusal::BadBoundary { faults })?;
@@ -466,7 +466,7 @@ impl Draft<'_> {
             }
         }
         let from = self.from;
-        // Only when all were counted is the sum one.
+        // The sum is known only when all were counted.
         let households = records
             .iter()
             .map(|record| record.newest_version().and_then(|version| version.households))
@@ -520,7 +520,7 @@ impl Draft<'_> {
 
     fn end_area(&mut self, id: AreaId, successors: Vec<AreaId>) -> Result<(), Refusal> {
         let from = self.from;
-        // A child that comes later would come below an area that is no more.
+        // A child that is created later would lie below a retired area.
         let left: Vec<&Record> = self
             .registry
             .iter()
@@ -548,7 +548,7 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// Whether it and all below can be moved: nothing about them is decided for later.
+    /// Checks that everything below can be moved with it: no change of it is decided for later.
     fn require_movable(&self, id: AreaId) -> Result<(), Refusal> {
         self.registry
             .descendants_on(id, self.from)
@@ -569,7 +569,7 @@ impl Draft<'_> {
 }
 
 impl Registry {
-    /// Applies an event at a place in the journal; answers which areas it touched.
+    /// Applies an event at a place in the journal; returns the areas it changed.
     pub fn apply(&mut self, event: &Event, seq: i64) -> Vec<AreaId> {
         match event {
             Event::Created { area, .. } => {
@@ -611,7 +611,7 @@ impl Registry {
         }
     }
 
-    /// Whether the records show what an event says; of a file no one can tell.
+    /// Whether the records agree with an event; always true for an import, which cannot be checked.
     pub fn reflects_event(&self, event: &Event) -> bool {
         let version = |id: &AreaId, from: &NaiveDate, is: &dyn Fn(&Version) -> bool| {
             let record = self.get(*id);
@@ -639,7 +639,7 @@ impl Registry {
         }
     }
 
-    /// Adds a version from a day on that differs from the last one.
+    /// Adds a version from a day on: the last one with a change.
     fn add_version(
         &mut self,
         id: AreaId,
@@ -657,7 +657,7 @@ impl Registry {
         vec![id]
     }
 
-    /// Moves an area, and with it the paths of everything below.
+    /// Moves an area, which changes the paths of everything below.
     fn move_area(&mut self, id: AreaId, parent: AreaId, from: NaiveDate, seq: i64) -> Vec<AreaId> {
         let below = self.descendants_on(id, from);
         let mut touched = self.add_version(id, from, seq, |version| version.parent = Some(parent));

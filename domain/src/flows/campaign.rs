@@ -1,5 +1,5 @@
-//! Campaigns (敲门行动): many households are to be visited for one purpose within a time, each of
-//! them once, by a list; what came of it is counted from the visits.
+//! Campaigns (敲门行动): many households are visited for one purpose within a period, each of them
+//! once, from a list; the results are counted from the visits.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +30,7 @@ use crate::{
 };
 
 labelled_enum! {
-    /// The state of a campaign.
+    /// The status of a campaign.
     StatusName {
         /// The list is being made.
         Draft = "draft", "准备中";
@@ -42,15 +42,15 @@ labelled_enum! {
 }
 
 labelled_enum! {
-    /// What may be asked of a campaign that exists.
+    /// The commands for a campaign that exists.
     Verb {
-        /// Put households on the list.
+        /// Puts households on the list.
         Assign = "assign", "分派名单";
-        /// Ask the workers to go.
+        /// Asks the workers to go.
         Publish = "publish", "启动";
-        /// A grid is done.
+        /// Completes a grid.
         Complete = "complete", "网格完成";
-        /// End the campaign for good.
+        /// Ends the campaign for good.
         Close = "close", "结束";
     }
 }
@@ -70,7 +70,7 @@ pub const MOVES: &[(StatusName, Verb, StatusName)] = &[
 pub struct Task {
     /// The grid it lay in when it was listed.
     pub grid: AreaId,
-    /// Who is to go; without it, any worker of the grid.
+    /// The worker who is to go; without one, any worker of the grid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worker: Option<PersonId>,
 }
@@ -80,9 +80,9 @@ pub struct Task {
 pub struct Listed {
     /// The household to visit.
     pub household: HouseholdId,
-    /// In which grid.
+    /// The grid it lies in.
     pub grid: Unit,
-    /// Who is to go.
+    /// The worker who is to go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worker: Option<PersonId>,
 }
@@ -90,7 +90,7 @@ pub struct Listed {
 /// A grid of the campaign.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Grid {
-    /// The grid itself, as it was when a household of it was listed.
+    /// The grid, as it was when a household of it was listed.
     pub unit: Unit,
     /// Its clock, while households of it are still to be visited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -100,15 +100,15 @@ pub struct Grid {
 /// A campaign of visits (敲门行动), household by household.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Campaign {
-    /// The identity it got when it was begun.
+    /// Its identity, given at its creation.
     pub id: CampaignId,
-    /// Its human number.
+    /// Its human-readable number.
     pub number: String,
-    /// What people call it.
+    /// Its name, for people.
     pub name: Line,
-    /// What everybody goes for.
+    /// The purpose of all its visits.
     pub purpose: Purpose,
-    /// What to do there.
+    /// Instructions for the workers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<Prose>,
     /// The area within which its households lie.
@@ -124,9 +124,9 @@ pub struct Campaign {
     pub tasks: BTreeMap<HouseholdId, Task>,
     /// The grids they lie in.
     pub grids: Vec<Grid>,
-    /// How it stands.
+    /// Its status at present.
     pub status: StatusName,
-    /// When it was begun.
+    /// When it was created.
     pub made_at: Instant,
     /// When workers were asked to go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -136,68 +136,68 @@ pub struct Campaign {
     pub closed_at: Option<Instant>,
 }
 
-/// A campaign to be begun.
+/// A campaign to be created.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct NewCampaign {
     /// The identity it will have.
     pub id: CampaignId,
-    /// What people call it.
+    /// Its name, for people.
     pub name: Line,
-    /// What everybody goes for.
+    /// The purpose of all its visits.
     pub purpose: Purpose,
-    /// What to do there.
+    /// Instructions for the workers.
     pub text: Option<Prose>,
     /// The area within which its households lie.
     pub area: AreaId,
     /// The form to fill in.
     pub form: Option<FormId>,
-    /// From when; without it, from when it is published.
+    /// When it begins; without it, when it is published.
     pub from: Option<Instant>,
     /// When it ends; visits are due by then.
     pub until: Instant,
 }
 
-/// What may be asked.
+/// The commands for campaigns.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Command {
-    /// Begin to prepare one.
+    /// Creates a campaign as a draft.
     Begin(Box<NewCampaign>),
-    /// Put households on the list, or give them to another worker.
+    /// Puts households on the list, or gives them to another worker.
     Assign {
-        /// Which, and to whom.
+        /// The households and their workers.
         listed: Vec<Listed>,
     },
-    /// Ask the workers to go.
+    /// Asks the workers to go.
     Publish,
-    /// A grid is done. Only the system asks it.
+    /// Completes a grid. Only the system gives this command.
     Complete {
         /// The grid whose households were all visited.
         grid: AreaId,
     },
-    /// End the campaign, whatever is open.
+    /// Ends the campaign, even with open visits.
     Close {
-        /// Why now, or what came of it.
+        /// The reason for ending now, or the result.
         note: Option<Prose>,
         /// The grids with households still to be visited, looked up by the caller.
         open: Vec<AreaId>,
     },
 }
 
-/// What can have happened.
+/// The events of a campaign.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// It is being prepared.
+    /// It was created as a draft.
     Begun {
-        /// As it is.
+        /// Its initial state.
         campaign: Box<Campaign>,
     },
     /// Households were listed.
     Assigned {
-        /// Which, and to whom.
+        /// The households and their workers.
         listed: Vec<Listed>,
-        /// The clocks of grids that came in while it runs.
+        /// The clock of grids that are new on the list while it runs.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         due: Option<Term>,
     },
@@ -208,7 +208,7 @@ pub enum Event {
         /// The clock of every grid.
         due: Term,
     },
-    /// A grid is done.
+    /// A grid was completed.
     Completed {
         /// The grid whose households were all visited.
         grid: AreaId,
@@ -217,7 +217,7 @@ pub enum Event {
     Closed {
         /// When it ended.
         at: Instant,
-        /// Why, or what came of it.
+        /// The reason, or the result.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         note: Option<Prose>,
         /// The grids with households still to be visited.
@@ -225,7 +225,7 @@ pub enum Event {
     },
 }
 
-// No timeline and no feed tells of campaigns.
+// Events of campaigns appear in no timeline and no feed.
 disclosed! {
     enum Event by "event" {
         Begun { Withheld: campaign }
@@ -249,12 +249,13 @@ impl JournalEvent for Event {}
 impl Campaign {
     /// The most households of one campaign.
     pub const MAX_HOUSEHOLDS: usize = 5_000;
-    /// The most that are listed at once.
+    /// The most households that one command lists.
     pub const MAX_LISTED: usize = 5_000;
-    /// The longest a campaign lasts, in days.
+    /// The longest duration of a campaign, in days.
     pub const MAX_DAYS: i64 = 366;
 
-    /// Whether this actor may know of it: over the area, below it where they may visit, or as a
+    /// Whether this actor may know of it: always with the right to manage campaigns over its area;
+    /// once published also with the right to manage or visit in an area above or below, or as a
     /// worker who is sent.
     pub fn visible_to(&self, actor: &Actor, at: Instant) -> bool {
         if actor.may(Permission::ManageCampaigns, &self.area.path, at) {
@@ -276,7 +277,8 @@ impl Campaign {
                     && self.tasks.values().any(|task| task.worker == Some(actor.person))))
     }
 
-    /// The task of a household; refused when it is not on the list, or the campaign does not run.
+    /// The task of a household; refuses one that is not on the list, and any while the campaign
+    /// does not run.
     pub fn require_task(
         &self,
         household: HouseholdId,
@@ -385,7 +387,7 @@ impl Lifecycle for Campaign {
         }
     }
 
-    /// That a grid is done follows from its visits by itself.
+    /// Completion of a grid follows from its visits, so it is not offered.
     fn shows_verb(&self, verb: Verb) -> bool {
         verb != Verb::Complete
     }

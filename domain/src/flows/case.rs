@@ -1,9 +1,9 @@
 //! Cases (案卷): a matter that was filed and must be brought to an end.
 //!
-//! A case never moves by itself: deadlines only make it late, a person moves it. What is
-//! possible when stands in [`lifecycle`]; what a command does stands in `decide`, what an event
-//! does to the state in `evolve`; this file holds the state and what is owed. Beside the stage
-//! stand small machines of their own: what is [asked](approval_request) of those above, a
+//! A case never moves by itself: deadlines only make it late, a person moves it. [`lifecycle`] says
+//! which command is possible when; `decide` says what a command does, `evolve` what an event does
+//! to the state; this file holds visibility, obligations and the place in the engine. Beside the
+//! stage there are small state machines of their own: [approval requests](approval_request), a
 //! [standstill], [supervision] and breaches.
 
 mod answers;
@@ -45,35 +45,37 @@ pub use stage::{Answer, Assignment, Closing, Outcome, Satisfaction, Stage, Work}
 use whistle::Whistle;
 
 impl Case {
-    /// The most files named with one case.
+    /// The most files attached to one case.
     pub const MAX_MEDIA: usize = 300;
 
-    /// The most reports one case answers.
+    /// The most reports of one case.
     pub const MAX_REPORTS: usize = 500;
 
-    /// The entries in a case's journal up to which remarks are taken: the record stays one that
-    /// can be read and checked as a whole.
+    /// The number of entries in a case's journal up to which remarks are accepted, so that the
+    /// record can still be read and checked as a whole.
     pub const MAX_ENTRIES: i64 = 2000;
 
-    /// Whether this actor may know that the case exists: over its place, over a unit that was
+    /// Whether this actor may know that the case exists: over its place, over a unit that was ever
     /// given it, or as one of its reporters.
     pub fn visible_to(&self, actor: &Actor, at: Instant) -> bool {
         self.may_read_in_office(actor, at)
             || self.reports.iter().any(|reporter| reporter.person == actor.person)
     }
 
-    /// Whether this actor reads it over an area or a unit, not as a reporter.
+    /// Whether this actor reads it through a right over an area or a unit, not as a reporter.
     pub fn may_read_in_office(&self, actor: &Actor, at: Instant) -> bool {
         actor.may(Permission::ReadCases, &self.place.area.path, at)
             || self.units.iter().any(|unit| actor.may(Permission::ReadCases, &unit.path, at))
     }
 
-    /// The commands possible now, by name; which of them an actor may give is another question.
+    /// The commands possible now, by name; whether an actor may give them is checked in `decide`.
     pub fn possible_commands(&self) -> Vec<&'static str> {
         self.list_possible()
     }
 
-    /// Whether there is something to resume, decide, answer, appeal against or take out.
+    /// Whether what the command is about exists: a standstill to resume, a request to decide, a
+    /// supervision to answer, a breach to appeal against, a report to take out, a whistle to raise
+    /// or coordinate, a summons to act on.
     fn has_what_it_needs(&self, verb: Verb) -> bool {
         match verb {
             Verb::Resume => self.standstill.is_some(),
@@ -111,10 +113,10 @@ impl Case {
         }
     }
 
-    /// The most overdue facts one case keeps.
+    /// The most breaches that one case keeps.
     pub const MOST_BREACHES: usize = 99;
 
-    /// When it ended, if it has.
+    /// When it was closed, if it is.
     pub const fn closed_at(&self) -> Option<Instant> {
         match &self.stage {
             Stage::Closed { closing, .. } => Some(closing.at),
@@ -131,12 +133,12 @@ impl Case {
         }
     }
 
-    /// What is owed of the work itself: the clocks that can be extended and stopped.
+    /// The obligations of the work itself: their clocks can be extended and stopped.
     pub fn work_obligations(&self) -> Vec<Obligation> {
         self.stage_obligations().into_iter().filter(|owed| owed.duty.is_work()).collect()
     }
 
-    /// What is owed because of the stage alone.
+    /// The obligations that follow from the stage alone.
     fn stage_obligations(&self) -> Vec<Obligation> {
         let owe = |duty, owed_by: &Unit, term: &Term| Obligation {
             duty,
@@ -145,7 +147,7 @@ impl Case {
         };
         let mut owed = self.stage.whistle().map(Whistle::obligations).unwrap_or_default();
         if !matches!(self.stage, Stage::Whistled { .. }) {
-            // When the whistle is over, only the street's opinion is still owed.
+            // After the whistle only the street's rating is still owed.
             owed.retain(|owed| owed.duty == Duty::Rate);
         }
         match &self.stage {
@@ -160,7 +162,7 @@ impl Case {
             Stage::Signed { assignment } | Stage::Handling { assignment } => {
                 owed.push(owe(Duty::Handle, &assignment.unit, &assignment.handle));
             }
-            // Owed by the grid the place lies in: each person who may look there can take it.
+            // Owed by the grid of the place: each person who may verify there can claim it.
             Stage::FedBack { verify, .. } => {
                 owed.push(owe(Duty::Verify, &self.place.area, verify));
             }
@@ -220,7 +222,8 @@ impl Flow for Case {
 
     fn is_said_by_reporters(entry: &Entry) -> bool {
         match entry.name.as_str() {
-            // A case is opened by the unit that accepts the report, or by a reporter who did all of it.
+            // A case is opened by the unit that accepts the report, or by a reporter who handled it
+            // on the spot.
             "open" => entry.events.contains("\"handled_on_the_spot\""),
             name => {
                 matches!(Verb::parse(name), Some(Verb::CallBack | Verb::Reopen | Verb::Comment))

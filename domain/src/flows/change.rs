@@ -1,4 +1,4 @@
-//! Changes: what a decision amounts to, as plain data. The only thing ever written for a flow.
+//! Changes: a decision as plain data. Nothing else is ever written for a flow.
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -30,25 +30,25 @@ pub struct Versioned<F> {
     pub head: Hash,
 }
 
-/// What is to be written: one journal entry, the state after it, what is owed from now on and
-/// what no longer is.
+/// What is to be written: one journal entry, the state after it, and the obligations that begin,
+/// move or end.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Change<F> {
-    /// The one entry that the journal gains.
+    /// The entry to append to the journal.
     pub entry: Entry,
     /// The state after it.
     pub state: F,
-    /// What became owed.
+    /// Obligations that began.
     pub opened: Vec<Obligation>,
-    /// What is still owed, by another clock or after another measure.
+    /// Obligations that continue with another clock or after another measure.
     pub moved: Vec<Obligation>,
-    /// What is owed no more, and how it ended.
+    /// Obligations that ended, and how.
     pub settled: Vec<Settled>,
 }
 
 impl<F> Change<F> {
-    /// What will be stored once it is committed as the first change of its command; of the others the
-    /// commit makes the hash.
+    /// The version that will be stored if this is the first change of its command; the hashes of
+    /// the others are computed by the commit.
     pub fn to_stored(&self) -> Versioned<F>
     where
         F: Clone,
@@ -57,10 +57,10 @@ impl<F> Change<F> {
     }
 }
 
-/// What stands in the journal in the place of a name it must not hold.
+/// Replaces a name that must not stand in the journal.
 pub const HIDDEN: &str = "上报人";
 
-/// The identity of one request: which command, and a digest of all that was asked.
+/// The identity of one request: its command, and a digest of all its arguments.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Request {
     /// The command, by its `Idempotency-Key`.
@@ -70,23 +70,23 @@ pub struct Request {
 }
 
 impl Request {
-    /// The request `command` asking `operation` on `target` with `body`.
+    /// The request for `operation` on `target` with `body`, under `command`.
     pub fn new(command: CommandId, operation: &str, target: Uuid, body: &impl Serialize) -> Self {
         let body = serde_json::to_string(body).unwrap_or_default();
         let digest = Hash::digest(format!("{operation}\n{target}\n{body}").as_bytes());
         Self { command, digest }
     }
 
-    /// A request of the system itself, made of what it asks: when the same is asked again, by
-    /// another replica or by this one after a crash, it is found done.
+    /// A request of the system, with an identity derived from its content: when another replica or
+    /// this one after a crash repeats it, it is found done.
     pub fn for_system(what: &str) -> Self {
         let digest = Hash::digest(what.as_bytes());
         Self { command: CommandId(digest.to_uuid()), digest }
     }
 
-    /// The entry that the journal of a flow gains when this is accepted, not sealed yet: `happened`
-    /// are the events it leads to, `before` the hash they follow. Of several changes that one command
-    /// makes it is the first; the commit numbers the others.
+    /// The entry for the journal of a flow, without its hash: `happened` are the events, `before`
+    /// is the hash they follow. It is numbered as the first entry of its command; the commit
+    /// numbers the others.
     pub fn entry(
         self,
         (flow, flow_id): (FlowKind, Uuid),
@@ -113,8 +113,7 @@ impl Request {
     }
 }
 
-/// Decides `command` on a flow and makes the change of it, as the first of those that the request
-/// makes.
+/// Decides `command` on a flow and builds the change, as the first one of its request.
 pub fn execute<F: Flow>(
     stored: Option<&Versioned<F>>,
     command: &F::Command,
@@ -147,8 +146,8 @@ pub fn execute<F: Flow>(
     Ok(new_change(entry, state, &events, &owed))
 }
 
-/// The change that an entry of the journal once was, from the state before it and what was owed
-/// then; none when its events do not follow that state.
+/// Rebuilds the change of a journal entry from the state before it and the obligations at that
+/// time; none when its events do not follow that state.
 pub fn rebuild_change<F: Flow>(
     before: Option<F>,
     owed: &[Obligation],
@@ -181,7 +180,7 @@ fn new_change<F: Flow>(
     }
 }
 
-/// Those of `some` that are not among `others`.
+/// The obligations of `some` that are not in `others`.
 fn subtract_obligations(some: &[Obligation], others: &[Obligation]) -> Vec<Obligation> {
     some.iter().filter(|one| !others.iter().any(|other| one.is_same_debt(other))).cloned().collect()
 }

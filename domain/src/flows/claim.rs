@@ -1,5 +1,5 @@
-//! Claims (领取): looking on the spot is owed by the grid the place lies in and offered to everyone
-//! who may look there; the one who takes it keeps the others from going as well.
+//! Claims (领取): a check on the spot is owed by the grid the place lies in and offered to everyone
+//! who may check there; a claim keeps others from going as well.
 //!
 //! A claim ends by itself, so that nothing waits for a worker who does not come.
 
@@ -13,14 +13,14 @@ use crate::{
     rules::refusal::Refusal,
 };
 
-/// A worker took the look on the spot.
+/// A worker claimed a check on the spot.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Claim {
     /// The worker who took it.
     pub by: PersonId,
-    /// The name of that person then.
+    /// The name of that person at that time.
     pub by_name: String,
-    /// From when on another worker may go.
+    /// From when another worker may claim it.
     pub until: Instant,
 }
 
@@ -29,7 +29,7 @@ disclosed! {
 }
 
 impl Claim {
-    /// The claim of the actor; refused while another worker's stands.
+    /// A claim by the actor; refused while another worker's claim lasts.
     pub fn take(before: Option<&Self>, cx: &Context<'_>) -> Result<Self, Refusal> {
         Self::require_free(before, cx)?;
         let kept = Duration::minutes(i64::from(cx.rules.conduct.claim_minutes));
@@ -37,7 +37,7 @@ impl Claim {
         Ok(Self { by, by_name, until: saturating_add(cx.at, kept) })
     }
 
-    /// Refuses while another worker's claim stands.
+    /// Refuses while another worker's claim lasts.
     pub fn require_free(claim: Option<&Self>, cx: &Context<'_>) -> Result<(), Refusal> {
         match claim.filter(|claim| claim.by != cx.by.person && cx.at < claim.until) {
             Some(claim) => Err(Refusal::Claimed { by: claim.by_name.clone(), until: claim.until }),

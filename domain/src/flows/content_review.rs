@@ -1,9 +1,9 @@
-//! Content reviews (内容审核): whether what the public wrote or photographed may be shown to
-//! others of the public.
+//! Content reviews (内容审核): whether what the public wrote or photographed may be shown to other
+//! members of the public.
 //!
-//! A program may suggest; only "pass" counts by itself. Whatever it finds risky, whatever it does
-//! not answer about, and everything where none is configured, a person decides. Staff see it all
-//! the time: nothing is lost because a filter said "risky".
+//! A program may suggest; only its "pass" counts without a person. A person decides about whatever
+//! it finds risky, whatever it does not answer about, and about everything where no program is
+//! configured. Staff see the content at any time: nothing is lost because a filter said "risky".
 
 mod disclosure;
 mod event;
@@ -30,37 +30,37 @@ use crate::{
 pub use event::{Command, Event, Opening};
 
 labelled_enum! {
-    /// What is reviewed.
+    /// The kind of content that is reviewed.
     Subject {
         /// The text of a report.
         Text = "text", "文字";
-        /// A file that a report or case names.
+        /// A file attached to a report or case.
         Media = "media", "媒体";
     }
 }
 
 labelled_enum! {
-    /// How a review stands.
+    /// The status of a review.
     StatusName {
-        /// A program is to be asked, or was and has not answered.
+        /// A program is to be asked, or was asked and has not answered.
         Waiting = "waiting", "自动检测中";
         /// A person has to decide.
         Queued = "queued", "待人工审核";
         /// It may be shown.
         Passed = "passed", "通过";
-        /// It is for staff alone.
+        /// It is for staff only.
         Withheld = "withheld", "不公开";
     }
 }
 
 labelled_enum! {
-    /// What a program says.
+    /// The suggestion of a program.
     Suggestion {
-        /// Nothing wrong with it.
+        /// It found no objection.
         Pass = "pass", "通过";
-        /// A person ought to look.
+        /// A person should look at it.
         Review = "review", "建议复核";
-        /// Something wrong with it.
+        /// Something is wrong with it.
         Risky = "risky", "疑似违规";
     }
 }
@@ -68,9 +68,9 @@ labelled_enum! {
 labelled_enum! {
     /// Why a person has to decide.
     Cause {
-        /// No program is configured, or the person is not known to it.
+        /// No program is configured, or the person has no account with it.
         NotConfigured = "not_configured", "未配置自动检测";
-        /// The program would not look at it.
+        /// The program refused to check it.
         Refused = "refused", "检测接口拒绝";
         /// The program did not answer as agreed.
         Unavailable = "unavailable", "检测接口不可用";
@@ -84,17 +84,17 @@ labelled_enum! {
 /// A review of what the public will see (内容审核).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Review {
-    /// Its identity, made of what it is about.
+    /// Its identity, derived from its subject.
     pub id: ReviewId,
-    /// What kind of thing it is about.
+    /// The kind of subject.
     pub subject: Subject,
-    /// Which: a report or a file.
+    /// The report or the file.
     pub about: Uuid,
-    /// The report or case by which it was told.
+    /// The report or case that names it.
     pub named_by: Uuid,
     /// The area whose reviewers may decide.
     pub over: Unit,
-    /// Whether the address was there to be looked at, too.
+    /// Whether the address was part of what was reviewed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub address: bool,
     /// When it began.
@@ -102,14 +102,14 @@ pub struct Review {
     /// When a program was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked_at: Option<Instant>,
-    /// What the program said.
+    /// The answer of the program.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heard: Option<Heard>,
-    /// How it stands.
+    /// Its status at present.
     pub status: Status,
 }
 
-/// How a review stands.
+/// The status of a review.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum Status {
@@ -133,24 +133,24 @@ pub enum Status {
     },
 }
 
-/// What a program said.
+/// The answer of a program.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Heard {
-    /// What it suggests.
+    /// The suggestion of the program.
     pub suggestion: Suggestion,
-    /// Why, by its own code: 100 is nothing.
+    /// The reason by the program's own code; 100 means no objection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<i64>,
     /// When the answer came.
     pub at: Instant,
 }
 
-/// What a person decided.
+/// The decision of a person.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Decided {
     /// The reviewer who decided.
     pub by: PersonId,
-    /// The name of that person then.
+    /// The name of that person at that time.
     pub by_name: String,
     /// When it was decided.
     pub at: Instant,
@@ -160,26 +160,26 @@ pub struct Decided {
 }
 
 labelled_enum! {
-    /// What may be asked of a review that began.
+    /// The commands for a review that exists.
     Verb {
-        /// Ask a program.
+        /// Asks a program.
         Ask = "ask", "自动检测";
-        /// Write down what the program said.
+        /// Records the program's answer.
         Hear = "hear", "检测结果";
-        /// Leave it to a person.
+        /// Leaves it to a person.
         Queue = "queue", "转人工审核";
-        /// Say whether it may be shown.
+        /// Decides whether it may be shown.
         Decide = "decide", "审核";
     }
 }
 
-/// Where each verb leads from each state; what is not listed is refused. A person may decide
-/// anew; a program never overrules one.
+/// Where each verb leads from each state; what is not listed is refused. A person may decide again;
+/// a program never overrules a person.
 pub const MOVES: &[(StatusName, Verb, &[StatusName])] = {
     use StatusName as S;
-    /// As the person decides.
+    /// The person's decision.
     const DECIDED: &[S] = &[S::Passed, S::Withheld];
-    /// Only "pass" counts by itself.
+    /// Only "pass" counts without a person.
     const HEARD: &[S] = &[S::Passed, S::Queued];
     &[
         (S::Waiting, Verb::Ask, &[S::Waiting]),
@@ -194,7 +194,7 @@ pub const MOVES: &[(StatusName, Verb, &[StatusName])] = {
 };
 
 impl Status {
-    /// The status without what it holds.
+    /// The name of the status.
     pub const fn name(&self) -> StatusName {
         match self {
             Self::Waiting => StatusName::Waiting,
@@ -206,12 +206,12 @@ impl Status {
 }
 
 impl Review {
-    /// The identity of the review of something: there is one.
+    /// The identity of the review of something; there is one each.
     pub fn id_of(about: Uuid) -> ReviewId {
         ReviewId(Hash::digest(format!("content review\n{about}").as_bytes()).to_uuid())
     }
 
-    /// Whether others of the public may see what it is about.
+    /// Whether other members of the public may see the content.
     pub fn has_passed(&self) -> bool {
         self.status.name() == StatusName::Passed
     }
@@ -244,7 +244,7 @@ impl Lifecycle for Review {
         }
     }
 
-    /// Only the system speaks with a program.
+    /// Commands of the system are not offered.
     fn shows_verb(&self, verb: Verb) -> bool {
         verb == Verb::Decide
     }
@@ -256,7 +256,7 @@ impl Flow for Review {
     const OTHER_LABELS: &'static [(&'static str, &'static str)] = &[("open_review", "送审")];
     type Event = Event;
 
-    /// It opens with a report, whose reporter may be confidential.
+    /// The review is opened with a report, whose reporter may be confidential.
     fn hides_actor(command: &Command) -> bool {
         matches!(command, Command::Open(_))
     }
@@ -279,7 +279,7 @@ impl Flow for Review {
             return Err(Refusal::NotPermitted { permission: Permission::ReviewContent, area });
         }
         match command {
-            // The first worker to take it asks; a second one finds it taken.
+            // The first worker to get here asks; a second one finds it asked.
             Command::Ask if self.asked_at.is_none() => Ok(vec![Event::Asked { at: cx.at }]),
             Command::Hear { suggestion, label } => {
                 let heard = Heard { suggestion: *suggestion, label: *label, at: cx.at };
@@ -307,5 +307,5 @@ impl Flow for Review {
     }
 }
 
-/// What others of the public see in the place of a title that has not been looked at yet.
+/// What other members of the public see in place of a title that was not reviewed yet.
 pub const HIDDEN_TITLE: &str = "内容待审核";

@@ -1,5 +1,5 @@
-//! What can be told to others of what happened: the types of events, for webhooks, streams and the
-//! feed. One event of the journal is one of them; a type is the flow and the name of the event.
+//! The types of events that are published, for webhooks, streams and the feed. A type is a kind of
+//! flow and the name of an event in its journal.
 
 use serde::{Deserialize, Serialize};
 
@@ -139,7 +139,7 @@ labelled_enum! {
 }
 
 impl Happening {
-    /// The type of an event of a flow, by the name it has in the journal.
+    /// The type of an event of a flow, by its name in the journal.
     pub fn from_event(flow: FlowKind, event: &str) -> Option<Self> {
         let rest = |name: &'static str| name.strip_prefix(flow.name())?.strip_prefix('.');
         Self::ALL.iter().copied().find(|one| rest(one.name()) == Some(event))
@@ -147,7 +147,7 @@ impl Happening {
 }
 
 /// The identity of an event: the same at each delivery and for each receiver, so that a receiver
-/// who is told twice knows. `part` is its place in its entry, from 0.
+/// recognises a repeated delivery. `part` is its place in its entry, from 0.
 pub fn event_id(entry: &Entry, part: usize) -> uuid::Uuid {
     let mut bytes = entry.hash.0.to_vec();
     bytes.extend_from_slice(&u64::try_from(part).unwrap_or(u64::MAX).to_be_bytes());

@@ -1,6 +1,6 @@
 //! Flows: anything that moves through steps by commands.
 //!
-//! A pure function decides what happens, another applies it; what is owed is read off the state.
+//! A pure function decides, another applies the events; obligations are derived from the state.
 //! Everything else (replay, concurrency, audit, timeline, inbox) is written once for all flows.
 
 use serde::{Serialize, de::DeserializeOwned};
@@ -33,14 +33,14 @@ use crate::{
     },
 };
 
-/// Everything a decision may look at besides the state and the command.
+/// The inputs of a decision besides the state and the command.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
-    /// The actor who asks, with the grants.
+    /// The actor, with the actor's grants.
     pub by: &'a Actor,
-    /// When, by our clock, cut to milliseconds.
+    /// The time by the server's clock, cut to milliseconds.
     pub at: Instant,
-    /// The place in the journal this command would take.
+    /// The place in the journal that this command would take.
     pub seq: i64,
     /// The tenant's rules.
     pub rules: &'a Rules,
@@ -48,22 +48,23 @@ pub struct Context<'a> {
     pub areas: &'a AreaTree,
     /// The tenant's catalogue.
     pub catalogue: &'a Catalogue,
-    /// What is known of a command that a phone had kept; none when it is asked as it is typed.
+    /// The offline times of a command that a phone had kept; none for a command that is sent when
+    /// it is entered.
     pub kept: Option<OfflineTime>,
 }
 
 impl Context<'_> {
-    /// When the command was typed, by our clock.
+    /// When the command was entered, by the server's clock.
     pub fn typed_at(&self) -> Instant {
         self.kept.map_or(self.at, |kept| kept.happened_at().min(self.at))
     }
 
-    /// By how much the clock differs by which the times in the command were told.
+    /// The skew of the clock that the times in the command come from.
     pub fn skew(&self) -> Skew {
         self.kept.map(|kept| kept.skew).unwrap_or_default()
     }
 
-    /// A time in the command, or when it was typed, by the clock on which it was typed; none when
+    /// A time in the command, or else the time it was entered, by the client's clock; none when
     /// neither is known.
     pub fn find_client_time(&self, given: Option<Instant>) -> Option<Instant> {
         given.or(self.kept.map(|kept| kept.client_at))
@@ -83,7 +84,7 @@ impl Context<'_> {
         }
     }
 
-    /// The area a command names, for something new: one that is no more takes nothing.
+    /// The area that a command names for something new; refuses a retired one.
     pub fn require_area(&self, id: AreaId) -> Result<&Area, Refusal> {
         let area = self.areas.get(id).ok_or(Refusal::UnknownArea { id })?;
         if self.areas.is_retired(id) {
@@ -98,14 +99,14 @@ impl Context<'_> {
         self.rules.start_term(duty, subject, self)
     }
 
-    /// Who decides whose a matter is: the district above, or the holder itself where none is.
+    /// The arbiter of a holder: the district above it, or the holder itself where there is none.
     pub fn find_arbiter(&self, holder: &Unit) -> Unit {
         self.areas
             .nearest_of_kind(holder.id, AreaKind::District)
             .map_or_else(|| holder.clone(), Area::unit)
     }
 
-    /// The calendar by which clocks run in an area.
+    /// The calendar of an area.
     pub fn find_calendar(&self, area: AreaId) -> &Calendar {
         self.rules.calendars.value.find_nearest(&ancestry(self.areas, area))
     }
@@ -117,15 +118,15 @@ impl Context<'_> {
     }
 }
 
-/// One kind of thing that moves through steps. Pure: no I/O, no clock, no chance.
+/// One kind of flow. Pure: no I/O, no clock, no randomness.
 pub trait Flow: Lifecycle<Command: Serialize> + Clone + Serialize + DeserializeOwned {
-    /// Which flow this is.
+    /// The kind of flow.
     const KIND: FlowKind;
-    /// One of it, in Chinese and English.
+    /// Its name, in Chinese and English.
     const NAMES: (&'static str, &'static str);
-    /// What people call the commands that are not verbs of the table, by their names.
+    /// Chinese labels of the commands that are not verbs of the table, by name.
     const OTHER_LABELS: &'static [(&'static str, &'static str)] = &[];
-    /// What can have happened, with who reads which part of it.
+    /// Its events, with the disclosure of their fields.
     type Event: JournalEvent + Disclosed;
 
     /// The name of a command, as in the URL and the journal.
@@ -133,28 +134,28 @@ pub trait Flow: Lifecycle<Command: Serialize> + Clone + Serialize + DeserializeO
         Self::classify_command(command).name()
     }
 
-    /// Whether a reporter could have given a command as one; everything else is done in office alone.
+    /// Whether an entry can be the command of a reporter; all others are given in office alone.
     fn is_said_by_reporters(_: &Entry) -> bool {
         false
     }
 
-    /// What people call a state, by its code.
+    /// The Chinese label of a state, by its code.
     fn state_label(state: &str) -> Option<&'static str> {
         Self::Stage::label_of(state)
     }
 
-    /// What people call a command, by its name in the journal.
+    /// The Chinese label of a command, by its name in the journal.
     fn command_label(command: &str) -> Option<&'static str> {
         let other = Self::OTHER_LABELS.iter().find(|(name, _)| *name == command);
         other.map(|(_, label)| *label).or_else(|| Self::Verb::label_of(command))
     }
 
-    /// Whether the journal does not name who asked, only the identity.
+    /// Whether the journal keeps only the identity of the actor, not the name.
     fn hides_actor(_: &Self::Command) -> bool {
         false
     }
 
-    /// What happens when `command` is asked of `state`, or why it does not.
+    /// Decides `command` on `state`: the events, or a refusal.
     fn decide(
         state: Option<&Self>,
         command: &Self::Command,
@@ -168,19 +169,19 @@ pub trait Flow: Lifecycle<Command: Serialize> + Clone + Serialize + DeserializeO
         }
     }
 
-    /// What an actor needs before being told how it stands; most flows ask for permission beside
-    /// the rule.
+    /// Checks what an actor needs before being told the state; most flows check permission beside
+    /// the rule instead.
     fn authorize(_: Option<&Self>, _: &Self::Command, _: &Context<'_>) -> Result<(), Refusal> {
         Ok(())
     }
 
-    /// What happens when a command begins one; only those are asked that do.
+    /// Decides a command that begins a flow; called for no other command.
     fn decide_beginning(
         command: &Self::Command,
         context: &Context<'_>,
     ) -> Result<Vec<Self::Event>, Refusal>;
 
-    /// What happens to one that exists; only commands are asked that fit its stage.
+    /// Decides a command on an existing flow; called only for commands that fit its stage.
     fn decide_next(
         &self,
         command: &Self::Command,
@@ -191,13 +192,13 @@ pub trait Flow: Lifecycle<Command: Serialize> + Clone + Serialize + DeserializeO
     /// written by [`Flow::decide`] never contains.
     fn evolve(state: Option<Self>, event: &Self::Event) -> Option<Self>;
 
-    /// What is owed in this state.
+    /// The obligations in this state.
     fn obligations(&self) -> Vec<Obligation>;
 
-    /// Whether `event` is the doing of `obligation`, not merely its end.
+    /// Whether `event` fulfils `obligation`, and does not merely end it.
     fn fulfils(event: &Self::Event, obligation: &Obligation) -> bool;
 
-    /// The identity under which the journal keeps it.
+    /// The identity of the flow in the journal.
     fn id(&self) -> Uuid;
 }
 
@@ -213,7 +214,7 @@ pub fn replay_events<'a, F: Flow + 'a>(
 }
 
 impl Rules {
-    /// The row of the matrix that says how long `duty` may take, and the calendar it runs by.
+    /// The row of the matrix that limits `duty`, and the calendar it runs by.
     pub fn find_deadline(
         &self,
         duty: Duty,
@@ -241,8 +242,7 @@ impl Rules {
     /// Starts the clock of a duty.
     pub fn start_term(&self, duty: Duty, subject: &Subject<'_>, context: &Context<'_>) -> Term {
         let (row, calendar) = self.find_deadline(duty, subject, context);
-        // A matrix without a row for everything is not published; a day is what is left should
-        // one be.
+        // A matrix without a row for everything cannot be published; one day is the fallback.
         let (rule, limit) = row.map_or(("none", Limit::days(1)), |row| (&row.id, row.limit));
         let due = calendar.compute_due(context.at, limit);
         let mut term = Term {

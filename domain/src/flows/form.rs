@@ -1,9 +1,9 @@
-//! Forms (一表通): what a city asks about households, in one place and in editions. A form is a JSON
-//! Schema; what is known already is filled in, and only what changed is entered.
+//! Forms (一表通): what a city asks about households, kept in one place and in editions. A form is a
+//! JSON Schema; known values are filled in, and only changes are entered.
 //!
 //! The schema is a documented subset of JSON Schema 2020-12 ([`schema`]), checked strictly when it
-//! is published: a form must not hold what this program would not enforce. Fields are shared by
-//! their names: what was answered to `employment` in one form is known in every other.
+//! is published: a form must not contain what this program would not enforce. Forms share fields by
+//! name: an answer to `employment` in one form is known in every other.
 
 pub mod answer;
 mod read;
@@ -36,21 +36,21 @@ use crate::{
 };
 
 labelled_enum! {
-    /// How a form stands.
+    /// The status of a form.
     StatusName {
-        /// It is asked.
+        /// It is in use.
         Published = "published", "已发布";
-        /// It is asked no more.
+        /// It is no longer in use.
         Withdrawn = "withdrawn", "已停用";
     }
 }
 
 labelled_enum! {
-    /// What may be asked of a form.
+    /// The commands for a form.
     Verb {
-        /// Bring an edition into force.
+        /// Publishes an edition.
         Publish = "publish", "发布";
-        /// Ask it no more.
+        /// Withdraws the form.
         Withdraw = "withdraw", "停用";
     }
 }
@@ -65,64 +65,64 @@ pub const MOVES: &[(StatusName, Verb, StatusName)] = &[
 /// A form, in its newest edition.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Form {
-    /// Its identity: made of the tenant and the code.
+    /// Its identity, derived from the tenant and the code.
     pub id: FormId,
-    /// The code it is published and asked under.
+    /// The code that people use for it.
     pub code: Code,
     /// The JSON Schema.
     pub schema: Value,
     /// Who published it.
     pub by: PersonId,
-    /// The name of who published it.
+    /// The name of that person.
     pub by_name: String,
     /// When this edition was published.
     pub at: Instant,
-    /// On what ground it is asked: the admission of a form (报表准入).
+    /// The reason for asking it: the admission of a form (报表准入).
     pub note: Prose,
-    /// Whether it is asked no more.
+    /// Whether it is withdrawn.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub withdrawn: bool,
 }
 
-/// What may be asked.
+/// The commands for forms.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Command {
-    /// Bring an edition into force.
+    /// Publishes an edition.
     Publish {
-        /// For which tenant.
+        /// The tenant that publishes it.
         tenant: TenantId,
         /// The code of the form.
         code: Code,
         /// The JSON Schema.
         schema: Box<Value>,
-        /// On what ground.
+        /// The reason for asking it.
         note: Prose,
     },
-    /// Ask it no more.
+    /// Withdraws the form.
     Withdraw {
         /// The reasons, in words.
         reason: Prose,
     },
 }
 
-/// What can have happened.
+/// The events of a form.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// An edition came into force.
+    /// An edition was published.
     Published {
-        /// The form as it is now.
+        /// The form in this edition.
         form: Box<Form>,
     },
-    /// It is asked no more.
+    /// It was withdrawn.
     Withdrawn {
         /// The reasons, in words.
         reason: Prose,
     },
 }
 
-// No timeline and no feed tells of forms.
+// Events of forms appear in no timeline and no feed.
 disclosed! {
     enum Event by "event" {
         Published { Withheld: form }
@@ -139,7 +139,7 @@ impl Form {
         FormId(Hash::digest(format!("form\n{tenant}\n{code}").as_bytes()).to_uuid())
     }
 
-    /// The schema as it is asked; it was checked when it was published.
+    /// The parsed schema; it was checked when it was published.
     pub fn parse_schema(&self) -> Schema {
         Schema::read(&self.schema).unwrap_or_default()
     }
@@ -196,7 +196,7 @@ impl Flow for Form {
 
     fn decide_next(&self, command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         match command {
-            // Every edition is a whole of its own.
+            // Every edition replaces the whole form.
             Command::Publish { .. } => Self::decide_beginning(command, cx),
             Command::Withdraw { reason } => Ok(vec![Event::Withdrawn { reason: reason.clone() }]),
         }

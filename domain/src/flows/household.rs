@@ -1,7 +1,7 @@
-//! Households (户): who is visited. What is personal about them is in no journal and no state: it
-//! is kept sealed under a key of the household and one of each member, so that one member can be
-//! erased and the others stay. Here is where they live as far as the building, how many they are,
-//! and who looks after them (一户一专人、十联户、结对包保).
+//! Households (户): the people who are visited. Personal data about them is in no journal and no
+//! state: it is sealed under a key of the household and one of each member, so that one member can
+//! be erased and the others stay. The state has the address up to the building, the number of
+//! people, and who looks after them (一户一专人、十联户、结对包保).
 
 mod decide;
 mod disclosure;
@@ -32,16 +32,16 @@ use crate::{
 pub use event::{Command, Event, NewHousehold, NewPairing, Update};
 
 labelled_enum! {
-    /// The groups, cared for in particular, to which a member of a household may belong. Which of
-    /// them is personal: it is sealed.
+    /// The special-care groups to which a member of a household may belong. Membership is personal:
+    /// it is sealed.
     SpecialGroup {
         /// Old people who live alone (独居老人).
         ElderlyAlone = "elderly_alone", "独居老人";
         /// Old people whose children live elsewhere (空巢老人).
         EmptyNest = "empty_nest", "空巢老人";
-        /// 80 and older.
+        /// People aged 80 and older (高龄老人).
         AdvancedAge = "advanced_age", "高龄老人";
-        /// 失能、半失能老人.
+        /// People who cannot or can only partly look after themselves (失能、半失能老人).
         Disabling = "disabling", "失能老人";
         /// People with a disability (残疾人).
         Disabled = "disabled", "残疾人";
@@ -61,9 +61,9 @@ labelled_enum! {
         SevereIllness = "severe_illness", "重病患者";
         /// Parents who lost their only child, or whose only child is disabled (计划生育特殊家庭).
         BereavedParents = "bereaved_parents", "计生特殊家庭";
-        /// Veterans and those entitled to preferential care (退役军人和优抚对象).
+        /// Veterans and people entitled to preferential care (退役军人和优抚对象).
         Veteran = "veteran", "退役军人及优抚对象";
-        /// 刑满释放人员, to be helped back (帮教).
+        /// People released from prison (刑满释放人员), with help to settle back in (帮教).
         Released = "released", "刑满释放人员";
         /// Offenders in community correction (社区矫正对象).
         Correction = "correction", "社区矫正对象";
@@ -77,13 +77,13 @@ labelled_enum! {
 labelled_enum! {
     /// How a person is responsible for a household.
     PairingKind {
-        /// The grid worker of exactly this household.
+        /// The grid worker dedicated to this household.
         Worker = "worker", "一户一专人";
-        /// A party member beside it.
+        /// A party member who keeps contact with it.
         PartyMember = "party_member", "党员联户";
         /// A cadre who answers for it.
         Cadre = "cadre", "干部包保";
-        /// Who leads its group of ten.
+        /// The leader of its group of ten.
         GroupLeader = "group_leader", "联户长";
         /// A volunteer who keeps contact.
         Volunteer = "volunteer", "志愿者结对";
@@ -91,33 +91,33 @@ labelled_enum! {
 }
 
 labelled_enum! {
-    /// Whether it is there.
+    /// Whether the household is registered.
     Standing {
         /// It lives there.
         Present = "present", "在册";
-        /// It moved away; what was done stays on record.
+        /// It moved away; its history stays on record.
         Gone = "gone", "已迁出";
-        /// What was kept of it was erased.
+        /// Its data was erased.
         Erased = "erased", "已删除";
     }
 }
 
 labelled_enum! {
-    /// What may be asked of a household that exists.
+    /// The commands for a household that exists.
     Verb {
-        /// Change what is known of it.
+        /// Changes its data.
         Update = "update", "更新";
-        /// Make a person responsible for it.
+        /// Makes a person responsible for it.
         Pair = "pair", "结对";
-        /// End the pairing with a person.
+        /// Ends the pairing with a person.
         Unpair = "unpair", "解除结对";
-        /// Fill in a form about it.
+        /// Fills in a form about it.
         Answer = "answer", "填表";
-        /// It moved away.
+        /// Records that it moved away.
         Leave = "leave", "迁出";
-        /// It is back.
+        /// Registers it again.
         Return = "return", "恢复在册";
-        /// Erase what is kept of it.
+        /// Erases its data.
         Erase = "erase", "删除个人信息";
     }
 }
@@ -132,11 +132,11 @@ pub const MOVES: &[(Standing, Verb, Standing)] = &[
     (Standing::Present, Verb::Erase, Standing::Erased),
     (Standing::Gone, Verb::Return, Standing::Present),
     (Standing::Gone, Verb::Erase, Standing::Erased),
-    // Again: what was answered at the moment of the first is reached by the second.
+    // Possible again: what was answered while the first erasure ran is reached by the second.
     (Standing::Erased, Verb::Erase, Standing::Erased),
 ];
 
-/// What is possible in a state.
+/// The commands possible in a state.
 pub fn possible_commands(standing: Standing) -> Vec<&'static str> {
     MoveTable::of(MOVES).verbs_in(standing).map(Verb::name).collect()
 }
@@ -147,17 +147,17 @@ pub fn possible_commands(standing: Standing) -> Vec<&'static str> {
 pub struct Group {
     /// Its code within the grid.
     pub code: Code,
-    /// What people call it.
+    /// Its name, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<Line>,
 }
 
-/// A member of the household; what is known of them is sealed.
+/// A member of the household; the member's data is sealed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Member {
-    /// The identity, under which it is sealed.
+    /// The identity under which the data is sealed.
     pub id: Uuid,
-    /// Who it is among those who can log in, where that is known.
+    /// The person's identity as a user, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub person: Option<PersonId>,
 }
@@ -171,13 +171,13 @@ pub struct Pairing {
     pub kind: PairingKind,
     /// When it begins, inclusive.
     pub from: Instant,
-    /// Until when; without it, until it is ended.
+    /// When it ends; without it, when it is ended by a command.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Instant>,
 }
 
 impl Pairing {
-    /// Whether it holds at this moment.
+    /// Whether it is in force at this moment.
     pub fn is_active_at(&self, at: Instant) -> bool {
         self.from <= at && self.until.is_none_or(|until| at < until)
     }
@@ -186,11 +186,11 @@ impl Pairing {
 /// A household at one address.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Household {
-    /// The identity it got when it was registered.
+    /// Its identity, given at its registration.
     pub id: HouseholdId,
-    /// Its human number.
+    /// Its human-readable number.
     pub number: String,
-    /// The grid it lies in, as it was when that was said.
+    /// The grid it lies in, as it was when that was set.
     pub area: Unit,
     /// The building; unit, floor and room are sealed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -198,31 +198,31 @@ pub struct Household {
     /// The group of ten it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<Group>,
-    /// How many live there, whether or not they are known by name.
+    /// The number of people who live there, known by name or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u16>,
-    /// Those of them who are known by name.
+    /// The members known by name.
     pub members: Vec<Member>,
-    /// Whether one of them belongs to a group that is cared for in particular.
+    /// Whether a member belongs to a special-care group.
     pub special: bool,
-    /// Who is responsible for it.
+    /// The pairings: who is responsible for it.
     pub pairings: Vec<Pairing>,
-    /// Whether it is there.
+    /// Whether it is registered.
     pub standing: Standing,
     /// When it was registered.
     pub registered_at: Instant,
 }
 
 impl Household {
-    /// The most members who are known by name.
+    /// The most members known by name.
     pub const MAX_MEMBERS: usize = 30;
     /// The most people who are responsible for one household.
     pub const MAX_PAIRINGS: usize = 20;
-    /// The most people who live in one.
+    /// The most people who live in one household.
     pub const MAX_SIZE: u16 = 200;
 
-    /// Whether this actor may know of it: over its grid, or as one in office who is paired with it.
-    /// Who is outside the administration knows of none.
+    /// Whether this actor may know of it: over its grid, or in an office and paired with it. People
+    /// outside the administration know of none.
     pub fn visible_to(&self, actor: &Actor, at: Instant) -> bool {
         actor.may(Permission::ReadHouseholds, &self.area.path, at) || self.is_paired_with(actor, at)
     }
@@ -234,7 +234,7 @@ impl Household {
             && office()
     }
 
-    /// Refuses unless this actor may do something to it: over its grid, or paired with it.
+    /// Refuses unless this actor may change it: over its grid, or paired with it.
     pub fn require_permission(
         &self,
         permission: Permission,
@@ -246,12 +246,12 @@ impl Household {
         cx.require_permission(permission, &self.area.path, &self.area.name)
     }
 
-    /// Refuses unless this actor may see whole what is kept of it.
+    /// Refuses unless this actor may see its data unmasked.
     pub fn require_disclosure(&self, cx: &Context<'_>) -> Result<(), Refusal> {
         self.require_permission(Permission::DiscloseHouseholds, cx)
     }
 
-    /// Who is asked first to visit it.
+    /// The person who is asked first to visit it.
     pub fn find_visitor(&self, at: Instant) -> Option<PersonId> {
         let order = [PairingKind::Worker, PairingKind::Cadre, PairingKind::PartyMember];
         order.into_iter().find_map(|kind| {
@@ -260,12 +260,12 @@ impl Household {
         })
     }
 
-    /// Those who belong to it among those who can log in.
+    /// The members who are users.
     pub fn persons(&self) -> BTreeSet<PersonId> {
         self.members.iter().filter_map(|member| member.person).collect()
     }
 
-    /// Where it is, without what is personal.
+    /// Its place, without personal data.
     pub fn place(&self) -> String {
         match &self.building {
             Some(building) => format!("{} {}", self.area.name, building.as_str()),
@@ -274,8 +274,8 @@ impl Household {
     }
 }
 
-/// Whether a person born then is a child whose data is kept with the consent of a guardian only
-/// (个人信息保护法 Art. 31): under 14.
+/// Whether a person with this date of birth is a child whose data is kept only with the consent of
+/// a guardian (个人信息保护法 Art. 31): under 14.
 pub fn is_child(birth: NaiveDate, today: NaiveDate) -> bool {
     const YEARS: i32 = 14;
     let had_birthday = (today.month(), today.day()) >= (birth.month(), birth.day());

@@ -22,7 +22,8 @@ use crate::{
     },
 };
 
-/// Takes a report down. When its reporter handled it on the spot, a closed case documents that.
+/// Submits a report. When its reporter handled the matter on the spot, a closed case documents
+/// that.
 pub fn submit_report(
     draft: Draft,
     request: Request,
@@ -42,7 +43,7 @@ pub fn submit_report(
     Ok((change, Some(case)))
 }
 
-/// What an acceptor corrects while filing.
+/// Corrections by the person who accepts a report.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Correction {
     /// A better category.
@@ -51,14 +52,13 @@ pub struct Correction {
     pub title: Option<Line>,
     /// A better urgency.
     pub urgency: Option<Urgency>,
-    /// What is wanted.
+    /// The kind of demand.
     pub demand: Option<Demand>,
-    /// How much work it is.
+    /// The amount of work.
     pub complexity: Option<Complexity>,
 }
 
-/// Files a report: a case is opened for it, held by the community (or larger area) that
-/// received it.
+/// Files a report: opens a case for it, held by the community (or larger area) that received it.
 pub fn file_report(
     report: &Versioned<Report>,
     case: CaseId,
@@ -80,7 +80,7 @@ pub fn file_report(
     Ok((change, execute::<Case>(None, &open, request, context)?))
 }
 
-/// Joins a report to a case that is open already: both reporters hear the end.
+/// Joins a report to a case that is open already: both reporters learn the result.
 pub fn join_report(
     report: &Versioned<Report>,
     case: &Versioned<Case>,
@@ -89,7 +89,7 @@ pub fn join_report(
 ) -> Result<(Change<Report>, Change<Case>), Refusal> {
     let command = report::Command::Join { case: case.state.id };
     let change = execute(Some(report), &command, request, context)?;
-    // One who joins decides for both: the report's community and the place of the case.
+    // The person who joins decides for both: the report's community and the place of the case.
     let place = &case.state.place.area;
     context.require_permission(Permission::AcceptReport, &place.path, &place.name)?;
     let reporter = Reporter::from_report(&report.state);
@@ -103,8 +103,8 @@ pub fn join_report(
     Ok((change, joined))
 }
 
-/// Takes a report out of the case it was joined to: its reporter is heard again, and both still
-/// learn how their matter ends.
+/// Takes a report out of the case it was joined to: it waits for a decision again, and both
+/// reporters still learn the result of their matter.
 pub fn unjoin_report(
     report: &Versioned<Report>,
     case: &Versioned<Case>,

@@ -1,5 +1,5 @@
-//! What people call the kinds of flows, their states and their commands, what events hold, and how
-//! they are read.
+//! Labels of the kinds of flows, their states and commands, the shape of their events, and how
+//! events are read.
 
 use serde_json::Value;
 
@@ -27,18 +27,18 @@ use crate::{
     },
 };
 
-/// What people call a kind of flow, its states and its commands.
+/// The labels of a kind of flow, of its states and commands.
 #[derive(Clone, Copy, Debug)]
 pub struct Labels {
-    /// One of it, in Chinese and English.
+    /// Its name, in Chinese and English.
     pub names: (&'static str, &'static str),
-    /// A state, by its code.
+    /// The label of a state, by its code.
     pub state: fn(&str) -> Option<&'static str>,
-    /// A command, by its name in the journal.
+    /// The label of a command, by its name in the journal.
     pub command: fn(&str) -> Option<&'static str>,
-    /// What its events hold, and who reads which part of them.
+    /// The shape of its events, with the readers of each part.
     pub event: Shape,
-    /// Whether a reporter could have said an entry: [`Flow::is_said_by_reporters`].
+    /// Whether an entry can be the command of a reporter: [`Flow::is_said_by_reporters`].
     pub is_said_by_reporters: fn(&Entry) -> bool,
     /// The events of an entry, as their newest versions would have written them.
     pub read_events: fn(&str) -> Result<Vec<Value>, Unreadable>,

@@ -1,35 +1,35 @@
-//! Life cycles: which command is possible in which stage, as one table for each flow; and what is
-//! refused when a command does not fit the stage, written once for all of them.
+//! Life cycles: which command is possible in which stage, as one table for each flow; and the
+//! refusal of commands that do not fit, written once for all of them.
 
 use crate::{core::labelled_enum::Named, rules::refusal::Refusal};
 
-/// What moves through stages by commands: a flow, or a part of one.
+/// Anything that moves through stages by commands: a flow, or a part of one.
 pub trait Lifecycle: Sized {
-    /// What refusals call it.
+    /// Its name in refusals.
     const NAME: &'static str;
-    /// How far one can be.
+    /// The stages it can have.
     type Stage: Named;
-    /// What may be asked of one that exists.
+    /// The commands of the table, for one that exists.
     type Verb: Named;
     /// The third column of the table: a stage, or a slice of those among which the rules choose.
     type To: Leads<Self::Stage>;
-    /// What may be asked, with everything that is said.
+    /// The commands with their arguments.
     type Command;
 
     /// Which verb is possible in which stage, and where it leads.
     const MOVES: MoveTable<Self::Stage, Self::Verb, Self::To>;
 
-    /// What callers are told is possible where there is none yet.
+    /// The commands that refusals list as possible where there is none yet.
     const BEGINNINGS: &'static [&'static str] = &[];
 
-    /// Whether to begin one that exists is refused as not fit for its stage, with what is; else it
-    /// is refused as existing already.
+    /// Whether a command that begins one is refused by its stage where one exists, with the
+    /// possible commands; otherwise it is refused as existing already.
     const REFUSES_BEGINNING_BY_STAGE: bool = false;
 
-    /// How far it is.
+    /// The present stage.
     fn stage(&self) -> Self::Stage;
 
-    /// What a command is to this life cycle.
+    /// How a command relates to this life cycle.
     fn classify_command(command: &Self::Command) -> CommandKind<Self::Verb>;
 
     /// Whether `verb` is possible now: as the table says, where a flow does not narrow it.
@@ -37,13 +37,13 @@ pub trait Lifecycle: Sized {
         !Self::MOVES.targets(self.stage(), verb).is_empty()
     }
 
-    /// Whether callers are told that `verb` is possible: not of what only the system asks, nor
-    /// where there is nothing to do it to.
+    /// Whether `verb` is offered to callers: false for commands of the system, and where there is
+    /// nothing to apply it to.
     fn shows_verb(&self, _: Self::Verb) -> bool {
         true
     }
 
-    /// What is possible now, by name; which of it an actor may ask is another question.
+    /// The commands possible now, by name; whether an actor may give them is another question.
     fn list_possible(&self) -> Vec<&'static str> {
         let shown = |verb: &Self::Verb| self.admits_verb(*verb) && self.shows_verb(*verb);
         Self::MOVES.verbs_in(self.stage()).filter(shown).map(Named::name).collect()
@@ -56,16 +56,16 @@ pub trait Lifecycle: Sized {
     }
 }
 
-/// What a command is to a life cycle.
+/// How a command relates to a life cycle.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CommandKind<V> {
     /// It begins one, under this name.
     Begins(&'static str),
-    /// It is asked of one that exists, where the table says so.
+    /// It needs an existing one, in a stage that the table allows.
     Moves(V),
-    /// It begins one, or is asked of one that exists.
+    /// It begins one, or needs an existing one as the table says.
     BeginsOrMoves(V),
-    /// It is asked of one that exists, in whatever stage that is; its name.
+    /// It needs an existing one in any stage; its name.
     Unbound(&'static str),
 }
 
@@ -78,7 +78,7 @@ impl<V: Named> CommandKind<V> {
         }
     }
 
-    /// The verb of the table, where that has a say.
+    /// The verb of the table, if it has one.
     pub fn verb(self) -> Option<V> {
         match self {
             Self::Moves(verb) | Self::BeginsOrMoves(verb) => Some(verb),
@@ -90,14 +90,13 @@ impl<V: Named> CommandKind<V> {
 /// Which verb is possible in which stage, and where it leads.
 #[derive(Clone, Copy, Debug)]
 pub struct MoveTable<S: 'static, V: 'static, To: 'static = S> {
-    /// The way: a stage, a verb, and where that leads; what is not listed is refused.
+    /// The moves: a stage, a verb, and where that leads; what is not listed is refused.
     pub moves: &'static [(S, V, To)],
-    /// What goes on beside the way: verbs, and the stages in which they are possible and which they
-    /// leave as they are.
+    /// Verbs that keep the stage, and the stages in which they are possible.
     pub beside: &'static [(V, &'static [S])],
 }
 
-/// Where a verb leads: to one stage, or to one of several.
+/// The targets of a verb: one stage, or several.
 pub trait Leads<S>: 'static {
     /// All of them.
     fn stages(&self) -> &[S];
@@ -116,7 +115,7 @@ impl<S: 'static> Leads<S> for &'static [S] {
 }
 
 impl<S: Named, V: Named, To: Leads<S>> MoveTable<S, V, To> {
-    /// A table with nothing beside the way.
+    /// A table without verbs that keep the stage.
     pub const fn of(moves: &'static [(S, V, To)]) -> Self {
         Self { moves, beside: &[] }
     }
@@ -137,7 +136,7 @@ impl<S: Named, V: Named, To: Leads<S>> MoveTable<S, V, To> {
         row.map_or(&[], |(_, _, to)| to.stages())
     }
 
-    /// Whether `verb` is possible in `stage` and leaves it as it is.
+    /// Whether `verb` is possible in `stage` and keeps it.
     pub fn is_beside(&self, stage: S, verb: V) -> bool {
         self.beside.iter().any(|(by, stages)| *by == verb && stages.contains(&stage))
     }
@@ -171,7 +170,7 @@ pub fn require_possible<L: Lifecycle>(
     }
 }
 
-/// The refusal of a command that was refused before the rules are asked: for the arms of a `match`
+/// The refusal of a command that was refused before the rules are called: for the arms of a `match`
 /// that are never reached.
 pub fn refuse_unasked<L: Lifecycle>(command: &L::Command) -> Refusal {
     let command = L::classify_command(command).name();

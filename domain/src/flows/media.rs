@@ -1,9 +1,9 @@
-//! Media (照片、视频、录音): files that show what reports and cases say.
+//! Media (照片、视频、录音): files that document reports and cases.
 //!
-//! A file has an identity before it has arrived: a phone makes one, names it in a report, and
-//! sends the bytes when the network allows. What names it keeps an [`Attached`]; the file itself
-//! is this flow, so that its digest stands in the journal. Where and when a photo was taken is in
-//! neither: that can be forgotten.
+//! A file has an identity before it has arrived: a phone makes one, names it in a report, and sends
+//! the bytes when the network allows. Whatever names it stores an [`Attached`]; the file itself is
+//! this flow, so that its digest stands in the journal. Where and when a photo was taken is in
+//! neither, so that it can be erased.
 
 mod attach;
 mod format;
@@ -31,9 +31,9 @@ pub use attach::{Attached, AttachedState, Attachment, MediaRole, find_evidence_c
 pub use format::{Format, Kind, Passes, Unfit, sniff_format};
 
 labelled_enum! {
-    /// How a file stands.
+    /// The status of a file.
     StatusName {
-        /// It is there.
+        /// It is available.
         Present = "present", "已上传";
         /// Its bytes are removed.
         Gone = "gone", "已删除";
@@ -41,9 +41,9 @@ labelled_enum! {
 }
 
 labelled_enum! {
-    /// What may be asked of a file that arrived.
+    /// The commands for a file that arrived.
     Verb {
-        /// Remove the bytes for good.
+        /// Removes the bytes for good.
         Drop = "drop", "删除文件";
     }
 }
@@ -62,26 +62,27 @@ labelled_enum! {
     }
 }
 
-/// A photo, video or sound that was sent.
+/// A photo, video or recording that was sent.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Media {
     /// Its identity, often made by a phone.
     pub id: MediaId,
     /// Who sent it.
     pub by: PersonId,
-    /// What it is, as its bytes say.
+    /// Its format, detected from its bytes.
     pub format: Format,
     /// How many bytes were sent.
     pub bytes: u64,
     /// The SHA-256 of them, in hexadecimal.
     pub sha256: String,
-    /// Width and height of a photo as it is looked at.
+    /// Width and height of a photo as displayed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<(u32, u32)>,
-    /// Whether the bytes are kept as they were sent, beside what is made of them.
+    /// Whether the original bytes are kept beside the versions made of them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub original: bool,
-    /// Whether its sender is of the public: others of the public see it once it was looked at.
+    /// Whether its sender is a member of the public: other members of the public see it only after
+    /// a review.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub public: bool,
     /// When it arrived.
@@ -91,7 +92,7 @@ pub struct Media {
     pub gone: Option<Gone>,
 }
 
-/// The end of a file.
+/// The removal of a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Gone {
     /// The reason for the removal.
@@ -100,41 +101,41 @@ pub struct Gone {
     pub at: Instant,
 }
 
-/// A file that arrived and was looked at.
+/// A file that arrived and was inspected.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Upload {
     /// The identity it will have.
     pub id: MediaId,
-    /// What it is.
+    /// Its format, detected from its bytes.
     pub format: Format,
-    /// How many bytes.
+    /// The number of bytes.
     pub bytes: u64,
     /// The SHA-256 of them, in hexadecimal.
     pub sha256: String,
     /// Width and height of a photo.
     pub size: Option<(u32, u32)>,
-    /// Whether the bytes are kept as they were sent.
+    /// Whether the original bytes are kept.
     pub original: bool,
 }
 
-/// What may be asked of a file.
+/// The commands for a file.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Command {
-    /// Keep a file that arrived.
+    /// Stores a file that arrived.
     Upload(Upload),
-    /// Remove it. Only the system asks it.
+    /// Removes it. Only the system gives this command.
     Drop {
         /// The reason for the removal.
         cause: Cause,
     },
 }
 
-/// What can have happened to a file.
+/// The events of a file.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// It arrived; the whole of what is known of it.
+    /// The file has arrived.
     Uploaded {
         /// The file as it arrived.
         media: Box<Media>,
@@ -146,7 +147,7 @@ pub enum Event {
     },
 }
 
-// No timeline and no feed tells of files.
+// Events of files appear in no timeline and no feed.
 disclosed! {
     enum Event by "event" {
         Uploaded { Withheld: media }
@@ -158,28 +159,28 @@ disclosed! {
 }
 impl JournalEvent for Event {}
 
-/// Who reads about a file.
+/// Who wants to read a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reader {
     /// The person who sent it.
     Sender,
-    /// A reader in office who sees what names it.
+    /// A reader in office who sees the report or case that names it.
     Staff,
-    /// A reader of the public who sees what names it.
+    /// A member of the public who sees the report or case that names it.
     Public,
 }
 
 impl Media {
-    /// The most of them one person has that nothing names yet.
+    /// The most files of one person that nothing names yet.
     pub const MOST_UNUSED: i64 = 200;
 
-    /// Whether the bytes are there.
+    /// Whether the bytes are available.
     pub const fn status(&self) -> StatusName {
         if self.gone.is_some() { StatusName::Gone } else { StatusName::Present }
     }
 
-    /// Whether `reader` may look at the bytes; `passed` says whether a review found them fit to be
-    /// shown (nothing of the public is shown to others before).
+    /// Whether `reader` may see the bytes; `passed` says whether a review passed them (before that,
+    /// content of the public is not shown to other members of the public).
     pub const fn is_viewable_by(&self, reader: Reader, passed: bool) -> bool {
         match reader {
             Reader::Sender | Reader::Staff => true,
@@ -194,12 +195,12 @@ pub fn belongs_to(named_first: Option<PersonId>, person: PersonId) -> bool {
     named_first.is_none_or(|first| first == person)
 }
 
-/// Whether an actor acts for no office: a resident, a volunteer.
+/// Whether an actor holds no office: a resident, a volunteer.
 pub fn is_of_public(actor: &Actor, at: Instant) -> bool {
     !actor.is_system() && !actor.grants.iter().any(|g| g.holds_at(at) && g.role.is_office())
 }
 
-/// Refuses an actor who may not say anything that a file could show.
+/// Refuses an actor who may not submit anything that a file could document.
 pub fn require_sender(cx: &Context<'_>) -> Result<(), Refusal> {
     use Permission as P;
     let any = [P::ReportProblem, P::HandleCase, P::AnswerWhistle, P::VerifyOnSite, P::Comment];
@@ -238,7 +239,7 @@ impl Lifecycle for Media {
         }
     }
 
-    /// Only the system removes files.
+    /// Removal is a command of the system and not offered.
     fn shows_verb(&self, _: Verb) -> bool {
         false
     }
@@ -250,7 +251,7 @@ impl Flow for Media {
     const OTHER_LABELS: &'static [(&'static str, &'static str)] = &[("upload", "上传")];
     type Event = Event;
 
-    /// A photo may belong to a confidential report, so no actor is named with it.
+    /// A photo may belong to a confidential report, so its actor is not named.
     fn hides_actor(command: &Command) -> bool {
         matches!(command, Command::Upload(_))
     }

@@ -1,4 +1,5 @@
-//! Who is told what when something happens. Pure: made from an event and the state after it.
+//! Notices: who is notified of what when something happens. Pure: derived from an event and the
+//! state after it.
 
 use crate::{
     area::tree::Unit,
@@ -11,16 +12,16 @@ use crate::{
     rules::{notice::NoticeKind, vocabulary::MeasureKind},
 };
 
-/// Whom to tell.
+/// The recipient of a notice.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum To {
-    /// One person, by whatever ways they chose.
+    /// One person, through the channels they chose.
     Person(PersonId),
-    /// Everyone who may do something over the unit itself.
+    /// Everyone with this permission over the unit itself.
     Unit(AreaId, Permission),
 }
 
-/// Something to tell.
+/// A notice to send.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Notice {
     /// The person or the unit it is for.
@@ -31,9 +32,10 @@ pub struct Notice {
     pub number: String,
     /// The title of the report or the case.
     pub title: String,
-    /// What there is to say.
+    /// The text of the notice.
     pub text: String,
-    /// Whose words it repeats: to a reporter the own reports, to a unit the first of the case.
+    /// The reports whose text it repeats: for a reporter the reporter's own, for a unit the first
+    /// of the case.
     pub reports: Vec<ReportId>,
 }
 
@@ -47,42 +49,42 @@ fn new_notice(
     Notice { to, kind, number: number.to_owned(), title: title.to_owned(), text, reports }
 }
 
-/// What is said in a message.
+/// The text of a message.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Said {
     /// What it is about.
     pub label: String,
-    /// The number of the report or the case; empty where it is not told.
+    /// The number of the report or the case; empty where it is not disclosed.
     pub number: String,
-    /// A title; empty where it is not told.
+    /// The title; empty where it is not disclosed.
     pub title: String,
-    /// What there is to say.
+    /// The text of the message.
     pub text: String,
 }
 
 impl Said {
-    /// That there is news, and no more.
+    /// Says only that there is news.
     fn without_details(label: &str, number: &str) -> Self {
         let text = "有新进展，请登录查看。".to_owned();
         Self { label: label.to_owned(), number: number.to_owned(), title: String::new(), text }
     }
 }
 
-/// What a message says in the list of messages, and what it says where others carry it.
+/// The text of a message in the reader's message list, and where other services carry it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Words {
-    /// In the list, which its reader alone sees.
+    /// In the message list, which only its reader sees.
     pub inside: Said,
-    /// Where others carry it: WeChat, WeCom.
+    /// Through other services: WeChat, WeCom.
     pub outside: Said,
 }
 
 impl Notice {
-    /// The words of this notice; `reports` are those of [`Notice::reports`] that were found.
+    /// The text of this notice; `reports` are those of [`Notice::reports`] that were found.
     ///
-    /// A reporter is told in the own words: what others wrote may not have passed. About a report
-    /// whose reporter must not be known there is news and no more, and no one outside is told what
-    /// it says.
+    /// A reporter is notified in the reporter's own words: those of others may not have passed a
+    /// review. About a report whose reporter must not be known, the notice says only that there is
+    /// news, and other services do not carry its text.
     pub fn render_words(&self, reports: &[&Report]) -> Words {
         let hidden =
             reports.len() < self.reports.len() || reports.iter().any(|report| report.is_hidden());
@@ -112,7 +114,7 @@ impl Notice {
     }
 }
 
-/// The notices about an event of a report; `after` is how it is now.
+/// The notices about an event of a report; `after` is its new state.
 pub fn from_report_event(after: &Report, event: &report::Event) -> Vec<Notice> {
     let about = (after.number.as_str(), after.matter.title.as_str());
     let to = || To::Person(after.reporter);
@@ -137,7 +139,7 @@ pub fn from_report_event(after: &Report, event: &report::Event) -> Vec<Notice> {
     vec![new_notice(to(), kind, about, text, vec![after.id])]
 }
 
-/// The notices about an event of a case; `after` is how it is now.
+/// The notices about an event of a case; `after` is its new state.
 pub fn from_case_event(after: &Case, event: &case::Event) -> Vec<Notice> {
     use case::Event as E;
     let about = (after.number.as_str(), after.matter.title.as_str());

@@ -1,10 +1,10 @@
-//! Patrols (巡查): a worker walks an area for a purpose, within a duty window that was declared.
+//! Patrols (巡查): a worker walks an area for a purpose, within a declared duty window.
 //!
 //! A patrol is planned, by a [plan](crate::flows::patrol_plan) or by hand, or begun on the spot.
-//! The worker who starts it owns it: no one else pauses or ends it. What the phone says about time
-//! is kept beside our own; what is told much later is a late entry (补录) and says why. Where the
-//! worker walked is not here: tracks are kept apart, for a time ([`crate::flows::track`]), and only
-//! with consent. A patrol works without one.
+//! The worker who starts it owns it: no one else pauses or ends it. The phone's times are stored
+//! beside the server's; what is reported much later is a late entry (补录) and needs a reason. Where
+//! the worker walked is not here: tracks are stored separately, for a limited time
+//! ([`crate::flows::track`]), and only with consent. A patrol works without one.
 
 mod decide;
 mod disclosure;
@@ -39,15 +39,15 @@ pub(crate) use decide::require_territory;
 pub use event::{Command, Event, New};
 
 labelled_enum! {
-    /// What a patrol is for; a track is taken for nothing else.
+    /// The purpose of a patrol; a track is recorded for nothing else.
     Purpose {
         /// The usual round.
         Routine = "routine", "日常巡查";
-        /// Looking for hazards.
+        /// To look for hazards.
         Safety = "safety", "安全检查";
-        /// Calling on people.
+        /// To call on people.
         Visit = "visit", "入户走访";
-        /// Looking whether what was found is still so.
+        /// To check whether earlier findings persist.
         Recheck = "recheck", "隐患复查";
         /// Floods, storms, epidemics.
         Emergency = "emergency", "应急值守";
@@ -57,13 +57,13 @@ labelled_enum! {
 }
 
 labelled_enum! {
-    /// How a patrol stands.
+    /// The status of a patrol.
     StatusName {
-        /// A worker should go.
+        /// A worker is to go.
         Planned = "planned", "待巡查";
         /// The worker walks.
         Started = "started", "巡查中";
-        /// The worker rests; nothing is recorded.
+        /// The worker rests; no track is recorded.
         Paused = "paused", "已暂停";
         /// It is over.
         Finished = "finished", "已结束";
@@ -73,19 +73,19 @@ labelled_enum! {
 }
 
 labelled_enum! {
-    /// What may be asked of a patrol.
+    /// The commands for a patrol.
     Verb {
-        /// Begin to walk.
+        /// Begins to walk.
         Start = "start", "开始巡查";
-        /// Rest for a while.
+        /// Begins a rest.
         Pause = "pause", "暂停巡查";
-        /// Go on after a rest.
+        /// Ends a rest.
         Resume = "resume", "继续巡查";
-        /// End the patrol.
+        /// Ends the patrol.
         Finish = "finish", "结束巡查";
-        /// Say that the patrol will not take place.
+        /// Cancels the patrol.
         Cancel = "cancel", "取消巡查";
-        /// Write something down.
+        /// Adds a remark.
         Note = "note", "巡查备注";
     }
 }
@@ -104,12 +104,12 @@ pub const MOVES: &[(StatusName, Verb, StatusName)] = &[
     (StatusName::Finished, Verb::Note, StatusName::Finished),
 ];
 
-/// What is possible in a state.
+/// The commands possible in a state.
 pub fn possible_commands(status: StatusName) -> Vec<&'static str> {
     MoveTable::of(MOVES).verbs_in(status).map(Verb::name).collect()
 }
 
-/// The time in which the worker is on this duty: points outside of it are none of our business.
+/// The time in which the worker is on this duty: points outside of it are not accepted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Window {
     /// When the duty begins, inclusive.
@@ -119,10 +119,10 @@ pub struct Window {
 }
 
 impl Window {
-    /// The longest, in hours, as of a [shift](crate::flows::person::Shift::MAX_HOURS).
+    /// The longest duration in hours, as of a [shift](crate::flows::person::Shift::MAX_HOURS).
     pub const MAX_HOURS: i64 = 16;
 
-    /// Refuses a window that ends before it begins, or is longer than a person works.
+    /// Refuses a window that ends before it begins, or is longer than a shift.
     pub fn check(self) -> Result<Self, Refusal> {
         if self.until <= self.from {
             return Err(Refusal::EmptyPeriod);
@@ -133,7 +133,7 @@ impl Window {
         Ok(self)
     }
 
-    /// Whether it lasts at this moment; its end belongs to it.
+    /// Whether a moment lies in it; the end is included.
     pub fn contains(self, at: Instant) -> bool {
         (self.from..=self.until).contains(&at)
     }
@@ -146,37 +146,37 @@ pub struct Checkpoint {
     pub name: Line,
     /// Where, in WGS-84.
     pub point: Point,
-    /// From how far it counts, in metres.
+    /// How far away a visit still counts, in metres.
     pub radius_m: u32,
-    /// For how long at least, in seconds; 0: to pass by is enough.
+    /// The shortest stay, in seconds; 0: passing by is enough.
     #[serde(default)]
     pub dwell_s: u32,
 }
 
 impl Checkpoint {
-    /// From how near and how far it can count, in metres: nearer is less than the error of a phone,
-    /// farther is another street.
+    /// The smallest and the largest radius, in metres: less is below the error of a phone, more
+    /// reaches another street.
     pub const RADIUS_M: (u32, u32) = (10, 500);
 
-    /// The longest stay that can be asked for, in seconds.
+    /// The longest stay that can be required, in seconds.
     pub const MOST_DWELL_S: u32 = 3600;
 
-    /// The same for measuring a track.
+    /// The checkpoint as a target for measuring a track.
     pub const fn target(&self) -> Target {
         Target { point: self.point, radius_m: self.radius_m, dwell_s: self.dwell_s }
     }
 }
 
-/// What is to be seen: checkpoints, a way to go, how long it usually takes.
+/// What a patrol covers: checkpoints, a route, its usual duration.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Itinerary {
     /// Places to be seen, at most [`Itinerary::MOST`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checkpoints: Vec<Checkpoint>,
-    /// The way, as a line; empty where the plan says none.
+    /// The route, as a line; empty where the plan has none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub route: Vec<Point>,
-    /// How many minutes it usually takes.
+    /// Its usual duration in minutes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub minutes: Option<u32>,
 }
@@ -185,11 +185,11 @@ impl Itinerary {
     /// The most checkpoints.
     pub const MOST: usize = 100;
 
-    /// The most points of the way.
+    /// The most points of the route.
     pub const MOST_ROUTE: usize = 500;
 }
 
-/// The day of a plan a patrol was made for.
+/// The plan and day that a patrol was made for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Occasion {
     /// The plan it was made by.
@@ -198,18 +198,17 @@ pub struct Occasion {
     pub day: chrono::NaiveDate,
 }
 
-/// A moment as the phone told it, and when we heard of it.
+/// A moment as the phone reported it, and when the server heard of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Moment {
-    /// When it was: by the phone's clock where it says so, corrected as far as that is known to be
-    /// wrong.
+    /// When it was: by the phone's clock where the phone says so, corrected by its known error.
     pub at: Instant,
-    /// When it reached us.
+    /// When it reached the server.
     pub received_at: Instant,
-    /// Whether the phone's clock was ahead of ours.
+    /// Whether the phone's clock was ahead of the server's.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub clock_ahead: bool,
-    /// What was added to the phone's time.
+    /// The skew that was added to the phone's time.
     #[serde(default, skip_serializing_if = "Skew::is_none")]
     pub skew: Skew,
 }
@@ -219,17 +218,17 @@ pub struct Moment {
 pub struct Run {
     /// The worker who walks or walked.
     pub worker: PersonId,
-    /// The name of that person then.
+    /// The name of that person at that time.
     pub worker_name: String,
     /// When it began.
     pub started: Moment,
-    /// Rests, in order; the last may still last.
+    /// Rests, in order; the last one may not have ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pauses: Vec<Rest>,
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished: Option<Moment>,
-    /// Why its start or its end was told only later (补录).
+    /// Why its start or its end was reported late (补录).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub late_entry: Option<Prose>,
 }
@@ -239,7 +238,7 @@ pub struct Run {
 pub struct Rest {
     /// When it began.
     pub from: Instant,
-    /// Until when; none while it lasts.
+    /// When it ended; none while it lasts.
     pub until: Option<Instant>,
 }
 
@@ -247,14 +246,14 @@ impl Run {
     /// The most rests of one patrol.
     pub const MOST_PAUSES: usize = 50;
 
-    /// The last moment that is known of it.
+    /// The last known moment of it.
     fn last_moment(&self) -> Instant {
         let rest = self.pauses.last().map(|rest| rest.until.unwrap_or(rest.from));
         rest.unwrap_or(self.started.at)
     }
 }
 
-/// Something written down on the way.
+/// A remark made on the way.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Remark {
     /// When it was written down.
@@ -265,7 +264,7 @@ pub struct Remark {
     pub text: Prose,
 }
 
-/// What became of a patrol.
+/// The status of a patrol.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum Status {
@@ -276,30 +275,30 @@ pub enum Status {
     },
     /// See [`StatusName::Started`].
     Started {
-        /// Who, since when.
+        /// The run: who, and since when.
         run: Run,
-        /// What is owed, where it was planned.
+        /// The clock of the duty, where it was planned.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         term: Option<Term>,
     },
     /// See [`StatusName::Paused`].
     Paused {
-        /// Who, since when.
+        /// The run: who, and since when.
         run: Run,
-        /// What is owed, where it was planned.
+        /// The clock of the duty, where it was planned.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         term: Option<Term>,
     },
     /// See [`StatusName::Finished`].
     Finished {
-        /// Who walked, from when until when.
+        /// The run: who, and from when until when.
         run: Run,
     },
     /// See [`StatusName::Cancelled`].
     Cancelled {
         /// The reasons, in words.
         reason: Prose,
-        /// The name of who said so.
+        /// The name of the person who cancelled it.
         by: String,
     },
 }
@@ -309,32 +308,32 @@ pub enum Status {
 pub struct Patrol {
     /// Its identity, often made by a phone.
     pub id: PatrolId,
-    /// Its human number.
+    /// Its human-readable number.
     pub number: String,
-    /// Where: a grid, or a larger area.
+    /// A grid, or a larger area.
     pub area: Unit,
     /// The purpose, which binds the track as well.
     pub purpose: Purpose,
     /// The duty window.
     pub window: Window,
-    /// What is to be seen.
+    /// What it covers.
     pub itinerary: Itinerary,
-    /// The plan it was made by.
+    /// The plan and day it was made for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub occasion: Option<Occasion>,
     /// Whether it was planned before it began.
     pub planned: bool,
-    /// When we first heard of it.
+    /// When the server first heard of it.
     pub created_at: Instant,
-    /// What was written down, at most [`Patrol::MOST_REMARKS`].
+    /// Its remarks, at most [`Patrol::MOST_REMARKS`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<Remark>,
-    /// What became of it.
+    /// Its status at present.
     pub status: Status,
 }
 
 impl Status {
-    /// The status without what it holds.
+    /// The name of the status.
     pub const fn name(&self) -> StatusName {
         match self {
             Self::Planned { .. } => StatusName::Planned,
@@ -345,7 +344,7 @@ impl Status {
         }
     }
 
-    /// Who walks or walked, and when.
+    /// The run, once it was started.
     pub const fn run(&self) -> Option<&Run> {
         match self {
             Self::Started { run, .. } | Self::Paused { run, .. } | Self::Finished { run } => {
@@ -355,7 +354,7 @@ impl Status {
         }
     }
 
-    /// What is owed.
+    /// The clock of the duty.
     pub const fn term(&self) -> Option<&Term> {
         match self {
             Self::Planned { term } => Some(term),
@@ -365,27 +364,27 @@ impl Status {
     }
 }
 
-/// Why a point is not taken.
+/// Why a point is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Outside {
     /// It lies outside the duty window, or before the start or after the end.
     Window,
     /// The worker rested.
     Paused,
-    /// The worker rests, as far as is known; what ended the rest may still be on its way.
+    /// The worker rests, as far as is known; the command that ended the rest may still arrive.
     Resting,
 }
 
 impl Patrol {
-    /// The most remarks.
+    /// The most remarks of one patrol.
     pub const MOST_REMARKS: usize = 50;
 
-    /// Whose it is.
+    /// The worker who owns it.
     pub fn worker(&self) -> Option<PersonId> {
         self.status.run().map(|run| run.worker)
     }
 
-    /// How wrong the worker's clock is: the times of the points are told by it.
+    /// The skew of the worker's clock, which the times of the points come from.
     pub fn skew(&self) -> Skew {
         self.status.run().map(|run| run.started.skew).unwrap_or_default()
     }
@@ -397,7 +396,7 @@ impl Patrol {
             || actor.may(Permission::Patrol, &self.area.path, at)
     }
 
-    /// When it was under way, in order: not before its start, not after its end, not in rests.
+    /// The periods in which it was under way, in order: from its start to its end, without rests.
     pub fn active_periods(&self) -> Vec<(Instant, Instant)> {
         let Some(run) = self.status.run() else { return Vec::new() };
         let end = run.finished.map_or(self.window.until, |end| end.at.min(self.window.until));
@@ -417,12 +416,12 @@ impl Patrol {
         self.active_periods().into_iter().map(|stretch| length(stretch).max(0)).sum()
     }
 
-    /// Whether a point of this moment is part of it.
+    /// Checks that a point of this moment belongs to it.
     pub fn check_point(&self, at: Instant) -> Result<(), Outside> {
         self.check_point_within(&self.active_periods(), at)
     }
 
-    /// The same, of a patrol that was under way at these times.
+    /// Like [`Self::check_point`], with these periods of the patrol.
     pub(crate) fn check_point_within(
         &self,
         times: &[(Instant, Instant)],
@@ -444,7 +443,7 @@ impl Patrol {
         }
     }
 
-    /// Refuses a report that was not made on it: by its worker, while it was under way.
+    /// Refuses a report that was not made on it: it must be by its worker, while it was under way.
     pub fn check_report(&self, by: PersonId, at: Instant) -> Result<(), Refusal> {
         let Some(run) = self.status.run().filter(|run| run.worker == by) else {
             return Err(Refusal::NoSuchPatrol { id: self.id });

@@ -1,8 +1,8 @@
-//! Plans of patrols (巡查计划): which area is walked on which days, and what is to be seen.
+//! Plans of patrols (巡查计划): which area is walked on which days, and what each patrol covers.
 //!
-//! The clockwork makes the patrols of today and tomorrow. That a day was made stands in the plan
-//! itself, so that of several replicas one makes it, and what a plan becomes later changes no
-//! patrol that was made.
+//! The scheduler makes the patrols of today and tomorrow. The plan itself records the days that
+//! were made, so that only one of several replicas makes a day, and a later change of the plan
+//! changes no patrol that was made.
 
 use chrono::{DateTime, Datelike, Days, Duration, NaiveDate, NaiveTime, Weekday};
 use serde::{Deserialize, Serialize};
@@ -30,7 +30,7 @@ use crate::{
     rules::{obligation::Obligation, refusal::Refusal},
 };
 
-/// On which days.
+/// The days on which patrols take place.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "on", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Recurrence {
@@ -42,21 +42,21 @@ pub enum Recurrence {
     WorkingDays {},
     /// On some days of the week.
     Weekly {
-        /// Which: 1 is Monday, 7 Sunday.
+        /// The weekdays: 1 is Monday, 7 Sunday.
         days: Vec<u8>,
     },
-    /// Every so many days from the first on.
+    /// Every so many days, beginning with the first day.
     EveryDays {
-        /// From 1 to [`Recurrence::MOST_DAYS`].
+        /// The interval, from 1 to [`Recurrence::MOST_DAYS`].
         days: u32,
     },
 }
 
 impl Recurrence {
-    /// The most days between two.
+    /// The longest interval in days.
     pub const MOST_DAYS: u32 = 92;
 
-    /// What is wrong with it, if anything is.
+    /// What is wrong with it, if anything.
     pub fn find_fault(&self) -> Option<&'static str> {
         match self {
             Self::Weekly { days } => {
@@ -91,29 +91,29 @@ impl Recurrence {
     }
 }
 
-/// What a plan says.
+/// The content of a plan.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Content {
-    /// What it is called.
+    /// Its name, for people.
     pub name: Line,
     /// The purpose of the patrols it makes.
     pub purpose: Purpose,
-    /// On which days.
+    /// The days of the patrols.
     pub recurrence: Recurrence,
-    /// When the duty window begins, on the clocks of China.
+    /// When the duty window begins, in the local time of China.
     pub at: NaiveTime,
-    /// How long it is, in minutes.
+    /// The length of the duty window, in minutes.
     pub window_minutes: u32,
-    /// From which day on.
+    /// The first day.
     pub from: NaiveDate,
-    /// Until which day; without it, until it is retired.
+    /// The last day; without it, the plan holds until it is retired.
     pub until: Option<NaiveDate>,
-    /// What is to be seen.
+    /// What each patrol covers.
     pub itinerary: Itinerary,
 }
 
 labelled_enum! {
-    /// How a plan stands.
+    /// The status of a plan.
     Standing {
         /// Patrols are made by it.
         Active = "active", "执行中";
@@ -123,11 +123,11 @@ labelled_enum! {
 }
 
 labelled_enum! {
-    /// What may be asked of a plan that exists.
+    /// The commands for a plan that exists.
     Verb {
-        /// Change what it says.
+        /// Changes its content.
         Amend = "amend", "修改";
-        /// Make no more patrols by it.
+        /// Ends the plan.
         Retire = "retire", "停用";
     }
 }
@@ -141,82 +141,82 @@ pub const MOVES: &[(Standing, Verb, Standing)] = &[
 /// A plan of patrols.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct PatrolPlan {
-    /// The identity the plan got when it was made.
+    /// Its identity, given at its creation.
     pub id: PlanId,
     /// The area in which the patrols walk.
     pub area: Unit,
-    /// What it says.
+    /// Its content at present.
     pub content: Content,
-    /// How it stands.
+    /// Its status at present.
     pub standing: Standing,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Instant,
     /// The last day a patrol was made for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made: Option<NaiveDate>,
-    /// The next day a patrol is to be made for, as far as is known.
+    /// The next day to make a patrol for, as far as is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<NaiveDate>,
 }
 
-/// What may be asked of a plan.
+/// The commands for a plan.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Command {
-    /// Make a plan of patrols.
+    /// Creates a plan.
     Create {
         /// The identity it will have.
         id: PlanId,
         /// The area in which the patrols walk.
         area: AreaId,
-        /// What it says.
+        /// The content of the plan.
         content: Box<Content>,
     },
-    /// Change what it says, as a whole.
+    /// Replaces the content.
     Amend {
-        /// What it says from now on.
+        /// The new content.
         content: Box<Content>,
     },
-    /// Make no more patrols by it.
+    /// Ends the plan.
     Retire {
         /// The reasons, in words.
         reason: Prose,
     },
-    /// Make the next patrol. Only the system asks it.
+    /// Makes the next patrol. Only the system gives this command.
     Make,
 }
 
-/// What can have happened to a plan.
+/// The events of a plan.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// It was made; the whole of it.
+    /// It was created.
     Created {
-        /// The plan as it began.
+        /// Its initial state.
         plan: Box<PatrolPlan>,
     },
-    /// It says something else.
+    /// Its content changed.
     Amended {
-        /// What it says from now on, as a whole.
+        /// The new content.
         content: Box<Content>,
-        /// The next day a patrol is to be made for.
+        /// The next day to make a patrol for.
         next: Option<NaiveDate>,
     },
-    /// It is over.
+    /// It was retired.
     Retired {
         /// The reasons, in words.
         reason: Prose,
     },
-    /// A patrol was made, or a day went by.
+    /// A patrol was made, or days were missed.
     Made {
-        /// For which day; none when every day that was due went by before the system looked.
+        /// The day of the patrol; none when every day that was due passed before the system looked.
         day: Option<NaiveDate>,
         /// The next day.
         next: Option<NaiveDate>,
     },
 }
 
-// No timeline and no feed tells of plans.
+// Events of plans appear in no timeline and no feed.
 disclosed! {
     enum Event by "event" {
         Created { Withheld: plan }
@@ -267,7 +267,7 @@ impl PatrolPlan {
         })
     }
 
-    /// The identity of the patrol of a day: the same, no matter which replica makes it.
+    /// The identity of the patrol of a day, the same on every replica.
     pub fn patrol_id(&self, day: NaiveDate) -> PatrolId {
         PatrolId(Hash::digest(format!("patrol\n{}\n{day}", self.id).as_bytes()).to_uuid())
     }
@@ -277,8 +277,8 @@ impl PatrolPlan {
         Occasion { plan: self.id, day }
     }
 
-    /// Makes what is due: the first day from today on that was not made, when that is today or
-    /// tomorrow. Days that went by unseen are not made up.
+    /// Makes the patrol that is due: of the first day from today on that was not made, when that is
+    /// today or tomorrow. Missed days are not made up.
     fn make_patrol(&self, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         let due = self.next_at().is_some_and(|at| at <= cx.at);
         if !cx.by.is_system() || self.standing != Standing::Active || !due {
@@ -297,8 +297,8 @@ impl PatrolPlan {
     }
 }
 
-/// The first day after the last that was made on which the plan holds and can still be walked;
-/// none when the plan is over, or no such day comes within a year.
+/// The first day after the last one made on which the plan holds and its window is not over; none
+/// when the plan has ended, or no such day comes within a year.
 fn find_next_day(
     content: &Content,
     made: Option<NaiveDate>,
@@ -321,14 +321,14 @@ fn find_next_day(
         .find(|day| content.recurrence.falls_on(*day, content.from, calendar))
 }
 
-/// A time of a day on the clocks of China.
+/// The instant of a local time in China.
 fn to_instant(day: NaiveDate, time: NaiveTime) -> Option<Instant> {
     const EAST_H: i64 = 8;
     let utc = day.and_time(time).checked_sub_signed(Duration::hours(EAST_H))?;
     Some(DateTime::from_naive_utc_and_offset(utc, chrono::Utc))
 }
 
-/// Refuses a plan that can never be walked.
+/// Refuses a plan under which no patrol can ever take place.
 fn check_content(content: &Content, cx: &Context<'_>) -> Result<(), Refusal> {
     const MOST_MINUTES: u32 = 16 * 60;
     if content.window_minutes == 0 {

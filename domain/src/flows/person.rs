@@ -1,9 +1,9 @@
-//! People: who can log in, the grants they hold, whether they are on duty. A flow like the
-//! others, so that every grant is in the journal with who gave it.
+//! People: who can log in, the grants they hold, whether they are on duty. A flow like the others,
+//! so that every grant is in the journal with the person who gave it.
 //!
-//! Duties are owed by units, not by people: a person who leaves takes nothing along, and one who
-//! takes a post over finds its work in the inbox. Passwords are not here: they are no part of any
-//! record that is kept for ever.
+//! Duties are owed by units, not by people: a person who leaves takes none along, and a successor
+//! finds the work of the appointment in the inbox. Passwords are not here: they belong to no record
+//! that is kept for ever.
 
 mod decide;
 
@@ -38,27 +38,27 @@ labelled_enum! {
     Standing {
         /// The person works here and can log in.
         Active = "active", "在岗";
-        /// Not for now: no login, all grants rest.
+        /// Suspended: no login, no grant has effect.
         Suspended = "suspended", "停用";
-        /// Not any more; grants are gone.
+        /// Has left; the grants are gone.
         Left = "left", "离岗";
     }
 }
 
 labelled_enum! {
-    /// What may be asked about a person only while they stand in some way.
+    /// The commands for a person that depend on the person's standing.
     Verb {
-        /// Grant a role.
+        /// Grants a role.
         Grant = "grant", "授权";
-        /// Get what another person hands over.
+        /// Receives what another person hands over.
         TakeOver = "take_over", "接任";
-        /// Close the account for now.
+        /// Suspends the account.
         Suspend = "suspend", "停用";
-        /// Open it again.
+        /// Ends the suspension.
         Reinstate = "reinstate", "恢复";
-        /// Take a role back.
+        /// Revokes a role.
         Revoke = "revoke", "收回授权";
-        /// End every role at once.
+        /// Ends every role at once.
         Leave = "leave", "离岗";
     }
 }
@@ -84,18 +84,18 @@ pub struct Person {
     pub id: PersonId,
     /// The account, unique in the tenant.
     pub account: Code,
-    /// The name others see; of a resident only what stands in its place, the name itself is kept
-    /// where it can be erased.
+    /// The name others see; for a resident a placeholder, because the name itself is stored where
+    /// it can be erased.
     pub name: Line,
     /// Whether the person works here.
     #[serde(default = "default_standing")]
     pub standing: Standing,
-    /// What was granted and not revoked.
+    /// The grants that were not revoked.
     pub grants: Vec<Grant>,
-    /// Whether it is a program: it proves who it is by its secrets and has no password.
+    /// Whether it is a program: it authenticates by its secrets and has no password.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub program: bool,
-    /// Since when the person is on duty, and where.
+    /// The present shift, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shift: Option<Shift>,
 }
@@ -116,7 +116,7 @@ pub struct Shift {
 }
 
 impl Shift {
-    /// The longest, in hours: a shift that the person forgot to end is over at last.
+    /// The longest shift in hours: one that the person forgot to end ends by itself.
     pub const MAX_HOURS: i64 = 16;
 
     /// Whether it lasts at this moment.
@@ -125,7 +125,7 @@ impl Shift {
     }
 }
 
-/// A grant that is asked for.
+/// A grant to be made.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct NewGrant {
     /// The role to be held.
@@ -136,7 +136,7 @@ pub struct NewGrant {
     pub from: Option<Instant>,
     /// Until when; without it, until revoked.
     pub until: Option<Instant>,
-    /// The post it goes with.
+    /// The appointment it belongs to.
     pub post: Option<Line>,
 }
 
@@ -147,103 +147,103 @@ impl NewGrant {
     }
 }
 
-/// What may be asked about a person.
+/// The commands for a person.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Command {
-    /// Add a person, with the first grants.
+    /// Registers a person with the first grants.
     Register {
-        /// The identity to have.
+        /// The identity of the person.
         id: PersonId,
         /// The account, unique in the tenant.
         account: Code,
-        /// The name others see; of a resident it is not kept here.
+        /// The name others see; that of a resident is not stored here.
         name: Line,
         /// The first grants.
         grants: Vec<NewGrant>,
     },
-    /// Correct the name.
+    /// Corrects the name.
     Rename {
-        /// The right one.
+        /// The corrected name.
         name: Line,
     },
-    /// Grant a role; one that is held over the same area is renewed.
+    /// Grants a role; one that is held over the same area is renewed.
     Grant {
         /// The role, the area and the period.
         grant: NewGrant,
     },
-    /// Take a role back.
+    /// Revokes a role.
     Revoke {
-        /// The role to take back.
+        /// The role to revoke.
         role: Role,
         /// Over which area.
         area: AreaId,
     },
-    /// Take a role back and give it to another person at the same moment.
+    /// Revokes a role and gives it to another person at the same moment.
     HandOver {
         /// The role to hand over.
         role: Role,
         /// Over which area.
         area: AreaId,
-        /// The person who gets it.
+        /// The person who receives it.
         to: PersonId,
         /// The reasons, in words.
         reason: Prose,
     },
-    /// Get what another person hands over.
+    /// Receives what another person hands over.
     TakeOver {
         /// The grants that are handed over.
         grants: Vec<NewGrant>,
         /// The person who hands them over.
         of: PersonId,
     },
-    /// Close the account for now.
+    /// Suspends the account.
     Suspend {
         /// The reasons, in words.
         reason: Prose,
     },
-    /// Open it again.
+    /// Ends the suspension.
     Reinstate,
-    /// End everything: the person has left.
+    /// Records that the person has left; ends every role.
     Leave {
         /// The reasons, in words.
         reason: Prose,
-        /// Who takes the posts over.
+        /// The person who takes over the appointments.
         to: Option<PersonId>,
         /// Units with open work that no one else could do, looked up by the caller.
         alone: Vec<String>,
     },
-    /// Stand as administrator while the rights of another are taken: of two who take each
-    /// other's, one is first, and the other is none any more.
+    /// Confirms that the actor remains an administrator while the rights of another administrator
+    /// are taken: of two who take each other's rights at once, the second is refused.
     Stand {
         /// Over which areas.
         over: Vec<AreaId>,
     },
-    /// Go on duty.
+    /// Goes on duty.
     StartShift {
         /// The area to be on duty for.
         area: AreaId,
         /// When it ends by itself, exclusive.
         until: Instant,
     },
-    /// Go off duty.
+    /// Goes off duty.
     EndShift,
-    /// Give a new password; this flow does not learn which.
+    /// Sets a new password; this flow does not see it.
     ResetPassword,
 }
 
-/// What can have happened to a person.
+/// The events of a person.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// A person was added.
+    /// A person was registered.
     Registered {
-        /// The person as added, with the first grants.
+        /// The person, with the first grants.
         person: Box<Person>,
     },
     /// The name was corrected.
     Renamed {
-        /// The name from now on.
+        /// The new name.
         name: Line,
     },
     /// A role was granted or renewed.
@@ -251,62 +251,62 @@ pub enum Event {
         /// The grant as it is now.
         grant: Grant,
     },
-    /// A role was taken back.
+    /// A role was revoked.
     Revoked {
-        /// The role that was taken back.
+        /// The role that was revoked.
         role: Role,
         /// Over which area.
         area: AreaId,
     },
-    /// A role went to another person.
+    /// A role was handed over to another person.
     HandedOver {
         /// The role that was handed over.
         role: Role,
         /// Over which area.
         area: AreaId,
-        /// The person who got it.
+        /// The person who received it.
         to: PersonId,
         /// The reasons, in words.
         reason: Prose,
     },
-    /// A role came from another person.
+    /// A role was received from another person.
     TookOver {
         /// The grant as it is now.
         grant: Grant,
         /// The person who handed it over.
         of: PersonId,
     },
-    /// The account was closed for now.
+    /// The account was suspended.
     Suspended {
         /// The reasons, in words.
         reason: Prose,
     },
-    /// It was opened again.
+    /// The suspension ended.
     Reinstated,
     /// The person left.
     Left {
         /// The reasons, in words.
         reason: Prose,
-        /// Who took the posts over.
+        /// The person who took over the appointments.
         to: Option<PersonId>,
     },
-    /// The rights of another administrator were taken.
+    /// The actor took the rights of another administrator.
     Stood {
         /// Over which areas.
         over: Vec<AreaId>,
     },
-    /// The person is on duty.
+    /// The person went on duty.
     ShiftStarted {
-        /// Where and how long.
+        /// The area and the period.
         shift: Shift,
     },
-    /// The person is not on duty any more.
+    /// The person went off duty.
     ShiftEnded,
-    /// A new password was given.
+    /// A new password was set.
     PasswordReset,
 }
 
-// No timeline and no feed tells of people.
+// Events of people appear in no timeline and no feed.
 disclosed! {
     enum Event by "event" {
         Registered { Withheld: person }
@@ -333,56 +333,56 @@ impl Person {
     /// The most grants one person holds.
     pub const MAX_GRANTS: usize = 50;
 
-    /// What stands in the journal in the place of a resident's name.
+    /// The placeholder for a resident's name in the journal.
     pub const RESIDENT: &'static str = "居民";
 
-    /// Whether the name is kept elsewhere.
+    /// Whether the name is stored elsewhere.
     pub fn is_nameless(&self) -> bool {
         self.name.as_str() == Self::RESIDENT
     }
 
-    /// Whether the person is of the staff: the names of those who act in office are part of the
-    /// record.
+    /// Whether the person is staff: the names of staff are part of the record.
     pub fn is_staff(&self) -> bool {
         self.grants.iter().any(|grant| grant.role.is_office())
     }
 
-    /// Whether this is a program. One that was registered before programs were marked as such has
-    /// the role of one and no other.
+    /// Whether this is a program. One registered before programs were marked as such has the role
+    /// of a program and no other.
     pub fn is_program(&self) -> bool {
         let of_program = |grant: &Grant| grant.role == Role::Integrator;
         self.program || (!self.grants.is_empty() && self.grants.iter().all(of_program))
     }
 
-    /// Refuses a password for a program: with one it would log in beside its scopes and quota.
+    /// Refuses a password for a program: logging in with one would bypass its scopes and quota.
     pub fn require_password(&self) -> Result<(), Refusal> {
         if self.is_program() { Err(Refusal::ProgramPassword) } else { Ok(()) }
     }
 
-    /// Whether an office is held at this moment, or will be.
+    /// Whether the person holds an office at this moment, or will.
     pub fn holds_office(&self, at: Instant) -> bool {
         let open = |grant: &&Grant| grant.until.is_none_or(|until| at < until);
         self.grants.iter().filter(open).any(|grant| grant.role.is_office())
     }
 
-    /// Whether `by` manages this person: one of the areas the person works in.
+    /// Whether `by` manages this person: one of the areas of the person's grants, or any area when
+    /// there are none.
     pub fn is_managed_by(&self, by: &Actor, at: Instant) -> bool {
         let manages = Permission::ManagePeople;
         (self.grants.is_empty() && by.may_somewhere(manages, at))
             || self.grants.iter().any(|grant| by.may(manages, &grant.over.path, at))
     }
 
-    /// Whether all power this person has, or will have, is `by`'s to give.
+    /// Whether `by` manages the areas of all grants this person has, or will have.
     pub fn is_wholly_managed_by(&self, by: &Actor, at: Instant) -> bool {
         let mut kept = self.grants.iter().filter(|g| g.until.is_none_or(|until| at < until));
         self.is_managed_by(by, at)
             && kept.all(|grant| by.may(Permission::ManagePeople, &grant.over.path, at))
     }
 
-    /// This person as an actor. Only authentication calls it. An account that is not active gives
+    /// This person as an actor. Only authentication calls it. An account that is not active yields
     /// none.
     pub fn to_actor(&self, tenant: TenantId, powers: &Arc<Powers>) -> Option<Actor> {
-        // Whatever a program was given before it was refused, it acts as a program.
+        // A program acts only as a program, even with a role from before that was refused.
         let program = self.is_program();
         let held = |grant: &&Grant| !program || grant.role == Role::Integrator;
         (self.standing == Standing::Active).then(|| Actor {
@@ -404,14 +404,14 @@ impl Person {
         self.shift.as_ref().filter(|shift| shift.is_active_at(at))
     }
 
-    /// Gives a role in place of those of the same kind it overlaps.
+    /// Adds a grant in place of those of the same kind that it overlaps.
     fn add_grant(&mut self, grant: &Grant) {
         let same = |held: &Grant| held.is_for(grant.role, grant.over.id) && held.overlaps(grant);
         self.grants.retain(|held| !same(held));
         self.grants.push(grant.clone());
     }
 
-    /// Takes a role, and ends a shift that rested on it.
+    /// Removes a grant, and ends a shift that depended on it.
     fn remove_grant(&mut self, role: Role, area: AreaId) {
         self.grants.retain(|grant| !grant.is_for(role, area));
         let covers = |shift: &Shift| {
@@ -454,8 +454,8 @@ impl Lifecycle for Person {
         }
     }
 
-    /// Roles are taken over with what another hands over; that they can be taken back is said where
-    /// little else is left.
+    /// Receiving roles is part of handing over and not offered; revoking is offered only while the
+    /// person is suspended.
     fn shows_verb(&self, verb: Verb) -> bool {
         verb != Verb::TakeOver && (verb != Verb::Revoke || self.standing == Standing::Suspended)
     }

@@ -1,7 +1,7 @@
 //! Policies: what a tenant decides for itself, as documents that are published in editions.
 //!
-//! Each kind is one flow of its own, so that every edition stands in the journal with who
-//! published it, when and why; a deadline names the edition it was made by.
+//! Each kind is a flow of its own, so that every edition stands in the journal with who published
+//! it, when and why; a deadline names the edition it was computed by.
 
 use std::sync::Arc;
 
@@ -41,25 +41,25 @@ use crate::{
 };
 
 labelled_enum! {
-    /// What a document is about.
+    /// The kind of a document.
     PolicyKind {
         /// Windows, counts, measures, extensions.
         Conduct = "conduct", "办理规则";
         /// Opening hours, holidays, how days are counted.
         Calendar = "calendar", "工作日历";
-        /// How long everything may take.
+        /// How long each duty may take.
         Deadlines = "deadlines", "时限标准";
-        /// Who leads what (权责清单).
+        /// Which unit leads which matters (权责清单).
         Responsibilities = "responsibilities", "权责清单";
-        /// What may be given to communities (事项准入).
+        /// Which matters communities may be given (事项准入).
         Admissions = "admissions", "社区事项准入清单";
         /// Ranks and topics of whistles.
         Whistling = "whistling", "吹哨规则";
-        /// What roles allow.
+        /// What each role allows.
         Roles = "roles", "角色权限";
         /// The privacy notice, purposes, and how long data is kept.
         Privacy = "privacy", "个人信息保护规则";
-        /// Templates of messages, and what is sent by which way.
+        /// Templates of messages, and what is sent through which channel.
         Notices = "notices", "消息通知规则";
     }
 }
@@ -89,7 +89,7 @@ pub enum Document {
 }
 
 impl Document {
-    /// What it is about.
+    /// The kind of the document.
     pub const fn kind(&self) -> PolicyKind {
         match self {
             Self::Conduct(_) => PolicyKind::Conduct,
@@ -104,7 +104,7 @@ impl Document {
         }
     }
 
-    /// What a tenant has that published none.
+    /// The document of a tenant that published none.
     pub fn standard(kind: PolicyKind) -> Self {
         match kind {
             PolicyKind::Conduct => Self::Conduct(HandlingRules::default()),
@@ -119,7 +119,7 @@ impl Document {
         }
     }
 
-    /// Everything that is wrong with it; nothing when it may come into force.
+    /// Everything that is wrong with it; empty when it may be published.
     pub fn check(&self, context: &Context<'_>) -> Vec<Fault> {
         match self {
             Self::Conduct(conduct) => conduct.check(),
@@ -145,13 +145,13 @@ impl Document {
 /// One kind of document of a tenant, in its newest edition.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Policy {
-    /// Its identity: made of the tenant and the kind.
+    /// Its identity, derived from the tenant and the kind.
     pub id: Uuid,
-    /// What it says in this edition.
+    /// The document in this edition.
     pub document: Document,
     /// Who published it.
     pub by: PersonId,
-    /// The name of who published it.
+    /// The name of that person.
     pub by_name: String,
     /// When it was published.
     pub at: crate::Instant,
@@ -159,13 +159,13 @@ pub struct Policy {
     pub note: Prose,
 }
 
-/// What may be asked.
+/// The commands for policies.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Command {
-    /// Bring a document into force.
+    /// Publishes a document.
     Publish {
-        /// For which tenant.
+        /// The tenant that publishes it.
         tenant: TenantId,
         /// The document, as a whole.
         document: Box<Document>,
@@ -174,18 +174,18 @@ pub enum Command {
     },
 }
 
-/// What can have happened.
+/// The events of a policy.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// A document came into force.
+    /// A document was published.
     Published {
-        /// As it is now.
+        /// The policy in this edition.
         policy: Box<Policy>,
     },
 }
 
-// No timeline and no feed tells of policies.
+// Events of policies appear in no timeline and no feed.
 disclosed! {
     enum Event by "event" {
         Published { Withheld: policy }
@@ -207,7 +207,7 @@ impl Policy {
 }
 
 labelled_enum! {
-    /// Whether a document of a tenant is in force: always, once it was published.
+    /// The status of a document: always in force, once it was published.
     StatusName {
         /// It is in force, as every edition.
         InForce = "in_force", "生效";
@@ -215,9 +215,9 @@ labelled_enum! {
 }
 
 labelled_enum! {
-    /// What may be asked of a document.
+    /// The commands for a document.
     Verb {
-        /// Bring an edition into force.
+        /// Publishes an edition.
         Publish = "publish", "发布规则";
     }
 }
@@ -268,7 +268,7 @@ impl Flow for Policy {
         Ok(vec![Event::Published { policy: Box::new(policy) }])
     }
 
-    /// Every edition is a whole of its own.
+    /// Every edition replaces the whole document.
     fn decide_next(&self, command: &Command, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         Self::decide_beginning(command, cx)
     }
@@ -292,7 +292,7 @@ impl Flow for Policy {
 }
 
 impl Rules {
-    /// The rules this program comes with.
+    /// The rules shipped with this program.
     pub fn standard() -> Self {
         let deadlines =
             sla::Compiled::from_checked(Matrix::standard(), &sla::References::new_empty());
@@ -309,8 +309,8 @@ impl Rules {
         }
     }
 
-    /// Puts an edition into force. It was checked when it was published; what has changed around
-    /// it since (an area retired, a category renamed) makes rows that match nothing any more.
+    /// Puts an edition into force. It was checked when it was published; later changes (an area
+    /// retired, a category renamed) may leave rows that match nothing any more.
     pub fn enact_document(&mut self, document: Document, no: i64, known: &sla::References<'_>) {
         match document {
             Document::Conduct(conduct) => self.conduct = conduct,

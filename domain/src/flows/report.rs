@@ -1,7 +1,7 @@
-//! Reports (上报): what one person said. A case is something else: the file that is worked on.
+//! Reports (上报): what one person reported. A case is something else: the file that is worked on.
 //!
-//! A report is filed as a case, joined to one that exists already, refused with the channel
-//! that is right for it, or was handled by its reporter on the spot.
+//! A report is filed as a case, joined to an existing one, refused with the right channel, or was
+//! handled by its reporter on the spot.
 
 mod decide;
 mod disclosure;
@@ -58,9 +58,9 @@ labelled_enum! {
         Arbitration = "arbitration", "仲裁";
         /// The authority that reconsiders administrative acts.
         Reconsideration = "reconsideration", "行政复议";
-        /// Told before without anything new: its progress is told instead.
+        /// Reported before, without anything new: the reporter learns the progress instead.
         Repeat = "repeat", "重复诉求";
-        /// Beyond what government may do, or not in this place.
+        /// Beyond the duties of government, or outside this place.
         BeyondDuty = "beyond_duty", "非职责范围";
     }
 }
@@ -68,7 +68,7 @@ labelled_enum! {
 labelled_enum! {
     /// The state of a report.
     StatusName {
-        /// A worker has to look on the spot whether it is so (核实).
+        /// A worker has to check on the spot whether it is true (核实).
         Confirming = "confirming", "待核实";
         /// The receiver has to accept or refuse it (受理).
         Received = "received", "待受理";
@@ -78,25 +78,25 @@ labelled_enum! {
         Joined = "joined", "已并案";
         /// It does not become a case.
         Refused = "refused", "不予受理";
-        /// Its reporter handled it on the spot.
+        /// Its reporter handled the matter on the spot.
         HandledOnTheSpot = "handled_on_the_spot", "自行处置";
     }
 }
 
 labelled_enum! {
-    /// What may be asked of a report.
+    /// The commands for a report.
     Verb {
-        /// Open a case for it.
+        /// Opens a case for it.
         File = "file", "立案";
-        /// Add it to a case.
+        /// Joins it to a case.
         Join = "join", "并案";
-        /// Refuse it and say where it belongs.
+        /// Refuses it and says where it belongs.
         Refuse = "refuse", "不予受理";
-        /// Take the look on the spot, so that no one else goes.
+        /// Claims the check on the spot, so that no one else goes.
         Claim = "claim", "领取现场任务";
-        /// Say what was seen on the spot.
+        /// Reports the result of the check.
         Confirm = "confirm", "核实";
-        /// Take it out of a case it was joined to by mistake.
+        /// Takes it out of a case it was joined to by mistake.
         Unjoin = "unjoin", "拆分";
     }
 }
@@ -112,75 +112,75 @@ pub const MOVES: &[(StatusName, Verb, StatusName)] = &[
     (StatusName::Joined, Verb::Unjoin, StatusName::Received),
 ];
 
-/// What is possible in a state.
+/// The commands possible in a state.
 pub fn possible_commands(status: StatusName) -> Vec<&'static str> {
     MoveTable::of(MOVES).verbs_in(status).map(Verb::name).collect()
 }
 
-/// What one person said.
+/// What one person reported.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, in any combination")]
 pub struct Report {
     /// Its identity, often made by a phone.
     pub id: ReportId,
-    /// Its human number.
+    /// Its human-readable number.
     pub number: String,
-    /// Who said it; the name is not here.
+    /// The person who reported; the name is not here.
     pub reporter: PersonId,
-    /// Whether handlers must not know who said it.
+    /// Whether handlers must not know the reporter.
     pub confidential: bool,
-    /// Whether who reported must stay unknown to everyone.
+    /// Whether the reporter must stay unknown to everyone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub anonymous: bool,
-    /// Whether a person to be reached was named with it; kept where it can be erased.
+    /// Whether a contact was named with it; the contact is stored where it can be erased.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub contact: bool,
-    /// By which way.
+    /// The channel through which it came.
     pub channel: Channel,
-    /// What it is about.
+    /// The details of the matter.
     pub matter: ReportDetails,
     /// The place, with the grid it lies in.
     pub place: Place,
-    /// When it reached us.
+    /// When it reached the server.
     pub received_at: Instant,
-    /// When it was typed, by the phone's own clock.
+    /// When it was entered, by the phone's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_at: Option<Instant>,
-    /// Whether the phone's clock was ahead of ours.
+    /// Whether the phone's clock was ahead of the server's.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub clock_ahead: bool,
-    /// On which patrol it was made.
+    /// The patrol on which it was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patrol: Option<PatrolId>,
-    /// The files it names.
+    /// The attached files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub media: Vec<Attached>,
-    /// What a worker saw on the spot before it was filed.
+    /// The result of a check on the spot before filing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sight: Option<Sight>,
-    /// What became of it.
+    /// Its status at present.
     pub status: Status,
 }
 
-/// What became of a report.
+/// The status of a report.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum Status {
     /// See [`StatusName::Confirming`].
     Confirming {
-        /// Who will have to decide.
+        /// The unit that will have to decide.
         receiver: Unit,
-        /// The grid's clock to look.
+        /// The grid's clock to check.
         confirm: Term,
-        /// Who went to look.
+        /// The claim of the check.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         claim: Option<Claim>,
     },
     /// See [`StatusName::Received`].
     Received {
-        /// Who has to decide.
+        /// The unit that has to decide.
         receiver: Unit,
-        /// The clock of that.
+        /// The clock of that duty.
         accept: Term,
     },
     /// See [`StatusName::Filed`].
@@ -195,7 +195,7 @@ pub enum Status {
     },
     /// See [`StatusName::Refused`].
     Refused {
-        /// The reasons, which the reporter is told.
+        /// The reasons, which the reporter sees.
         reason: Prose,
         /// Where it belongs.
         redirect: Redirect,
@@ -208,7 +208,7 @@ pub enum Status {
 }
 
 impl Status {
-    /// The status without what it holds.
+    /// The name of the status.
     pub const fn name(&self) -> StatusName {
         match self {
             Self::Confirming { .. } => StatusName::Confirming,
@@ -231,21 +231,21 @@ impl Status {
     }
 }
 
-/// What was seen on the spot before filing.
+/// The result of a check on the spot before filing.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Sight {
-    /// The worker who looked.
+    /// The worker who checked.
     pub by: PersonId,
-    /// The name of that person then.
+    /// The name of that person at that time.
     pub by_name: String,
-    /// When the worker said so.
+    /// When the worker reported it.
     pub at: Instant,
     /// Whether it is as reported.
     pub real: bool,
     /// What was seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<Prose>,
-    /// Where the worker who looked stood.
+    /// Where the worker stood.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub point: Option<Point>,
 }
@@ -256,18 +256,18 @@ impl Report {
         self.reporter == actor.person || actor.may(Permission::ReadCases, &self.place.area.path, at)
     }
 
-    /// Whether this actor reads it over an area, not as its reporter.
+    /// Whether this actor reads it through a right over an area, not as its reporter.
     pub fn may_read_in_office(&self, actor: &Actor, at: Instant) -> bool {
         actor.may(Permission::ReadCases, &self.place.area.path, at)
     }
 
-    /// Whether who reported is kept from handlers, or from everybody.
+    /// Whether the reporter is hidden from handlers, or from everyone.
     pub const fn is_hidden(&self) -> bool {
         self.confidential || self.anonymous
     }
 
-    /// Whether this actor may know who reported (H.3.8: a confidential reporter is unknown to
-    /// everybody but intake and callback, an anonymous one to everybody).
+    /// Whether this actor may know the reporter (H.3.8): the reporter always may; of others only
+    /// intake and callback know a confidential reporter, and no one an anonymous one.
     pub fn reporter_visible_to(&self, actor: &Actor, at: Instant) -> bool {
         let path = &self.place.area.path;
         let needed =
@@ -275,13 +275,13 @@ impl Report {
         self.reporter == actor.person || (!self.anonymous && actor.may(needed, path, at))
     }
 
-    /// Whether this actor may know on which patrol it was made: who walks one is no secret, and so
-    /// neither is who made a report on it, unless that is to be one.
+    /// Whether this actor may know the patrol on which it was made: the worker of a patrol is no
+    /// secret, so the patrol reveals the reporter and is hidden where the reporter is.
     pub fn patrol_visible_to(&self, actor: &Actor, at: Instant) -> bool {
         !self.is_hidden() || self.reporter_visible_to(actor, at)
     }
 
-    /// Refuses unless this actor may see whole who reported.
+    /// Refuses unless this actor may see the reporter's data unmasked.
     pub fn require_disclosure(&self, context: &Context<'_>) -> Result<(), Refusal> {
         if self.anonymous {
             return Err(Refusal::Anonymous);
@@ -293,8 +293,8 @@ impl Report {
         context.require_permission(needed, path, name)
     }
 
-    /// The unit that has to decide on it. Once received, it stays with the unit that received it:
-    /// boundaries may change meanwhile.
+    /// The unit that has to decide on it. While it waits, that is the unit that received it, even
+    /// if boundaries change meanwhile.
     pub fn find_receiver(&self, context: &Context<'_>) -> Unit {
         match &self.status {
             Status::Confirming { receiver, .. } | Status::Received { receiver, .. } => {
@@ -309,7 +309,7 @@ impl Report {
 }
 
 impl Status {
-    /// The same with its clock as it is now.
+    /// The status with a new clock; none where it has no clock.
     fn with_term(&self, term: &Term) -> Option<Self> {
         let term = term.clone();
         match self {
@@ -412,11 +412,11 @@ impl Flow for Report {
             | Command::Join { .. }
             | Command::Refuse { .. } => {}
         }
-        // An actor who may accept for the receiving community may accept; so may the levels above.
+        // The receiving community and the levels above may accept.
         let over = self.find_receiver(cx);
         cx.require_permission(Permission::AcceptReport, &over.path, &over.name)?;
         Ok(vec![match command {
-            // These were answered above.
+            // These were handled above.
             Command::Submit(_)
             | Command::Claim
             | Command::Confirm { .. }

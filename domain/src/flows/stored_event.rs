@@ -1,10 +1,10 @@
-//! Events as they stand in the journal: in which version each was written, and how older versions
-//! are read.
+//! Events as stored in the journal: the version each was written in, and how older versions are
+//! read.
 //!
-//! Entries are hashed as they were written, so no version of an event is ever written again in
-//! another one: it is brought to the newest when it is read. An event is an object whose member
-//! `event` names its type and whose member `version` the version of that type; the first version
-//! is not written down.
+//! Entries are hashed as they were written, so an event is never rewritten in another version: it
+//! is converted to the newest one when it is read. An event is an object whose member `event` names
+//! its type and whose member `version` names the version of that type; the first version is not
+//! written down.
 
 use serde::{
     Serialize,
@@ -21,14 +21,14 @@ const TYPE: &str = "event";
 /// The member that says in which version an event was written.
 const VERSION: &str = "version";
 
-/// What can happen to one kind of flow, as the journal keeps it: an enumeration that is tagged by
+/// The events of one kind of flow, as the journal stores them: an enumeration that is tagged by
 /// `event`.
 pub trait JournalEvent: Serialize + DeserializeOwned + Clone {
-    /// The types that were changed since they were first written, with their newest version.
+    /// The types that have changed since they were first written, with their newest version.
     const VERSIONS: &'static [(&'static str, u64)] = &[];
 
-    /// An event of `event_type`, written in `version`, as the next version would have written it;
-    /// none where no such version was ever followed by another.
+    /// Converts an event of `event_type`, written in `version`, to the next version; none where
+    /// that version has no successor.
     fn upcast(_event_type: &str, _version: u64, _event: Members) -> Option<Members> {
         None
     }
@@ -37,11 +37,11 @@ pub trait JournalEvent: Serialize + DeserializeOwned + Clone {
 /// Why the events of an entry cannot be read.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Unreadable {
-    /// They are no list of events, or one of them lacks what its type has.
+    /// They are no list of events, or one of them lacks a member of its type.
     Malformed(String),
-    /// There is no such type of event of this kind of flow.
+    /// This kind of flow has no such type of event.
     UnknownType(String),
-    /// The type is known, and this version of it is not.
+    /// The type is known, but not this version of it.
     UnknownVersion {
         /// The type of the event.
         event_type: String,
@@ -64,7 +64,7 @@ impl std::fmt::Display for Unreadable {
 
 impl std::error::Error for Unreadable {}
 
-/// The events as the text that the journal keeps and hashes.
+/// The events as the text that the journal stores and hashes.
 pub fn write_events<E: JournalEvent>(events: &[E]) -> String {
     if E::VERSIONS.is_empty() {
         return serde_json::to_string(events).unwrap_or_default();
@@ -79,9 +79,10 @@ pub fn write_events<E: JournalEvent>(events: &[E]) -> String {
     written.to_string()
 }
 
-/// The events of an entry, whichever version wrote them.
+/// The events of an entry, in whichever versions they were written.
 pub fn read_events<E: JournalEvent>(text: &str) -> Result<Vec<E>, Unreadable> {
-    // What is of the first version throughout is read at once; the slower way says what is wrong.
+    // Entries with first versions only are read directly; the slower way below can say what is
+    // wrong.
     let first = E::VERSIONS.is_empty() && !text.contains("\"version\"");
     if first && let Ok(events) = serde_json::from_str(text) {
         return Ok(events);
@@ -91,19 +92,19 @@ pub fn read_events<E: JournalEvent>(text: &str) -> Result<Vec<E>, Unreadable> {
     events.map(|event| serde_json::from_value(event).map_err(malformed)).collect()
 }
 
-/// The same as JSON, each event as the newest version of its type would have written it.
+/// Like [`read_events`], as JSON: each event in the newest version of its type.
 pub fn read_members<E: JournalEvent>(text: &str) -> Result<Vec<Value>, Unreadable> {
     let events: Vec<Members> =
         serde_json::from_str(text).map_err(|error| Unreadable::Malformed(error.to_string()))?;
     events.into_iter().map(|event| bring_up_to_date::<E>(event).map(Value::Object)).collect()
 }
 
-/// The types of events there are of a kind of flow, as the journal names them.
+/// The types of events of a kind of flow, as the journal names them.
 pub fn event_types<E: JournalEvent>() -> &'static [&'static str] {
     tagged_variants::<E>(TYPE)
 }
 
-/// The variants of an enumeration that is tagged by this member, as they are written.
+/// The variants of an enumeration that is tagged by this member, as serialised.
 pub fn tagged_variants<T: DeserializeOwned>(tag: &'static str) -> &'static [&'static str] {
     let unnamed = MapDeserializer::<_, Variants>::new(std::iter::once((tag, "")));
     T::deserialize(unnamed).err().map_or(&[], |variants| variants.0)
@@ -135,7 +136,7 @@ fn bring_up_to_date<E: JournalEvent>(mut event: Members) -> Result<Members, Unre
     Ok(event)
 }
 
-/// The variants of an enumeration: what its deserializer says it expected instead of another.
+/// The variants of an enumeration: the names its deserializer expects.
 #[derive(Debug)]
 struct Variants(&'static [&'static str]);
 
@@ -164,7 +165,7 @@ mod tests {
 
     use super::*;
 
-    /// A kind of flow that has a history: `moved` was `{to}`, then `{floor}`, and is `{floor, by}`.
+    /// A kind of flow with a history: `moved` was `{to}`, then `{floor}`, and is `{floor, by}`.
     #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
     #[serde(tag = "event", rename_all = "snake_case")]
     enum Lift {
@@ -190,7 +191,7 @@ mod tests {
         }
     }
 
-    /// A kind of flow of which everything is of the first version.
+    /// A kind of flow whose events all have their first version.
     #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
     #[serde(tag = "event", rename_all = "snake_case")]
     enum Lamp {
@@ -242,7 +243,7 @@ mod tests {
             let (event_type, version) = ("moved".to_owned(), version.to_owned());
             assert_eq!(read(&text), Unreadable::UnknownVersion { event_type, version });
         }
-        // Also where every version that is known is the first.
+        // Also where every known version is the first.
         let text = r#"[{"event":"broken", "version" : 2}]"#;
         let (event_type, version) = ("broken".to_owned(), "2".to_owned());
         let unknown = Unreadable::UnknownVersion { event_type, version };

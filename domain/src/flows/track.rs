@@ -1,11 +1,11 @@
-//! Tracks (轨迹): what a phone measured on a patrol, kept as it was sent, marked and measured when
+//! Tracks (轨迹): what a phone measured on a patrol, stored as it was sent, marked and measured when
 //! it is read.
 //!
-//! A [`Fix`] is kept in fixed point: ten millionths of a degree are a centimetre, tenths of a metre
-//! of accuracy and hundredths of a metre a second are far below what any phone knows. The
-//! coordinate is the one that was sent, in the system it was sent in; WGS-84 is computed from it.
-//! Nothing is dropped: [`mark`] says of each point what is odd about it, by the policy of the day
-//! it is read, so that a point that arrives late changes what is thought of its neighbours.
+//! A [`Fix`] is stored in fixed point: ten millionths of a degree are a centimetre, tenths of a
+//! metre of accuracy and hundredths of a metre a second are far below what any phone can measure.
+//! The coordinate is the one that was sent, in the system it was sent in; WGS-84 is computed from
+//! it. Nothing is dropped: [`mark`] marks what is odd about each point, by the policy of the day it
+//! is read, so that a point that arrives late can change the marks of its neighbours.
 
 pub mod admit;
 pub mod codec;
@@ -36,13 +36,13 @@ pub const MOST_AT_ONCE: usize = 2000;
 pub const MOST: i64 = 86_400;
 
 labelled_enum! {
-    /// What a position came from.
+    /// The source of a position.
     Source {
         /// Satellite positioning of the phone.
         Gps = "gps", "卫星";
-        /// Cells and wireless networks.
+        /// Cell towers and wireless networks.
         Network = "network", "网络";
-        /// Whatever the phone fused.
+        /// A combination made by the phone.
         Fused = "fused", "融合";
         /// The phone does not say.
         Unknown = "unknown", "未知";
@@ -52,9 +52,9 @@ labelled_enum! {
 /// One point as a phone sent it, in fixed point.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Fix {
-    /// Its place in the phone's own count.
+    /// Its number, counted by the phone.
     pub seq: u32,
-    /// When, by the phone's clock, in milliseconds since 1970.
+    /// The time by the phone's clock, in milliseconds since 1970.
     pub at_ms: i64,
     /// Longitude in ten millionths of a degree, in the system of `coord_type`.
     pub lng: i32,
@@ -62,47 +62,47 @@ pub struct Fix {
     pub lat: i32,
     /// The coordinate system of both.
     pub coord_type: CoordType,
-    /// How accurate the phone says it is, in tenths of a metre.
+    /// The accuracy that the phone claims, in tenths of a metre.
     pub accuracy: Option<u32>,
-    /// How fast the phone says it moves, in hundredths of a metre a second.
+    /// The speed that the phone claims, in hundredths of a metre a second.
     pub speed: Option<u32>,
-    /// What it came from.
+    /// The source of the position.
     pub source: Source,
-    /// Whether the phone says that it was made up.
+    /// Whether the phone says that the position is simulated.
     pub mocked: bool,
 }
 
-/// What a phone says of one point.
+/// One point as a phone sends it.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Sent {
-    /// Its place in the phone's own count.
+    /// Its number, counted by the phone.
     pub seq: u32,
-    /// When, by the phone's clock.
+    /// The time by the phone's clock.
     pub at: Instant,
-    /// Where, in the system the phone says.
+    /// The position, in the coordinate system the phone names.
     pub raw: RawPoint,
-    /// How accurate, in metres.
+    /// The accuracy, in metres.
     pub accuracy_m: Option<f64>,
-    /// How fast, in metres a second.
+    /// The speed, in metres a second.
     pub speed_mps: Option<f64>,
-    /// What it came from.
+    /// The source of the position.
     pub source: Source,
-    /// Whether it was made up.
+    /// Whether the position is simulated.
     pub mocked: bool,
 }
 
-/// Why something is no point.
+/// Why a point is refused.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum NotAFix {
-    /// The coordinate cannot be.
+    /// The coordinate is impossible.
     Coordinate(CoordinateError),
     /// An accuracy or a speed that is negative or no number.
     Measure(&'static str),
-    /// A time outside of what a clock shows.
+    /// A time outside of the range that a clock shows.
     Time,
 }
 
-/// Ten millionths of a degree in a degree.
+/// The units in a degree.
 const FINE: f64 = 1e7;
 
 /// The nearest whole number, bounded.
@@ -121,19 +121,19 @@ fn encode_degrees(degrees: f64) -> i32 {
     fixed
 }
 
-/// A place in fixed point: longitude and latitude in ten millionths of a degree.
+/// A position in fixed point: longitude and latitude in ten millionths of a degree.
 pub fn fixed_point(point: Point) -> (i32, i32) {
     (encode_degrees(point.lng), encode_degrees(point.lat))
 }
 
 impl Fix {
-    /// The largest accuracy and speed that are kept; beyond it every value says as little.
+    /// The largest accuracy and speed that are stored; larger values mean no more.
     pub const WORST: u32 = 1_000_000;
 
-    /// The latest time that is kept: the year 2200.
+    /// The latest time that is stored: the beginning of the year 2200.
     pub(crate) const LATEST_MS: i64 = 7_258_118_400_000;
 
-    /// What a phone sent, checked and in fixed point.
+    /// Checks a point and converts it to fixed point.
     pub fn new(sent: &Sent) -> Result<Self, NotAFix> {
         sent.raw.normalise().map_err(NotAFix::Coordinate)?;
         let at_ms = sent.at.timestamp_millis();
@@ -160,7 +160,7 @@ impl Fix {
         })
     }
 
-    /// The same by a clock that was right.
+    /// The point with its time corrected by a skew.
     #[must_use]
     pub fn correct_skew(mut self, skew: Skew) -> Self {
         self.at_ms = self.at_ms.saturating_add(skew.ms());
@@ -173,22 +173,22 @@ impl Fix {
         RawPoint { lng, lat, coord_type: self.coord_type }
     }
 
-    /// The same place in WGS-84; none of bytes that never were a point.
+    /// The position in WGS-84; none of stored bytes that are no valid point.
     pub fn point(&self) -> Option<Point> {
         self.raw().normalise().ok()
     }
 
-    /// When it was, by the phone's clock.
+    /// The time by the phone's clock.
     pub fn at(&self) -> Instant {
         DateTime::from_timestamp_millis(self.at_ms).unwrap_or_default()
     }
 
-    /// How accurate, in metres.
+    /// The accuracy, in metres.
     pub fn accuracy_m(&self) -> Option<f64> {
         self.accuracy.map(|tenths| f64::from(tenths) / 10.0)
     }
 
-    /// How fast, in metres a second.
+    /// The speed, in metres a second.
     pub fn speed_mps(&self) -> Option<f64> {
         self.speed.map(|hundredths| f64::from(hundredths) / 100.0)
     }

@@ -1,5 +1,5 @@
-//! Visits (入户走访): to a household, for a purpose, at any hour; no place is demanded, because no
-//! satellite knows the floor. What was found in need becomes a report in the same step.
+//! Visits (入户走访): to a household, for a purpose, at any hour. No position is required, because no
+//! satellite knows the floor. Needs that are found become reports in the same step.
 
 mod decide;
 mod disclosure;
@@ -31,8 +31,8 @@ use crate::{
 pub use event::{Command, Correction, Event, Plan, Record};
 
 labelled_enum! {
-    /// What a visit is for: the four of 四到户 (AD17), what was heard (HS13), and looking from door
-    /// to door (AS6).
+    /// The purpose of a visit: the four of 四到户 (AD17), collecting opinions (HS13), and checks from
+    /// door to door (AS6).
     Purpose {
         /// To explain policies at the door (宣传到户).
         Publicity = "publicity", "宣传到户";
@@ -50,21 +50,21 @@ labelled_enum! {
 }
 
 labelled_enum! {
-    /// How it went.
+    /// The result of a visit.
     Outcome {
         /// The worker met the household.
         Met = "met", "已入户";
         /// No one was at home.
         NobodyHome = "nobody_home", "家中无人";
-        /// They would rather not.
+        /// The household declined the visit.
         Refused = "refused", "拒访";
-        /// They live there no more.
+        /// The household no longer lives there.
         MovedAway = "moved_away", "已搬离";
     }
 }
 
 labelled_enum! {
-    /// The state of a visit.
+    /// The status of a visit.
     StatusName {
         /// A worker is to go.
         Planned = "planned", "待走访";
@@ -76,19 +76,19 @@ labelled_enum! {
 }
 
 labelled_enum! {
-    /// What may be asked of a visit that exists.
+    /// The commands for a visit that exists.
     Verb {
-        /// Say what came of it.
+        /// Records the result.
         Record = "record", "记录走访";
-        /// Say that it will not take place.
+        /// Cancels the visit.
         Cancel = "cancel", "取消";
-        /// Put right what was said.
+        /// Corrects the record.
         Correct = "correct", "更正";
     }
 }
 
-/// Where each verb leads from each state; what is not listed is refused. Going again is for
-/// campaigns, where a household stands on the list once.
+/// Where each verb leads from each state; what is not listed is refused. Only the visit of a
+/// campaign, where a household stands on the list once, is recorded again.
 pub const MOVES: &[(StatusName, Verb, StatusName)] = &[
     (StatusName::Planned, Verb::Record, StatusName::Done),
     (StatusName::Planned, Verb::Cancel, StatusName::Cancelled),
@@ -99,41 +99,41 @@ pub const MOVES: &[(StatusName, Verb, StatusName)] = &[
 /// A visit to one household (走访).
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Visit {
-    /// Its identity; of a campaign it is made of the campaign and the household.
+    /// Its identity; that of a campaign's visit is derived from the campaign and the household.
     pub id: VisitId,
-    /// Its human number.
+    /// Its human-readable number.
     pub number: String,
-    /// To which household.
+    /// The household to visit.
     pub household: HouseholdId,
-    /// As part of which campaign.
+    /// The campaign it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub campaign: Option<CampaignId>,
-    /// In which grid.
+    /// The grid the household lies in.
     pub area: Unit,
-    /// Who goes, or went.
+    /// The worker who goes, or went.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worker: Option<PersonId>,
     /// The purposes, each once.
     pub purposes: Vec<Purpose>,
     /// When it was planned, or recorded without a plan.
     pub made_at: Instant,
-    /// How it stands.
+    /// Its status at present.
     pub status: Status,
 }
 
-/// How a visit stands.
+/// The status of a visit.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum Status {
     /// See [`StatusName::Planned`].
     Planned {
-        /// By when, where the plan says so.
+        /// The deadline, where the plan has one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         due: Option<Term>,
     },
     /// See [`StatusName::Done`].
     Done {
-        /// What came of it.
+        /// The record of the visit.
         done: Box<Done>,
     },
     /// See [`StatusName::Cancelled`].
@@ -143,36 +143,36 @@ pub enum Status {
     },
 }
 
-/// What came of a visit.
+/// The record of a visit.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Done {
     /// How it went.
     pub outcome: Outcome,
-    /// What was heard, in words.
+    /// The opinions that were heard.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opinions: Option<Prose>,
-    /// When the worker was there, by the phone's clock where it said so, corrected as far as that
-    /// is known to be wrong.
+    /// When the worker was there, by the phone's clock where it was given, corrected by its known
+    /// error.
     pub visited_at: Instant,
-    /// When we were told.
+    /// When the record reached the server.
     pub recorded_at: Instant,
-    /// Whether the phone's clock was ahead of ours.
+    /// Whether the phone's clock was ahead of the server's.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub clock_ahead: bool,
-    /// Whether it was written down later than the same day (补录): allowed, and marked.
+    /// Whether it was recorded on a later day (补录): allowed, and marked.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub late_entry: bool,
     /// The worker who went.
     pub by: PersonId,
-    /// The name of who went.
+    /// The name of that worker.
     pub by_name: String,
     /// The form that was filled in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub form: Option<Filled>,
-    /// The reports that were made of what was found, in all goes together.
+    /// The reports made of the needs that were found, over all times the worker went.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<ReportId>,
-    /// How often a worker went.
+    /// How many times a worker went.
     pub goes: u16,
 }
 
@@ -181,16 +181,16 @@ pub struct Done {
 pub struct Filled {
     /// The form that was filled in.
     pub form: FormId,
-    /// In which edition.
+    /// The edition of the form.
     pub edition: i64,
-    /// Under which identity the answers are sealed.
+    /// The identity under which the answers are sealed.
     pub answers: Uuid,
-    /// What that demanded.
+    /// How much work it took.
     pub counts: Counts,
 }
 
 impl Status {
-    /// The status without what it holds.
+    /// The name of the status.
     pub const fn name(&self) -> StatusName {
         match self {
             Self::Planned { .. } => StatusName::Planned,
@@ -199,7 +199,7 @@ impl Status {
         }
     }
 
-    /// What came of it, when a worker went.
+    /// The record, when a worker went.
     pub fn completion(&self) -> Option<&Done> {
         match self {
             Self::Done { done } => Some(done),
@@ -213,15 +213,15 @@ impl Visit {
     pub const MAX_PURPOSES: usize = Purpose::ALL.len();
     /// The most needs that become reports at once.
     pub const MAX_NEEDS: usize = 10;
-    /// The most reports one visit leads to, however often a worker goes.
+    /// The most reports of one visit, however often a worker goes.
     pub const MAX_REPORTS: usize = 50;
 
-    /// The identity of the visit to a household in a campaign: there is one.
+    /// The identity of the visit to a household in a campaign; there is one.
     pub fn id_of(campaign: CampaignId, household: HouseholdId) -> VisitId {
         VisitId(Hash::digest(format!("visit\n{campaign}\n{household}").as_bytes()).to_uuid())
     }
 
-    /// Whether this actor may know of it: over its grid, or as who goes.
+    /// Whether this actor may know of it: over its grid, or as the worker.
     pub fn visible_to(&self, actor: &Actor, at: Instant) -> bool {
         actor.may(Permission::ReadHouseholds, &self.area.path, at)
             || (self.worker == Some(actor.person)

@@ -1,4 +1,4 @@
-//! Visiting: what moves a visit and the reports made of what was found together, in one commit.
+//! Commits of visits: a visit changes together with the reports made of the needs that were found.
 
 use crate::{
     flows::{
@@ -14,10 +14,10 @@ use crate::{
     rules::refusal::Refusal,
 };
 
-/// What a visit and its needs become.
+/// The changes of a visit and of its reports.
 pub type Visited = (Change<Visit>, Vec<Change<Report>>);
 
-/// Refuses a household that does not live there any more.
+/// Refuses a household that no longer lives there.
 fn require_present(household: &Household, command: &'static str) -> Result<(), Refusal> {
     match household.standing {
         Standing::Present => Ok(()),
@@ -39,7 +39,7 @@ pub fn plan(
     execute(None, &Command::Plan(Box::new(plan)), request, context)
 }
 
-/// Says what came of a visit, planned or not; every need becomes a report.
+/// Records the result of a visit, planned or not; every need becomes a report.
 pub fn record(
     mut record: Record,
     (visit, household): (Option<&Versioned<Visit>>, &Household),
@@ -48,8 +48,8 @@ pub fn record(
     request: Request,
     context: Context<'_>,
 ) -> Result<Visited, Refusal> {
-    // A visit that was planned is recorded where the household moved away since; of what was erased
-    // nothing is kept anew.
+    // A planned visit is recorded even if the household moved away meanwhile; nothing new is stored
+    // about an erased one.
     if visit.is_none() || household.standing == Standing::Erased {
         require_present(household, "record")?;
     }

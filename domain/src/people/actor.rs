@@ -1,8 +1,8 @@
 //! Actors: who asks, and over which areas.
 //!
-//! A grant is a [`Role`] over an area for a period; what a role allows is [`Powers`]. An actor is
+//! A grant is a [`Role`] over an area for a period; [`Powers`] says what a role allows. An actor is
 //! made only by authentication (or by a test): without one no command runs, and without its
-//! [`Scope`] no list can be asked for.
+//! [`Scope`] no list can be read.
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ pub struct Grant {
     pub from: Instant,
     /// Until when, exclusive; without it, until revoked.
     pub until: Option<Instant>,
-    /// The post it goes with, as people call it.
+    /// The appointment it belongs to, as people call it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub post: Option<Line>,
 }
@@ -41,12 +41,12 @@ disclosed! {
 }
 
 impl Grant {
-    /// Whether it holds at this moment.
+    /// Whether it is in force at this moment.
     pub fn holds_at(&self, at: Instant) -> bool {
         self.from <= at && self.until.is_none_or(|until| at < until)
     }
 
-    /// Whether it holds at some moment in which the other holds too.
+    /// Whether there is a moment at which both are in force.
     pub fn overlaps(&self, other: &Self) -> bool {
         self.until.is_none_or(|until| other.from < until)
             && other.until.is_none_or(|until| self.from < until)
@@ -61,11 +61,11 @@ impl Grant {
 /// The person or program that asks.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Actor {
-    /// The tenant the actor belongs to; nothing of another is ever seen.
+    /// The tenant the actor belongs to; nothing of another tenant is ever visible.
     pub tenant: TenantId,
     /// The person or program itself.
     pub person: PersonId,
-    /// The name written into the journal: of staff, who act in office; residents have none there.
+    /// The name written into the journal: for staff, who act in office; residents have none there.
     pub name: String,
     /// All grants, of the past and the future too.
     pub grants: Vec<Grant>,
@@ -80,7 +80,7 @@ impl Actor {
     /// The name of the system itself.
     pub const SYSTEM_NAME: &str = "系统";
 
-    /// The system itself: installs a tenant and its first administrator.
+    /// The system itself, which installs a tenant and its first administrator.
     pub fn new_system(tenant: TenantId, root: Unit) -> Self {
         let (from, until, post) = (Instant::MIN_UTC, None, None);
         let grant = |role| Grant { role, over: root.clone(), from, until, post };
@@ -93,7 +93,7 @@ impl Actor {
         }
     }
 
-    /// Whether a grant that holds now allows `permission` over the area at `path`.
+    /// Whether a grant in force allows `permission` over the area at `path`.
     pub fn may(&self, permission: Permission, path: &Path, at: Instant) -> bool {
         self.grants.iter().any(|grant| {
             grant.holds_at(at)
@@ -112,14 +112,14 @@ impl Actor {
         self.person.0.is_nil()
     }
 
-    /// Whether one of these roles is held now over the area at `path`.
+    /// Whether the actor now holds one of these roles over the area at `path`.
     pub fn has_any_role(&self, roles: &[Role], path: &Path, at: Instant) -> bool {
         self.grants.iter().any(|grant| {
             grant.holds_at(at) && roles.contains(&grant.role) && grant.over.path.contains(path)
         })
     }
 
-    /// Whether a grant that holds now allows `permission` anywhere.
+    /// Whether a grant in force allows `permission` anywhere.
     pub fn may_somewhere(&self, permission: Permission, at: Instant) -> bool {
         self.grants.iter().any(|grant| grant.holds_at(at) && self.grant_allows(grant, permission))
     }
@@ -142,21 +142,21 @@ impl Actor {
     }
 }
 
-/// What an actor may see in a list: the tenant, the areas, and what is their own.
+/// What an actor may see in a list: the tenant, the areas, and the actor's own.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Scope {
-    /// Always: nothing crosses it.
+    /// The tenant; always set, because nothing crosses it.
     pub tenant: TenantId,
-    /// The own reports are visible whatever the areas say.
+    /// The actor; the actor's own reports are visible whatever the areas say.
     pub person: PersonId,
     /// Everything in these areas.
     pub paths: Vec<Path>,
-    /// What involves these units, wherever it happened.
+    /// Everything that involves these units, wherever it happened.
     pub units: Vec<AreaId>,
 }
 
 impl AreaTree {
-    /// Grants with all they reach.
+    /// The grants, extended to all areas they reach.
     pub fn expand_grants(&self, grants: &[Grant]) -> Vec<Grant> {
         let reach = |grant: &Grant| {
             let grant = grant.clone();

@@ -1,8 +1,8 @@
-//! The audit log (审计日志): acts that matter for security, one hash-chained log a tenant.
+//! The audit log (审计日志): actions that matter for security, in one hash-chained log a tenant.
 //!
-//! What happens to cases stands in the journal; here stands who logged in, who was granted what,
-//! who saw whose data. The oldest records go when their time is over; the chain then begins at
-//! the hash of the last that went.
+//! What happens to cases stands in the journal; this log says who logged in, who was granted what,
+//! and who saw whose data. The oldest records are removed when their time is over; the chain then
+//! begins at the hash of the last removed one.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -18,85 +18,86 @@ use crate::{
 };
 
 labelled_enum! {
-    /// What was done.
+    /// The kinds of actions.
     AuditAction {
         /// A person logged in, or tried to.
         Login = "login", "登录";
         /// A person logged out.
         Logout = "logout", "退出";
-        /// A login was ended by its owner, by an administrator, or because its token was copied.
+        /// A login was ended by its owner, by an administrator, or because its token had been
+        /// copied.
         EndSession = "end_session", "结束登录";
         /// A second factor was enrolled, renewed or removed.
         SecondFactor = "second_factor", "变更动态口令";
-        /// An account was linked to an identity elsewhere.
+        /// An account was linked to an identity at a provider.
         Link = "link", "绑定外部身份";
-        /// An identity elsewhere was taken from an account.
+        /// Such a link was removed.
         Unlink = "unlink", "解除外部身份";
-        /// A program asked for a token.
+        /// A program requested a token.
         Token = "token", "签发令牌";
-        /// A program was registered, or shut out, or its secrets were changed.
+        /// A program was registered or disabled, or its secrets changed.
         Client = "client", "变更接入系统";
         /// A person was registered.
         Register = "register", "登记人员";
         /// A role was granted.
         Grant = "grant", "授权";
-        /// A role was taken back.
+        /// A role was revoked.
         Revoke = "revoke", "撤销授权";
         /// A password was set.
         Password = "password", "重置密码";
         /// Something else about a person was changed.
         Person = "person", "变更人员";
-        /// Rules were published.
+        /// A policy was published.
         Publish = "publish", "发布规则";
         /// Personal data was stored or corrected.
         Contact = "contact", "登记联系方式";
         /// A person was looked up by a phone or an identification number.
         Search = "search", "按联系方式查找";
-        /// Personal data was seen whole.
+        /// Personal data was shown unmasked.
         Disclose = "disclose", "查看个人信息明文";
         /// A consent was given.
         Consent = "consent", "同意";
         /// A consent was withdrawn.
         Withdraw = "withdraw", "撤回同意";
-        /// A person took a copy of the own data.
+        /// A person exported the person's own data.
         Export = "export", "导出个人信息";
         /// Personal data was erased.
         Erase = "erase", "删除个人信息";
         /// Data whose time was over was removed.
         Retention = "retention", "到期清理";
-        /// A master key, or a key that signs, was put in the place of another.
+        /// A master key or a signing key was replaced.
         Rotate = "rotate", "轮换密钥";
-        /// A person saw where another walked, or is.
+        /// A person saw where another one walked, or is.
         Track = "track", "查看轨迹";
-        /// A webhook was made, changed, removed, or stopped because it failed.
+        /// A webhook was created, changed, removed, or stopped because it failed.
         Webhook = "webhook", "变更事件推送";
     }
 }
 
 labelled_enum! {
-    /// How it ended.
+    /// The result of an action.
     Verdict {
-        /// It was done.
+        /// The action was done.
         Done = "done", "成功";
-        /// It was refused.
+        /// The action was refused.
         Refused = "refused", "拒绝";
     }
 }
 
-/// An act, before it has its place in the log.
+/// An action, before it has its place in the log.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Note {
     /// When it was done.
     pub at: Instant,
-    /// What was done.
+    /// The kind of action.
     pub act: AuditAction,
-    /// How it ended.
+    /// The result of the action.
     pub verdict: Verdict,
-    /// Who did it; none when no one was recognised.
+    /// The actor; none when no one was recognised.
     pub actor: Option<PersonId>,
-    /// The name in office of who; never that of a resident.
+    /// The name of an actor in office; never that of a resident.
     pub actor_name: String,
-    /// Whom or what it was about.
+    /// The person or thing it was about.
     pub subject: Option<Uuid>,
     /// The network address it came from; empty when it did not come over the network.
     pub address: String,
@@ -104,14 +105,14 @@ pub struct Note {
     pub detail: String,
 }
 
-/// A note in its place.
+/// A note at its place in the log.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Record {
     /// The tenant whose log it is in.
     pub tenant: TenantId,
     /// Its place in the log, from 1.
     pub seq: i64,
-    /// What was noted.
+    /// The note at this place.
     pub note: Note,
     /// The hash of this record, which covers the one before.
     pub hash: Hash,
@@ -125,7 +126,7 @@ impl Record {
         record
     }
 
-    /// The hash this record ought to have.
+    /// The hash this record must have.
     pub fn compute_hash(&self, before: Hash) -> Hash {
         let Note { at, act, verdict, actor, actor_name, subject, address, detail } = &self.note;
         let mut digest = Sha256::new();
@@ -146,17 +147,17 @@ impl Record {
     }
 }
 
-/// Where a log, or what is left of it, begins or ends.
+/// The place where a log, or the rest of it, begins or ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Mark {
-    /// The place of a record; 0 before the first.
+    /// The place of a record; 0 before the first one.
     pub seq: i64,
     /// The hash of that record.
     #[serde(with = "crate::core::tally::hexadecimal")]
     pub hash: Hash,
 }
 
-/// Checks that `records` follow `from`, in order; answers where they end.
+/// Checks that `records` follow `from`, in order; returns where they end.
 pub fn verify_chain<'a, I: IntoIterator<Item = &'a Record>>(
     from: Mark,
     records: I,

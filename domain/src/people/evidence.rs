@@ -1,5 +1,6 @@
-//! What the audit log says about records that are no flows: which disclosures and consents there
-//! were, and what was removed because its time was over. It is checked beside what is kept.
+//! What the audit log says about records outside the journal: which disclosures and consents were
+//! written, and what was removed because its time was over. It is checked against the stored
+//! records.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +17,7 @@ use crate::{
     },
 };
 
-/// The tallies of what the log answers for.
+/// The tallies of the classes that the log covers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Tallies {
     /// The tally of disclosures.
@@ -28,7 +29,7 @@ pub struct Tallies {
 }
 
 impl Tallies {
-    /// The classes the log answers for.
+    /// The classes that the log covers.
     pub const CLASSES: &[DataClass] = &[DataClass::Disclosures, DataClass::Consents];
 
     /// The tally of a class.
@@ -48,7 +49,7 @@ impl Tallies {
         }
     }
 
-    /// The same with the tally of a class.
+    /// These tallies with another one for a class.
     #[must_use]
     pub fn with_tally(mut self, class: DataClass, tally: Option<Tally>) -> Self {
         if class == DataClass::Disclosures {
@@ -60,50 +61,50 @@ impl Tallies {
     }
 }
 
-/// A log that begins later than it did.
+/// A log that begins later than before.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Rebased {
-    /// After which record it began.
+    /// The record after which it began.
     pub from: Mark,
-    /// After which it begins.
+    /// The record after which it begins now.
     pub to: Mark,
 }
 
-/// Which record was written.
+/// A record that was written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Written {
     /// The identity of the record.
     pub record: Uuid,
-    /// The digest of all it says.
+    /// The digest of its whole content.
     #[serde(with = "crate::core::tally::hexadecimal")]
     pub digest: Hash,
 }
 
-/// What the detail of a note says that is checked.
+/// The part of a note's detail that is checked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Said {
-    /// Of which class something was removed.
+    /// The class of which records were removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<DataClass>,
-    /// How many went.
+    /// The number of removed records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removed: Option<i64>,
-    /// What was older than this went.
+    /// Records older than this were removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Instant>,
     /// Where the log began before and begins since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<Rebased>,
-    /// What is left of the classes it names.
+    /// The tallies of what is left of the classes it names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tallies: Option<Tallies>,
-    /// What was written.
+    /// The record that was written.
     #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
     pub written: Option<Written>,
 }
 
 impl Said {
-    /// What a note says; nothing where it says nothing of the kind.
+    /// The checked part of a note; empty where the note says nothing of the kind.
     pub fn from_note(note: &Note) -> Self {
         serde_json::from_str(&note.detail).unwrap_or_default()
     }
@@ -113,7 +114,7 @@ impl Said {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// The note about a removal, or about what was counted first, by the system.
+    /// The note of the system about a removal or a first count.
     pub fn to_note(&self, at: Instant) -> Note {
         Note {
             at,
@@ -128,7 +129,7 @@ impl Said {
     }
 }
 
-/// Which class an act writes a record of.
+/// The class of the record that an action writes.
 fn class_of(act: AuditAction) -> Option<DataClass> {
     if act == AuditAction::Disclose {
         Some(DataClass::Disclosures)
@@ -137,21 +138,21 @@ fn class_of(act: AuditAction) -> Option<DataClass> {
     }
 }
 
-/// A reader of a log that begins at its beginning and keeps count.
+/// A reader of a log from its beginning that keeps tallies.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Watch {
     base: Mark,
-    /// Where the log began when removals did not say so yet.
+    /// Where the log began at the time when removals did not say so yet.
     unsaid: i64,
     said: Option<Mark>,
-    /// None of a class whose beginning is not known.
+    /// The tallies; none for a class whose beginning is not known.
     known: Tallies,
     removed_before: BTreeMap<DataClass, Instant>,
     faults: Vec<String>,
 }
 
 impl Watch {
-    /// Of a log that begins after `base`.
+    /// A reader of a log that begins after `base`.
     pub fn new(base: Mark, unsaid: i64) -> Self {
         let nothing = (base.seq == 0).then(Tally::default);
         let known = Tallies { disclosures: nothing, consents: nothing };
@@ -165,7 +166,7 @@ impl Watch {
         }
     }
 
-    /// Reads the next record; answers which record it tells of, if any.
+    /// Reads the next record; returns the record it tells of, if any.
     pub fn read_record(&mut self, record: &Record) -> Option<(DataClass, Written)> {
         let note = &record.note;
         if note.verdict != Verdict::Done {
@@ -212,12 +213,13 @@ impl Watch {
         }
     }
 
-    /// What was older than this is known to have been removed.
+    /// Records older than this are known to have been removed.
     pub fn removal_cutoff(&self, class: DataClass) -> Option<Instant> {
         self.removed_before.get(&class).copied()
     }
 
-    /// What there ought to be of each class, and everything that is wrong; once all was read.
+    /// The expected tally of each class, and everything that is wrong; to be called after the last
+    /// record.
     pub fn finish(mut self) -> (Tallies, Vec<String>) {
         let attested = match self.said {
             Some(said) => said == self.base,

@@ -1,7 +1,7 @@
-//! What is personal about people: its kinds, how each is written, and how much of it is shown.
+//! Personal data: its kinds, the form of each, and how it is masked.
 //!
-//! Values live encrypted outside the journal; here is only what a value must look like, what is
-//! left of it under a mask, and for which purposes a person may see it whole.
+//! Values are stored encrypted outside the journal; here is only what a value must look like, its
+//! masked form, and the purposes for which a person may see it unmasked.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -19,78 +19,78 @@ labelled_enum! {
         IdNumber = "id_number", "公民身份号码";
         /// The home address.
         Address = "address", "住址";
-        /// The number of staff that residents call: it stands in public notices.
+        /// The number of staff that residents call; it stands in public notices.
         OfficePhone = "office_phone", "公开联系电话";
         /// Unit, floor and room of a household, as JSON.
         Room = "room", "房号";
-        /// The groups of special care a member belongs to, as JSON.
+        /// The special-care groups a member belongs to, as JSON.
         Groups = "groups", "特殊群体";
-        /// Relation, birth and consent of a member of a household, as JSON.
+        /// Relation, date of birth and consent of a member of a household, as JSON.
         Details = "details", "成员情况";
-        /// What a household said in a form, as JSON.
+        /// The answers of a household to a form, as JSON.
         Answers = "answers", "表单内容";
     }
 }
 
 impl Field {
-    /// What is kept of those who can log in, and of whom to reach about a report.
+    /// The fields of users, and of contacts of reports.
     pub const OF_PEOPLE: &[Self] =
         &[Self::Name, Self::Phone, Self::IdNumber, Self::Address, Self::OfficePhone];
 
-    /// What is kept of the members of a household.
+    /// The fields of members of a household.
     pub const OF_MEMBERS: &[Self] =
         &[Self::Name, Self::Phone, Self::IdNumber, Self::Groups, Self::Details];
 
-    /// What may be seen whole of a household: its room, and what is kept of its members.
+    /// The fields of a household that may be seen unmasked: its room, and those of its members.
     pub const OF_HOUSEHOLDS: &[Self] =
         &[Self::Name, Self::Phone, Self::IdNumber, Self::Room, Self::Groups, Self::Details];
 }
 
 labelled_enum! {
-    /// Why a person sees personal data whole.
+    /// Why a person sees personal data unmasked.
     Purpose {
         /// To ask the reporter: reached, solved, satisfied.
         Callback = "callback", "回访核实";
         /// To find the reporter while handling.
         Handling = "handling", "办理联系";
-        /// To correct or complete what is kept.
+        /// To correct or complete the data.
         Correction = "correction", "更正核对";
-        /// The subject asked for it.
+        /// At the request of the data subject.
         SubjectRequest = "subject_request", "应本人请求";
         /// Supervision or inspection.
         Supervision = "supervision", "监督检查";
-        /// An authority asks by law.
+        /// At the request of an authority, by law.
         Judicial = "judicial", "依法协助";
         /// Life, health or property is in danger.
         Emergency = "emergency", "紧急情况";
-        /// To visit a household and care for it.
+        /// To visit and look after a household.
         Visit = "visit", "走访服务";
     }
 }
 
 labelled_enum! {
-    /// Whose data it is.
+    /// The kinds of data subjects.
     SubjectKind {
-        /// Of a person who can log in.
+        /// A person who can log in.
         Person = "person", "人员";
-        /// Of the person to reach about a report: the contact given with it.
+        /// The contact given with a report.
         Report = "report", "上报联系人";
-        /// Of a household as a whole.
+        /// A household as a whole.
         Household = "household", "家庭";
-        /// Of a member of a household.
+        /// A member of a household.
         Member = "member", "家庭成员";
-        /// What a household said in a form.
+        /// The answers of a household to a form.
         Form = "form", "表单";
     }
 }
 
-/// Whose data is kept: what the subject is, and which. The same identity as a person and as a
-/// report are two subjects with a key each.
+/// A data subject: its kind and its identity. The same identity as a person and as a report means
+/// two subjects with a key each.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct DataSubject {
-    /// What it is.
+    /// The kind of subject.
     pub kind: SubjectKind,
-    /// Which of them.
+    /// The identity of the subject.
     pub id: Uuid,
 }
 
@@ -101,7 +101,7 @@ impl DataSubject {
     }
 }
 
-/// Why a value was not accepted. The value itself is never repeated.
+/// Why a value was refused. The value itself is never repeated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fault {
     /// Not a mobile phone number of the mainland.
@@ -112,7 +112,7 @@ pub enum Fault {
     IdForm,
     /// The date of birth in it does not exist.
     IdDate,
-    /// The check digit does not fit.
+    /// The check digit is wrong.
     IdCheck,
 }
 
@@ -143,7 +143,7 @@ impl Phone {
 impl TryFrom<String> for Phone {
     type Error = Fault;
 
-    /// Spaces, hyphens and the country code are left out.
+    /// Removes spaces, hyphens and the country code.
     fn try_from(text: String) -> Result<Self, Fault> {
         const MOST: usize = 32;
         if text.len() > MOST {
@@ -174,13 +174,14 @@ impl std::fmt::Debug for Phone {
     }
 }
 
-/// A telephone number that residents call: a mobile phone, a landline with its area code, a hotline.
+/// A telephone number that residents call: a mobile phone, a landline with its area code or a
+/// hotline.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct OfficePhone(String);
 
 impl OfficePhone {
-    /// As it is dialled.
+    /// The number as dialled.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -267,7 +268,7 @@ impl std::fmt::Debug for IdNumber {
     }
 }
 
-/// Personal data of one subject; what is not known is left out.
+/// Personal data of one subject; unknown values are left out.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Contact {
     /// The name of a resident.
@@ -283,7 +284,7 @@ pub struct Contact {
 }
 
 impl Contact {
-    /// What was kept; it was checked when it came.
+    /// From stored values, which were checked when they were entered.
     pub fn from_values(values: impl IntoIterator<Item = (Field, String)>) -> Self {
         let mut contact = Self::default();
         for (field, value) in values {
@@ -293,7 +294,7 @@ impl Contact {
                 Field::IdNumber => contact.id_number = IdNumber::try_from(value).ok(),
                 Field::Address => contact.address = Line::try_from(value).ok(),
                 Field::OfficePhone => contact.office_phone = OfficePhone::try_from(value).ok(),
-                // Not of people, but of households.
+                // These belong to households.
                 Field::Room | Field::Groups | Field::Details | Field::Answers => {}
             }
         }
@@ -333,16 +334,16 @@ impl Field {
         }
     }
 
-    /// What is shown of a value to those who may know of it.
+    /// The masked form of a value.
     pub fn mask_value(self, value: &str) -> String {
         match self {
             Self::Name => mask_name(value),
             Self::Phone => mask_phone(value),
             Self::IdNumber => mask_id(value),
             Self::Address => mask_address(value),
-            // Published already.
+            // It is public anyway.
             Self::OfficePhone => value.to_owned(),
-            // Documents: how little of them is shown is said where they are.
+            // Documents: the code that shows them masks their parts.
             Self::Room | Self::Groups | Self::Details | Self::Answers => "****".to_owned(),
         }
     }
@@ -367,14 +368,14 @@ fn mask_id(number: &str) -> String {
     mask_middle(number, 4, 4)
 }
 
-/// The district is shown, what comes after it is not.
+/// At most the first six characters, and never more than half of them.
 fn mask_address(address: &str) -> String {
     const SHOWN: usize = 6;
     let shown = SHOWN.min(address.chars().count() / 2);
     address.chars().take(shown).chain("****".chars()).collect()
 }
 
-/// The first and the last letters, with a star for each one between; nothing of a value that is
+/// The first and the last letters, with a star for each one between; only stars for a value that is
 /// too short for that.
 fn mask_middle(value: &str, first: usize, last: usize) -> String {
     let count = value.chars().count();
@@ -383,8 +384,8 @@ fn mask_middle(value: &str, first: usize, last: usize) -> String {
     value.chars().enumerate().map(|(i, letter)| if hidden(i) { '*' } else { letter }).collect()
 }
 
-/// Whether a text looks like something personal: a name to log in with must not, because it
-/// stands in the journal for ever.
+/// Whether a text looks like personal data: an account name must not, because it stands in the
+/// journal for ever.
 pub fn looks_personal(text: &str) -> bool {
     Phone::try_from(text.to_owned()).is_ok() || IdNumber::try_from(text.to_owned()).is_ok()
 }

@@ -1,5 +1,5 @@
-//! How a tenant treats people's data, as a document: the notice, for which purposes and on which
-//! ground data is processed, and how long each class of it is kept.
+//! How a tenant treats personal data, as a document: the notice, the purposes and legal grounds of
+//! processing, and how long each class of data is kept.
 
 use chrono::Duration;
 use serde::{Deserialize, Serialize};
@@ -15,13 +15,13 @@ use crate::{
 };
 
 labelled_enum! {
-    /// On which ground personal data is processed (个人信息保护法 Art. 13, 29).
+    /// The legal ground on which personal data is processed (个人信息保护法 Art. 13, 29).
     Basis {
         /// The subject agreed.
         Consent = "consent", "同意";
         /// The subject agreed to exactly this, apart from anything else.
         SeparateConsent = "separate_consent", "单独同意";
-        /// A duty or power given by law.
+        /// A statutory duty or power.
         StatutoryDuty = "statutory_duty", "履行法定职责";
         /// Life, health or property in an emergency.
         Emergency = "emergency", "紧急情况";
@@ -31,7 +31,7 @@ labelled_enum! {
 }
 
 labelled_enum! {
-    /// A class of data with a time of its own.
+    /// A class of data with its own retention.
     DataClass {
         /// The audit log.
         Audit = "audit", "审计日志";
@@ -45,15 +45,15 @@ labelled_enum! {
         Sessions = "sessions", "登录会话";
         /// Points of patrols.
         Tracks = "tracks", "巡查轨迹";
-        /// Where who is on duty was seen last.
+        /// Last known positions of people on duty.
         Positions = "positions", "在岗位置";
-        /// What others were told, from when its outcome was final on.
+        /// Deliveries to other parties, from their final result on.
         Deliveries = "deliveries", "投递记录";
         /// Messages to people.
         Messages = "messages", "站内消息";
         /// Files that nothing names.
         Uploads = "uploads", "未使用的上传文件";
-        /// What households answered to forms, on visits and besides.
+        /// Answers of households to forms, on visits and otherwise.
         FormAnswers = "form_answers", "走访表单内容";
     }
 }
@@ -84,11 +84,11 @@ impl DataClass {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Privacy {
-    /// What everybody is told before data is taken.
+    /// The notice shown before data is collected.
     pub notice: Notice,
-    /// What data is processed for.
+    /// The purposes of processing.
     pub purposes: Vec<Processing>,
-    /// How long it is kept, in days.
+    /// How long each class is kept, in days.
     pub retention: Retention,
 }
 
@@ -100,7 +100,7 @@ pub struct Notice {
     pub version: Code,
     /// The title of the notice.
     pub title: Line,
-    /// What is told, in full.
+    /// The text, in full.
     pub text: Prose,
 }
 
@@ -110,13 +110,13 @@ pub struct Notice {
 pub struct Processing {
     /// The code by which a consent names it.
     pub code: Code,
-    /// What people call it.
+    /// Its name, for people.
     pub label: Line,
-    /// On which ground.
+    /// The legal ground.
     pub basis: Basis,
 }
 
-/// Days each class is kept.
+/// How many days each class is kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Retention {
@@ -157,14 +157,14 @@ impl Default for Retention {
             deliveries: 90,
             messages: 183,
             uploads: 7,
-            // Three yearly rounds: what is older says little, and is asked anew.
+            // Three yearly rounds: older answers say little, and are asked again.
             form_answers: 1096,
         }
     }
 }
 
 impl Retention {
-    /// Days a class is kept.
+    /// How many days a class is kept.
     pub const fn days(&self, class: DataClass) -> u32 {
         match class {
             DataClass::Audit => self.audit,
@@ -181,7 +181,7 @@ impl Retention {
         }
     }
 
-    /// What is older than this is no longer kept.
+    /// Records older than this are no longer kept.
     pub fn cutoff_for(&self, class: DataClass, now: Instant) -> Instant {
         saturating_sub(now, Duration::days(i64::from(self.days(class))))
     }
@@ -228,13 +228,13 @@ impl Privacy {
     /// The most purposes.
     pub const MOST: usize = 50;
 
-    /// The purpose for which tracks of patrols are taken.
+    /// The purpose for which tracks of patrols are recorded.
     pub const TRACK: &'static str = "track";
 
-    /// The purpose for which it is kept where a photo was taken.
+    /// The purpose for which the place of a photo is kept.
     pub const PHOTO_PLACE: &'static str = "photo_place";
 
-    /// What a person may consent to; none when it needs no consent or does not exist.
+    /// The purpose with this code; none when it needs no consent or does not exist.
     pub fn find_consentable(&self, code: &str) -> Option<&Processing> {
         let asked = |basis| matches!(basis, Basis::Consent | Basis::SeparateConsent);
         self.purposes.iter().find(|one| one.code.as_str() == code && asked(one.basis))

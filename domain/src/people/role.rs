@@ -1,8 +1,8 @@
 //! Roles: what a person is, and what that allows.
 //!
-//! The permissions are a fixed list: each is asked for by name where the rule is. Which role holds
-//! which is a table that a tenant may publish anew, within bounds that keep power apart: the role
-//! that gives power neither uses nor audits it.
+//! The permissions are a fixed list: each rule names the permission it needs. Which role has which
+//! permissions is a table that a tenant may publish again, within bounds that keep powers apart:
+//! the role that gives rights neither uses nor audits them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,7 +17,7 @@ use crate::core::{
 };
 
 labelled_enum! {
-    /// What a person is, over some area.
+    /// The roles a person can have over an area.
     Role {
         /// Walks a grid, reports, handles small things, verifies on the spot.
         GridWorker = "grid_worker", "网格员";
@@ -27,25 +27,25 @@ labelled_enum! {
         CommunityOfficer = "community_officer", "社区工作者";
         /// Accepts, dispatches, calls back and closes for a street.
         StreetDispatcher = "street_dispatcher", "街道调度员";
-        /// Blows the whistle, releases and rates departments.
+        /// Blows whistles, releases and rates departments.
         StreetLeader = "street_leader", "街道领导";
         /// Signs, handles, reports in and feeds back for a department.
         DepartmentOfficer = "department_officer", "部门经办人";
-        /// Answers for a department.
+        /// Is responsible for a department.
         DepartmentHead = "department_head", "部门负责人";
-        /// Dispatches what streets send up.
+        /// Dispatches the cases that streets send up.
         DistrictDispatcher = "district_dispatcher", "区级指挥中心";
         /// Calls residents back.
         Hotline = "hotline", "热线回访员";
-        /// Looks at how cases are worked on, on the spot too; urges and supervises.
+        /// Inspects how cases are handled, also on the spot; urges and supervises.
         Inspector = "inspector", "督查员";
         /// Reads who did what with whose data; changes nothing.
         Auditor = "auditor", "审计员";
         /// Manages people and their grants; does not handle cases.
         Administrator = "administrator", "系统管理员";
-        /// Another system that acts by its own account.
+        /// Another system that acts under its own account.
         Integrator = "integrator", "接入系统";
-        /// Reports, follows the own reports, answers at the end.
+        /// Reports, follows own reports, answers the callback.
         Resident = "resident", "居民";
         /// A resident who helps.
         Volunteer = "volunteer", "志愿者";
@@ -53,13 +53,13 @@ labelled_enum! {
 }
 
 labelled_enum! {
-    /// One thing a role allows over an area.
+    /// One thing that a role allows over an area.
     Permission {
         /// Report a problem.
         ReportProblem = "report_problem", "上报问题";
-        /// File, refuse or join a report.
+        /// File, refuse or join reports.
         AcceptReport = "accept_report", "受理上报";
-        /// Know who reported, unless the reporter asked for confidentiality.
+        /// Know the reporter, unless the reporter asked for confidentiality.
         ReadReporter = "read_reporter", "查看上报人";
         /// Know even a confidential reporter.
         ReadConfidential = "read_confidential", "查看保密上报人";
@@ -77,7 +77,7 @@ labelled_enum! {
         ReleaseDepartment = "release_department", "放行与评价部门";
         /// Verify on the spot that it is solved.
         VerifyOnSite = "verify_on_site", "现场核查";
-        /// Ask the resident: reached, solved, satisfied.
+        /// Record the resident's answers: reached, solved, satisfied.
         CallBack = "call_back", "回访";
         /// Close a case.
         CloseCase = "close_case", "结案";
@@ -85,54 +85,54 @@ labelled_enum! {
         ReopenCase = "reopen_case", "重新打开";
         /// Add a comment.
         Comment = "comment", "批注";
-        /// Sign what those below ask for: more time, standstill, appeals.
+        /// Sign requests from below: extensions, standstills, appeals.
         DecideRequests = "decide_requests", "审批申请";
-        /// Say whose a contested case is, rule for good, coordinate whistles.
+        /// Assign disputed cases, give final rulings, coordinate whistles.
         Arbitrate = "arbitrate", "裁定与协调";
         /// Urge, supervise, list.
         Supervise = "supervise", "督办";
-        /// Answer a supervision of the own unit.
+        /// Answer a supervision of one's own unit.
         AnswerSupervision = "answer_supervision", "答复督办";
         /// Publish rules: deadlines, calendars, duty lists, whistles.
         ManageRules = "manage_rules", "维护规则";
-        /// Make, change, merge, split and retire areas.
+        /// Create, change, merge, split and retire areas.
         ManageAreas = "manage_areas", "维护区划";
         /// Register people, grant, revoke and hand over.
         ManagePeople = "manage_people", "管理人员与授权";
-        /// Know who holds which post, and who is on duty.
+        /// Know who holds which appointment, and who is on duty.
         ReadPeople = "read_people", "查看人员与在岗";
         /// Go on duty: be sent to places near by.
         GoOnDuty = "go_on_duty", "上岗值班";
-        /// Read the record of what was done to people's data and rights.
+        /// Read the record of what was done to personal data and rights.
         ReadAudit = "read_audit", "查看审计记录";
-        /// See personal data whole, for a purpose, on the record.
+        /// See personal data unmasked, for a purpose, on the record.
         DisclosePersonal = "disclose_personal", "查看个人信息明文";
-        /// Walk patrols, and let the own track be taken on them.
+        /// Walk patrols, and record one's own track on them.
         Patrol = "patrol", "巡查";
-        /// Plan patrols and take plans back.
+        /// Plan patrols, and retire plans.
         ManagePatrols = "manage_patrols", "安排巡查";
-        /// See where others walked on patrol, and where who is on duty is; on the record.
+        /// See where others walked on patrol, and where people on duty are; on the record.
         ReadTracks = "read_tracks", "查看巡查轨迹";
         /// Know the households of an area, their data masked.
         ReadHouseholds = "read_households", "查看家庭";
-        /// Register households, and change what is kept of them.
+        /// Register households, and change their data.
         ManageHouseholds = "manage_households", "维护家庭信息";
-        /// Visit households, plan and record it, fill in forms.
+        /// Visit households, plan and record visits, fill in forms.
         Visit = "visit", "入户走访";
-        /// See the data of a household whole, for a purpose, on the record.
+        /// See the data of a household unmasked, for a purpose, on the record.
         DiscloseHouseholds = "disclose_households", "查看家庭信息明文";
-        /// Ask for visits to many households.
+        /// Organise visits to many households.
         ManageCampaigns = "manage_campaigns", "组织走访行动";
-        /// See what the system asked of workers.
+        /// See how much work the system demanded of workers.
         ReadBurden = "read_burden", "查看填报负担";
-        /// Say which servers of others are told events, and see what became of that.
+        /// Decide which outside servers receive events, and see the deliveries.
         ManageWebhooks = "manage_webhooks", "管理事件推送";
-        /// Decide whether what the public said or showed may be shown to others.
+        /// Decide whether content of the public may be shown to others.
         ReviewContent = "review_content", "审核公众内容";
     }
 }
 
-/// Which role allows what in a tenant that published nothing else.
+/// What each role allows in a tenant that published nothing else.
 pub const POLICY: &[(Role, &[Permission])] = {
     use Permission as P;
     &[
@@ -340,31 +340,31 @@ impl Role {
         POLICY.iter().find(|(role, _)| *role == self).map_or(&[], |(_, permissions)| permissions)
     }
 
-    /// Whether this role allows it as shipped; what it allows in a tenant is said by [`Powers`].
+    /// Whether this role allows it as shipped; [`Powers`] says what it allows in a tenant.
     pub fn allows(self, permission: Permission) -> bool {
         self.permissions().contains(&permission)
     }
 
-    /// Whether this role is one of running the system: more is asked of its logins.
+    /// Whether this is a role of system administration: its logins are held to stricter rules.
     pub fn is_administrative(self) -> bool {
         RESERVED.iter().any(|(_, holder)| *holder == self)
     }
 
-    /// Whether a person who has it acts under the own name: who acts in office, and systems.
-    /// Residents and volunteers have no name in what is kept for ever.
+    /// Whether the holder acts under a recorded name: staff, who act in office, and systems.
+    /// Residents and volunteers have no name in permanent records.
     pub const fn is_office(self) -> bool {
         !matches!(self, Self::Resident | Self::Volunteer)
     }
 
-    /// Whether a person who has it stands outside the administration and never gets more than to
+    /// Whether the holder stands outside the administration and never gets more rights than to
     /// speak for themselves.
     pub const fn is_outsider(self) -> bool {
         matches!(self, Self::Resident | Self::Volunteer | Self::Integrator)
     }
 }
 
-/// What only these roles may ever hold: the one that gives power neither uses nor audits it
-/// (三权分立: system, security and audit administration are apart).
+/// Permissions that only one role may ever have: the role that gives rights neither uses nor audits
+/// them (三权分立: system, security and audit administration are apart).
 pub const RESERVED: &[(Permission, Role)] = &[
     (Permission::ManagePeople, Role::Administrator),
     (Permission::ManageRules, Role::Administrator),
@@ -375,16 +375,16 @@ pub const RESERVED: &[(Permission, Role)] = &[
 /// Roles that no one holds at the same time, even over different areas.
 pub const APART: &[(Role, Role)] = &[(Role::Administrator, Role::Auditor)];
 
-/// What the public may be allowed: to speak for themselves. What a right over an area opens is other
-/// people's; what is their own they see and answer without one.
+/// The bound for the public: to speak for themselves. A right over an area gives access to the
+/// matters of others; their own matters the public see and answer without one.
 const PUBLIC: &[Permission] = &[Permission::ReportProblem, Permission::Comment];
 
-/// What systems of others may be allowed, over the areas they were agreed on.
+/// The bound for outside systems, over the areas they were agreed for.
 const SYSTEMS: &[Permission] =
     &[Permission::ReportProblem, Permission::ReadCases, Permission::Comment];
 
-/// What an administrator may be allowed: nothing that is done to cases. Data of the people they
-/// manage is seen whole on the record only, and the auditor reads that record.
+/// The bound for an administrator: nothing that is done to cases. Data of the people they manage is
+/// shown unmasked only on the record, and the auditor reads that record.
 const ADMINISTRATION: &[Permission] = &[
     Permission::ManagePeople,
     Permission::ManageRules,
@@ -394,7 +394,7 @@ const ADMINISTRATION: &[Permission] = &[
     Permission::ManageWebhooks,
 ];
 
-/// What an auditor may be allowed: to read what was done. Who audits decides nothing.
+/// The bound for an auditor: to read what was done. Auditors decide nothing.
 const AUDITING: &[Permission] =
     &[Permission::ReadCases, Permission::ReadPeople, Permission::ReadAudit, Permission::ReadBurden];
 
@@ -405,20 +405,20 @@ pub struct Powers {
 }
 
 impl Powers {
-    /// What this program comes with.
+    /// The powers shipped with this program.
     pub fn built_in() -> Arc<Self> {
         static SHIPPED: LazyLock<Arc<Powers>> =
             LazyLock::new(|| Arc::new(Powers::from_roles(&Roles::default())));
         Arc::clone(&SHIPPED)
     }
 
-    /// What a document makes of it.
+    /// The powers that follow from a document.
     pub fn from_roles(roles: &Roles) -> Self {
         let shipped =
             POLICY.iter().map(|(role, allowed)| (*role, allowed.iter().copied().collect()));
         let mut allowed: BTreeMap<_, BTreeSet<_>> = shipped.collect();
         for entry in &roles.roles {
-            // A bound holds whatever was published, also before it was one.
+            // A bound also applies to documents that were published before it existed.
             let within = entry.permissions.iter().copied();
             let within = within.filter(|permission| bar_reason(entry.role, *permission).is_none());
             allowed.insert(entry.role, within.collect());
@@ -441,7 +441,7 @@ impl Powers {
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Roles {
-    /// The roles that are different here.
+    /// The roles that differ from those shipped.
     #[serde(default)]
     pub roles: Vec<RoleEntry>,
 }
@@ -457,7 +457,7 @@ pub struct RoleEntry {
 }
 
 impl Roles {
-    /// Every role as shipped, to be looked at and published with changes.
+    /// Every role as shipped, to be read and published with changes.
     pub fn standard() -> Self {
         let entry = |(role, allowed): &(Role, &[Permission])| RoleEntry {
             role: *role,
@@ -466,8 +466,8 @@ impl Roles {
         Self { roles: POLICY.iter().map(entry).collect() }
     }
 
-    /// What is wrong with it: a role named twice, a permission that another role alone may hold,
-    /// or a change that would leave a tenant without anybody to manage it.
+    /// What is wrong with it: a role named twice, a permission that only another role may have, or
+    /// a change that would leave a tenant without anyone to manage it.
     pub fn check(&self) -> Vec<Fault> {
         let mut faults = Faults::for_list("roles");
         for (index, RoleEntry { role, permissions }) in self.roles.iter().enumerate() {
@@ -502,7 +502,7 @@ impl Roles {
     }
 }
 
-/// What is right instead, where a role may never allow something.
+/// What would be right instead, where a role may never have a permission.
 fn bar_reason(role: Role, permission: Permission) -> Option<(String, String)> {
     if let Some((_, holder)) = RESERVED.iter().find(|(reserved, _)| *reserved == permission)
         && *holder != role

@@ -1,8 +1,8 @@
-//! The list of what communities may be given (社区事项准入清单).
+//! The list of matters that communities may be given (社区事项准入清单).
 //!
 //! Where it is enforced, a case is dispatched to a community, or to a grid in one, only when its
-//! matter is listed and not negative; anything else is refused with [`NOT_ADMITTED`]. A matter
-//! without a category is not decided by the list: see [`Verdict::NoCategory`].
+//! matter is listed and not negative; everything else is refused with [`NOT_ADMITTED`]. The list
+//! does not decide about a matter without a category: see [`Verdict::NoCategory`].
 
 mod import;
 
@@ -25,9 +25,9 @@ use crate::{
 pub const NOT_ADMITTED: &str = "not_admitted";
 
 labelled_enum! {
-    /// In which way a matter concerns communities.
+    /// How a matter concerns communities.
     EntryKind {
-        /// The law gives it to them.
+        /// The law assigns it to them.
         Statutory = "statutory", "依法履职";
         /// They assist the unit whose duty it is.
         Assist = "assist", "协助";
@@ -44,30 +44,30 @@ labelled_enum! {
 pub struct Entry {
     /// Its code in the list.
     pub code: String,
-    /// In which way.
+    /// How it concerns communities.
     pub kind: EntryKind,
     /// A sub-class, or a class with all its sub-classes.
     pub category: String,
     /// In this area and all in it; without one, everywhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub area: Option<AreaId>,
-    /// The law or decision it rests on.
+    /// The law or decision it is based on.
     pub basis: String,
     /// When it is in force.
     pub period: Period,
 }
 
-/// The list as a tenant publishes it.
+/// The list as published by a tenant.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Admissions {
-    /// In any order.
+    /// The entries, in any order.
     pub entries: Vec<Entry>,
-    /// Whether it decides; a list that is still being written does not.
+    /// Whether the list is applied; one that is still being written is not.
     pub enforced: bool,
 }
 
-/// What the list says about a matter.
+/// The answer of the list about a matter.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict<'a> {
     /// It may go to the community.
@@ -76,14 +76,14 @@ pub enum Verdict<'a> {
     Negative(&'a Entry),
     /// It must not, because nothing lists it.
     NotListed,
-    /// The list decides nothing yet.
+    /// The list is not applied.
     NotEnforced,
-    /// The matter has no category, so the list cannot decide: staff class it later.
+    /// The matter has no category, so the list cannot decide: staff classify it later.
     NoCategory,
 }
 
 impl<'a> Verdict<'a> {
-    /// Its name on the wire.
+    /// Its name in the API.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Listed(_) => "listed",
@@ -108,7 +108,7 @@ impl<'a> Verdict<'a> {
     }
 }
 
-/// Whether the list guards units of this kind: communities and the grids in them.
+/// Whether the list applies to units of this kind: communities and the grids in them.
 pub const fn is_guarded(kind: AreaKind) -> bool {
     matches!(kind, AreaKind::Community | AreaKind::Grid)
 }
@@ -125,13 +125,13 @@ impl Entry {
 }
 
 impl Admissions {
-    /// What a tenant starts with: an empty list that decides nothing.
+    /// The default of a tenant: an empty list that is not applied.
     pub fn standard() -> Self {
         Self::default()
     }
 
-    /// What the list says about a matter in the community's area. The most specific entry
-    /// decides; where neither of two is more specific, the negative one.
+    /// The answer about a matter in the community's area. The most specific entry decides; where
+    /// neither of two is more specific, the negative one.
     pub fn find_verdict(&self, query: &Query) -> Verdict<'_> {
         if !self.enforced {
             return Verdict::NotEnforced;
@@ -149,7 +149,7 @@ impl Admissions {
         }
     }
 
-    /// Everything that is wrong, up to [`MAX_FAULTS`]; nothing when it may come into force.
+    /// Everything that is wrong, up to [`MAX_FAULTS`]; empty when it may be published.
     pub fn check(&self, catalogue: &Catalogue, tree: &AreaTree) -> Vec<Fault> {
         let mut faults = Faults::for_list("entries");
         faults.check_row_count(self.entries.len());

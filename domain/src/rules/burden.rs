@@ -1,5 +1,5 @@
-//! Burden (基层负担): what the system asks of those who work with it, counted while it asks, and
-//! what it spared them; and the switches for what it does not do unless a tenant says why.
+//! Burden (基层负担): the work that the system demands of its users, counted as it demands it, and what
+//! it spared them; and the switches for functions that stay off unless a tenant states a reason.
 //!
 //! 国办函〔2026〕12号 forbids check-ins, rankings and statistics of usage except with a reason, and
 //! repeated filling in of forms. So nothing here measures how much a person did: it measures how
@@ -22,29 +22,29 @@ use crate::{
 };
 
 labelled_enum! {
-    /// What was entered.
+    /// The kinds of entries.
     What {
         /// A visit, with its form if it has one.
         Visit = "visit", "走访记录";
-        /// A form that was filled in by itself.
+        /// A form filled in outside a visit.
         Form = "form", "表单填报";
         /// A report of a matter.
         Report = "report", "上报";
-        /// A household, registered or changed.
+        /// A household that was registered or changed.
         Household = "household", "家庭信息";
     }
 }
 
-/// What one entry demanded: numbers of fields.
+/// The work of one entry, in numbers of fields.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Counts {
     /// Fields that had to have a value.
     pub required: u16,
-    /// Fields the person gave.
+    /// Fields the person filled in.
     pub typed: u16,
-    /// Fields the person did not have to give: prefilled from what is known, or carried over.
+    /// Fields the person did not have to fill in: prefilled from a fact, or carried over.
     pub reused: u16,
-    /// Of those given: the ones that were known with this very value.
+    /// Fields the person filled in with a value that was known already.
     pub repeated: u16,
     /// Photos that were demanded.
     pub photos: u16,
@@ -68,32 +68,32 @@ impl Counts {
     }
 }
 
-/// One entry a person made, as it is counted.
+/// One entry of a person, for counting.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Entered {
-    /// Who made it.
+    /// The person who made it.
     pub person: PersonId,
-    /// Over which area.
+    /// The path of its area.
     pub path: Path,
-    /// What it was.
+    /// The kind of entry.
     pub what: What,
     /// When it was made.
     pub at: Instant,
-    /// What it demanded.
+    /// The work it took.
     pub counts: Counts,
 }
 
-/// Why a switch is on.
+/// The reason for which a switch is on.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Grounds {
-    /// Why: security, or an emergency, as the rule allows.
+    /// The reason: security, or an emergency, as the rule allows.
     pub reason: Prose,
     /// The day on which the reason was made public.
     pub published: NaiveDate,
 }
 
-/// The switches of a tenant: what is not said is off.
+/// The switches of a tenant; one without a reason is off.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Performance {
@@ -106,7 +106,7 @@ pub struct Performance {
 }
 
 impl Performance {
-    /// Why a switch is on; none when it is off.
+    /// The reason for which a switch is on; none when it is off.
     pub const fn grounds(&self, switch: Switch) -> Option<&Grounds> {
         match switch {
             Switch::CheckIns => self.check_ins.as_ref(),

@@ -1,4 +1,4 @@
-//! The catalogue: which kinds of matter there are. Data of a city, never constants.
+//! The catalogue: the kinds of matters. They are data of a city, never constants.
 
 use serde::{Deserialize, Serialize};
 
@@ -30,10 +30,10 @@ impl Catalogue {
         self.categories.iter().find(|category| category.code == code)
     }
 
-    /// A code and those of the classes above it, the most exact first.
+    /// A code and those of the classes above it, most specific first.
     pub fn lineage<'a>(&'a self, code: Option<&'a str>) -> Vec<&'a str> {
         let above = |code: &&'a str| self.get(code).and_then(|found| found.parent.as_deref());
-        // Classes have sub-classes and no more; a cycle in data must not become one here.
+        // Classes have sub-classes and no deeper levels; the bound ends a cycle in the data.
         std::iter::successors(code, above).take(8).collect()
     }
 }

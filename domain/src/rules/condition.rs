@@ -1,7 +1,8 @@
-//! When a row of a list applies: to which matters, where, at which level, and for how long.
+//! The conditions of a row of a list: for which matters, where, at which level, and for how long it
+//! applies.
 //!
-//! The most specific row that applies wins; what that means, and which rows tie, is
-//! [`crate::rules::rule_precedence`].
+//! The most specific row that applies wins; [`crate::rules::rule_precedence`] defines that, and
+//! which rows tie.
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -18,13 +19,13 @@ use crate::{
     },
 };
 
-/// From which day, and until which, something is in force.
+/// The days on which something is in force.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Period {
     /// The first day.
     pub from: NaiveDate,
-    /// The first day after it; without it, until further notice.
+    /// The first day after the period; without it, until further notice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<NaiveDate>,
 }
@@ -35,33 +36,33 @@ impl Period {
         self.from <= on && self.until.is_none_or(|until| on < until)
     }
 
-    /// Whether it ends before it begins, or at once.
+    /// Whether it ends on or before its first day.
     pub fn is_empty(self) -> bool {
         self.until.is_some_and(|until| until <= self.from)
     }
 
-    /// The same with its last day, as rows are compared.
+    /// The period with its last day, for comparing rows.
     fn span(self) -> Span {
         let last = |until: NaiveDate| until.pred_opt().unwrap_or(until);
         Span { from: self.from, until: self.until.map_or(Span::EVER.until, last) }
     }
 }
 
-/// What is asked of a list.
+/// A query to a list.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Query {
     /// The sub-class, then its class; empty for a matter without a category.
     pub categories: Vec<String>,
     /// The area, then everything above it up to the root.
     pub areas: Vec<AreaId>,
-    /// The level that would handle; without it, whichever the list names.
+    /// The level that would handle it; without it, any level the list names.
     pub level: Option<AreaKind>,
-    /// On which local day.
+    /// The local day.
     pub on: NaiveDate,
 }
 
 impl Query {
-    /// The question for a matter of this category in this area.
+    /// The query for a matter of this category in this area.
     pub fn new(
         (category, catalogue): (Option<&str>, &Catalogue),
         (area, tree): (AreaId, &AreaTree),
@@ -72,14 +73,14 @@ impl Query {
         Self { categories, areas: collect_areas(area, tree), level: None, on }
     }
 
-    /// The same at this level.
+    /// The same query at this level.
     #[must_use]
     pub fn at_level(&self, level: AreaKind) -> Self {
         Self { level: Some(level), ..self.clone() }
     }
 }
 
-/// A code and the classes above it; a code the catalogue lacks stands alone.
+/// A code and the classes above it; only the code where the catalogue lacks it.
 fn collect_classes<'a>(code: &'a str, catalogue: &'a Catalogue) -> Vec<&'a str> {
     let mut found = vec![code];
     let mut above = catalogue.get(code).and_then(|category| category.parent.as_deref());
@@ -101,7 +102,7 @@ fn collect_areas(id: AreaId, tree: &AreaTree) -> Vec<AreaId> {
     found
 }
 
-/// What a row asks for before it applies.
+/// The conditions of a row.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Condition<'a> {
     pub(crate) category: &'a str,
@@ -110,7 +111,8 @@ pub(crate) struct Condition<'a> {
     pub(crate) period: Period,
 }
 
-/// How far from what was asked the conditions of a row are: the smaller, the more specific.
+/// The distance between a query and the conditions of a row: the smaller, the more specific the
+/// row.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Distance {
     category: usize,
@@ -119,7 +121,7 @@ pub(crate) struct Distance {
 }
 
 impl Condition<'_> {
-    /// How specifically it applies; none when it does not.
+    /// The distance to a query; none when the row does not apply.
     pub(crate) fn distance_to(&self, query: &Query) -> Option<Distance> {
         if !self.period.holds_on(query.on) {
             return None;
@@ -171,7 +173,7 @@ impl Distance {
         self != other && self.place_within(other) && self.unset <= other.unset
     }
 
-    /// The same, whatever the levels.
+    /// Like [`Self::beats`], without regard to levels.
     pub(crate) fn place_beats(self, other: Self) -> bool {
         self.place_within(other) && (self.category, self.area) != (other.category, other.area)
     }

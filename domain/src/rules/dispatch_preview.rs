@@ -1,9 +1,9 @@
 //! Where a matter would go, and why: a preview for the dispatcher, which changes nothing.
 //!
-//! The list of powers and duties names who leads. A lead within the street of the place is
-//! dispatched to; one outside it is whistled for, or the case is sent up. What no item speaks
-//! about falls to the district, the backstop (兜底). A community is given only what the list of
-//! admissions lets it be given.
+//! The list of powers and duties names the lead. A lead within the street of the place is
+//! dispatched to; one outside it is summoned by a whistle, or the case is sent up. A matter without
+//! an item goes to the district, the backstop (兜底). A community is given only what the list of
+//! admissions allows.
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -20,35 +20,35 @@ use crate::{
 };
 
 labelled_enum! {
-    /// In which way it goes there.
+    /// How the matter gets there.
     Way {
         /// Dispatched within the street.
         Dispatch = "dispatch", "派遣";
-        /// A department that serves the street, summoned by it.
+        /// A department that serves the street is summoned by it.
         Whistle = "whistle", "吹哨";
         /// Sent up to the level that may decide about the unit.
         Escalate = "escalate", "上报";
-        /// To the district, because nothing says otherwise.
+        /// Given to the district, because no item says otherwise.
         Backstop = "backstop", "兜底";
     }
 }
 
 labelled_enum! {
-    /// One reason on the way.
+    /// One step of the reasoning.
     StepName {
-        /// Where it is.
+        /// The place is known.
         Placed = "placed", "确定地点";
-        /// What it is; `category` is missing when the matter has none yet.
+        /// The category is known; `category` is missing when the matter has none yet.
         Classed = "classed", "确定类别";
-        /// An item of the list speaks about it.
+        /// An item of the list covers it.
         ItemFound = "item_found", "权责清单有规定";
-        /// No item does.
+        /// No item covers it.
         NoItem = "no_item", "权责清单无规定";
-        /// Who leads, by that item.
+        /// The lead named by the item.
         LeadFound = "lead_found", "确定主办";
         /// The item's lead does not exist for this place.
         NoLead = "no_lead", "主办单位不存在";
-        /// Who helps, by that item.
+        /// The co-operating units named by the item.
         CooperatingFound = "cooperating_found", "确定协办";
         /// The lead lies within the street.
         WithinStreet = "within_street", "在本街道内";
@@ -56,23 +56,23 @@ labelled_enum! {
         ServesStreet = "serves_street", "街道之外、服务本街道";
         /// The lead lies outside the street and does not answer to its whistle.
         BeyondStreet = "beyond_street", "街道之外";
-        /// What the list of admissions says.
+        /// The answer of the list of admissions.
         Admission = "admission", "社区事项准入";
         /// It falls to the district.
         Backstopped = "backstopped", "区级兜底";
     }
 }
 
-/// One reason with its facts, by name.
+/// One step of the reasoning, with its facts by name.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Step {
-    /// The kind of reason.
+    /// The kind of step.
     pub name: StepName,
     /// Codes, names and texts.
     pub facts: Vec<(&'static str, String)>,
 }
 
-/// Everything a preview looks at.
+/// The inputs of a preview.
 #[derive(Clone, Copy, Debug)]
 pub struct Lists<'a> {
     /// Kinds of matter.
@@ -81,7 +81,7 @@ pub struct Lists<'a> {
     pub areas: &'a AreaTree,
     /// The list of powers and duties, which says who leads.
     pub responsibilities: &'a Responsibilities,
-    /// What communities may be given.
+    /// Admissions of matters to communities.
     pub admissions: &'a Admissions,
 }
 
@@ -90,26 +90,26 @@ pub struct Lists<'a> {
 pub struct Preview<'a> {
     /// The level that handles.
     pub level: AreaKind,
-    /// Whom the case goes to next: the lead, or who is to decide about it.
+    /// The next unit: the lead, or the one that decides about it.
     pub target: Unit,
-    /// In which way.
+    /// How the matter gets there.
     pub way: Way,
-    /// Who leads; none when nothing says so.
+    /// The lead; none when no item names one.
     pub lead: Option<Unit>,
-    /// The units that help the lead.
+    /// The co-operating units.
     pub cooperating: Vec<Unit>,
-    /// The item by whose code and basis; none for the backstop.
+    /// The item that decided, with its code and basis; none for the backstop.
     pub rule: Option<&'a Item>,
-    /// What the list of admissions says about the matter there, whatever the target is.
+    /// The answer of the list of admissions for the place, whatever the target is.
     pub admission: Verdict<'a>,
     /// The code with which the lead, a community or grid, would be refused.
     pub refusal: Option<&'static str>,
-    /// Why, in order.
+    /// The reasoning, in order.
     pub steps: Vec<Step>,
 }
 
-/// Where a matter of this category at this place would go on this day; nothing when the place is
-/// no territory of the tenant.
+/// Where a matter of this category at this place would go on this day; none when the place is no
+/// territory of the tenant.
 pub fn preview_dispatch<'a>(
     category: Option<&str>,
     place: AreaId,
@@ -166,7 +166,7 @@ fn unit_steps(answer: &Answer<'_>) -> Vec<Step> {
     steps
 }
 
-/// The district, or what is nearest to one where the place lies above or outside all districts.
+/// The district, or the area nearest to one where the place lies above or outside all districts.
 fn preview_backstop<'a>(
     area: &Area,
     tree: &AreaTree,
@@ -216,7 +216,7 @@ fn preview_route<'a>(
     Preview { level, target, way, lead, cooperating, rule: Some(item), admission, refusal, steps }
 }
 
-/// The level a unit stands at: a department at that of its territory.
+/// The level of a unit: for a department that of its territory.
 fn seat_level(unit: &Unit, tree: &AreaTree) -> Option<AreaKind> {
     match unit.kind {
         AreaKind::Department => tree.parent(unit.id).map(|area| area.kind),
@@ -228,7 +228,8 @@ fn seat_level(unit: &Unit, tree: &AreaTree) -> Option<AreaKind> {
     }
 }
 
-/// Who dispatches for the place: its street, or the place itself where it lies above streets.
+/// The area that dispatches for the place: its street, or the place itself where it lies above
+/// streets.
 fn find_dispatcher<'a>(area: &'a Area, tree: &'a AreaTree) -> &'a Area {
     tree.nearest_of_kind(area.id, AreaKind::Street).unwrap_or(area)
 }
@@ -250,7 +251,7 @@ fn choose_route(area: &Area, lead: &Unit, tree: &AreaTree) -> (Way, Unit, StepNa
     (Way::Escalate, lowest_above(street, lead, tree), StepName::BeyondStreet)
 }
 
-/// The lowest territory above the street in which the unit lies: it may dispatch to it.
+/// The lowest territory above the street that contains the unit: it may dispatch to the unit.
 fn lowest_above(street: &Area, lead: &Unit, tree: &AreaTree) -> Unit {
     let above = std::iter::successors(Some(street), |area| tree.parent(area.id));
     let mut holding = above.filter(|area| area.path.contains(&lead.path));

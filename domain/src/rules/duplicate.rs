@@ -1,10 +1,10 @@
 //! Duplicates: open cases that may already be about what is reported.
 //!
-//! A suggestion, never a decision: the person who accepts the report joins it to a case or does
-//! not. Distance decides where both have a point. Where one has none, only what is certain counts:
-//! the same area, the same known category and the same address line, apart from spaces,
-//! punctuation, width and case of letters. Texts are not compared: likeness of words joins what
-//! differs more often than it finds what is the same.
+//! A suggestion, never a decision: the person who accepts the report decides whether to join it.
+//! Distance decides where both have a point. Where one has none, only certain facts count: the same
+//! area, the same known category and the same address line, apart from spaces, punctuation, width
+//! and case of letters. Texts are not compared: similar words join different matters more often
+//! than they find the same one.
 
 use chrono::Duration;
 use serde::{Deserialize, Serialize};
@@ -23,15 +23,15 @@ use crate::{
 /// The most candidates that are suggested.
 pub const MAX_CANDIDATES: usize = 10;
 
-/// When two matters may be one.
+/// The conditions under which two matters may be one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Duplicates {
-    /// So many metres apart at most.
+    /// The largest distance, in metres.
     pub metres: u32,
-    /// So many hours apart at most.
+    /// The largest time between them, in hours.
     pub hours: u32,
-    /// Whether two known categories must be the same. One not known yet forbids nothing.
+    /// Whether two known categories must be the same. An unknown category matches any.
     pub same_category: bool,
 }
 
@@ -51,7 +51,7 @@ pub struct Sighting<'a> {
 }
 
 impl<'a> Sighting<'a> {
-    /// What a report or a case says of it.
+    /// The sighting of a report or a case.
     pub fn new(place: &'a Place, matter: &'a ReportDetails, at: Instant) -> Self {
         Self {
             point: place.point,
@@ -63,19 +63,19 @@ impl<'a> Sighting<'a> {
     }
 }
 
-/// A case that may be about the same.
+/// A case that may be about the same matter.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Candidate {
     /// The open case.
     pub case: CaseId,
-    /// How far; none when the address is the same and a point is missing.
+    /// The distance; none when the address is the same and a point is missing.
     pub metres: Option<f64>,
-    /// How long between the two, whichever came first: offline phones report late.
+    /// The time between the two, whichever came first: offline phones report late.
     pub age: Duration,
 }
 
 impl Duplicates {
-    /// 50 metres and 24 hours, the same category.
+    /// The default: 50 metres and 24 hours, the same category.
     pub const fn standard() -> Self {
         Self { metres: 50, hours: 24, same_category: true }
     }
@@ -91,8 +91,8 @@ impl Duplicates {
         faults.into_iter().flatten().collect()
     }
 
-    /// The open cases that may be about the same: nearest first, then those known by address,
-    /// then the closest in time; at most [`MAX_CANDIDATES`].
+    /// The open cases that may be about the same matter: nearest first, then those found by
+    /// address, then the closest in time; at most [`MAX_CANDIDATES`].
     pub fn find_candidates<'a>(
         self,
         new: &Sighting<'a>,

@@ -11,22 +11,23 @@ pub trait Listed: Sized {
     /// One row of it.
     type Item;
 
-    /// What the document calls its rows.
+    /// The name of its rows in the document.
     const ROWS: &'static str;
 
     /// The columns of its table.
     const COLUMNS: &'static [Column];
 
-    /// Reads a row; none when its faults leave nothing to be read.
+    /// Reads a row; none when its faults leave nothing to read.
     fn parse_row(row: &Row<'_>, resolve: Resolve<'_>, faults: &mut Faults) -> Option<Self::Item>;
 
     /// The list of these rows.
     fn from_items(items: Vec<Self::Item>) -> Self;
 
-    /// What is wrong with it as a whole: the rows that do not fit together or name what is not.
+    /// The faults of the list as a whole: rows that contradict each other or name what does not
+    /// exist.
     fn find_faults(&self, catalogue: &Catalogue, tree: &AreaTree) -> Vec<Fault>;
 
-    /// Reads a table and checks it: a list that may come into force, or all that is wrong by line.
+    /// Reads a table and checks it: either a list that may be published, or all faults by line.
     /// Either every row is read or none.
     fn import_csv(text: &str, catalogue: &Catalogue, tree: &AreaTree) -> Result<Self, Vec<Fault>> {
         let resolve = |code: &str| tree.find_by_code(code).map(|area| area.id);

@@ -1,8 +1,8 @@
-//! Notices: who is told what when something happens. Pure: made from an event and the state after
-//! it; by which ways it reaches a person is for them and for the tenant to say.
+//! Notices: the kinds of notices, the preferences of a person, and the rules of a tenant about how
+//! they are sent. [`crate::flows::notice`] says who gets which.
 //!
-//! Few are better than many: a unit that owes something has it in the one list of what is owed; a
-//! notice is for what comes up or goes wrong, and for what reporters wait for (H.2, G).
+//! Few notices are better than many: a unit finds what it owes in its inbox; a notice is for what
+//! comes up or goes wrong, and for what reporters wait for (H.2, G).
 
 use chrono::{DateTime, FixedOffset, NaiveTime, TimeZone};
 use serde::{Deserialize, Serialize};
@@ -17,17 +17,17 @@ use crate::{
 };
 
 labelled_enum! {
-    /// What a notice is about.
+    /// The kind of a notice.
     NoticeKind {
-        /// To a reporter: a case was opened for the report, or it was added to one.
+        /// To a reporter: a case was opened for the report, or the report was joined to one.
         ReportAccepted = "report_accepted", "上报已受理";
         /// To a reporter: the report was refused, and where it belongs.
         ReportRefused = "report_refused", "上报未受理";
-        /// To reporters: it is done, and they will be asked whether it is solved.
+        /// To reporters: the work is done, and they will be asked whether it is solved.
         AnswerAsked = "answer_asked", "请评价办理结果";
         /// To reporters: the case ended.
         CaseClosed = "case_closed", "案卷已办结";
-        /// To reporters: the case began again.
+        /// To reporters: the case was reopened.
         CaseReopened = "case_reopened", "案卷重新办理";
         /// To a unit: it was given a case.
         CaseGiven = "case_given", "收到派遣";
@@ -41,7 +41,7 @@ labelled_enum! {
         Supervised = "supervised", "督办";
         /// To administrators: a webhook was stopped.
         WebhookStopped = "webhook_stopped", "事件推送已停";
-        /// To a person: an identity elsewhere was linked to the account, or taken from it.
+        /// To a person: an identity at a provider was linked to the account, or unlinked.
         IdentityChanged = "identity_changed", "登录方式变更";
     }
 }
@@ -60,21 +60,21 @@ impl NoticeKind {
     }
 }
 
-/// By which ways a person wants to be told, and when.
+/// How and when a person wants to be notified.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Preferences {
-    /// Kinds that are not told at all beyond the list of messages.
+    /// Kinds that appear only in the message list.
     pub muted: Vec<NoticeKind>,
-    /// Whether short messages are sent.
+    /// Whether text messages are sent.
     pub sms: bool,
-    /// Between these hours nothing is sent; what comes up waits for their end.
+    /// The hours in which nothing is sent; notices wait for their end.
     pub quiet: Option<Quiet>,
-    /// At this hour, once a day, everything together; at once where it is left out.
+    /// The hour at which everything is sent together, once a day; without it, each at once.
     pub digest: Option<NaiveTime>,
 }
 
-/// Hours of the day, by the clock on the wall (UTC+8); they may pass midnight.
+/// Hours of the day in China (UTC+8); they may pass midnight.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Quiet {
@@ -84,12 +84,12 @@ pub struct Quiet {
     pub until: NaiveTime,
 }
 
-/// The clock on the wall in all of China.
+/// The local time in all of China.
 fn to_wall_clock(at: Instant) -> Option<DateTime<FixedOffset>> {
     Some(at.with_timezone(&FixedOffset::east_opt(8 * 3600)?))
 }
 
-/// The next moment at or after `at` at which the clock on the wall shows `time`.
+/// The next moment at or after `at` with this local time.
 fn next_occurrence(at: Instant, time: NaiveTime) -> Option<Instant> {
     let here = to_wall_clock(at)?;
     let mut day = here.date_naive();
@@ -112,12 +112,12 @@ impl Quiet {
 }
 
 impl Preferences {
-    /// Whether this kind is sent beyond the list of messages.
+    /// Whether this kind is sent beyond the message list.
     pub fn wants(&self, kind: NoticeKind) -> bool {
         !self.muted.contains(&kind)
     }
 
-    /// When something that came up now is sent.
+    /// When a notice that came up at `at` is sent.
     pub fn sending_time(&self, at: Instant) -> Instant {
         let at = self.digest.and_then(|time| next_occurrence(at, time)).unwrap_or(at);
         match self.quiet {
@@ -127,13 +127,13 @@ impl Preferences {
     }
 }
 
-/// What a tenant says about notices, as a document.
+/// The rules of a tenant about notices, as a document.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Notices {
     /// The subscribe messages of WeChat, by kind.
     pub wechat: Vec<Template>,
-    /// Kinds that are also sent as short messages, to those who agreed.
+    /// Kinds that are also sent as text messages, to those who agreed.
     pub sms: Vec<NoticeKind>,
 }
 
@@ -141,14 +141,14 @@ pub struct Notices {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Template {
-    /// For which notices.
+    /// The kind of notice.
     pub kind: NoticeKind,
     /// Its identity at WeChat.
     pub template_id: Line,
     /// The page it opens.
     #[serde(default)]
     pub page: Option<Line>,
-    /// What stands in its fields, by their names at WeChat.
+    /// The values of its fields, by their names at WeChat.
     pub fields: Vec<Slot>,
 }
 
@@ -158,28 +158,28 @@ pub struct Template {
 pub struct Slot {
     /// Its name, such as `thing1`.
     pub name: Code,
-    /// What stands in it.
+    /// The value it shows.
     pub value: SlotValue,
 }
 
 labelled_enum! {
-    /// What can stand in a field.
+    /// The values a field can have.
     SlotValue {
         /// The number of the report or the case.
         Number = "number", "编号";
         /// The title of the report or the case.
         Title = "title", "标题";
-        /// What the notice is about.
+        /// The kind of the notice.
         Kind = "kind", "事项";
-        /// What there is to say.
+        /// The text of the notice.
         Text = "text", "内容";
         /// When it happened.
         Time = "time", "时间";
     }
 }
 
-/// How many characters WeChat takes in a field, by what its name begins with; none of a field that
-/// is not known (F.4).
+/// The most characters WeChat accepts in a field, by the prefix of its name; none for an unknown
+/// field (F.4).
 pub fn field_limit(name: &str) -> Option<usize> {
     let kind = name.trim_end_matches(|c: char| c.is_ascii_digit());
     Some(match kind {

@@ -1,6 +1,6 @@
 //! Obligations: who owes what by when.
 //!
-//! They are derived from a flow's state, never set by hand. The inbox, the clocks, reminders and
+//! They are derived from a flow's state, never set by hand. The inbox, the scheduler, reminders and
 //! punctuality read the same rows: what a change opened and what it settled.
 
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ use crate::{
 };
 
 labelled_enum! {
-    /// What is owed.
+    /// The kind of an obligation.
     Duty {
         /// Decide on a report: file, join or refuse.
         Accept = "accept", "受理";
@@ -45,29 +45,29 @@ labelled_enum! {
         CallBack = "call_back", "回访";
         /// Close the case.
         Close = "close", "结案";
-        /// Look on the spot whether what a resident reports is so, before it is filed.
+        /// Check on the spot whether a resident's report is true, before it is filed.
         Confirm = "confirm", "核实";
         /// Give or refuse a signature.
         Decide = "decide", "审批";
-        /// Say whose a contested case or summons is.
+        /// Assign a disputed case, or rule on a contested summons.
         Arbitrate = "arbitrate", "裁定";
-        /// Coordinate a whistle that the street cannot bring to an end.
+        /// Coordinate a whistle that the street cannot settle.
         Coordinate = "coordinate", "区级协调";
-        /// Rule for good.
+        /// Give the final ruling.
         Rule = "rule", "终审";
         /// Answer a supervision.
         AnswerSupervision = "answer_supervision", "答复督办";
-        /// Go on when a standstill is over; the system sees to it.
+        /// End a standstill; the system does it.
         Resume = "resume", "恢复办理";
-        /// Walk an area that was planned to be walked.
+        /// Walk an area, as planned.
         Patrol = "patrol", "巡查";
-        /// Visit a household, or the households of a campaign; the day is said by who plans it.
+        /// Visit a household, or the households of a campaign; the deadline is set by the planner.
         Visit = "visit", "走访";
     }
 }
 
 impl Duty {
-    /// What a person has to be allowed in order to do it; decides whose inbox shows it.
+    /// The permission needed to fulfil it; decides whose inbox shows it.
     pub const fn permission(self) -> Permission {
         match self {
             Self::Accept => Permission::AcceptReport,
@@ -88,7 +88,7 @@ impl Duty {
         }
     }
 
-    /// Whether the matrix of deadlines says how long it may take.
+    /// Whether the matrix of deadlines limits it.
     pub const fn has_limit(self) -> bool {
         !matches!(self, Self::Resume | Self::Patrol | Self::Visit)
     }
@@ -107,11 +107,11 @@ impl Duty {
     }
 }
 
-/// A deadline with its working: computed once, when the clock started, and moved only by what
-/// stands beside it.
+/// A deadline with its derivation: computed once, when the clock started, and moved only by the
+/// entries of `moves`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Term {
-    /// The journal sequence of the command that started the clock; tells two rounds apart.
+    /// The journal sequence of the command that started the clock; distinguishes two rounds.
     pub no: i64,
     /// When the clock started.
     pub started_at: Instant,
@@ -119,20 +119,20 @@ pub struct Term {
     pub limit: Limit,
     /// When it is late.
     pub due_at: Instant,
-    /// The row of the matrix of deadlines that said so.
+    /// The row of the matrix of deadlines that decided.
     pub rule: String,
-    /// The edition of that matrix; 0 is the one this program comes with.
+    /// The edition of that matrix; 0 is the one shipped with this program.
     pub rules: i64,
     /// The edition of the calendar it was computed by; 0 likewise.
     pub calendar: i64,
-    /// Whether a year without a published notice had to be looked at.
+    /// Whether it depends on a year without a published notice.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub provisional: bool,
-    /// What moved it since, in order.
+    /// What has moved it since, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub moves: Vec<Move>,
-    /// How many of the measures of the tenant were taken: the reminder, then one after another
-    /// once it is late.
+    /// The number of measures that were taken: the reminder, then one after another once it is
+    /// late.
     #[serde(default, skip_serializing_if = "is_none")]
     pub taken: u8,
     /// When the next measure is to be taken.
@@ -145,16 +145,16 @@ fn is_none(taken: &u8) -> bool {
     *taken == 0
 }
 
-/// What moved a deadline.
+/// A move of a deadline.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "move", rename_all = "snake_case")]
 pub enum Move {
-    /// More time was given (延期).
+    /// More time was granted (延期).
     Extended {
         /// How much more time.
         limit: Limit,
     },
-    /// The clock stood still (挂账).
+    /// The clock was stopped (挂账).
     Paused {
         /// From when until when.
         pause: Pause,
@@ -173,8 +173,8 @@ disclosed! {
 }
 
 impl Term {
-    /// A clock that ends on a day that was named, not after a limit of the matrix. No measure is
-    /// taken about it: that it was late stays a fact all the same.
+    /// A clock that ends at a chosen time, not after a limit of the matrix. No measure is taken
+    /// about it; whether it was late is recorded all the same.
     pub fn with_due_at(no: i64, started_at: Instant, due_at: Instant) -> Self {
         let days = (due_at - started_at).num_days().saturating_add(1);
         let days = u32::try_from(days).unwrap_or(1).clamp(1, Limit::MAX);
@@ -193,7 +193,7 @@ impl Term {
         }
     }
 
-    /// What stands in the place of a row of the matrix where the day was named.
+    /// The name of the rule where the time was chosen.
     pub const NAMED: &'static str = "named";
 
     /// When it is late by this calendar, with everything that moved it.
@@ -215,14 +215,14 @@ impl Term {
     }
 }
 
-/// One thing one unit owes.
+/// One thing that one unit owes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Obligation {
-    /// What is owed.
+    /// The duty that is owed.
     pub duty: Duty,
     /// The unit that owes it.
     pub owed_by: Unit,
-    /// By when, and why then.
+    /// The deadline and its derivation.
     pub term: Term,
 }
 

@@ -14,9 +14,9 @@ use crate::{
     rules::vocabulary::{Complexity, Demand, Urgency},
 };
 
-/// Where something happened.
+/// The place of a matter.
 ///
-/// The area is the one it belonged to at the time; later changes of boundaries do not move it.
+/// The area is the one it lay in at the time; later changes of boundaries do not move it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Place {
     /// The deepest area it lies in; a grid wherever grids are drawn.
@@ -32,22 +32,22 @@ pub struct Place {
     pub address: Option<Line>,
 }
 
-/// What something is about.
+/// The details of a matter: of a report, and of the case that follows.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ReportDetails {
-    /// In a line.
+    /// The title, in one line.
     pub title: Line,
-    /// What the reporter said, in full.
+    /// The text of the reporter, in full.
     pub text: Prose,
     /// The code in the catalogue; none until it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub category: Option<Code>,
     /// How pressing it is.
     pub urgency: Urgency,
-    /// What is wanted, once it is known.
+    /// The kind of demand, once it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub demand: Option<Demand>,
-    /// How much work it is, once it was judged.
+    /// The amount of work, once it was judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub complexity: Option<Complexity>,
 }
@@ -66,7 +66,7 @@ disclosed! {
 }
 
 impl ReportDetails {
-    /// The title of a matter of which only a text was typed: its first words.
+    /// The title of a matter for which only a text was entered: its first words.
     pub fn title_of(text: &Prose) -> Line {
         const WORDS: usize = 40;
         let first: String =

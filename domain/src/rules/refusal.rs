@@ -1,4 +1,5 @@
-//! Refusals: a rule said no. The only error of the domain, with the facts that explain it.
+//! Refusals: a rule refused a command. The only error of the domain, with the facts that explain
+//! it.
 
 use chrono::NaiveDate;
 
@@ -17,40 +18,41 @@ use crate::{
 /// Why a command was refused.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Refusal {
-    /// Who reported anonymously must stay unknown, and no contact is named with such a report.
+    /// An anonymous reporter must stay unknown: nothing is disclosed, and the report has neither a
+    /// contact nor work done on the spot.
     Anonymous,
-    /// A report does not come by this way from this reporter.
+    /// The channel is not open to this reporter.
     ForeignChannel {
-        /// The way that was named.
+        /// The channel that was named.
         channel: Channel,
-        /// The way it comes by.
+        /// The reporter's own channel.
         own: Channel,
     },
-    /// The personal data was erased, and with it the place where it was kept.
+    /// The personal data was erased, and nothing can be stored in its place.
     Erased,
-    /// A person who holds an office stays in the record of it.
+    /// A person who holds an office stays on record.
     InOffice,
     /// The purpose needs no consent, or does not exist.
     NoSuchPurpose {
         /// What was given.
         code: String,
     },
-    /// A document that is to come into force has faults; nothing of it does.
+    /// A document to be published has faults; nothing of it takes effect.
     Unsound {
         /// All of them, up to a bound.
         faults: Vec<tabular_import::Fault>,
     },
-    /// As many requests wait as one case may have.
+    /// The case has the most requests that can wait at once.
     TooManyAsks {
         /// The most requests that wait at once.
         max: usize,
     },
-    /// A case was supervised as often as it can be.
+    /// The case has the most supervisions it can have.
     TooManySupervisions {
         /// The most supervisions of one case.
         max: usize,
     },
-    /// The same was asked and is not decided.
+    /// The same request is open already.
     AskedAlready {
         /// The kind of request, by name.
         what: &'static str,
@@ -67,31 +69,31 @@ pub enum Refusal {
     },
     /// Each signature is given by another person, and not by the one who asked.
     SignsTwice,
-    /// Only the person who asked takes a question back.
+    /// Only the person who opened a request withdraws it.
     NotAsker,
     /// No clock of the work is running that could be extended or stopped.
     NothingToExtend {
-        /// Of this duty; none: of any.
+        /// The duty that was named; none for any.
         duty: Option<Duty>,
     },
-    /// It was due already: more time is asked for before that.
+    /// The deadline has passed: more time must be requested before it.
     Overdue {
         /// When it was due.
         due_at: Instant,
     },
-    /// It was given as often as the rules allow.
+    /// It was granted as often as the rules allow.
     Spent {
         /// The kind of request, by name.
         what: &'static str,
-        /// How often it was given.
+        /// How often it was granted.
         times: u32,
     },
-    /// More time than the rules give at once.
+    /// More time than the rules grant at once.
     TooMuchTime {
-        /// The most that is given at once.
+        /// The most that is granted at once.
         most: Limit,
     },
-    /// An instant outside of what is possible.
+    /// An instant outside the possible range.
     OutsideWindow {
         /// The earliest that is possible.
         earliest: Instant,
@@ -105,26 +107,26 @@ pub enum Refusal {
     },
     /// The case does not stand still.
     NotSuspended,
-    /// No such overdue fact.
+    /// No such breach.
     NoSuchBreach {
         /// The number that was given.
         no: i64,
     },
-    /// Nothing is to be done about this debt now.
+    /// No measure about this debt is due now.
     NothingDue,
-    /// Who is supervised must have to do with the case.
+    /// The supervised unit must be involved in the case.
     NotInvolved {
-        /// Who was named.
+        /// The unit that was named.
         unit: String,
     },
-    /// An arbiter said that it is this unit's: it can be neither given back nor contested.
+    /// An arbiter assigned it to this unit: it can be neither returned nor contested.
     Appointed {
         /// The unit, by name.
         unit: String,
     },
-    /// Not on the list of what a community may be given.
+    /// The matter is not on the list for communities.
     NotAdmitted {
-        /// Which community or grid.
+        /// The community or grid.
         unit: String,
         /// The category of the matter, by code.
         category: String,
@@ -141,16 +143,16 @@ pub enum Refusal {
         /// What was given.
         code: String,
     },
-    /// Neither the point shows that the department is there nor do words say why not.
+    /// Neither the position nor a note proves the arrival of the department.
     ArrivalUnproven {
-        /// How far away; none without a point.
+        /// The distance; none without a position.
         distance_m: Option<f64>,
-        /// How far it may be.
+        /// The largest distance.
         most_m: u32,
     },
-    /// A whistle is never without a lead.
+    /// A whistle always needs a lead.
     LeadMissing,
-    /// The district was not asked to coordinate, or did.
+    /// The district was not asked to coordinate, or has done so already.
     NothingRaised,
     /// The report is not part of this case.
     NotJoined,
@@ -158,42 +160,43 @@ pub enum Refusal {
     FirstReport,
     /// The command does not fit the state.
     WrongState {
-        /// Which flow: `report`, `case`, `summons`, `person`.
+        /// The name of the life cycle: that of a kind of flow, or `summons`.
         flow: &'static str,
         /// The name of the state it is in.
         state: &'static str,
-        /// What was asked.
+        /// The name of the command.
         command: &'static str,
-        /// What is possible in this state.
+        /// The commands possible in this state.
         possible: Vec<&'static str>,
     },
     /// No grant of the actor allows this over that area.
     NotPermitted {
-        /// What would be needed.
+        /// The permission that is needed.
         permission: Permission,
         /// Over which area, by name.
         area: String,
     },
-    /// A dispatcher dispatches within the own area; sideways is the whistle, upwards escalation.
+    /// A dispatcher dispatches within the dispatcher's own area; for other areas there are whistles
+    /// and escalation.
     OutsideJurisdiction {
-        /// Who holds the case.
+        /// The holder of the case.
         holder: String,
-        /// Whom the command names.
+        /// The unit that the command names.
         unit: String,
     },
     /// Escalation has no level above.
     NoLevelAbove {
-        /// Who holds the case.
+        /// The holder of the case.
         holder: String,
     },
     /// Only a street (or town) blows the whistle.
     NotAStreet {
-        /// Who holds the case.
+        /// The holder of the case.
         holder: String,
     },
     /// A summons names something that is not a department serving this street.
     NotADepartment {
-        /// Whom the command names.
+        /// The unit that the command names.
         unit: String,
     },
     /// A department is named twice in one whistle, or is lead and co-operating at once.
@@ -208,30 +211,31 @@ pub enum Refusal {
     },
     /// This department is not summoned in the current whistle.
     NotSummoned,
-    /// The lead answers last: co-operating departments are still at work.
+    /// The lead feeds back last: co-operating departments are still at work.
     CooperatingPending {
         /// The departments that are still at work, by name.
         units: Vec<String>,
     },
     /// The summons was rated before.
     AlreadyRated,
-    /// Another worker went to look, and has some time for it.
+    /// Another worker claimed the check, and has some time for it.
     Claimed {
         /// The name of that worker.
         by: String,
-        /// From when on others may.
+        /// From when others may claim it.
         until: Instant,
     },
-    /// The unit that was given a case first leads it and must not shift what is its own (首接负责).
+    /// The first receiver of a case leads it and must not return what is its own (首接负责).
     FirstReceiver {
-        /// The unit that was given it first, by name.
+        /// The first receiver, by name.
         unit: String,
-        /// The item of the list of responsibilities that names it; none: it named no other unit.
+        /// The item of the list of responsibilities that names it; none when it did not name
+        /// another unit.
         item: Option<String>,
     },
-    /// Who handled does not verify.
+    /// A person who handled the case must not verify it.
     HandlerVerifies,
-    /// This reporter answered already, since it was verified last.
+    /// This reporter has answered already since the last verification.
     AlreadyAnswered,
     /// The three answers of a callback contradict each other.
     AnswersContradict {
@@ -248,22 +252,22 @@ pub enum Refusal {
         /// The stage of the case, by name.
         state: &'static str,
     },
-    /// A case holds no more reports.
+    /// The case has the most reports it can have.
     TooManyReports {
         /// The most reports of one case.
         max: usize,
     },
-    /// A case holds no more remarks; its steps go on.
+    /// The case has the most remarks it can have; other commands are still possible.
     TooManyComments {
-        /// The limit of entries in its journal up to which remarks are taken.
+        /// The number of entries in its journal up to which remarks are accepted.
         max: i64,
     },
-    /// The account name is taken or the person exists already.
+    /// The account name is taken or the object exists already.
     AlreadyExists {
-        /// The kind of thing that exists.
+        /// The kind of object.
         what: &'static str,
     },
-    /// The person holds as many grants as allowed.
+    /// The person has the most grants possible.
     TooManyGrants {
         /// The most grants of one person.
         max: usize,
@@ -275,32 +279,32 @@ pub enum Refusal {
         /// The identity that was named.
         id: PersonId,
     },
-    /// A program proves who it is by its secrets, never by a password.
+    /// A program authenticates by its secrets, never by a password.
     ProgramPassword,
-    /// A role of programs, asked for a person who is none.
+    /// A role of programs was named for a person who is no program.
     ProgramRole,
-    /// A person does not give or take rights of their own.
+    /// People do not give or take their own rights.
     OwnRights,
     /// Two roles that one person must not hold at the same time.
     RolesApart {
-        /// The one that is held.
+        /// The role that the person holds.
         held: Role,
-        /// The one that was asked for.
+        /// The role that was to be granted.
         asked: Role,
     },
-    /// An area would be left without an administrator who stays.
+    /// An area would be left without a permanent administrator.
     LastAdministrator {
         /// The area, by name.
         area: String,
     },
-    /// Work is open that no one else could do.
+    /// Open work would be left that no one else could do.
     OpenWork {
         /// The units that owe it, by name.
         units: Vec<String>,
     },
     /// The person is not on duty.
     NotOnDuty,
-    /// A shift is longer than a person works.
+    /// A shift is longer than allowed.
     ShiftTooLong {
         /// The most hours.
         hours: i64,
@@ -314,7 +318,7 @@ pub enum Refusal {
         /// The unit, by name.
         unit: String,
     },
-    /// The client's time is too far from ours to be a clock that is merely wrong.
+    /// The client's time is too far from the server's for a clock that is merely wrong.
     ClientTime {
         /// What the client said.
         given: Instant,
@@ -335,73 +339,73 @@ pub enum Refusal {
         /// The identity that was named.
         id: AreaId,
     },
-    /// The area is no more: nothing new happens there.
+    /// The area is retired: nothing new happens there.
     AreaRetired {
         /// The area, by name.
         area: String,
-        /// What became of it, by name.
+        /// Its successors, by name.
         successors: Vec<String>,
     },
-    /// The code is in no scheme of areas of its kind.
+    /// The code fits no scheme for areas of its kind.
     BadAreaCode {
         /// What was given.
         code: String,
-        /// What it looks like, in Chinese and English.
+        /// The expected form, in Chinese and English.
         expected: (&'static str, &'static str),
     },
-    /// Such an area does not lie in such another one, or they are not of one kind.
+    /// Such an area cannot lie in such another one, or the areas are not of one kind.
     WrongLevel {
         /// The area that would lie there, by name.
         area: String,
-        /// In which; empty for the root.
+        /// The area it would lie in; empty for the root.
         parent: String,
     },
-    /// Something still lies in an area that is to end.
+    /// An area to be retired still contains others.
     ChildrenLeft {
-        /// The area that is to end, by name.
+        /// The area to be retired, by name.
         area: String,
         /// How many areas lie in it.
         count: usize,
         /// One of them.
         example: String,
     },
-    /// An area that is to end still owes something, and no area would answer for it.
+    /// An area to be retired still owes something, and no successor is named.
     DutiesLeft {
-        /// The area that is to end, by name.
+        /// The area to be retired, by name.
         area: String,
-        /// How much it owes.
+        /// The number of its open duties.
         count: i64,
     },
-    /// The day of effect is before what was decided already, or too far ahead.
+    /// The day of effect is before an earlier decision, or too far ahead.
     EffectOutside {
         /// The earliest possible day, where there is one.
         earliest: Option<NaiveDate>,
         /// The latest possible day.
         latest: NaiveDate,
     },
-    /// A boundary is not sound.
+    /// A boundary has faults.
     BadBoundary {
-        /// What is wrong with it, up to a bound.
+        /// The faults, up to a bound.
         faults: Vec<boundary::Fault>,
     },
-    /// Only grids have a kind, and a notice.
+    /// Only grids have a purpose, and a public notice.
     NotAGrid {
         /// The area, by name.
         area: String,
     },
-    /// Only the worker who started a patrol may ask this of it.
+    /// Only the worker who started a patrol may give this command.
     NotYourPatrol {
-        /// Who started it.
+        /// The worker who started it.
         worker: String,
     },
-    /// What is told so long afterwards says why (补录).
+    /// A late entry needs a reason (补录).
     LateUnexplained {
-        /// After so many hours.
+        /// The hours after which an entry is late.
         hours: u32,
     },
-    /// There is no such patrol of one's own.
+    /// The actor has no such patrol.
     NoSuchPatrol {
-        /// Which was named.
+        /// The identity that was named.
         id: PatrolId,
     },
     /// The patrol was not under way at that moment.
@@ -413,43 +417,43 @@ pub enum Refusal {
     },
     /// Households lie in grids.
     NotInAGrid {
-        /// Which area was named.
+        /// The area that was named.
         area: String,
     },
-    /// A household has as many of these as it can.
+    /// The list has its largest number of entries.
     TooMany {
-        /// Of what: `members`, `pairings`, `needs`, `households`.
+        /// The name of the list, such as `members` or `needs`.
         what: &'static str,
-        /// The most of them.
+        /// The largest number.
         max: usize,
     },
     /// The household has no such member.
     NoSuchMember,
     /// The person is not paired with the household in this way.
     NotPaired,
-    /// Data of children under 14 is kept with the consent of a guardian only.
+    /// Data of children under 14 is kept only with the consent of a guardian.
     GuardianConsentMissing,
-    /// A visit on which no one was met brings no answers, opinions or needs.
+    /// A visit on which no one was met has no answers and no opinions.
     NobodyMet,
-    /// A visit is for something.
+    /// A visit needs a purpose.
     PurposeMissing,
     /// The household is not on the list of the campaign.
     NotOnList,
     /// The campaign lists no household.
     EmptyList,
-    /// What a form was answered does not fit it.
+    /// The answers do not fit the form.
     BadAnswers {
-        /// Where the answers stand in what was asked, as a JSON pointer.
+        /// Where the answers stand in the request, as a JSON pointer.
         under: &'static str,
-        /// All that is wrong, up to a bound.
+        /// The faults, up to a bound.
         faults: Vec<tabular_import::Fault>,
     },
-    /// It is done only where the tenant turned it on, with a reason that is published.
+    /// The function is off unless the tenant turns it on, with a published reason.
     SwitchedOff {
         /// The switch that would have to be on.
         switch: crate::rules::vocabulary::Switch,
     },
-    /// The standard of this category demands a photo of how it is afterwards.
+    /// The standard of this category demands a photo of the result.
     EvidenceMissing {
         /// The category, or the class it belongs to.
         category: String,

@@ -1,8 +1,8 @@
-//! The list of powers and duties (权责清单): which department leads a kind of matter, who helps,
+//! The list of powers and duties (权责清单): which department leads a kind of matter, which units help,
 //! and at which level it is handled.
 //!
-//! A list is a document of a tenant. [`Responsibilities::check`] says what is wrong in one; a list
-//! without faults answers every question with at most one item, whatever the order of its items.
+//! A list is a document of a tenant. [`Responsibilities::check`] reports its faults; a list without
+//! faults answers every query with at most one item, whatever the order of its items.
 
 mod import;
 
@@ -20,17 +20,17 @@ use crate::{
     },
 };
 
-/// Who leads or helps.
+/// A unit that leads or helps.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Lead {
     /// This unit, wherever the matter is.
     Unit(AreaId),
-    /// The department with this suffix, as categories name it, of the street, district or city
-    /// the place lies in; the nearest that has one.
+    /// The department with this suffix, as categories name it, of the street, district or city of
+    /// the place; the nearest that has one.
     Suffix(String),
-    /// The community, street or district itself (属地): the one of the item's level in which the
-    /// place lies.
+    /// The territory itself (属地): the community, street or district at the level of the item that
+    /// contains the place.
     Territory,
 }
 
@@ -45,43 +45,44 @@ pub struct Item {
     /// In this area and all in it; without one, everywhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub area: Option<AreaId>,
-    /// Who handles: a community, a street, a district or the city; without it, any of them.
+    /// The level that handles it: a community, a street, a district or the city; without it, any of
+    /// them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub level: Option<AreaKind>,
-    /// Who leads (主办).
+    /// The lead (主办).
     pub lead: Lead,
-    /// Who helps and answers to the lead (协办).
+    /// The units that help and answer to the lead (协办).
     #[serde(default)]
     pub cooperating: Vec<Lead>,
-    /// The law or decision it rests on.
+    /// The law or decision it is based on.
     pub basis: String,
-    /// Who answers for this line of the list.
+    /// The office responsible for this line of the list.
     pub owner: String,
     /// When it is in force.
     pub period: Period,
 }
 
-/// The list as a tenant publishes it (权责清单).
+/// The list as published by a tenant (权责清单).
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Responsibilities {
-    /// In any order.
+    /// The items, in any order.
     pub items: Vec<Item>,
 }
 
-/// What the list says about a matter.
+/// The answer of the list about a matter.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Answer<'a> {
-    /// By which item.
+    /// The item that decided.
     pub item: &'a Item,
     /// The unit that leads.
     pub lead: Unit,
-    /// Who helps: no unit twice, and never the lead.
+    /// The units that help: no unit twice, and never the lead.
     pub cooperating: Vec<Unit>,
 }
 
 impl Lead {
-    /// The unit meant for a place, given as the areas from the deepest to the root.
+    /// The unit for a place, which is given as its areas from the deepest to the root.
     pub fn resolve_unit(
         &self,
         areas: &[AreaId],
@@ -89,7 +90,7 @@ impl Lead {
         tree: &AreaTree,
     ) -> Option<Unit> {
         match self {
-            // A list outlives its units: it means what became of them.
+            // A list outlives its units: it then means their successors.
             Self::Unit(id) => tree.find_present(*id).map(Area::unit),
             Self::Suffix(suffix) => {
                 let mut around = areas.iter().filter_map(|id| tree.get(*id));
@@ -132,11 +133,11 @@ impl Item {
 }
 
 impl Responsibilities {
-    /// The item that speaks about this, whether or not its lead exists there.
+    /// The item that covers a query, whether or not its lead exists there.
     ///
-    /// At a level, the most specific item of that level or of none. Without a level all levels
-    /// are asked: the item for the narrower matter and place wins, then one that names its level,
-    /// then the lowest level, because small matters stay in the community.
+    /// At a level, the most specific item of that level or of none. Without a level all levels are
+    /// tried: the item for the narrower matter and place wins, then one that names its level, then
+    /// the lowest level, because small matters stay in the community.
     pub fn select_item(&self, query: &Query) -> Option<&Item> {
         const LEVELS: [AreaKind; 5] = [
             AreaKind::Grid,
@@ -156,15 +157,15 @@ impl Responsibilities {
         best().find(|item| item.level.is_some()).or_else(|| best().next())
     }
 
-    /// Ties, which a checked list has not, are broken by the code.
+    /// Ties, which a checked list does not have, are broken by the code.
     fn select_at(&self, query: &Query) -> Option<(&Item, Distance)> {
         let applies = |item| Some((item, Item::condition(item).distance_to(query)?));
         let applying: Vec<(&Item, Distance)> = self.items.iter().filter_map(applies).collect();
         select_most_specific(&applying).into_iter().min_by_key(|(item, _)| &item.code)
     }
 
-    /// Who leads and who helps; nothing when no item speaks about it or its lead does not exist
-    /// there. Helpers that do not exist there are left out.
+    /// The lead and the units that help; none when no item covers the query or its lead does not
+    /// exist there. Helpers that do not exist there are left out.
     pub fn find(&self, query: &Query, tree: &AreaTree) -> Option<Answer<'_>> {
         let item = self.select_item(query)?;
         let level = item.level.or(query.level);
@@ -179,7 +180,7 @@ impl Responsibilities {
         Some(Answer { item, lead, cooperating })
     }
 
-    /// Everything that is wrong, up to [`MAX_FAULTS`]; nothing when it may come into force.
+    /// Everything that is wrong, up to [`MAX_FAULTS`]; empty when it may be published.
     pub fn check(&self, catalogue: &Catalogue, tree: &AreaTree) -> Vec<Fault> {
         let mut faults = Faults::for_list("items");
         faults.check_row_count(self.items.len());
@@ -243,7 +244,7 @@ impl Item {
         }
     }
 
-    /// A unit must exist; a suffix must be that of some department where the item applies.
+    /// Checks that a unit exists, and that some department has a suffix where the item applies.
     fn check_lead(
         &self,
         at: At,
@@ -281,7 +282,7 @@ impl Item {
 }
 
 impl Lead {
-    /// As a table writes it: a code, a suffix, or `territory`.
+    /// The form in a table: a code, a suffix, or `territory`.
     fn render_cell(&self, tree: &AreaTree) -> String {
         match self {
             Self::Unit(id) => {

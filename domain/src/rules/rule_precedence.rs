@@ -1,10 +1,10 @@
-//! Which of two rows is more specific: one mechanism for every list whose rows ask for something.
+//! Which of two rows is more specific: one mechanism for every list whose rows have conditions.
 //!
-//! A row asks for a category, an area and some plain values, or leaves them open. It implies
-//! another when whatever satisfies it satisfies the other: a sub-class implies its class, an area
-//! those around it, a value none. Of two rows of which one implies the other, that one wins. Two
-//! rows of which neither does, and that meet, are a tie, unless rows that ask for exactly what
-//! both ask for settle it on every day on which they meet.
+//! A row requires a category, an area and some plain values, or leaves them open. It implies
+//! another when everything that satisfies it satisfies the other: a sub-class implies its class, an
+//! area those around it, a value none. Of two rows of which one implies the other, that one wins.
+//! Two rows that can both apply, and of which neither implies the other, are a tie, unless rows
+//! that require exactly what both together require settle it on every day on which both apply.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -15,13 +15,13 @@ use chrono::NaiveDate;
 
 use crate::core::id::AreaId;
 
-/// The most plain values a row can ask for.
+/// The most plain values a row can require.
 pub(crate) const PLAIN: usize = 6;
 
-/// Values that contain nothing else, each by its name and in its place.
+/// Values without levels, each by its name and in its place.
 pub(crate) type Plain<'a> = [Option<&'a str>; PLAIN];
 
-/// What a row asks for.
+/// What a row requires.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Asked<'a> {
     pub(crate) category: Option<&'a str>,
@@ -30,35 +30,35 @@ pub(crate) struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// Whether it asks for nothing.
+    /// Whether it requires nothing.
     pub(crate) fn is_empty(&self) -> bool {
         self.area.is_none() && self.category.is_none() && self.count_plain() == 0
     }
 
-    /// How many plain values it asks for.
+    /// The number of plain values it requires.
     pub(crate) fn count_plain(&self) -> usize {
         self.plain.iter().flatten().count()
     }
 }
 
-/// What a row asks for with what lies above it.
+/// What a row requires, with everything above its category and area.
 #[derive(Debug)]
 pub(crate) struct Scope<'a> {
     asked: Asked<'a>,
-    /// The category and those above it; empty when none is asked for.
+    /// The category and those above it; empty when none is required.
     categories: Vec<&'a str>,
-    /// The area and those above it; empty when none is asked for.
+    /// The area and those above it; empty when none is required.
     areas: Vec<AreaId>,
 }
 
 impl<'a> Scope<'a> {
-    /// Of a category and an area, each with those above it, deepest first.
+    /// From a category and an area, each with those above it, deepest first.
     pub(crate) fn new(categories: Vec<&'a str>, areas: Vec<AreaId>, plain: Plain<'a>) -> Self {
         let (category, area) = (categories.first().copied(), areas.first().copied());
         Self { asked: Asked { category, area, plain }, categories, areas }
     }
 
-    /// How much it asks: of two of which one implies the other, that one has more.
+    /// How much it requires: of two of which one implies the other, that one has the larger weight.
     pub(crate) fn weight(&self) -> usize {
         self.areas.len() + self.categories.len() + self.asked.count_plain()
     }
@@ -68,7 +68,7 @@ impl<'a> Scope<'a> {
         self.categories.last().copied()
     }
 
-    /// What both ask for together; none when nothing satisfies both.
+    /// What both require together; none when nothing satisfies both.
     fn intersect(&self, other: &Self) -> Option<Asked<'a>> {
         let mut plain = self.asked.plain;
         for (own, other) in plain.iter_mut().zip(other.asked.plain) {
@@ -82,7 +82,7 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// The value both ask for; `None` inside when neither does, outside when they differ.
+/// The value both require; `None` inside when neither does, outside when they differ.
 #[expect(clippy::option_option, reason = "no value and no meeting are two things")]
 fn intersect_values<T: PartialEq>(a: Option<T>, b: Option<T>) -> Option<Option<T>> {
     match (a, b) {
@@ -109,7 +109,7 @@ pub(crate) struct Span {
 }
 
 impl Span {
-    /// All days there are.
+    /// All days, without any bound.
     pub(crate) const EVER: Self = Self { from: NaiveDate::MIN, until: NaiveDate::MAX };
 
     /// The first day, where there is one.
@@ -128,7 +128,7 @@ impl Span {
         (both.from <= both.until).then_some(both)
     }
 
-    /// The first days of it that none of the others has.
+    /// The first days of it that are in none of the others.
     pub(crate) fn find_gap(self, others: &[Self]) -> Option<Self> {
         let mut others: Vec<Self> = others.iter().filter_map(|one| one.intersect(self)).collect();
         others.sort_unstable();
@@ -156,15 +156,16 @@ pub(crate) struct Entry<'a> {
 pub(crate) struct Meeting<'a> {
     /// The indices of the rows, the earlier first.
     pub(crate) rows: [usize; 2],
-    /// What both ask for together.
+    /// What both require together.
     pub(crate) asked: Asked<'a>,
-    /// The first days on which it is open which of them wins.
+    /// The first days on which neither of them wins.
     pub(crate) days: Span,
-    /// Whether both ask for the same, so that no further row settles it.
+    /// Whether both require the same, so that no further row settles it.
     pub(crate) same: bool,
 }
 
-/// The rows that tie, at most `most`; only rows of one family can meet, and those `allowed` may.
+/// The rows that tie, at most `most`; only rows of one family can both apply, and pairs that
+/// `allowed` accepts are no ties.
 pub(crate) fn find_ties<'a, K: Ord>(
     entries: impl Iterator<Item = (K, Entry<'a>)>,
     allowed: impl Fn(usize, usize) -> bool,
@@ -192,8 +193,8 @@ pub(crate) fn find_ties<'a, K: Ord>(
     found
 }
 
-/// Whether two rows tie: they meet, neither implies the other, and on some day of their meeting
-/// no row asks for exactly what both ask for.
+/// Whether two rows tie: both can apply, neither implies the other, and on some day on which both
+/// apply no row requires exactly what both together require.
 fn find_tie<'a>(
     one: &Entry<'a>,
     two: &Entry<'a>,

@@ -1,7 +1,7 @@
-//! Rules as data: everything a tenant decides for itself, compiled for being asked.
+//! Rules as data: everything a tenant decides for itself, compiled for queries.
 //!
-//! A value of [`Rules`] is handed to every decision; nothing in the flows is a constant of a
-//! city. It is made of the documents of [`crate::flows::policy`], each in its newest edition.
+//! A value of [`Rules`] is an argument of every decision; nothing in the flows is a constant of a
+//! city. It is built from the documents of [`crate::flows::policy`], each in its newest edition.
 
 use std::sync::Arc;
 
@@ -35,58 +35,60 @@ use crate::{
     },
 };
 
-/// Windows, counts and permissions of a tenant that are no deadlines.
+/// How a tenant handles cases: windows, counts and switches, but no deadlines.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HandlingRules {
-    /// Days after closing in which a case can be reopened.
+    /// The number of days after closing in which a case can be reopened.
     pub reopen_days: u32,
-    /// Callbacks that reach no one before the case may be closed without an answer.
+    /// The number of callbacks without an answer after which the case may be closed.
     pub callback_attempts: u32,
     /// Which cases are called back.
     pub callback: Sampling,
-    /// A phone's clock may be ahead by so many hours before its time is refused, not just marked.
+    /// The number of hours a phone's clock may be ahead before its time is refused, not just
+    /// marked.
     pub clock_ahead_hours: u32,
-    /// A report may be so many days old when a phone at last finds a signal.
+    /// The age in days up to which a report is accepted from a phone that finds a signal at last.
     pub report_age_days: u32,
-    /// So often a case may be given back before an arbiter decides whose it is.
+    /// The most returns of a case; at one more an arbiter decides whose it is.
     pub returns: u32,
-    /// So often a case may be handled again; when that was in vain too, an arbiter rules for good
-    /// (终审).
+    /// The number of times a case may be handled again; if that is not enough, an arbiter gives the
+    /// final ruling (终审).
     pub reworks: u32,
-    /// Whether a case is handled again when it is solved and the resident is dissatisfied all the
-    /// same; otherwise it can be closed.
+    /// Whether a case is handled again when it is solved but the resident is dissatisfied;
+    /// otherwise it can be closed.
     pub redo_dissatisfied: bool,
-    /// Whether the unit that was given a case first leads it and may not shift it (首接负责).
+    /// Whether the first receiver of a case leads it and must not return it (首接负责).
     pub first_receiver: bool,
-    /// So many minutes the worker who claimed a look on the spot has for it before others may.
+    /// The minutes that a worker who claimed a check on the spot has for it before others may go.
     pub claim_minutes: u32,
-    /// Whether residents' reports are looked at on the spot before they are filed (核实).
+    /// Whether residents' reports are checked on the spot before they are filed (核实).
     pub verify_before_filing: bool,
-    /// What is suggested at intake as the same thing.
+    /// What is suggested at intake as the same matter.
     pub duplicates: Duplicates,
-    /// More time for a unit that has a case.
+    /// Extensions for a unit that has a case.
     pub extension: Extending,
-    /// Time that does not count.
+    /// Standstills of a case.
     pub suspension: Suspending,
-    /// Days after closing in which an overdue fact can be appealed against.
+    /// The number of days after closing in which a breach can be appealed against.
     pub appeal_days: u32,
-    /// The part of a deadline after which its owner is reminded.
+    /// The part of a deadline, in percent, after which its debtor is reminded.
     pub remind_percent: Percent,
-    /// What is done about a debt that is late, one after another.
+    /// The measures about a late debt, one after another.
     pub measures: Vec<Measure>,
-    /// How many households a grid should have: 200–300 as most provinces say, 300–500 as some.
+    /// The recommended number of households of a grid: 200–300 in most provinces, 300–500 in some.
     pub households: Households,
-    /// Whom residents call about the work in their grid; part of every grid's public notice.
+    /// The number that residents call about the work in their grid; part of every grid's public
+    /// notice.
     pub supervision_phone: Option<Line>,
-    /// What raises a supervision by itself, beside debts that are late.
+    /// What causes a supervision automatically, besides late debts.
     pub raising: Raising,
-    /// How tracks are taken and judged.
+    /// How tracks are recorded and judged.
     pub tracking: Tracking,
-    /// What is done only with a published reason: check-ins, mileage, rankings. All off.
+    /// Functions that need a published reason: check-ins, mileage, rankings. All off.
     pub performance: Performance,
-    /// Classes and sub-classes whose standard demands a photo of how it is afterwards, and the
-    /// bytes of photos as they were sent. None, unless a tenant says so.
+    /// Classes and sub-classes whose standard demands a photo of the result, and the original bytes
+    /// of photos. None, unless a tenant says so.
     pub evidence: Vec<Code>,
 }
 
@@ -94,56 +96,57 @@ pub struct HandlingRules {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Households {
-    /// At least so many.
+    /// The smallest number.
     pub least: u32,
-    /// At most so many.
+    /// The largest number.
     pub most: u32,
 }
 
-/// What raises a supervision by itself: the triggers 重复 and 不满意 of the sources [JN, WF, DC].
+/// What causes a supervision automatically: the triggers 重复 and 不满意 of the sources [JN, WF, DC].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Raising {
-    /// Every so many reports of one matter, whistles at one place about the same, or reopenings.
+    /// The number of reports of one matter, of whistles at one place about the same matter, or of
+    /// reopenings, at which a supervision begins, and again at each multiple of it.
     pub repeats: u32,
-    /// How hard it is then supervised; none: not at all.
+    /// The degree of that supervision; none for no supervision.
     pub repeated: Option<SupervisionKind>,
-    /// How hard it is supervised when the resident says it is not solved, or is dissatisfied;
-    /// none: not at all.
+    /// The degree of the supervision when the resident says it is not solved, or is dissatisfied;
+    /// none for no supervision.
     pub unsatisfied: Option<SupervisionKind>,
 }
 
-/// How more time is given.
+/// The rules about extensions.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Extending {
-    /// How often for one case.
+    /// The most extensions of one case.
     pub times: u32,
-    /// At most so much each time.
+    /// The longest extension.
     pub most: Limit,
-    /// How many have to agree: the holder, then the level above.
+    /// The number of signatures: the holder's, then that of the level above.
     pub approvals: u8,
 }
 
-/// How a clock is stopped.
+/// The rules about standstills.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Suspending {
-    /// How often for one case.
+    /// The most standstills of one case.
     pub times: u32,
-    /// At most so many days.
+    /// The longest standstill, in days.
     pub days: u32,
-    /// How many have to agree: the holder, then the level above.
+    /// The number of signatures: the holder's, then that of the level above.
     pub approvals: u8,
 }
 
-/// One step of what is done about a debt that is late.
+/// One measure about a late debt.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Measure {
-    /// So long after it was due; none for the instant itself.
+    /// How long after the deadline; none for the deadline itself.
     pub after: Option<Limit>,
-    /// What is done then.
+    /// The kind of measure.
     pub what: MeasureKind,
 }
 
@@ -156,7 +159,7 @@ impl Default for HandlingRules {
             callback: Sampling::standard(),
             clock_ahead_hours: 24,
             report_age_days: 90,
-            // 第三次退单、第三次返工即提级 [BYNE]: two are gone through with.
+            // 第三次退单、第三次返工即提级 [BYNE]: the first two are carried out.
             returns: 2,
             reworks: 2,
             // 不满意的退回重办 [JN, SH-XY].
@@ -235,53 +238,53 @@ impl HandlingRules {
     }
 }
 
-/// The rules of one tenant, ready to be asked.
+/// The compiled rules of one tenant.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    /// Windows and counts.
+    /// How cases are handled.
     pub conduct: HandlingRules,
-    /// How long everything may take.
+    /// How long each duty may take.
     pub deadlines: Edition<sla::Compiled>,
     /// When offices are open.
     pub calendars: Edition<Calendars>,
-    /// Who leads what.
+    /// Which unit leads which matters.
     pub responsibilities: Edition<Responsibilities>,
-    /// What may be given to communities.
+    /// Which matters communities may be given.
     pub admissions: Edition<Admissions>,
     /// Ranks and topics of whistles.
     pub whistling: Whistling,
-    /// What roles allow.
+    /// What each role allows.
     pub powers: Arc<Powers>,
-    /// How people's data is treated.
+    /// How personal data is treated.
     pub privacy: Edition<Privacy>,
-    /// Templates of messages, and what is sent by which way.
+    /// Templates of messages, and what is sent through which channel.
     pub notices: Edition<Notices>,
 }
 
-/// Something in force, and which edition of it.
+/// A value with the number of its edition.
 #[derive(Clone, Debug)]
 pub struct Edition<T> {
-    /// Its number; 0 is what this program comes with.
+    /// Its number; 0 is the one shipped with this program.
     pub no: i64,
     /// What is in force.
     pub value: T,
 }
 
 impl<T> Edition<T> {
-    /// What this program comes with.
+    /// The value shipped with this program.
     pub const fn built_in(value: T) -> Self {
         Self { no: 0, value }
     }
 }
 
-/// What a clock is about.
+/// The facts that a deadline depends on.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
-    /// Where it happened.
+    /// The area of the matter.
     pub area: AreaId,
-    /// By which way it came.
+    /// The channel of the report.
     pub channel: Option<Channel>,
-    /// What it is.
+    /// The details of the matter.
     pub matter: &'a ReportDetails,
     /// The rank of the whistle, if one was blown.
     pub rank: Option<&'a str>,
@@ -290,7 +293,7 @@ pub struct Subject<'a> {
 }
 
 impl Rules {
-    /// A clock after something moved it: its end and its next measure computed anew.
+    /// Recomputes the end of a moved clock, and its next measure.
     pub fn recompute_deadline(&self, mut term: Term, calendar: &Calendar) -> Term {
         let due = term.compute_due(calendar);
         term.due_at = due.at;
@@ -300,8 +303,8 @@ impl Rules {
         term
     }
 
-    /// When the next measure about a debt is to be taken: the reminder before it is late, then
-    /// one after another.
+    /// When the next measure about a debt is to be taken: the reminder before it is late, then the
+    /// measures one after another.
     pub fn next_measure(&self, term: &Term, calendar: &Calendar) -> Option<Instant> {
         let Some(index) = term.taken.checked_sub(1) else {
             let percent = u8::from(self.conduct.remind_percent);
@@ -316,7 +319,7 @@ impl Rules {
         Some(measure.after.map_or(term.due_at, |after| calendar.add_limit(term.due_at, after).at))
     }
 
-    /// What the measure number `taken` of a debt is.
+    /// The kind of measure number `taken` of a debt.
     pub fn measure_kind(&self, taken: u8) -> Option<MeasureKind> {
         match taken.checked_sub(1) {
             None => Some(MeasureKind::Remind),

@@ -1,7 +1,7 @@
-//! Samples: which cases are called back or looked at again when not all are.
+//! Samples: which cases are called back or checked again when not all are.
 //!
-//! No person chooses: a hash of the case does, so that one who doubts the choice can repeat it, and
-//! no one who does not know the salt can foresee it.
+//! No person chooses: a hash of the case does, so that anyone who doubts the choice can repeat it,
+//! and no one who does not know the salt can foresee it.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -13,7 +13,7 @@ use uuid::Uuid;
 pub struct Percent(u8);
 
 impl Percent {
-    /// So many of a hundred; more than all are all.
+    /// A share from a number; at most 100.
     pub const fn saturating_from(percent: u8) -> Self {
         Self(if percent > 100 { 100 } else { percent })
     }
@@ -32,16 +32,16 @@ impl From<Percent> for u8 {
     }
 }
 
-/// How many are chosen.
+/// The size of a sample.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sampling {
-    /// Of a hundred.
+    /// The share of all cases.
     pub percent: Percent,
 }
 
 impl Sampling {
-    /// All of them, as Jinan calls every resident back.
+    /// All cases, as Jinan calls every resident back.
     pub const fn standard() -> Self {
         Self { percent: Percent(100) }
     }
@@ -49,7 +49,7 @@ impl Sampling {
     /// Whether this case is in the sample of its round.
     ///
     /// The same arguments always give the same answer, and a case chosen at some percentage is
-    /// chosen at every higher one. Another round or another salt draws anew.
+    /// chosen at every higher one. Another round or another salt gives another sample.
     pub fn selects_case(self, case: Uuid, round: u32, salt: &str) -> bool {
         let mut hash = Sha256::new();
         hash.update(case.as_bytes());

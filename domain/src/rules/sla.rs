@@ -1,12 +1,12 @@
 //! The SLA matrix: how long a duty may take, for which matter, where and by whose rule (B.2).
 //!
-//! A [`Row`] says it for the matters its conditions hold for; of all rows that apply the most
-//! specific one wins. A [`Matrix`] that passes [`Matrix::check`] has exactly one such row for
+//! A [`Row`] sets the limit for the matters that satisfy its conditions; of all rows that apply the
+//! most specific one wins. A [`Matrix`] that passes [`Matrix::check`] has exactly one such row for
 //! every matter on every day, so a clock is never without a limit and never has two.
 //!
-//! A row is more specific than another when its conditions imply the other's and not the other
-//! way round: a deeper area, a sub-class instead of its class, a condition instead of none.
-//! Nothing else decides, neither the order of rows nor which limit is the shorter.
+//! A row is more specific than another when its conditions imply the other's and not the other way
+//! round: a deeper area, a sub-class instead of its class, a condition instead of none. Nothing
+//! else decides, neither the order of rows nor which limit is shorter.
 
 mod cell;
 mod check;
@@ -36,25 +36,25 @@ use crate::{
 };
 
 labelled_enum! {
-    /// A column of the matrix; what a fault points at.
+    /// A column of the matrix; faults point at one.
     Column {
         /// The short code of a row.
         Id = "id", "编号";
-        /// What is limited.
+        /// The duty that is limited.
         Duty = "duty", "环节";
         /// The area in which it holds.
         Area = "area", "区域";
-        /// By which way the report came.
+        /// The channel of the report.
         Channel = "channel", "渠道";
-        /// What is wanted.
+        /// The kind of demand.
         Demand = "demand", "诉求类型";
-        /// Which kind of matter.
+        /// The category of the matter.
         Category = "category", "类别";
         /// How pressing the matter is.
         Urgency = "urgency", "紧急程度";
-        /// How much work.
+        /// The amount of work.
         Complexity = "complexity", "难易";
-        /// Which rank of whistle.
+        /// The rank of the whistle.
         Rank = "rank", "哨级";
         /// Whether it is handled again after a failed verification.
         Redo = "redo", "二次办理";
@@ -64,9 +64,9 @@ labelled_enum! {
         ValidFrom = "valid_from", "生效日";
         /// The last day.
         ValidUntil = "valid_until", "失效日";
-        /// The office that answers for it.
+        /// The office responsible for it.
         Owner = "owner", "责任单位";
-        /// Where it is written.
+        /// The source of the rule.
         Basis = "basis", "依据";
     }
 }
@@ -79,17 +79,17 @@ pub struct Row {
     pub id: String,
     /// What is limited.
     pub duty: Duty,
-    /// Only there, and in everything that lies there.
+    /// Only in this area and everything in it.
     pub area: Option<AreaId>,
-    /// Only for reports that came this way.
+    /// Only for reports of this channel.
     pub channel: Option<Channel>,
     /// Only for this kind of demand.
     pub demand: Option<Demand>,
-    /// Only for this class or sub-class; a class means all its sub-classes.
+    /// Only for this class or sub-class; a class includes all its sub-classes.
     pub category: Option<String>,
-    /// Only for matters this pressing.
+    /// Only for matters of this urgency.
     pub urgency: Option<Urgency>,
-    /// Only for matters of this much work.
+    /// Only for matters of this complexity.
     pub complexity: Option<Complexity>,
     /// Only for whistles of this rank.
     pub rank: Option<String>,
@@ -97,11 +97,11 @@ pub struct Row {
     pub redo: Option<bool>,
     /// How long the duty may take.
     pub limit: Limit,
-    /// The first day it is in force; none: ever since.
+    /// The first day it is in force; none for no beginning.
     pub valid_from: Option<NaiveDate>,
-    /// The last day it is in force; none: for good.
+    /// The last day it is in force; none for no end.
     pub valid_until: Option<NaiveDate>,
-    /// The office that answers for it. A rule without an owner is refused.
+    /// The office responsible for it. A rule without an owner is refused.
     pub owner: String,
     /// The clause or source it is from.
     pub basis: String,
@@ -111,28 +111,28 @@ pub struct Row {
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Matrix {
-    /// In no order that matters; faults and ties name them by their index.
+    /// The rows in any order; faults and ties name them by their index.
     pub rows: Vec<Row>,
 }
 
-/// What is asked of a matrix: one duty of one matter on one day.
+/// A query to a matrix: one duty of one matter on one day.
 ///
-/// What is not known of the matter meets no condition on it.
+/// An unknown property of the matter satisfies no condition on it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Query<'a> {
-    /// What is owed.
+    /// The duty to be limited.
     pub duty: Duty,
     /// The area of the matter and those above it, deepest first.
     pub area: &'a [AreaId],
-    /// By which way it came.
+    /// The channel of the report.
     pub channel: Option<Channel>,
-    /// What is wanted.
+    /// The kind of demand.
     pub demand: Option<Demand>,
-    /// Its sub-class and the class above, most exact first.
+    /// Its sub-class and the class above, most specific first.
     pub category: &'a [&'a str],
     /// How pressing it is.
     pub urgency: Urgency,
-    /// How much work it is.
+    /// The amount of work.
     pub complexity: Option<Complexity>,
     /// The rank of the whistle, if one was blown.
     pub rank: Option<&'a str>,
@@ -143,7 +143,7 @@ pub struct Query<'a> {
 }
 
 impl Row {
-    /// Whether it speaks of this duty of this matter on this day.
+    /// Whether it applies to a query.
     pub fn applies_to(&self, query: &Query<'_>) -> bool {
         self.duty == query.duty
             && self.urgency.is_none_or(|wanted| wanted == query.urgency)
@@ -157,13 +157,13 @@ impl Row {
             && self.is_in_force(query.on)
     }
 
-    /// Whether it is in force on this day; the first and the last day belong to it.
+    /// Whether it is in force on this day; the first and the last day are included.
     pub fn is_in_force(&self, on: NaiveDate) -> bool {
         self.valid_from.is_none_or(|from| from <= on)
             && self.valid_until.is_none_or(|until| on <= until)
     }
 
-    /// The values it asks for that contain nothing else, in the order of [`PLAIN`].
+    /// The values of its conditions without levels, in the order of [`PLAIN`].
     fn plain_values(&self) -> Plain<'_> {
         [
             self.channel.map(Channel::name),
@@ -179,7 +179,7 @@ impl Row {
         Asked { category: self.category.as_deref(), area: self.area, plain: self.plain_values() }
     }
 
-    /// The days it is in force.
+    /// The days on which it is in force.
     fn span(&self) -> Span {
         Span {
             from: self.valid_from.unwrap_or(Span::EVER.from),
@@ -187,8 +187,8 @@ impl Row {
         }
     }
 
-    /// How much it asks, among rows that apply to one matter: of two that imply one another the
-    /// one that implies has more.
+    /// How much it requires, among rows that apply to one query: of two of which one implies the
+    /// other, that one has the larger weight.
     fn weight(&self, query: &Query<'_>) -> usize {
         let area = self.area.and_then(|area| query.area.iter().rev().position(|id| *id == area));
         let category = self.category.as_deref();
@@ -199,7 +199,7 @@ impl Row {
     }
 }
 
-/// The columns of [`Row::plain`].
+/// The columns of [`Row::plain_values`].
 const PLAIN: [Column; rule_precedence::PLAIN] = [
     Column::Channel,
     Column::Demand,
@@ -209,7 +209,7 @@ const PLAIN: [Column; rule_precedence::PLAIN] = [
     Column::Redo,
 ];
 
-/// What is asked for, as written in a table.
+/// The conditions, as written in a table.
 fn render_conditions(asked: &Asked<'_>) -> Vec<(Column, String)> {
     let area = asked.area.map(|area| (Column::Area, area.to_string()));
     let category = asked.category.map(|code| (Column::Category, code.to_owned()));
@@ -221,15 +221,16 @@ fn render_conditions(asked: &Asked<'_>) -> Vec<(Column, String)> {
 impl Matrix {
     /// The row that decides: the most specific of those that apply.
     ///
-    /// It looks at every row; [`Compiled::find`] gives the same answer without.
+    /// It examines every row; [`Compiled::find`] gives the same answer without that.
     pub fn find(&self, query: &Query<'_>) -> Option<&Row> {
         let applying = self.rows.iter().filter(|row| row.applies_to(query));
-        // Past the check one row implies all others that apply, so it alone weighs most.
+        // In a checked matrix one row implies all others that apply, so it alone has the largest
+        // weight.
         applying.max_by(|a, b| a.weight(query).cmp(&b.weight(query)).then(b.id.cmp(&a.id)))
     }
 
-    /// These rows laid over others, as a preset over the standard: a row here replaces those of
-    /// the same duty with the same conditions there.
+    /// Lays these rows over others, as a preset over the standard: a row here replaces those of the
+    /// same duty with the same conditions there.
     #[must_use]
     pub fn overlay_on(self, base: Self) -> Self {
         let Self { rows: mut own } = self;

@@ -1,42 +1,41 @@
-//! How tracks are taken and judged (巡查轨迹): what a phone is told to do, and which points are
-//! marked when a track is read.
+//! The policy about tracks (巡查轨迹): what phones are told to record, and which points are marked when
+//! a track is read.
 
 use serde::{Deserialize, Serialize};
 
 use crate::core::tabular_import::{At, Fault};
 
-/// What a tenant says about tracks; part of [`crate::rules::rulebook::HandlingRules`].
+/// The policy of a tenant about tracks; part of [`crate::rules::rulebook::HandlingRules`].
 ///
-/// The sampling is sent to phones. The interval is configurable and leaves a budget for the
-/// battery (at least a fifth left after twelve hours), the gap follows the interval, and odd
-/// points are marked by the server, never deleted (domain.md G, background GPS).
+/// The sampling is sent to phones. The interval is configurable and leaves a budget for the battery
+/// (at least a fifth left after twelve hours), the gap follows the interval, and odd points are
+/// marked by the server, never deleted (section G of the field research, background GPS).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Tracking {
-    /// A phone takes a point every so many seconds.
+    /// The seconds between two points.
     pub interval_s: u32,
-    /// Every so many seconds once the battery is below the floor.
+    /// The seconds between two points once the battery is below the floor.
     pub saving_interval_s: u32,
-    /// Below so many percent of battery a phone saves.
+    /// The percentage of battery below which a phone saves power.
     pub battery_floor: u32,
-    /// A point less accurate than so many metres is marked.
+    /// The accuracy in metres beyond which a point is marked.
     pub accuracy_m: u32,
-    /// No worker moves faster than so many kilometres an hour: a point that says so is marked.
+    /// The speed in kilometres an hour that no worker exceeds; a faster point is marked.
     pub speed_kmh: u32,
-    /// A point farther than so many metres from the area of the patrol is marked.
+    /// The distance in metres from the area of the patrol beyond which a point is marked.
     pub far_m: u32,
-    /// So many seconds without a point are a gap: what was in between is unknown.
+    /// The seconds without a point that make a gap, in which nothing is known.
     pub gap_s: u32,
-    /// A worker who stays within so many metres …
+    /// The radius in metres within which a worker counts as stopped …
     pub stop_m: u32,
-    /// … for so many seconds stopped there.
+    /// … after so many seconds.
     pub stop_s: u32,
-    /// The side of the cells, in metres, by which it is told how much of a grid was seen.
+    /// The side in metres of the cells that measure how much of a grid was covered.
     pub cell_m: u32,
-    /// A place of a route is seen from so many metres.
+    /// The distance in metres from which a place of a route counts as seen.
     pub corridor_m: u32,
-    /// A start or an end told more than so many hours afterwards is a late entry (补录), and says
-    /// why.
+    /// The hours after which a reported start or end is a late entry (补录), which needs a reason.
     pub late_hours: u32,
 }
 
@@ -49,7 +48,7 @@ impl Default for Tracking {
             accuracy_m: 50,
             speed_kmh: 90,
             far_m: 5000,
-            // Twice the interval of a phone that saves (600 s for 300 s) [GUARD].
+            // Twice the interval of a phone that saves power (600 s for 300 s) [GUARD].
             gap_s: 600,
             stop_m: 30,
             stop_s: 120,

@@ -1,4 +1,4 @@
-//! The words that rules and flows share: how something came, how pressing it is, what is done about it.
+//! Terms that rules and flows share: channel, urgency, kind of demand, and measures.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,67 +9,67 @@ use crate::{
 };
 
 labelled_enum! {
-    /// How pressing a matter is; decides how long handling may take.
+    /// The urgency of a matter; decides how long handling may take.
     Urgency {
-        /// It takes the usual time (一般).
+        /// The usual time (一般).
         Normal = "normal", "一般";
-        /// Pressing: less time than usual (紧急).
+        /// Less time than usual (紧急).
         Urgent = "urgent", "紧急";
-        /// The most pressing: the least time (非常紧急).
+        /// The least time (非常紧急).
         Critical = "critical", "非常紧急";
     }
 }
 
 labelled_enum! {
-    /// What is done about a debt.
+    /// The kind of a measure about a debt.
     MeasureKind {
-        /// Its owner is reminded before it is late.
+        /// The debtor is reminded before the debt is late.
         Remind = "remind", "提醒";
-        /// Its owner is urged.
+        /// The debtor is urged.
         Urge = "urge", "催办";
         /// A superior asks for an answer.
         Supervise = "supervise", "督办";
-        /// The level above learns of it and has to answer.
+        /// The debt is reported to the level above, which has to answer.
         Report = "report", "上报上级";
-        /// It is listed in public until it is done.
+        /// It is listed publicly until it is settled.
         List = "list", "挂牌督办";
     }
 }
 
 labelled_enum! {
-    /// What the person who speaks wants (北京接诉即办条例, and what inspection adds).
+    /// What the reporter wants (北京接诉即办条例, and what inspection adds).
     Demand {
         /// An answer to a question.
         Consultation = "consultation", "咨询";
         /// Help with a need.
         Help = "help", "求助";
-        /// That something wrong be set right.
+        /// That a wrong be set right.
         Complaint = "complaint", "投诉";
-        /// That wrongdoing be looked into.
+        /// That wrongdoing be investigated.
         TipOff = "tip_off", "举报";
-        /// That something be done better.
+        /// That something be improved.
         Suggestion = "suggestion", "建议";
-        /// A superior wants it settled.
+        /// A superior wants the matter settled.
         Supervision = "supervision", "督办";
-        /// A callback is to be repeated.
+        /// That a callback be repeated.
         Review = "review", "回访复核";
     }
 }
 
 labelled_enum! {
-    /// How much work a matter is, in the judgement of the person who accepts it.
+    /// The amount of work of a matter, as judged by the person who accepts it.
     Complexity {
         /// One visit settles it.
         Simple = "simple", "简单";
         /// The usual amount of work.
         General = "general", "一般";
-        /// Several units, materials or seasons; most rules want it approved.
+        /// Several units, materials or seasons are involved; most rules require an approval.
         Complex = "complex", "复杂";
     }
 }
 
 labelled_enum! {
-    /// By which way a report came.
+    /// The channel of a report.
     Channel {
         /// A grid worker's app.
         Worker = "worker", "网格员上报";
@@ -79,13 +79,13 @@ labelled_enum! {
         Hotline = "hotline", "热线";
         /// The reporter came to the window.
         Window = "window", "窗口";
-        /// A reporter who lends a hand beside other work: a rider, a volunteer.
+        /// A reporter who reports beside other work: a rider, a volunteer.
         PartTime = "part_time", "兼职随手拍";
     }
 }
 
 impl Channel {
-    /// By which way a reporter comes who names none: it follows from what they are here.
+    /// The channel of a reporter who names none: it follows from the reporter's roles.
     pub fn default_for(actor: &Actor, at: Instant) -> Self {
         let holds = |wanted: fn(Role) -> bool| {
             actor.grants.iter().any(|grant| grant.holds_at(at) && wanted(grant.role))
@@ -101,31 +101,31 @@ impl Channel {
 }
 
 labelled_enum! {
-    /// How hard a unit is pressed.
+    /// The degree of a supervision.
     SupervisionKind {
         /// The unit is urged; no answer is asked for.
         Urge = "urge", "催办";
         /// An answer is asked for.
         Supervise = "supervise", "督办";
-        /// An answer is asked for, and it is listed until it is given.
+        /// An answer is asked for, and the unit is listed until it answers.
         List = "list", "挂牌督办";
     }
 }
 
 labelled_enum! {
-    /// What the program does not do unless a tenant turns it on, with a reason that is published.
+    /// Functions that stay off unless a tenant turns them on, with a published reason.
     Switch {
         /// Showing when a person made the first and the last entry of a time.
         CheckIns = "check_ins", "打卡签到";
         /// Showing how far a person walked.
         Mileage = "mileage", "里程统计";
-        /// Putting people into an order by how much they entered.
+        /// Ranking people by how much they entered.
         Rankings = "rankings", "排名";
     }
 }
 
 impl Switch {
-    /// What being on allows, and nothing else, in Chinese and English.
+    /// The only effect of the switch, in Chinese and English.
     pub const fn effect(self) -> (&'static str, &'static str) {
         match self {
             Self::CheckIns => (

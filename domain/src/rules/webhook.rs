@@ -1,6 +1,6 @@
-//! Webhooks: whether a server of another party is sent events, and which addresses may be one.
+//! Webhooks: whether events are sent to an outside server, and which addresses are allowed.
 
-// Addresses as values: nothing is asked over them here.
+// Only values; no connection is opened here.
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
@@ -13,35 +13,35 @@ use crate::{
 };
 
 labelled_enum! {
-    /// Whether events are sent to a webhook.
+    /// The status of a webhook.
     Status {
         /// Events are sent to it.
         Active = "active", "启用";
-        /// They wait: an administrator paused it, or it failed for too long. Nothing is lost.
+        /// Events wait: an administrator paused it, or it failed for too long. Nothing is lost.
         Paused = "paused", "暂停";
-        /// It said that it is gone (410); nothing waits for it.
+        /// The server answered that it is gone (410); nothing waits for it.
         Disabled = "disabled", "停用";
     }
 }
 
-/// Whether an actor may agree that a server of others is told what is said over an area: one who
-/// works there and reads it all. The person who sets a webhook need not be able to read; without
-/// such an agreement the server is told what happened to which thing, and asks for the rest with
-/// its own rights.
+/// Whether an actor may agree that an outside server receives the texts of an area: the actor must
+/// work there and be allowed to read everything. The person who sets up a webhook need not be able
+/// to read; without such an agreement the server learns what happened to which object, and reads
+/// the rest with its own rights.
 pub fn may_approve(actor: &Actor, path: &Path, at: Instant) -> bool {
     actor.grants.iter().any(|grant| {
         grant.holds_at(at)
             && !grant.role.is_outsider()
-            // Who audits decides nothing.
+            // Auditors decide nothing.
             && grant.role != Role::Auditor
             && actor.grant_allows(grant, Permission::ReadCases)
             && grant.over.path.contains(path)
     })
 }
 
-/// Whether an address belongs to the public internet. Everything else, this machine, private
+/// Whether an address belongs to the public internet. All other addresses (this machine, private
 /// networks, link-local and shared ones, multicast, and what is reserved or translates to one of
-/// these, is reachable only from inside and must not be asked on behalf of another party (IANA
+/// these) are reachable only from inside and must not be called on behalf of another party (IANA
 /// special-purpose registries; RFC 6890, 6052, 4291).
 pub fn is_public(address: IpAddr) -> bool {
     match address {
@@ -66,7 +66,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let segments = address.segments();
-    // What carries an IPv4 address is judged by that one.
+    // An address that embeds an IPv4 address is judged by that one.
     let inner = match segments {
         [0, 0, 0, 0, 0, 0xffff, _, _] => address.to_ipv4_mapped(),
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => {
@@ -77,7 +77,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     if let Some(inner) = inner {
         return is_public_v4(inner);
     }
-    // Global unicast is 2000::/3; of it, what is for documents, tests and Teredo is not.
+    // Global unicast is 2000::/3; its ranges for documentation, tests and Teredo are not public.
     let [first, second, ..] = segments;
     (0x2000..=0x3fff).contains(&first)
         && !(first == 0x2001 && (second < 0x200 || second == 0xdb8))

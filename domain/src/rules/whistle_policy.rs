@@ -1,5 +1,5 @@
-//! Whistles as configuration: which ranks there are, who may blow them, who must sign first, and
-//! what they are about. Rank and topic are independent of each other.
+//! The policy about whistles: which ranks there are, who may blow them, who must sign first, and
+//! their topics. Rank and topic are independent of each other.
 
 use std::collections::HashSet;
 
@@ -18,15 +18,15 @@ pub const MAX_APPROVALS: usize = 2;
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Whistling {
-    /// How weighty a whistle is.
+    /// The ranks, which say how weighty a whistle is.
     pub ranks: Vec<Rank>,
-    /// What a whistle is about.
+    /// The topics of whistles.
     pub topics: Vec<Topic>,
-    /// A whistle at the same place about the same within so many days is a repeated one.
+    /// The days within which a whistle at the same place about the same matter counts as repeated.
     pub repeat_window_days: u32,
-    /// The same place is so many metres wide.
+    /// The radius of the same place, in metres.
     pub repeat_metres: u32,
-    /// A department that reports in from farther away than this is marked.
+    /// The distance in metres beyond which the arrival of a department is marked.
     pub arrival_metres: u32,
 }
 
@@ -34,18 +34,18 @@ pub struct Whistling {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rank {
-    /// The code that whistles and the matrix name it by.
+    /// The code by which whistles and the matrix name it.
     pub code: String,
-    /// What people call it.
+    /// Its label, for people.
     pub label: String,
-    /// Who may blow it; one of these roles suffices.
+    /// The roles that may blow it; one of them suffices.
     pub blowers: Vec<Role>,
-    /// The signatures it needs, each by another person than the others and the blower.
+    /// The signatures it needs, each by another person than the others and the person who blows it.
     #[serde(default)]
     pub approvals: Vec<Approval>,
-    /// At which level it is blown: by a grid, a community or a street.
+    /// The level that blows it: a grid, a community or a street.
     pub level: AreaKind,
-    /// Whether it goes to a leader of the district as well.
+    /// Whether it is also sent to a leader of the district.
     pub to_district_leader: bool,
 }
 
@@ -53,27 +53,27 @@ pub struct Rank {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Approval {
-    /// Who may give it; one of these roles suffices.
+    /// The roles that may give it; one of them suffices.
     pub roles: Vec<Role>,
-    /// The approval, by its index in the rank, that must be given before; without it, at once.
+    /// The index in the rank of the approval that must be given before; none for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<usize>,
 }
 
-/// What a whistle is about.
+/// The topic of a whistle.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Topic {
-    /// The code that whistles name it by.
+    /// The code by which whistles name it.
     pub code: String,
-    /// What people call it.
+    /// Its label, for people.
     pub label: String,
 }
 
 impl Whistling {
-    /// As Nanjing's 鼓楼区 blows: one rank to push work on, blown by the leadership of a street; one
-    /// for hard matters, signed by two of it, that reaches a leader of the district. Beside them
-    /// one for emergencies, which needs no signature. Topics are those of 北京市街道办事处条例.
+    /// As in Nanjing's 鼓楼区: one rank to push work on, blown by the leadership of a street; one for
+    /// hard matters, signed by two leaders, that reaches a leader of the district. Besides, one for
+    /// emergencies, which needs no signature. Topics are those of 北京市街道办事处条例.
     pub fn standard() -> Self {
         let leader = || vec![Role::StreetLeader];
         let signature = |after| Approval { roles: leader(), after };
@@ -117,7 +117,8 @@ impl Whistling {
         self.topics.iter().find(|topic| topic.code == code)
     }
 
-    /// Everything that is wrong; nothing when it may come into force. A role that does not exist is refused when the document is read.
+    /// Everything that is wrong; empty when it may be published. A role that does not exist is
+    /// refused when the document is read.
     pub fn check(&self) -> Vec<Fault> {
         let mut faults = Faults::for_list("ranks");
         for (column, none) in [("ranks", self.ranks.is_empty()), ("topics", self.topics.is_empty())]
@@ -197,7 +198,7 @@ impl Rank {
         faults.push(fault.with_expected(zh, "an order in which every signature can be given"));
     }
 
-    /// How many signatures stand before this one.
+    /// The place of this signature in the order of signatures, from 1.
     pub fn approval_depth(&self, index: usize) -> usize {
         let before = |index: &usize| self.approvals.get(*index).and_then(|a| a.after);
         std::iter::successors(Some(index), before).take(MAX_APPROVALS + 1).count()
@@ -210,7 +211,7 @@ impl Rank {
     }
 }
 
-/// At least one role has to be named, and each must be one that works on cases.
+/// Checks that at least one role is named, and that each is one that works on cases.
 fn check_roles(faults: &mut Faults, at: At, column: &'static str, roles: &[Role]) {
     if roles.is_empty() {
         faults.push(

@@ -1,4 +1,4 @@
-//! The list of what communities may be given.
+//! The list of matters that communities may be given.
 
 use domain::{
     area::tree::AreaKind,
@@ -153,7 +153,7 @@ proptest! {
         };
         let entries: Vec<Entry> = rows.iter().enumerate().map(named).collect();
         prop_assume!(find_faults(&entries).is_empty());
-        // Codes decide where the list does not: reversed ones would show it.
+        // Where the list does not decide, codes do: reversed codes would show it.
         let renamed = |(at, one): (usize, &Entry)| Entry { code: (9 - at).to_string(), ..one.clone() };
         let reversed: Vec<Entry> = entries.iter().enumerate().map(renamed).rev().collect();
         for category in ["A", "A01", "A02", "B"] {

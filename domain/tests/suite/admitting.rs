@@ -1,4 +1,4 @@
-//! What is handed down to communities: only what is on their list.
+//! Dispatching to communities: only matters on their list.
 
 use domain::{
     core::{id::AreaId, text::Code},
@@ -16,7 +16,7 @@ use super::{
     world::{COMMUNITY, Chain, GRID, SQUAD, STREET, almighty, morning, unit},
 };
 
-/// Held by the street, under a list that counts.
+/// Held by the street, under a list that may be enforced.
 fn with_admissions(category: Option<&str>, kinds: &[EntryKind], enforced: bool) -> Script {
     let mut rules = Rules::standard();
     let entries = kinds.iter().map(|kind| entry("XC-1", *kind, "A01", None)).collect();
@@ -62,7 +62,7 @@ fn a_list_that_does_not_count_and_a_matter_nobody_classed_decide_nothing() {
     }
 }
 
-/// Who says for good whose it is has weighed the list.
+/// An arbiter's decision is final and has taken the list into account.
 #[test]
 fn an_arbiter_is_above_the_list() {
     let mut script = with_admissions(Some("A01"), &[], true);

@@ -1,4 +1,4 @@
-//! A case nobody wants: given back so often, then given by an arbiter to whom it is for good.
+//! A case that no unit accepts: returned too often, then assigned for good by an arbiter.
 
 use domain::{
     flows::case::{Command, Event, Stage, lifecycle::StageName},
@@ -74,7 +74,7 @@ fn the_clock_of_whoever_is_appointed_starts_with_the_ruling() {
     }
 }
 
-/// That it was the wrong unit is a fact about whoever dispatched it there.
+/// A wrong dispatch is a fact about the person who dispatched.
 #[test]
 fn a_return_names_who_dispatched() {
     let script = Script::until_filed().then(&almighty(77), &dispatch(GRID));

@@ -1,4 +1,4 @@
-//! Areas through time: what may be done, what is left, and who answers for it.
+//! The history of areas: which changes are possible, what remains, and who answers for it.
 
 use std::collections::HashMap;
 
@@ -23,12 +23,12 @@ use domain::{
 };
 use uuid::Uuid;
 
-/// A city that lives on.
+/// A city whose areas change.
 struct Town {
     registry: Registry,
     seq: i64,
     made: u128,
-    /// What happened, command by command.
+    /// The events, command by command.
     log: Vec<Vec<Event>>,
 }
 
@@ -80,7 +80,7 @@ fn actor(role: Role, over: Unit) -> Actor {
     }
 }
 
-/// Looks at a decision with all it needs.
+/// Runs a closure with the context of a decision.
 fn with_context<T>(
     registry: &Registry,
     by: &Actor,
@@ -162,7 +162,7 @@ impl Town {
     }
 }
 
-/// Everything that can happen to areas, command by command, and what is on record after it.
+/// Every kind of event of areas, command by command, and the records after it.
 pub(crate) fn history() -> (Vec<Vec<Event>>, Registry) {
     let mut town = Town::new();
     let square = vec![vec![[110.0, 30.0], [110.1, 30.0], [110.1, 30.1], [110.0, 30.0]]];
@@ -236,7 +236,7 @@ fn merged_grids_leave_their_work_to_the_one_that_goes_on() {
     assert_eq!(town.registry.get(one).unwrap().predecessors, [two]);
     assert_eq!(town.reach("990101001001001", day_after(4)).len(), 1, "not before its day");
     assert!(town.reach("990101001001001", day_after(5)).contains(&(two, old.clone())));
-    // Whoever worked the old one goes on, and gets nothing of the other.
+    // The workers of the old grid continue, and get nothing of the other one.
     assert_eq!(town.reach("990101001001002", day_after(5)), [(two, old)]);
     let tree = town.registry.build_tree(day_after(5));
     assert!(tree.is_retired(two) && !tree.is_retired(one));
@@ -279,7 +279,7 @@ fn what_was_split_is_answered_for_by_every_part() {
         let reached = town.reach(code, today());
         assert!(reached.iter().any(|(unit, _)| *unit == old), "{code}: {reached:?}");
     }
-    // A case that was filed in the grid carries the path it had.
+    // A case that was filed in the grid keeps the path it had.
     let own = town.reach("990101001001001", today());
     assert!(own.iter().any(|(unit, path)| *unit == children[0] && *path == before), "{own:?}");
 }
@@ -298,7 +298,7 @@ fn an_area_that_is_moved_takes_everything_along() {
         let unit = tree.find_by_code(code).unwrap().unit();
         tree.expand_unit(&unit).iter().any(|unit| unit.path.contains(&Path(path.to_owned())))
     };
-    // The new street answers for what was left, the old one keeps it too, others see neither.
+    // The new street answers for what was left, the old one keeps it too, others see nothing.
     for (code, old_too, new_too) in [
         ("990101002", true, true),
         ("990101001", true, false),
@@ -309,7 +309,7 @@ fn an_area_that_is_moved_takes_everything_along() {
     ] {
         assert_eq!((reaches(code, &old), reaches(code, &new)), (old_too, new_too), "{code}");
     }
-    // Who held a case before may still hand it down.
+    // The former holder of a case may still dispatch it.
     let before = town.registry.build_tree(today());
     let holder = before.find_by_code("990101001001").unwrap().unit();
     assert!(tree.unit_contains(&holder, tree.find_by_code("990101001001001").unwrap()));
@@ -333,7 +333,7 @@ fn rights_follow_through_several_changes() {
     assert_eq!(reached[&one], paths[0]);
     assert_eq!(reached[&two], paths[1]);
     assert!(reached.contains_key(&third) && reached.contains_key(&area_id(9)));
-    // A grid merged into another community is that community's to answer for.
+    // The community that a grid was merged into answers for that grid.
     let community = town.reach("990101001002", today());
     assert!(community.iter().any(|(_, path)| Path(path.clone()).contains(&Path(paths[0].clone()))));
 }
@@ -408,7 +408,7 @@ fn a_file_is_taken_over_whole_or_not_at_all() {
     let mut town = Town::new();
     let unchanged = town.import(parse_territories(CITY).unwrap(), today()).unwrap();
     assert!(unchanged.iter().all(|doing| *doing == Doing::Unchanged));
-    // In no order, with a name that changed and a street that is new.
+    // In no order, with a changed name and a new street.
     let more = "code,name,level,parent_code,households,grid_kind\n\
                 990101003001,松岗社区,5,990101003,,\n\
                 990101003,松岗街道,4,990101,,\n\

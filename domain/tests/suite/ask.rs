@@ -1,4 +1,4 @@
-//! What is asked of those above: in time, within bounds, signed by others, and how it ends.
+//! Approval requests: in time, within bounds, signed by others, and their results.
 
 use chrono::Duration;
 use domain::{
@@ -29,7 +29,7 @@ fn extension_rules(times: u32, approvals: u8) -> &'static Rules {
     with_conduct(|conduct| conduct.extension = Extending { times, most, approvals })
 }
 
-/// At work under these rules.
+/// A case at work under these rules.
 fn until_handling(rules: &'static Rules) -> Script {
     let script = Script::with_rules(rules, COMMUNITY).then_other(&dispatch(GRID));
     script
@@ -76,7 +76,7 @@ fn the_end_moves_by_what_was_given_and_says_so() {
     assert_eq!(script.case().tally.extensions, 1);
 }
 
-/// Whoever asked in time does not lose by a slow signature.
+/// A request made in time is not lost because a signature is slow.
 #[test]
 fn what_was_asked_in_time_may_be_signed_after_the_end() {
     let script = Script::until_handling();

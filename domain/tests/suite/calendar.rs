@@ -1,4 +1,4 @@
-//! Calendars: the vectors of the field, and what a calendar promises case by case.
+//! Calendars: the examples of the field research, and further promises case by case.
 
 use std::sync::LazyLock;
 
@@ -16,7 +16,7 @@ use domain::{
 };
 use uuid::Uuid;
 
-/// An instant by the clocks of China: `2026-09-18 17:30`; the end of a day is `24:00`.
+/// An instant in the local time of China: `2026-09-18 17:30`; the end of a day is `24:00`.
 pub(crate) fn instant(text: &str) -> Instant {
     let (date, time) = text.split_once(' ').unwrap();
     let (time, more) = if time == "24:00" { ("00:00", 1) } else { (time, 0) };

@@ -1,4 +1,4 @@
-//! Calendars that somebody wrote wrongly: every fault, where it is, and what it says.
+//! Calendars with faults: every fault, its place, and its message.
 
 use chrono::NaiveDate;
 use domain::{
@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::calendar::summer_schedule;
 
-/// Codes and places.
+/// The codes and places of faults.
 fn locate_faults(faults: &[Fault]) -> Vec<(&'static str, &'static str)> {
     let pointer = |fault: &Fault| &*Box::leak(fault.pointer().into_boxed_str());
     faults.iter().map(|fault| (fault.code, pointer(fault))).collect()

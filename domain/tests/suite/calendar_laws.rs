@@ -1,4 +1,4 @@
-//! Calendars: laws that hold for any instant, and a slow walk over minutes that must agree.
+//! Calendars: laws that hold for any instant, and a slow reference by minutes that must agree.
 
 use chrono::Duration;
 use domain::{
@@ -21,7 +21,7 @@ fn any_minute() -> impl Strategy<Value = Instant> {
     (0..700_000_i64).prop_map(|minute| instant("2025-11-01 00:00") + Duration::minutes(minute))
 }
 
-/// A millisecond in the same months, often one at which doors open or close.
+/// A millisecond in the same months, often at an opening or closing.
 fn any_moment() -> impl Strategy<Value = Instant> {
     let odd =
         (any_minute(), 0..60_000_i64).prop_map(|(at, more)| at + Duration::milliseconds(more));
@@ -151,8 +151,9 @@ fn working_units_end_while_open_or_at_closing() {
         .unwrap();
 }
 
-/// It does not hold for civil days that roll (each part may roll anew), for the same day, and for
-/// `due` of civil days, which begins to count after the day of the start: hence `add`.
+/// It does not hold for civil days that roll (each part may roll again), for the same day, and for
+/// `compute_due` of civil days, which begins to count after the day of the start: hence
+/// `add_limit`.
 #[test]
 fn an_amount_in_two_parts_ends_with_the_whole() {
     new_runner(2000)

@@ -1,4 +1,4 @@
-//! Campaigns: who organises them, whose grids owe them, and how they end.
+//! Campaigns: who organises them, which grids owe them, and how they end.
 
 use chrono::Duration;
 use domain::{
@@ -139,7 +139,7 @@ fn a_draft_is_known_to_those_who_make_it() {
 }
 
 proptest! {
-    /// However lists overlap, a household stands there once and every grid that has one owes.
+    /// However lists overlap, each household is listed once and every grid that has one owes it.
     #[test]
     fn a_household_stands_there_once(lists in prop::collection::vec(prop::collection::vec((0_u128..20, any::<bool>()), 1..20), 1..5)) {
         let mut chain = new_campaign(false);

@@ -1,4 +1,4 @@
-//! Every stage of a case against every command: what `decide` does is what the table says.
+//! Every stage of a case against every command: `decide` does what the table says.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +22,7 @@ use super::{
     world::{COMMUNITY, GRID, MARKET, SQUAD, STREET, URBAN, almighty, minutes},
 };
 
-/// The sensible arguments of a command.
+/// Commands with sensible arguments for a verb.
 pub(crate) fn sensible_commands(verb: Verb, script: &Script) -> Vec<Command> {
     let begun = script.chain.stored.as_ref().map(|stored| &stored.state);
     let pending: Vec<i64> =
@@ -83,7 +83,7 @@ pub(crate) fn sensible_commands(verb: Verb, script: &Script) -> Vec<Command> {
     }
 }
 
-/// Refusals of a command that fits the stage, because of something the table does not say.
+/// Whether a refusal of a command that fits the stage has a reason that is not in the table.
 fn side_condition(verb: Verb, stage: StageName, refusal: &Refusal) -> bool {
     let stands = matches!(refusal, Refusal::Suspended { .. });
     let of_verb = match verb {
@@ -141,7 +141,7 @@ fn side_condition(verb: Verb, stage: StageName, refusal: &Refusal) -> bool {
     of_verb || (stands && !keeps_stage(stage, verb))
 }
 
-/// Every stage by every way, alone and with everything that goes on beside it.
+/// Every stage on every path, alone and with everything that can go on beside it.
 pub(crate) fn all_scripts() -> Vec<(String, Script)> {
     let alone = Script::all_stages();
     let with = |what: &str, more: fn(Script) -> Option<Script>| -> Vec<(String, Script)> {
@@ -155,7 +155,8 @@ pub(crate) fn all_scripts() -> Vec<(String, Script)> {
     alone.chain(overdue).chain(burdened).collect()
 }
 
-/// What does not fit the stage is answered by what does, as far as there is anything to do it to.
+/// The refusal of a command that does not fit the stage lists the commands that do, as far as there
+/// is something to apply them to.
 pub(crate) fn wrong_state(script: &Script, verb: Verb) -> Refusal {
     let (stage, possible) = (script.case().stage.name(), script.case().possible_commands());
     let listed: Vec<&str> = lifecycle::possible_verbs(stage).into_iter().map(Verb::name).collect();
@@ -163,7 +164,7 @@ pub(crate) fn wrong_state(script: &Script, verb: Verb) -> Refusal {
     Refusal::WrongState { flow: "case", state: stage.name(), command: verb.name(), possible }
 }
 
-/// Where both tables together lead.
+/// The moves of both tables together.
 fn list_moves() -> BTreeMap<(StageName, Verb), BTreeSet<StageName>> {
     let on = MOVES.iter().map(|(from, verb, to)| ((*from, *verb), to.iter().copied().collect()));
     let besides = BESIDE.iter().flat_map(|(verb, stages)| {

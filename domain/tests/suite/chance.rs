@@ -1,4 +1,4 @@
-//! Where random histories come from: dice, people, and what they ask.
+//! Generators of random histories: dice, people, and their commands.
 
 use chrono::Duration;
 use domain::{
@@ -36,8 +36,8 @@ use super::{
     },
 };
 
-/// Rules of three tenants: what is shipped, hasty ones, and strict ones. Counts are small, so that
-/// everything that is counted happens.
+/// The rules of three tenants: the shipped ones, hasty ones, and strict ones. Counts are small, so
+/// that every counted thing happens.
 pub(crate) static TENANTS: LazyLock<[&'static Rules; 3]> = LazyLock::new(|| {
     let hasty = with_conduct(|conduct| {
         (conduct.returns, conduct.reworks, conduct.appeal_days) = (1, 0, 5);
@@ -57,7 +57,7 @@ pub(crate) static TENANTS: LazyLock<[&'static Rules; 3]> = LazyLock::new(|| {
     [with_conduct(|_| {}), hasty, Box::leak(Box::new(strict))]
 });
 
-/// Small chance out of one number: where to turn next.
+/// A small random generator from one number.
 pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
@@ -82,7 +82,7 @@ impl Dice {
         self.roll_below(100) < percent
     }
 
-    /// A point near the spot with all the digits a conversion leaves behind.
+    /// A point near the spot with all the digits that a conversion leaves behind.
     pub(crate) fn any_point(&mut self) -> Point {
         let mut part = || f64::from(u32::try_from(self.roll() >> 32).unwrap()) / 3.0e11;
         Point { lng: 118.7 + part(), lat: 32.0 + part() }
@@ -98,7 +98,8 @@ impl Dice {
     }
 }
 
-/// The people of the walk: one hat, two hats, all hats, and the wrong district.
+/// The people of the random histories: with one role, with two, with all, and in the wrong
+/// district.
 pub(crate) fn new_cast() -> Vec<Actor> {
     let two_hats = [(Role::GridWorker, GRID), (Role::DepartmentOfficer, URBAN)];
     let mut cast = vec![
@@ -140,7 +141,7 @@ fn is_useful(verb: Verb, case: &Case) -> bool {
     }
 }
 
-/// Something that fits the stage.
+/// A command that fits the stage.
 pub(crate) fn sensible_command(case: &Case, at: Instant, dice: &mut Dice) -> Command {
     let stage = case.stage.name();
     let all = possible_verbs(stage);
@@ -154,10 +155,10 @@ pub(crate) fn sensible_command(case: &Case, at: Instant, dice: &mut Dice) -> Com
     if case.standstill.is_some() && dice.roll_percent(20) {
         return build_command(Verb::Resume, Some(case), at, dice);
     }
-    // A whistle is long; what a street holds is mostly whistled about, so that some end.
+    // A whistle is long; the street mostly uses whistles, so that some of them end.
     let street = verb == Verb::Dispatch && case.holder.kind == AreaKind::Street;
     let verb = if street && dice.roll_percent(70) { Verb::Whistle } else { verb };
-    // It would never come to an end.
+    // Otherwise it would never end.
     let verb = if verb == Verb::CallOff && dice.roll_percent(90) { Verb::Summons } else { verb };
     let below = [GRID, GRID_NEXT, COMMUNITY, SQUAD];
     if verb == Verb::Dispatch {
@@ -179,7 +180,7 @@ pub(crate) fn sensible_command(case: &Case, at: Instant, dice: &mut Dice) -> Com
     }
 }
 
-/// Something that may not.
+/// A command that may not fit.
 pub(crate) fn any_command(at: Instant, dice: &mut Dice) -> Command {
     let intake = |verb: &&Verb| !matches!(verb, Verb::Join | Verb::Unjoin);
     let verbs: Vec<Verb> = Verb::ALL.iter().filter(intake).copied().collect();
@@ -210,7 +211,7 @@ fn build_acts(dice: &mut Dice) -> Vec<SummonsCommand> {
     ]
 }
 
-/// Something asked of those above; a whistle where it is nothing else.
+/// An approval request; for a whistle where there is no other subject.
 #[expect(clippy::wildcard_enum_match_arm, reason = "only four commands ask")]
 fn build_wish(verb: Verb, case: Option<&Case>, at: Instant, dice: &mut Dice) -> Command {
     let limits = [Limit::hours(4), Limit::working_days(3), Limit::working_days(8), Limit::days(90)];
@@ -243,7 +244,7 @@ fn build_wish(verb: Verb, case: Option<&Case>, at: Instant, dice: &mut Dice) -> 
     Command::Ask { wish, reason: dice.any_text() }
 }
 
-/// The number of a question or supervision that waits, or of none.
+/// The number of an open request or supervision, or a wrong one.
 fn pick_number(numbers: impl Iterator<Item = i64>, dice: &mut Dice) -> i64 {
     let mut all: Vec<i64> = numbers.collect();
     if all.is_empty() || dice.roll_percent(5) {
@@ -327,7 +328,7 @@ fn build_command(verb: Verb, case: Option<&Case>, at: Instant, dice: &mut Dice) 
     }
 }
 
-/// The same walks every time, unless the environment asks for others.
+/// The same random cases every time, unless the environment asks for others.
 pub(crate) fn new_runner(cases: u32) -> TestRunner {
     let mut config = Config::default();
     if config.rng_seed == RngSeed::Random {

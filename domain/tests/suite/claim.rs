@@ -1,4 +1,4 @@
-//! Looks on the spot are offered to everybody who may look there; one claims, the others stay.
+//! Checks on the spot are offered to everyone who may do them; one claims, the others stay.
 
 use chrono::Duration;
 use domain::{

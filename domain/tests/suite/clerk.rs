@@ -1,4 +1,4 @@
-//! A slow reference for calendars: minute by minute, day by day, nothing summed up.
+//! A slow reference for calendars: minute by minute, day by day, without sums.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -12,7 +12,7 @@ use domain::{
     core::time::{local_day, to_local},
 };
 
-/// What a clerk does with a wall calendar and a watch.
+/// A calendar as a clerk would use it, with a wall calendar and a watch.
 pub(crate) struct Clerk {
     schedule: Schedule,
     notices: HashMap<NaiveDate, bool>,
@@ -60,7 +60,7 @@ impl Clerk {
             .any(|(from, until)| (*from..*until).contains(&minute))
     }
 
-    /// Minute by minute until so many counted.
+    /// Counts minute by minute until so many counted.
     pub(crate) fn count_minutes(
         &self,
         start: Instant,
@@ -79,7 +79,7 @@ impl Clerk {
         now
     }
 
-    /// Day by day until so many counted, the first not among them.
+    /// Counts day by day until so many counted, without the first one.
     fn count_days(&self, start: Instant, days: u32, working: bool) -> NaiveDate {
         let (mut date, mut left) = (local_day(start), days);
         while left > 0 {

@@ -1,4 +1,4 @@
-//! The committed table of deadlines: for somebody who would check it with a wall calendar.
+//! The committed table of deadlines: for a reader who checks it with a wall calendar.
 
 use std::fmt::Write as _;
 
@@ -17,7 +17,7 @@ use super::{
     table::{align_rows, check_snapshot, row},
 };
 
-/// Day and time as they are said; the end of a day belongs to the day.
+/// Day and time as people say them; the end of a day belongs to the day.
 fn format_instant(at: Instant) -> String {
     let now = to_local(at);
     if (now.hour(), now.minute()) == (0, 0) {
@@ -51,7 +51,7 @@ type Case = (
     &'static str,
 );
 
-/// The vectors of the field.
+/// The examples of the field research.
 const FIELD: &[Case] = &[
     ("甲", "2026-09-18 17:30", "4wh", &[], "周日调休上班，照常计时"),
     ("甲", "2026-03-02 12:30", "4wh", &[], "午休起算，恰在下班时届满，不推到次日"),

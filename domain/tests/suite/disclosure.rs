@@ -1,4 +1,4 @@
-//! What is told of an event: what its types declare, and nothing else.
+//! Disclosure of events: what their types declare, and nothing else.
 
 use domain::{
     core::{
@@ -9,7 +9,7 @@ use domain::{
 };
 use serde_json::{Value, json};
 
-/// What is left of an event of a case.
+/// What remains of an event of a case after redaction.
 fn told(redaction: &Redaction, mut event: Value) -> Value {
     redaction.redact(case::Event::SHAPE, &mut event);
     event

@@ -1,4 +1,4 @@
-//! Where a matter would go, and why.
+//! Previews of dispatching: where a matter would go, and why.
 
 use domain::{
     area::tree::AreaKind,
@@ -19,7 +19,7 @@ use super::{
 };
 use StepName as S;
 
-/// What a matter A01 at a place would do with this one item, told to the checker.
+/// Previews a matter A01 at a place with this one item, and passes the result to the checker.
 fn check_preview(
     item: impl IntoIterator<Item = Item>,
     admissions: &Admissions,

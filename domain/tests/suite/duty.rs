@@ -1,4 +1,4 @@
-//! Every duty: who owes it, who sees it, who can do it, how long it takes.
+//! Every duty: the debtor, who sees it, who can fulfil it, and how long it takes.
 
 use std::collections::BTreeSet;
 
@@ -26,7 +26,7 @@ use super::{
     world::{GRID, STREET, URBAN, actor, almighty, unit, with_conduct},
 };
 
-/// Who owes a duty, as people say it.
+/// The debtor of a duty, in words.
 fn describe_debtor(duty: Duty) -> &'static str {
     match duty {
         Duty::Accept => "受理社区 the receiving community (or larger area)",
@@ -46,7 +46,7 @@ fn describe_debtor(duty: Duty) -> &'static str {
     }
 }
 
-/// The same, as a question to a case.
+/// The debtors of a duty in a case.
 fn list_debtors(duty: Duty, case: &Case) -> Vec<AreaId> {
     let handler = || case.stage.assignment().map(|assignment| assignment.unit.id);
     let summoned = || {
@@ -68,7 +68,7 @@ fn list_debtors(duty: Duty, case: &Case) -> Vec<AreaId> {
     }
 }
 
-/// Cases that owe everything a case can owe, each thing by itself too.
+/// Cases that together owe every duty of a case, also each duty by itself.
 fn all_scripts() -> Vec<Script> {
     let mut scripts: Vec<Script> =
         Script::all_stages().into_iter().map(|(_, script)| script).collect();
@@ -114,7 +114,7 @@ fn every_duty_is_owed_by_whom_it_says() {
     assert_eq!(seen, Duty::ALL.iter().copied().collect());
 }
 
-/// Every command that can be the doing of a duty.
+/// Every command that can fulfil a duty.
 fn all_commands(case: &Case) -> Vec<Command> {
     let summons = SUMMONABLE
         .iter()
@@ -139,7 +139,7 @@ fn all_commands(case: &Case) -> Vec<Command> {
     all
 }
 
-/// Whether this actor can do something that settles the obligation as done, or comes closer.
+/// Whether this actor can give a command that fulfils the obligation, or comes closer to it.
 fn can_settle(script: &Script, owed: &Obligation, by: &Actor) -> bool {
     all_commands(script.case()).iter().any(|command| {
         let theirs = |unit: &AreaId| {
@@ -157,14 +157,14 @@ fn can_settle(script: &Script, owed: &Obligation, by: &Actor) -> bool {
     })
 }
 
-/// Whether only some roles sign what is asked.
+/// The roles that must sign the open request, where only some may.
 fn list_signers(case: &Case, owed: &Obligation) -> Vec<Role> {
     let asks = case.asks.iter().filter_map(|ask| ask.next_signature());
     let next = asks.filter(|next| next.term.as_ref() == Some(&owed.term));
     next.flat_map(|next| next.roles.clone()).collect()
 }
 
-/// Nobody's inbox shows what they cannot do, nobody who can do it is left without it.
+/// An inbox shows exactly the duties that its reader can fulfil.
 #[test]
 fn a_duty_is_shown_to_those_who_can_do_it() {
     let mut checked = BTreeSet::new();
@@ -191,7 +191,7 @@ fn a_duty_is_shown_to_those_who_can_do_it() {
     assert_eq!(checked, of_cases.collect());
 }
 
-/// For which matters a row is, in words.
+/// The conditions of a row, in words.
 fn describe_conditions(row: &Row) -> String {
     let urgency = row.urgency.map(|urgency| format!("{} {}", urgency.label(), urgency.name()));
     let rank = row.rank.as_ref().map(|rank| format!("哨级 rank {rank}"));
@@ -206,7 +206,7 @@ fn every_duty_but_standstills_and_patrols_has_a_limit_in_the_standard() {
         let rows = matrix.rows.iter().filter(|row| row.duty == *duty);
         assert_eq!(rows.count() > 0, duty.has_limit(), "{duty:?}");
     }
-    // The ranks the standard speaks of are of the standard whistles.
+    // The ranks in the standard matrix are those of the standard whistles.
     let whistling = domain::rules::whistle_policy::Whistling::standard();
     let ranks: Vec<&str> = whistling.ranks.iter().map(|rank| rank.code.as_str()).collect();
     assert_eq!(matrix.check(&References { ranks: &ranks, ..References::new_empty() }), []);

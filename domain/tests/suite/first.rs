@@ -1,4 +1,4 @@
-//! Who receives a case first leads it: it may not shift it, and answers for what comes of it.
+//! The first receiver of a case leads it: it must not return it, and answers for the result.
 
 use domain::{
     core::{id::AreaId, text::Code, time::local_day},
@@ -22,7 +22,7 @@ use super::{
     },
 };
 
-/// The list says that this unit leads what is in the street.
+/// Rules under which this unit leads all matters of the street.
 fn rules_with_lead(lead: AreaId) -> &'static Rules {
     let item = Item {
         code: "Q-1".to_owned(),
@@ -40,7 +40,7 @@ fn rules_with_lead(lead: AreaId) -> &'static Rules {
     Box::leak(Box::new(rules))
 }
 
-/// Filed with a category, so that lists can speak about it.
+/// A case with a category, so that lists can cover it.
 fn with_category(rules: &'static Rules, holder: AreaId) -> Script {
     let mut opening = opening(holder);
     opening.matter.category = Some(Code::try_from("A01").unwrap());

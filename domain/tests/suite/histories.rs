@@ -1,5 +1,4 @@
-//! Journals in which everything happens that can happen to a kind of flow, for
-//! [`journals`](super::journals).
+//! Journals that contain every type of event of a kind of flow, for [`journals`](super::journals).
 
 use chrono::{Duration, TimeZone as _, Utc};
 use domain::{
@@ -51,7 +50,7 @@ use super::{
 
 type Journals = Vec<Vec<Entry>>;
 
-/// What happens when these people ask these things, a minute apart.
+/// The entries of these commands, given a minute apart.
 fn told<F: Flow>(mut chain: Chain<F>, steps: Vec<(Actor, F::Command)>) -> Vec<Entry> {
     let mut at = chain.entries.last().map_or_else(morning, |entry| entry.at);
     for (by, command) in steps {
@@ -82,7 +81,7 @@ pub(crate) fn of_cases() -> (Journals, Journals) {
     (cases, reports)
 }
 
-/// Somebody names a file with a remark.
+/// A case with a file attached to a remark.
 fn attached() -> Script {
     let media = MediaId(Uuid::from_u128(0x3ED1A));
     let media = vec![Attachment { media, role: MediaRole::Before }];
@@ -90,7 +89,7 @@ fn attached() -> Script {
     Script::until_filed().then_other(&case::Command::With { media, asked })
 }
 
-/// Before anybody knew the holidays of a year.
+/// A time before the holidays of its year were known.
 fn in_2029() -> Instant {
     Utc.with_ymd_and_hms(2029, 12, 20, 2, 0, 0).unwrap()
 }
@@ -101,7 +100,7 @@ fn recomputed() -> Script {
     script.act_now(&system(), &case::Command::Recompute).0
 }
 
-/// The same of a report, where whoever decides has days.
+/// The same for a report, where the receiver has days to decide.
 fn recomputed_report() -> Vec<Entry> {
     let slow = |rules: &Rules| -> &'static Rules {
         let (mut rules, mut matrix) = (rules.clone(), Matrix::standard());

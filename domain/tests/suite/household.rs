@@ -185,7 +185,7 @@ fn a_child_is_younger_than_fourteen() {
 }
 
 proptest! {
-    /// Whoever is paired when, as the period says, and nobody longer.
+    /// A pairing is in force exactly within its period.
     #[test]
     fn a_pairing_holds_in_its_period(start in 0_i64..1000, length in 1_i64..1000, at in -10_i64..3000) {
         let from = morning() + Duration::minutes(start);

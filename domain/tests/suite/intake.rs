@@ -1,5 +1,5 @@
-//! Before a case and around it: looking before filing, taking a report out again, and measures
-//! about what nobody decides.
+//! Before a case and around it: checks before filing, taking a report out again, and measures about
+//! reports that wait for a decision.
 
 use domain::{
     flows::{
@@ -79,7 +79,7 @@ fn what_a_grid_worker_saw_is_not_looked_at_again() {
     }
 }
 
-/// Who refuses it has not looked: the grid's debt is lifted, not done.
+/// Refusing a report is not checking it: the grid's debt is lifted, not done.
 #[test]
 fn a_report_may_be_refused_unseen_which_is_not_looking() {
     let chain = until_confirming();

@@ -1,4 +1,4 @@
-//! The named invariants of the field that a table does not show, one by one.
+//! The named invariants of the field that no table shows, one by one.
 
 use domain::{
     flows::{

@@ -1,4 +1,4 @@
-//! Nothing in a journal can be changed, removed, repeated or reordered unseen.
+//! Every change, removal, repetition or reordering in a journal is detected.
 
 use domain::{
     Instant,
@@ -25,7 +25,7 @@ fn next_millisecond(at: Instant) -> Instant {
     at + chrono::Duration::milliseconds(1)
 }
 
-/// One way to tamper with an entry; the content hash finds all of them.
+/// One way to tamper with an entry; the content hash detects all of them.
 type Tampering = (&'static str, fn(&mut Entry));
 
 const CONTENT: &[Tampering] = &[
@@ -79,7 +79,7 @@ fn a_resealed_entry_breaks_the_one_after_it() {
         let found = verify_chain(&entries);
         match entries.get(index + 1) {
             Some(next) => assert_eq!(found, Err(Break::Link { seq: next.seq })),
-            // Of the last entry only the head that was remembered elsewhere tells.
+            // A change of the last entry is detected only by a head that is stored elsewhere.
             None => assert_ne!(found, Ok(Script::whistle_closed().chain.entries[index].hash)),
         }
     }

@@ -1,9 +1,9 @@
-//! Journals that were committed, by the version that wrote them: every later version reads each
-//! entry, comes to the same states, and finds the same hashes.
+//! Committed journals, by the version that wrote them: every later version reads each entry,
+//! arrives at the same states, and finds the same hashes.
 //!
-//! `UPDATE=1 cargo test -p domain` adds histories for types and versions of events that stand in
-//! none of them, under the version of now. What stands there is never written anew: a journal that
-//! was kept by somebody is not written anew either.
+//! `UPDATE=1 cargo test -p domain` adds histories for types and versions of events that none of
+//! them contains, under the present version. Existing files are never rewritten: journals in real
+//! installations are not rewritten either.
 
 use std::{
     cell::LazyCell,
@@ -58,7 +58,7 @@ enum Line {
     State(Value),
 }
 
-/// An entry as it was kept; what came before it stands in the line above.
+/// An entry as stored; the hash before it stands in the line above.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Kept {
@@ -116,7 +116,7 @@ impl Kept {
     }
 }
 
-/// A flow from its beginning, and what it was then.
+/// A flow from its beginning, with its final state.
 struct History {
     entries: Vec<Entry>,
     state: Value,
@@ -156,7 +156,7 @@ fn committed(kind: FlowKind) -> Vec<History> {
     histories
 }
 
-/// Adds histories to the file of the version of now.
+/// Adds histories to the file of the present version.
 fn add(kind: FlowKind, histories: &[History]) {
     const NOW: &str =
         concat!(env!("CARGO_PKG_VERSION_MAJOR"), ".", env!("CARGO_PKG_VERSION_MINOR"));
@@ -174,8 +174,8 @@ fn add(kind: FlowKind, histories: &[History]) {
     fs::write(file, text).unwrap();
 }
 
-/// The types of events that an entry holds, each with its version. Steps of summoned departments
-/// and documents that were published count by what they are.
+/// The types of events in an entry, each with its version. Steps of summoned departments and
+/// published documents count by their own kinds.
 fn types_in(entry: &Entry) -> BTreeSet<(String, u64)> {
     const INNER: [&str; 2] = ["/happened/what", "/policy/document/kind"];
     let events: Vec<Value> = serde_json::from_str(&entry.events).unwrap();
@@ -188,7 +188,7 @@ fn types_in(entry: &Entry) -> BTreeSet<(String, u64)> {
     events.iter().map(named).collect()
 }
 
-/// What must stand in a committed journal of a kind of flow: each type of event, in its newest
+/// What the committed journals of a kind of flow must contain: each type of event, in its newest
 /// version.
 fn wanted<E: JournalEvent>(kind: FlowKind) -> BTreeSet<(String, u64)> {
     let inner = |name: &str| -> Vec<&str> {
@@ -211,7 +211,7 @@ fn wanted<E: JournalEvent>(kind: FlowKind) -> BTreeSet<(String, u64)> {
     wanted
 }
 
-/// What stands in no committed journal of a kind of flow.
+/// What no committed journal of a kind of flow contains.
 fn lacking<E: JournalEvent>(kind: FlowKind) -> BTreeSet<(String, u64)> {
     let known = committed(kind);
     let known: BTreeSet<_> =
@@ -221,7 +221,7 @@ fn lacking<E: JournalEvent>(kind: FlowKind) -> BTreeSet<(String, u64)> {
     wanted.difference(&known).cloned().collect()
 }
 
-/// The shortest beginnings of these journals that hold what is lacking.
+/// The shortest beginnings of these journals that contain what is lacking.
 fn shortest(mut lacking: BTreeSet<(String, u64)>, journals: &[Vec<Entry>]) -> Vec<Vec<Entry>> {
     let mut chosen = Vec::new();
     while let Some(one) = lacking.first().cloned() {
@@ -241,7 +241,7 @@ fn shortest(mut lacking: BTreeSet<(String, u64)>, journals: &[Vec<Entry>]) -> Ve
     chosen
 }
 
-/// The state after the entries of a flow, read as they would be from a database.
+/// The state after the entries of a flow, read as from a database.
 fn fold<F: Flow>(entries: &[Entry]) -> F {
     let mut state = None;
     for entry in entries {
@@ -275,8 +275,8 @@ fn check_states<F: Flow + PartialEq + Debug>() {
     }
 }
 
-/// Asserts that every type of event stands in a committed journal, after what is lacking was added
-/// where that is asked for.
+/// Asserts that every type of event stands in a committed journal; under `UPDATE=1` it adds what is
+/// lacking first.
 fn check_complete<F: Flow>(journals: impl FnOnce() -> Vec<Vec<Entry>>) {
     let lacks = lacking::<F::Event>(F::KIND);
     if updates() && !lacks.is_empty() {
@@ -380,7 +380,7 @@ fn every_type_of_event_stands_in_a_committed_journal() {
     check_lacks_nothing::<areas::Event>(FlowKind::Areas);
 }
 
-/// A file of a kind that is not checked would be read by nobody.
+/// A file of a kind that is not checked would never be read.
 #[test]
 fn every_committed_file_is_the_journal_of_a_kind_of_flow() {
     for version in fs::read_dir(folder()).unwrap() {

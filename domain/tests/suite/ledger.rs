@@ -1,5 +1,5 @@
-//! What holds for every accepted command of every flow: kept beside a chain and checked after
-//! each change.
+//! Properties of every accepted command of every flow: kept beside a chain and checked after each
+//! change.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -32,11 +32,11 @@ fn obligation_key(obligation: &Obligation) -> Key {
     (obligation.duty, obligation.owed_by.id, obligation.term.no)
 }
 
-/// A chain with what it ever owed.
+/// A chain with everything it ever owed.
 pub(crate) struct Ledger<F: Flow> {
     pub(crate) chain: Chain<F>,
     history: Vec<F::Event>,
-    /// The state by the events alone, as they were read back.
+    /// The state from the events alone, as read back.
     replayed: Option<F>,
     opened: HashSet<Key>,
     settled: HashSet<Key>,
@@ -50,7 +50,7 @@ impl<F: Flow> Ledger<F> {
     }
 }
 
-/// Which commands start the clock of a duty: never signing, never opening a page.
+/// The commands that start the clock of a duty: never signing, never opening a page.
 fn list_starters(duty: Duty) -> &'static [&'static str] {
     match duty {
         Duty::Confirm => &["submit"],
@@ -58,7 +58,7 @@ fn list_starters(duty: Duty) -> &'static [&'static str] {
         Duty::Dispatch => &["open", "escalate", "return", "call_off", "reopen"],
         Duty::Sign => &["dispatch", "arbitrate"],
         Duty::Handle => &["dispatch", "arbitrate", "verify", "callback", "rule"],
-        // With the last signature, or for a department that takes the place of another.
+        // After the last signature, or for a department that replaces another one.
         Duty::SignWhistle | Duty::Contact | Duty::Arrive => &["whistle", "decide", "summons_rule"],
         Duty::FeedBack => &[
             "whistle",
@@ -73,13 +73,13 @@ fn list_starters(duty: Duty) -> &'static [&'static str] {
         Duty::Rate => &["summons_release"],
         Duty::Verify => &["feedback", "summons_release", "summons_rule"],
         Duty::CallBack => &["verify"],
-        // Who is not called back is closed after the verification.
+        // A case that is not called back is closed after the verification.
         Duty::Close => &["callback", "verify"],
         Duty::Decide => &["extend", "suspend", "appeal", "whistle", "decide"],
         Duty::Arbitrate => &["return", "summons_contest"],
         Duty::Coordinate => &["raise"],
         Duty::Rule => &["verify", "callback"],
-        // By the rules, when the same comes up again or the resident is not satisfied.
+        // By the rules, when the same matter comes up again or the resident is not satisfied.
         Duty::AnswerSupervision => {
             &["supervise", "lapse", "callback", "join", "reopen", "whistle", "decide"]
         }
@@ -89,7 +89,7 @@ fn list_starters(duty: Duty) -> &'static [&'static str] {
     }
 }
 
-/// Which commands are the doing of a duty; whatever else ends it lifts it.
+/// The commands that fulfil a duty; any other end lifts it.
 pub(crate) fn list_doings(duty: Duty) -> &'static [&'static str] {
     match duty {
         Duty::Confirm => &["confirm"],
@@ -111,14 +111,14 @@ pub(crate) fn list_doings(duty: Duty) -> &'static [&'static str] {
         Duty::Coordinate => &["coordinate"],
         Duty::Rule => &["rule"],
         Duty::AnswerSupervision => &["reply"],
-        // Nobody's doing: its time comes.
+        // No command fulfils it: it ends by time.
         Duty::Resume => &[],
         Duty::Patrol => &["finish"],
         Duty::Visit => &["record"],
     }
 }
 
-/// How long a duty may take, written down once more and independently of the matrix.
+/// How long a duty may take, written down independently of the matrix.
 fn list_limits(duty: Duty, urgency: Urgency) -> Vec<Limit> {
     vec![match (duty, urgency) {
         (Duty::Sign | Duty::SignWhistle, _) => Limit::hours(1),
@@ -135,7 +135,7 @@ fn list_limits(duty: Duty, urgency: Urgency) -> Vec<Limit> {
         (Duty::Decide | Duty::Arbitrate, _) => Limit::working_hours(8),
         (Duty::Coordinate, _) => Limit::working_days(2),
         (Duty::AnswerSupervision, _) => Limit::working_days(1),
-        // As long as was asked for.
+        // As long as was requested.
         (Duty::Resume | Duty::Patrol | Duty::Visit, _) => return Vec::new(),
     }]
 }
@@ -149,7 +149,7 @@ impl<F: Flow + PartialEq + Debug> Ledger<F>
 where
     F::Event: PartialEq + Debug,
 {
-    /// Checks a change that was accepted, and writes it; answers its events as read back.
+    /// Checks an accepted change and writes it; returns its events as read back.
     pub(crate) fn write_change(&mut self, change: &Change<F>, urgency: Urgency) -> Vec<F::Event> {
         let before = self.chain.stored.clone();
         let events = Self::check_entry(before.as_ref(), change);
@@ -273,7 +273,7 @@ where
         }
     }
 
-    /// The whole chain, once more from the beginning.
+    /// Checks the whole chain once more from the beginning.
     pub(crate) fn check_history(&self) {
         let head = self.chain.stored.as_ref().map_or(Hash::default(), |stored| stored.head);
         assert_eq!(verify_chain(&self.chain.entries), Ok(head));
@@ -290,8 +290,8 @@ where
     }
 }
 
-/// A debt stays what it is: only its end moves, for a reason that stands beside it, or one more
-/// measure was taken.
+/// A debt stays the same: only its end moves, for a reason stored beside it, or one more measure
+/// was taken.
 fn check_moved(before: &Obligation, now: &Obligation, name: &str) {
     let (was, is) = (&before.term, &now.term);
     assert_eq!(before.owed_by, now.owed_by);

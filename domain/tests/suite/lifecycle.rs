@@ -1,5 +1,5 @@
-//! Life cycles: of every flow, what is said to be possible is what is not refused as a wrong state,
-//! and every step leads where the table of the flow says.
+//! Life cycles: for every flow, the commands said to be possible are those not refused by the
+//! state, and every step leads where the table of the flow says.
 
 use std::collections::BTreeSet;
 
@@ -41,7 +41,7 @@ use super::{
     },
 };
 
-/// Holds every command against a flow as it stands; gives what becomes of it.
+/// Tries every command on a flow in its present state; returns the resulting chains.
 fn answers<F: Flow + std::fmt::Debug>(chain: &Chain<F>, commands: &[F::Command]) -> Vec<Chain<F>> {
     let at = morning() + minutes(i64::try_from(chain.entries.len()).unwrap());
     let state = chain.stored.as_ref().map(|stored| &stored.state);
@@ -114,7 +114,7 @@ fn answers<F: Flow + std::fmt::Debug>(chain: &Chain<F>, commands: &[F::Command])
     next
 }
 
-/// Goes everywhere the commands lead in a few steps and holds every command against every place.
+/// Explores what commands reach in a few steps and tries every command in every state.
 fn explore<F: Flow + std::fmt::Debug>(seeds: Vec<Chain<F>>, commands: &[F::Command]) {
     const STEPS: usize = 4;
     let mut open = seeds;

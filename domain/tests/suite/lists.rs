@@ -1,4 +1,4 @@
-//! What the tests of lists share: a catalogue with classes, days, and lines of lists.
+//! Shared parts of the tests of lists: a catalogue with classes, days, and lines of lists.
 
 use std::sync::LazyLock;
 
@@ -49,7 +49,7 @@ pub(crate) fn suffix_lead(text: &str) -> Lead {
     Lead::Suffix(text.to_owned())
 }
 
-/// Led by 城管局, nobody helps.
+/// Led by 城管局, without helpers.
 pub(crate) fn item(
     code: &str,
     category: &str,
@@ -80,7 +80,7 @@ pub(crate) fn entry(code: &str, kind: EntryKind, category: &str, area: Option<Ar
     }
 }
 
-/// Where and in which column which faults are.
+/// The places, columns and codes of faults.
 pub(crate) fn locate_faults(faults: &[Fault]) -> Vec<(At, &'static str, &'static str)> {
     for fault in faults {
         let (zh, en) = fault.render_message();

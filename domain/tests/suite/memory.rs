@@ -1,4 +1,4 @@
-//! What a case must remember and keep, held against it independently of its own state.
+//! What a case must remember and keep, checked independently of its own state.
 #![expect(clippy::wildcard_enum_match_arm, reason = "most events change nothing of it")]
 
 use std::collections::{HashMap, HashSet};
@@ -31,19 +31,19 @@ type Key = (Duty, AreaId, i64);
 pub(crate) struct Memory {
     rules: &'static Rules,
     opened: Case,
-    /// Who worked on it since it was last dispatched or whistled about.
+    /// The people who worked on it since it was last dispatched or whistled about.
     handlers: HashSet<PersonId>,
     /// When the clocks of this round began.
     round: Option<Instant>,
     reworked: bool,
     returns: u32,
     closed_at: Option<Instant>,
-    /// What was late, as it was told.
+    /// The breaches, as their events say.
     breaches: Vec<Breach>,
-    /// How many measures were taken about each debt.
+    /// The number of measures taken about each debt.
     measures: HashMap<Key, u8>,
     suspensions: u32,
-    /// Who gave which signature.
+    /// The people who gave signatures, by request.
     signed: HashMap<i64, Vec<PersonId>>,
 }
 
@@ -64,7 +64,7 @@ impl Memory {
         }
     }
 
-    /// While a case stands still, nothing that is on its way happens.
+    /// While a case stands still, none of the commands that move it is accepted.
     pub(crate) fn check_standing(before: &Case, verb: Option<Verb>, at: Instant) {
         let still = before.standstill.as_ref().filter(|still| at < still.pause.until);
         if let (Some(still), Some(verb)) = (still, verb) {
@@ -147,7 +147,7 @@ impl Memory {
             Happened::Contested { .. } => {
                 assert!(!summons.appointed, "what the district said is contested again");
             }
-            // Whoever takes the place has clocks of its own.
+            // A department that takes the place has clocks of its own.
             Happened::Excused { replacement, .. } => self.reworked |= replacement.is_some(),
             Happened::Rated { .. } => assert!(summons.rating.is_none(), "rated twice"),
             Happened::StreetRated { .. } => assert!(summons.view.is_none(), "rated twice"),
@@ -155,7 +155,7 @@ impl Memory {
         }
     }
 
-    /// What goes on beside the way of the case.
+    /// Remembers the events that keep the stage of the case.
     fn remember_beside(&mut self, before: &Case, event: &Event, by: &Actor, at: Instant) {
         let waiting = |no: i64| before.asks.iter().find(|ask| ask.no == no);
         match event {
@@ -249,7 +249,7 @@ impl Memory {
         all.push(given.by);
     }
 
-    /// What was asked has the signatures it needs, or needs none and was not asked before.
+    /// A granted request has the signatures it needs, or needs none and was not open before.
     fn check_signed(&self, before: &Case, no: i64) {
         let needed = before.asks.iter().find(|ask| ask.no == no).map(|ask| ask.signatures.len());
         let given = self.signed.get(&no).map_or(0, Vec::len);
@@ -280,7 +280,7 @@ impl Memory {
         assert!(!self.handlers.contains(&by.person), "{} verifies the own work", by.name);
     }
 
-    /// What ended late, done or lifted, is a fact of the case.
+    /// Every debt that ended late, done or lifted, is a breach of the case.
     pub(crate) fn check_late(change: &Change<Case>) {
         let case = &change.state;
         let late =
@@ -346,7 +346,7 @@ fn obligation_key(obligation: &Obligation) -> Key {
     (obligation.duty, obligation.owed_by.id, obligation.term.no)
 }
 
-/// The clocks before and after something moved them.
+/// Pairs of clocks before and after a move.
 fn pair_terms<'a>(before: &Case, terms: &'a [Moved]) -> Vec<(Term, &'a Term)> {
     let owed = before.obligations();
     let was = |moved: &Moved| {

@@ -1,4 +1,4 @@
-//! Patrols and their plans: who moves them when, and on which days they are made.
+//! Patrols and their plans: who may change them when, and for which days patrols are made.
 
 use chrono::{Duration, NaiveDate, NaiveTime};
 use domain::{
@@ -49,17 +49,17 @@ fn new_patrol(by: &Actor, command: &Command) -> Chain<Patrol> {
     chain
 }
 
-/// A patrol somebody planned.
+/// A planned patrol.
 pub(crate) fn until_planned() -> Chain<Patrol> {
     new_patrol(&almighty(9), &plan())
 }
 
-/// A patrol somebody began.
+/// A patrol that was begun without a plan.
 pub(crate) fn until_begun(by: &Actor) -> Chain<Patrol> {
     new_patrol(by, &begin())
 }
 
-/// The next step of it, a moment later.
+/// Gives the next command, a moment later.
 pub(crate) fn commit_next(chain: &mut Chain<Patrol>, by: &Actor, command: &Command) {
     let at = chain.entries.last().unwrap().at + Duration::seconds(30);
     let change = chain.try_command(by, at, command).unwrap();
@@ -84,7 +84,7 @@ pub(crate) fn create() -> patrol_plan::Command {
     patrol_plan::Command::Create { id, area: GRID, content: Box::new(content()) }
 }
 
-/// A plan somebody made.
+/// A new plan.
 pub(crate) fn until_created() -> Chain<PatrolPlan> {
     let mut chain = Chain::default();
     let change = chain.try_command(&almighty(9), morning(), &create()).unwrap();
@@ -187,7 +187,7 @@ fn a_walk_not_taken_is_urged_and_nobody_is_supervised_for_it() {
     assert!(matches!(by_hand, Err(Refusal::NotPermitted { .. })));
 }
 
-/// The days the system makes when it looks at these moments.
+/// The days for which the system makes patrols when it looks at these moments.
 fn list_days(content: Content, looks: &[Instant]) -> Vec<NaiveDate> {
     let system = Actor::new_system(super::world::TENANT, unit(CITY));
     let mut chain = Chain::<PatrolPlan>::default();

@@ -1,4 +1,4 @@
-//! Who may: every role, every command, every kind of area. What `decide` does is the policy.
+//! Permissions: every role, every command, every kind of area. `decide` agrees with the policy.
 
 use domain::{
     calendar::limit::Limit,
@@ -47,7 +47,7 @@ pub(crate) struct Right {
     command: &'static str,
     label: &'static str,
     needs: &'static [Permission],
-    /// Over which area.
+    /// The area over which it is allowed.
     over: AreaId,
     ask: Box<Ask>,
 }
@@ -68,7 +68,7 @@ where
     Right { flow, command: name, label, needs, over, ask: Box::new(ask) }
 }
 
-/// Reporting, which everybody does by their own way.
+/// Submitting a report, which everyone does through their own channel.
 fn submit_right(label: &'static str, needs: &'static [Permission], draft: report::Draft) -> Right {
     let ask = move |by: &Actor| {
         let draft = report::Draft { channel: Channel::default_for(by, morning()), ..draft.clone() };
@@ -140,7 +140,7 @@ fn case_rights() -> Vec<Right> {
     ]
 }
 
-/// What those above decide, and what is asked of them.
+/// Requests, and decisions about them.
 fn request_rights() -> Vec<Right> {
     use Permission as P;
     let case =
@@ -336,7 +336,7 @@ fn all_rights() -> Vec<Right> {
     of_cases.into_iter().chain(others).flatten().collect()
 }
 
-/// Somebody nobody knows, with one role over one area.
+/// An actor without any part in the case, with one role over one area.
 fn stranger(role: Role, over: AreaId) -> Actor {
     actor(500, "某人", &[(role, over)])
 }
@@ -357,13 +357,14 @@ fn every_role_may_give_exactly_the_commands_the_policy_says() {
                 let Err(Refusal::NotPermitted { permission, area }) = asked else {
                     panic!("{role:?}: {name}: {asked:?}")
                 };
-                // Who neither has the case nor decides for its holder does not let it go on.
+                // An actor who neither has the case nor decides for its holder cannot end its
+                // standstill.
                 let resume = right.command == "resume" && permission == Permission::DecideRequests;
                 let needed = right.needs.contains(&permission) || resume;
                 assert!(needed, "{role:?}: {name}: {permission:?}");
                 assert!(resume || !role.allows(permission));
                 let expected = if right.command == "comment" { GRID } else { right.over };
-                // Who manages nobody at all learns only that; the area is the tenant's.
+                // An actor who manages no one learns only that; the area named is the tenant's.
                 let expected = if right.command == "register" { CITY } else { expected };
                 let expected = if resume { COMMUNITY } else { expected };
                 assert_eq!(area, unit(expected).name, "{role:?}: {name}");
@@ -378,7 +379,7 @@ fn a_right_reaches_down_the_tree_and_nowhere_else() {
         let role = Role::ALL.iter().copied().find(|role| role_allows(*role, right.needs)).unwrap();
         let path = unit(right.over).path;
         for area in WORLD.areas.iter() {
-            // A comment may be made from any unit that has to do with the case.
+            // A comment may be made from any unit that is involved in the case.
             let involved = right.command == "comment" && area.id == GRID;
             let asked = (right.ask)(&stranger(role, area.id));
             let (name, place) = (right.label, &area.name);

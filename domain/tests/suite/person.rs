@@ -1,4 +1,4 @@
-//! People: who may register, grant, revoke and reset, and what nobody may.
+//! People: who may register, grant, revoke and reset, and what no one may do.
 
 use std::{cell::RefCell, collections::BTreeSet};
 
@@ -125,8 +125,8 @@ fn an_administrator_grants_and_revokes_within_the_own_area() {
     assert_eq!(ask(nowhere).unwrap_err(), Refusal::UnknownArea { id: NOWHERE });
 }
 
-/// Whoever resets a password can become that person, so all the person's power must be theirs
-/// to give.
+/// Resetting a password gives access to the account, so the actor must manage all grants of that
+/// person.
 #[test]
 fn nobody_resets_the_password_of_somebody_with_power_beyond_the_own_area() {
     let chief = until_registered(&[(Role::GridWorker, GRID), (Role::Administrator, CITY)]);
@@ -168,7 +168,7 @@ fn a_period_ends_after_it_begins_and_grants_are_bounded() {
     assert_eq!(asked.unwrap_err(), full);
 }
 
-/// Roles that anybody may hold beside each other.
+/// Roles that one person may hold beside each other.
 const FIELD: [Role; 6] = [
     Role::GridWorker,
     Role::GridLeader,
@@ -315,7 +315,7 @@ fn a_shift_is_bounded_and_ends_with_the_right_it_rests_on() {
     assert!(revoked.state.shift.is_none());
 }
 
-/// Something about a person, sensible or not.
+/// A command about a person, sensible or not.
 fn any_command(dice: &mut Dice, number: u128, at: Instant, held: &[Grant]) -> Command {
     let roles = [Role::Administrator, Role::Auditor, Role::GridWorker, dice.pick(Role::ALL)];
     let mut grant = || NewGrant {
@@ -348,7 +348,7 @@ fn any_command(dice: &mut Dice, number: u128, at: Instant, held: &[Grant]) -> Co
     }
 }
 
-/// What holds of everybody at any time.
+/// Properties of every person at any time.
 fn check_person(state: &Person) {
     for (index, one) in state.grants.iter().enumerate() {
         assert!(one.until.is_none_or(|until| one.from < until));

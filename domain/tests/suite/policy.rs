@@ -1,4 +1,4 @@
-//! Documents that come into force: by whom, in which edition, and never with a fault.
+//! Publishing documents: who may, in which edition, and never with a fault.
 
 use chrono::{TimeZone as _, Utc};
 use domain::{
@@ -143,7 +143,7 @@ fn a_faulty_document_of_any_kind_changes_nothing() {
     }
 }
 
-/// Which edition a clock was made by, and that it keeps it.
+/// A clock names its editions and keeps them.
 #[test]
 fn a_clock_names_the_editions_it_was_made_by() {
     let mut rules = Rules::standard();
@@ -179,7 +179,7 @@ fn a_new_edition_is_in_force_from_the_next_command_on() {
     assert!(!WORLD.rules.conduct.verify_before_filing);
 }
 
-/// The shipped rules with the holidays of two years that nobody knew.
+/// The shipped rules with the holidays of two years that were unknown before.
 pub(crate) fn knowing_2029() -> &'static Rules {
     let Document::Calendar(mut book) = Document::standard(PolicyKind::Calendar) else { panic!() };
     for (year, date) in [(2029, "2029-12-24"), (2030, "2030-01-01")] {
@@ -192,7 +192,7 @@ pub(crate) fn knowing_2029() -> &'static Rules {
     Box::leak(Box::new(rules))
 }
 
-/// A year nobody knew is published: what was reckoned provisionally is reckoned anew, once.
+/// A missing year is published: provisional deadlines are recomputed, once.
 #[test]
 fn a_provisional_end_is_computed_anew_when_the_year_is_known() {
     let start = Utc.with_ymd_and_hms(2029, 12, 20, 2, 0, 0).unwrap();

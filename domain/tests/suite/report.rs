@@ -69,7 +69,7 @@ pub(crate) fn case_id(number: u128) -> CaseId {
     CaseId(Uuid::from_u128(0xCA00 + number))
 }
 
-/// Told by somebody, by their own way.
+/// A submitted report, through the reporter's own channel.
 pub(crate) fn until_submitted(by: &Actor, draft: Draft) -> Chain<Report> {
     let mut chain = Chain::default();
     let draft = Draft { channel: Channel::default_for(by, morning()), ..draft };
@@ -78,7 +78,7 @@ pub(crate) fn until_submitted(by: &Actor, draft: Draft) -> Chain<Report> {
     chain
 }
 
-/// Told by a resident, by these rules.
+/// A resident's report under these rules.
 pub(crate) fn until_submitted_under(rules: &'static Rules) -> Chain<Report> {
     let mut chain = Chain::with_rules(rules);
     let draft = Draft { channel: Channel::Resident, ..draft(0) };
@@ -87,7 +87,7 @@ pub(crate) fn until_submitted_under(rules: &'static Rules) -> Chain<Report> {
     chain
 }
 
-/// Somebody has to look before it is filed.
+/// A report that waits for a check before filing.
 pub(crate) fn until_confirming() -> Chain<Report> {
     until_submitted_under(with_conduct(|conduct| conduct.verify_before_filing = true))
 }

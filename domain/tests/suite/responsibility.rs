@@ -282,7 +282,7 @@ fn any_item() -> impl Strategy<Value = (&'static str, Option<AreaId>, Option<Are
     (select(vec!["A", "A01", "A02", "B"]), select(areas), select(levels.to_vec()))
 }
 
-/// Whether any question is answered differently when the codes, and so the order, are reversed.
+/// Whether any query is answered differently when the codes, and so the order, are reversed.
 fn depends_on_order(items: &[Item]) -> bool {
     let code = |(at, item): (usize, &Item)| Item { code: format!("{at:03}"), ..item.clone() };
     let forward = new_responsibilities(items.iter().enumerate().map(code).collect());

@@ -26,8 +26,8 @@ use super::{
     world::{CITY, COMMUNITY, DISTRICT, GRID, MARKET, STREET, URBAN, actor, person_id, system},
 };
 
-/// Whoever asks, by a sign of one letter: one role over each area, the reporter, the system, and
-/// somebody without any part in it.
+/// All actors, each with a sign of one letter: one role over each area, the reporter, the system,
+/// and an actor without any part in the case.
 fn all_people() -> Vec<(char, Actor)> {
     let areas = [CITY, DISTRICT, STREET, COMMUNITY, GRID, URBAN, MARKET];
     let one = |(letter, role): (char, &Role)| {
@@ -42,8 +42,8 @@ fn all_people() -> Vec<(char, Actor)> {
 
 type Done = BTreeMap<(&'static str, StageName), BTreeSet<char>>;
 
-/// Whoever asks: what does not fit the stage is told as that, before anything else; what fits is
-/// done or refused, and what is decided can always be applied.
+/// For every actor: a command that does not fit the stage is refused for that reason first; one
+/// that fits is accepted or refused, and an accepted one can always be applied.
 fn ask_verbs(name: &str, script: &Script, people: &[(char, Actor)], done: &mut Done) {
     let stage = script.case().stage.name();
     for verb in Verb::ALL.iter().copied() {
@@ -54,7 +54,8 @@ fn ask_verbs(name: &str, script: &Script, people: &[(char, Actor)], done: &mut D
                     Ok(change) => {
                         let to = change.state.stage.name();
                         assert!(target_stages(stage, verb).contains(&to), "{name}: {command:?}");
-                        // Intake asks these together with the report, and for whom it may.
+                        // Intake gives these commands together with the report's, and checks who
+                        // may.
                         let intake = matches!(verb, Verb::Join | Verb::Unjoin);
                         let anybody = by.person == person_id(501) && !intake;
                         assert!(!anybody, "{name}: anybody may {verb:?}");
@@ -73,7 +74,7 @@ fn ask_verbs(name: &str, script: &Script, people: &[(char, Actor)], done: &mut D
     }
 }
 
-/// What happens by itself is the system's alone, in every stage.
+/// Commands of the system are accepted from the system only, in every stage.
 fn ask_system(name: &str, script: &Script, people: &[(char, Actor)], done: &mut Done) {
     let stage = script.case().stage.name();
     let due = |owed: &Obligation| owed.term.next_at.map(|next| (lapse(owed), next.max(script.at)));
@@ -95,8 +96,8 @@ fn ask_system(name: &str, script: &Script, people: &[(char, Actor)], done: &mut 
     }
 }
 
-/// The commands of the table, in its order: the verbs of a case, the steps of a summons, and what
-/// happens by itself.
+/// The commands of the table, in its order: the verbs of a case, the steps of a summons, and the
+/// commands of the system.
 fn list_commands(done: &Done) -> Vec<(&'static str, String)> {
     let steps: BTreeSet<&str> = done
         .keys()
@@ -120,7 +121,7 @@ fn every_role_gets_an_answer_in_every_stage() {
     let verbs: BTreeSet<&str> = done.keys().map(|(name, _)| *name).collect();
     let missing: Vec<&str> = Verb::ALL
         .iter()
-        // What was asked is taken back by whoever asked, and by no role.
+        // A request is withdrawn by the person who opened it, whatever the role.
         .filter(|verb| !matches!(verb, Verb::Withdraw | Verb::Summons))
         .map(|verb| verb.name())
         .filter(|name| !verbs.contains(name))

@@ -1,4 +1,4 @@
-//! A case handled in vain too often: somebody above rules for good.
+//! A case with too much rework: an arbiter gives the final ruling.
 
 use domain::{
     flows::{
@@ -15,7 +15,7 @@ use super::{
     world::{COMMUNITY, DISTRICT, GRID, URBAN, almighty, unit, with_conduct},
 };
 
-/// Fed back, where it may be handled again so often.
+/// A case after feedback, where so much rework is allowed.
 fn fed_back(reworks: u32) -> Script {
     let rules = with_conduct(|conduct| conduct.reworks = reworks);
     let script = Script::with_rules(rules, COMMUNITY).then_other(&dispatch(GRID));
@@ -90,7 +90,7 @@ fn or_it_is_handled_once_more_with_a_new_clock() {
     assert_eq!(solved.case().stage.name(), StageName::Verified);
 }
 
-/// While it is ruled about, the lead owes nothing that it could not do.
+/// While a ruling is pending, the lead owes nothing that it could not do.
 #[test]
 fn departments_owe_no_work_while_it_is_ruled_about_nor_after() {
     let ruling = Script::whistle_ruling();

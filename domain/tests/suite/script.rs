@@ -35,10 +35,10 @@ use super::world::{
     morning, person_id, prose, system, unit, with_conduct,
 };
 
-/// Where the phone stood.
+/// The position of the phone.
 pub(crate) const SPOT: Point = Point { lng: 118.796_877, lat: 32.060_255 };
 
-/// Who reported; has no grant at all.
+/// The reporter; has no grant at all.
 pub(crate) const REPORTER: u128 = 900;
 /// Does all the work in the scripts.
 pub(crate) const WORKER: u128 = 901;
@@ -89,12 +89,12 @@ pub(crate) struct Script {
 }
 
 impl Script {
-    /// Filed, held by this area.
+    /// A filed case, held by this area.
     pub(crate) fn held_by(holder: AreaId) -> Self {
         Self::with_rules(&WORLD.rules, holder)
     }
 
-    /// The same by other rules.
+    /// The same under other rules.
     pub(crate) fn with_rules(rules: &'static Rules, holder: AreaId) -> Self {
         let script = Self { chain: Chain::with_rules(rules), at: morning() };
         script.then(&almighty(OTHER), &Command::Open(Box::new(opening(holder))))
@@ -104,24 +104,24 @@ impl Script {
         self.chain.state()
     }
 
-    /// What is owed of this kind; the first of several.
+    /// The first obligation of this duty.
     pub(crate) fn first_obligation(&self, duty: Duty) -> Obligation {
         let owed = self.case().obligations();
         let found = owed.iter().find(|owed| owed.duty == duty);
         found.unwrap_or_else(|| panic!("{duty:?} is not owed: {owed:?}")).clone()
     }
 
-    /// Whether anything of this kind is owed.
+    /// Whether any obligation of this duty is open.
     pub(crate) fn has_obligation(&self, duty: Duty) -> bool {
         self.case().obligations().iter().any(|owed| owed.duty == duty)
     }
 
-    /// What would happen now; nothing is written.
+    /// The change that a command would make; nothing is written.
     pub(crate) fn try_command(&self, by: u128, command: &Command) -> Result<Change<Case>, Refusal> {
         self.chain.try_command(&almighty(by), self.at, command)
     }
 
-    /// Why it would be refused now.
+    /// The refusal that a command would get.
     pub(crate) fn expect_refusal(&self, by: u128, command: &Command) -> Refusal {
         match self.try_command(by, command) {
             Ok(change) => panic!("{command:?} led to {:?}", change.state.stage),
@@ -136,7 +136,7 @@ impl Script {
         self
     }
 
-    /// Now, without ten minutes passing.
+    /// Gives a command now, without ten minutes passing.
     pub(crate) fn act_now(mut self, by: &Actor, command: &Command) -> (Self, Change<Case>) {
         let change = match self.chain.try_command(by, self.at, command) {
             Ok(change) => change,
@@ -146,7 +146,7 @@ impl Script {
         (self, change)
     }
 
-    /// The next measure about the first debt of this kind, when it is time.
+    /// Takes the next measure about the first debt of this duty, when it is time.
     pub(crate) fn lapse_duty(self, duty: Duty) -> (Self, Vec<Event>) {
         let owed = self.first_obligation(duty);
         let next = owed.term.next_at.expect("another measure");
@@ -155,7 +155,7 @@ impl Script {
         (script, events(&change))
     }
 
-    /// Ten minutes later; fails when it is refused.
+    /// Gives a command ten minutes later; fails when it is refused.
     pub(crate) fn run_command(&mut self, by: &Actor, command: &Command) -> Change<Case> {
         self.at += minutes(10);
         let change = match self.chain.try_command(by, self.at, command) {
@@ -171,12 +171,12 @@ impl Script {
         self
     }
 
-    /// By the worker.
+    /// Gives a command as the worker.
     pub(crate) fn then_worker(self, command: &Command) -> Self {
         self.then(&almighty(WORKER), command)
     }
 
-    /// By somebody else.
+    /// Gives a command as the other person.
     pub(crate) fn then_other(self, command: &Command) -> Self {
         self.then(&almighty(OTHER), command)
     }
@@ -186,7 +186,7 @@ impl Script {
         acts.iter().fold(self, |script, act| script.then_worker(&summons(act)))
     }
 
-    /// Some days pass.
+    /// Lets some days pass.
     pub(crate) fn wait_days(mut self, days: i64) -> Self {
         self.at += Duration::days(days);
         self
@@ -228,7 +228,7 @@ impl Script {
         Self::held_by(STREET).then_other(&whistle(URBAN, &[MARKET]))
     }
 
-    /// The co-operating department released, the lead waiting for it.
+    /// The co-operating department is released, the lead was waiting for it.
     pub(crate) fn almost_over() -> Self {
         Self::until_whistled()
             .then_acts(
@@ -250,34 +250,34 @@ impl Script {
         Self::whistle_verified().then_other(&answer(true)).then_other(&close())
     }
 
-    /// Given back so often that an arbiter has to say whose it is.
+    /// Returned so often that an arbiter has to assign it.
     pub(crate) fn until_disputed() -> Self {
         Self::returned_twice().then_worker(&give_back())
     }
 
-    /// One more return is one too many.
+    /// One more return is too many.
     pub(crate) fn returned_twice() -> Self {
         let again = |script: Self| script.then_worker(&give_back()).then_other(&dispatch(GRID));
         again(again(Self::until_dispatched()))
     }
 
-    /// Given by the arbiter to whom it is for good.
+    /// Assigned for good by the arbiter.
     pub(crate) fn until_appointed() -> Self {
         Self::until_disputed().then_other(&arbitrate(URBAN))
     }
 
-    /// Handled so often in vain that somebody above has to rule.
+    /// With so much rework that an arbiter has to rule.
     pub(crate) fn until_ruling() -> Self {
         Self::until_reworked().then_other(&verify(false))
     }
 
-    /// Once more in vain is once too often.
+    /// One more rework is too much.
     pub(crate) fn until_reworked() -> Self {
         let again = |script: Self| script.then_other(&verify(false)).then_worker(&feed_back());
         again(again(Self::fed_back()))
     }
 
-    /// Nobody is called back here.
+    /// Under rules without callbacks.
     pub(crate) fn without_callback() -> Self {
         let rules = with_conduct(|conduct| {
             conduct.callback = Sampling { percent: Percent::saturating_from(0) }
@@ -296,12 +296,12 @@ impl Script {
         again(again(Self::whistle_over().then_other(&verify(false))))
     }
 
-    /// The co-operating department says that it is not its own.
+    /// The co-operating department says that it is not responsible.
     pub(crate) fn until_contested() -> Self {
         Self::until_whistled().then_acts(MARKET, &[contest()])
     }
 
-    /// The lead was let off, another leads.
+    /// The lead was excused, another department leads.
     pub(crate) fn until_lead_replaced() -> Self {
         Self::until_whistled().then_acts(URBAN, &[contest(), excuse(Some(TRAFFIC))])
     }
@@ -311,7 +311,7 @@ impl Script {
         Self::until_whistled().then_other(&raise())
     }
 
-    /// Two signatures are still to be given under a whistle.
+    /// Two signatures for a whistle are still missing.
     pub(crate) fn until_signatures_asked() -> Self {
         Self::held_by(STREET).then_worker(&hard_whistle(URBAN, &[MARKET]))
     }
@@ -324,7 +324,7 @@ impl Script {
         asked.then_other(&decide(no, true)).then(&almighty(THIRD), &decide(no, true))
     }
 
-    /// The number of the last question that is not decided.
+    /// The number of the last open request.
     pub(crate) fn last_ask_no(&self) -> i64 {
         self.case().asks.last().expect("a question that waits").no
     }
@@ -335,8 +335,8 @@ impl Script {
         Some((0..3).fold(self, |script, _| script.lapse_duty(duty).0))
     }
 
-    /// Whatever can go on beside: a debt that was late and is appealed against, an answer that is
-    /// owed, a second report.
+    /// Everything that can go on beside the stage: a breach that is appealed against, an answer
+    /// that is owed, a second report.
     pub(crate) fn until_burdened(self) -> Option<Self> {
         let script = self.until_overdue()?;
         let no = script.case().breaches.first()?.no;
@@ -353,7 +353,7 @@ impl Script {
         script.then_worker(&Command::Open(Box::new(opening)))
     }
 
-    /// Every stage by every way that leads there.
+    /// Every stage on every path that leads there.
     pub(crate) fn all_stages() -> Vec<(&'static str, Self)> {
         let missed = |script: Self| script.then_other(&miss_callback());
         vec![
@@ -455,7 +455,7 @@ pub(crate) fn extend(limit: Limit) -> Command {
     wish(ApprovalSubject::Extension { duty: None, limit })
 }
 
-/// More time for one thing that is owed.
+/// More time for one duty.
 pub(crate) fn extend_one(duty: Duty, limit: Limit) -> Command {
     wish(ApprovalSubject::Extension { duty: Some(duty), limit })
 }
@@ -526,7 +526,7 @@ pub(crate) fn lapse(owed: &Obligation) -> Command {
     Command::Lapse { duty: owed.duty, unit: owed.owed_by.id, term: owed.term.no }
 }
 
-/// What a change says happened.
+/// The events of a change.
 pub(crate) fn events(change: &Change<Case>) -> Vec<Event> {
     serde_json::from_str(&change.entry.events).unwrap()
 }
@@ -535,7 +535,7 @@ pub(crate) fn give_back() -> Command {
     give_back_to(Some(URBAN))
 }
 
-/// Given back, saying whose it is or not.
+/// Returns the case, with or without a proposed unit.
 pub(crate) fn give_back_to(proposed: Option<AreaId>) -> Command {
     Command::Return { reason: prose("不属本单位职责"), proposed }
 }
@@ -555,7 +555,7 @@ pub(crate) fn answer(solved: bool) -> Command {
     Command::CallBack(Callback { reached: true, solved, satisfied, comment, report: None })
 }
 
-/// Solved, and not content with how.
+/// Solved, but dissatisfied.
 pub(crate) fn answer_dissatisfied() -> Command {
     let (solved, satisfied) = (Some(true), Some(Satisfaction::Dissatisfied));
     Command::CallBack(Callback { reached: true, solved, satisfied, comment: None, report: None })
@@ -607,7 +607,7 @@ pub(crate) fn rate_street() -> SummonsCommand {
     }
 }
 
-/// One of each act.
+/// One of each command for a summons.
 pub(crate) fn all_acts() -> Vec<SummonsCommand> {
     let contact = SummonsCommand::Contact { note: Some(prose("已电话联系街道")) };
     vec![

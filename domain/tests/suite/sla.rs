@@ -22,10 +22,10 @@ use domain::{
 
 use super::world::{CITY, COMMUNITY, DISTRICT, GRID, STREET, WORLD};
 
-/// From the grid to the city.
+/// The areas from the grid to the city.
 const HERE: &[AreaId] = &[GRID, COMMUNITY, STREET, DISTRICT, CITY];
 
-/// The catalogue delivered with the server, which presets speak of.
+/// The catalogue shipped with the server, which presets refer to.
 static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
     let text = include_str!("../../../api/data/categories.csv");
     let category = |line: &str| {
@@ -45,7 +45,7 @@ fn day(text: &str) -> NaiveDate {
     text.parse().unwrap()
 }
 
-/// An ordinary matter in a grid.
+/// A query for an ordinary matter in a grid.
 fn query(duty: Duty) -> Query<'static> {
     Query {
         duty,
@@ -87,14 +87,14 @@ fn parse_matrix(text: &str) -> Matrix {
     Matrix::parse_csv(text, resolve).unwrap()
 }
 
-/// The standard with one more row and another.
+/// The standard with further rows.
 fn with_rows(rows: impl IntoIterator<Item = Row>) -> Matrix {
     let mut matrix = parse_matrix(STANDARD);
     matrix.rows.extend(rows);
     matrix
 }
 
-/// What the demo city knows.
+/// Runs a closure with the references of the demo city.
 fn with_known<T>(ask: impl FnOnce(&References<'_>) -> T) -> T {
     let areas = |id| ancestry(&WORLD.areas, id);
     ask(&References { areas: &areas, catalogue: &CATALOGUE, ranks: &["advance", "hard"] })
@@ -104,7 +104,7 @@ fn find_faults(matrix: &Matrix) -> Vec<Fault> {
     with_known(|known| matrix.check(known))
 }
 
-/// What ties in a matrix, by the same.
+/// The ties of a matrix, with the same references.
 fn find_ties(matrix: &Matrix) -> Vec<Tie> {
     with_known(|known| matrix.find_ties(known))
 }

@@ -1,4 +1,4 @@
-//! Cases that stand still: their clocks do, and go on by themselves.
+//! Standstills: the clocks of a case stop and go on by themselves.
 
 use chrono::Duration;
 use domain::{
@@ -21,7 +21,7 @@ use super::{
     world::{COMMUNITY, GRID, GRID_NEXT, actor, almighty, system, unit, with_conduct},
 };
 
-/// At work, where standing still needs no signature and is possible so often.
+/// A case at work, where standstills need no signature and are possible so often.
 fn until_handling(times: u32) -> Script {
     let rules =
         with_conduct(|conduct| conduct.suspension = Suspending { times, days: 30, approvals: 0 });
@@ -130,7 +130,7 @@ fn what_is_overdue_does_not_stand_still() {
     assert_eq!(refusal, Refusal::Overdue { due_at: due });
 }
 
-/// Another department's clock that ran out is not wound back because this one stands still.
+/// Another department's clock that has run out is not moved back by this standstill.
 #[test]
 fn a_standstill_does_not_undo_what_is_late() {
     let rules = with_conduct(|conduct| {

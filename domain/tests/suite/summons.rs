@@ -1,4 +1,4 @@
-//! Every step of a summoned department against everything that can be asked of it.
+//! Every step of a summoned department against every command.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -123,8 +123,8 @@ fn after_the_whistle_only_the_opinions_are_left() {
     }
 }
 
-/// In every stage, by every way that leads there: a summons is told to be at the step, and to take the
-/// commands, that asking one finds.
+/// In every stage, on every path that leads there: the step and the commands that a summons reports
+/// are those that trying every command finds.
 #[test]
 fn what_is_told_of_a_summons_is_what_asking_finds() {
     let ruled = Script::whistle_ruling();

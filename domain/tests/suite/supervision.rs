@@ -1,4 +1,4 @@
-//! What is done about debts that become late, and that they were late stays a fact.
+//! Measures about late debts, and that a breach is never removed.
 
 use chrono::Duration;
 use domain::{
@@ -110,7 +110,7 @@ fn the_level_above_learns_of_a_debt_and_answers_for_it() {
     assert!(!script.case().obligations().iter().any(|one| one.owed_by == unit(COMMUNITY)));
 }
 
-/// Whether the clockwork or the caller is first makes no difference.
+/// The result does not depend on whether the scheduler or the caller is first.
 #[test]
 fn what_is_lifted_late_was_late() {
     let late = Script::until_dispatched().wait_days(1).then_worker(&give_back());
@@ -203,7 +203,7 @@ fn what_is_done_late_is_a_fact_even_when_nobody_looked() {
     assert_eq!(change.state.breaches[0].duty, Duty::Sign);
 }
 
-/// Two debts end at once, one of them known: numbers stay apart.
+/// Two debts end at once, one of them known: their breaches get different numbers.
 #[test]
 fn facts_are_numbered_one_after_another() {
     let signed = Script::until_whistled()
@@ -263,7 +263,7 @@ fn who_is_urged_owes_no_answer() {
     assert_eq!(stranger, Refusal::NotInvolved { unit: unit(DISTRICT).name });
 }
 
-/// An answer that is late is a fact, and no reason for another supervision, and so on for ever.
+/// A late answer is a breach, but no reason for another supervision, and so on for ever.
 #[test]
 fn supervisions_do_not_breed() {
     let mut script =

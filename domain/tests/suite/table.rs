@@ -1,7 +1,7 @@
-//! Tables for people: columns aligned where Chinese characters take two places, and compared
-//! with the committed file.
+//! Tables for people: columns aligned where Chinese characters take two places, and compared with
+//! the committed file.
 
-/// How many places a text takes in a terminal.
+/// The width of a text in a terminal.
 fn text_width(text: &str) -> usize {
     let wide = |c: char| {
         matches!(u32::from(c),
@@ -35,7 +35,7 @@ pub(crate) fn align_rows(rows: &[Vec<String>]) -> String {
     text
 }
 
-/// A row out of borrowed cells.
+/// A row from borrowed cells.
 pub(crate) fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
     cells.map(str::to_owned).to_vec()
 }

@@ -1,4 +1,4 @@
-//! Visits: planned or not, once or again, with what was found.
+//! Visits: planned or not, once or again, with the needs that were found.
 
 use chrono::Duration;
 use domain::{
@@ -149,7 +149,7 @@ fn who_was_not_met_said_nothing() {
     for outcome in [Outcome::NobodyHome, Outcome::Refused, Outcome::MovedAway] {
         let heard = Record { opinions: Some(prose("希望加装电梯")), ..record(outcome) };
         assert_eq!(record_visit(&worker(GRID), heard, Vec::new()).unwrap_err(), Refusal::NobodyMet);
-        // What is seen at the door may be a need all the same.
+        // A need may be seen at the door even if no one was met.
         assert!(record_visit(&worker(GRID), record(outcome), vec![new_draft(1)]).is_ok());
     }
     let aimless = Record { purposes: Vec::new(), ..record(Outcome::Met) };
@@ -166,7 +166,8 @@ fn an_entry_of_another_day_is_taken_and_marked() {
         record_visit(&worker(GRID), Record { visited_at, ..record(Outcome::Met) }, Vec::new())
     };
     let late = |ago| entered(ago).unwrap().0.state.status.completion().unwrap().late_entry;
-    // 09:00 in China: nine hours ago was yesterday evening, when people are at home.
+    // 09:00 in China: nine hours ago was midnight of the same day, ten hours ago the evening
+    // before.
     assert!(!late(0) && !late(9) && late(10));
     assert!(matches!(entered(24 * 91), Err(Refusal::ClientTime { .. })));
     assert!(matches!(entered(-25), Err(Refusal::ClientTime { .. })));

@@ -50,7 +50,7 @@ struct CaseFile {
     memory: Memory,
 }
 
-/// What was reached, over all walks.
+/// What was reached, over all random histories.
 #[derive(Default)]
 struct Reached {
     moves: BTreeSet<(StageName, Verb, StageName)>,
@@ -193,7 +193,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// What is decided about a report that is received, or was.
+    /// A decision about a report that is or was received.
     fn receive_report(
         &mut self,
         index: usize,
@@ -261,7 +261,7 @@ impl<'a> Walk<'a> {
         self.reports[index].write_change(change, before.matter.urgency);
     }
 
-    /// What is owed and not done has its measures taken, when it is time; mostly by the system.
+    /// Debts get their measures when it is time; mostly from the system.
     fn pass_time(&mut self, dice: &mut Dice) {
         let early = dice.roll_percent(5);
         let by = if dice.roll_percent(95) { system() } else { dice.pick(&self.cast) };
@@ -327,13 +327,13 @@ impl<'a> Walk<'a> {
         self.reports.iter().position(open)
     }
 
-    /// Mostly the same one until it is closed, so that some come far.
+    /// Mostly the same case until it is closed, so that some get far.
     fn some_case(&self, dice: &mut Dice) -> usize {
         let first = self.first_open_case().filter(|_| dice.roll_percent(80));
         first.unwrap_or_else(|| dice.roll_below(self.cases.len()))
     }
 
-    /// Mostly one that is still to be decided.
+    /// Mostly a report that is still to be decided.
     fn some_report(&self, dice: &mut Dice) -> usize {
         let first = self.first_open_report().filter(|_| dice.roll_percent(80));
         first.unwrap_or_else(|| dice.roll_below(self.reports.len()))
@@ -343,7 +343,7 @@ impl<'a> Walk<'a> {
         self.cast.iter().filter(|by| test(by)).cloned().collect()
     }
 
-    /// Mostly somebody who can.
+    /// Mostly an actor who can give the command.
     fn choose_actor(&self, dice: &mut Dice, able: &[Actor]) -> Actor {
         let can = !able.is_empty() && dice.roll_percent(90);
         dice.pick(if can { able } else { &self.cast })
@@ -381,7 +381,7 @@ impl<'a> Walk<'a> {
             Case::decide(Some(case), &command, &context_under(self.rules, by, self.at))
         };
         let able = self.able_actors(|by| asked(by).is_ok());
-        // Who may do everything shows what else is in the way.
+        // An actor who may do everything shows what else is in the way.
         let by = match (sensible, able.is_empty() && dice.roll_percent(60)) {
             (true, false) => self.choose_actor(dice, &able),
             (true, true) => almighty(17),
@@ -438,7 +438,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// What holds between reports and cases.
+    /// Properties that relate reports and cases.
     fn check_together(&self) {
         let mut answered: HashMap<ReportId, CaseId> = HashMap::new();
         for file in &self.cases {
@@ -514,7 +514,7 @@ fn everything_that_must_hold_holds_in_random_histories() {
         panic!("{failure}");
     }
     let reached = reached.into_inner();
-    // What stays in its stage is in the matrix; here it is the ways that count.
+    // Commands that keep the stage are in the matrix; here the moves count.
     let moves: BTreeSet<_> = MOVES
         .iter()
         .flat_map(|(from, verb, to)| to.iter().map(|to| (*from, *verb, *to)))

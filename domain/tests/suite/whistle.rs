@@ -1,4 +1,4 @@
-//! Whistles in depth: ranks, signatures, objections, proof, coordination and both opinions.
+//! Whistles in depth: ranks, signatures, objections, proof, coordination and both ratings.
 
 use domain::{
     area::coordinate::Point,
@@ -301,7 +301,8 @@ fn the_district_is_asked_to_coordinate_once_and_answers_once() {
     );
 }
 
-/// What nobody can do any more nobody owes, and it does not come back with the next round.
+/// An open request to the district ends with the whistle and does not come back with the next
+/// round.
 #[test]
 fn what_the_district_was_asked_ends_with_the_whistle() {
     let done = [SummonsCommand::Sign, arrive(), report_back(), SummonsCommand::Release];
@@ -346,7 +347,7 @@ fn who_was_let_off_has_no_say() {
     assert!(later.is_err());
 }
 
-/// What needs no signature does not wait for what does.
+/// A whistle that needs no signature does not wait for one that does.
 #[test]
 fn an_urgent_whistle_is_blown_while_a_hard_one_waits_for_signatures() {
     let waiting = Script::until_signatures_asked();

@@ -1,4 +1,4 @@
-//! Ranks and topics of whistles as configuration.
+//! The policy about whistles: ranks and topics.
 
 use domain::{
     area::tree::AreaKind,
@@ -15,7 +15,7 @@ fn find_faults(change: impl Fn(&mut Whistling)) -> Vec<(At, &'static str, &'stat
     locate_faults(&whistling.check())
 }
 
-/// With the second rank, the one that needs two signatures, changed.
+/// Changes the second rank, the one that needs two signatures.
 fn find_rank_faults(change: impl Fn(&mut Rank)) -> Vec<(At, &'static str, &'static str)> {
     find_faults(|whistling| change(&mut whistling.ranks[1]))
 }

@@ -39,7 +39,7 @@ pub(crate) const MARKET: AreaId = area_id(8);
 pub(crate) const SQUAD: AreaId = area_id(9);
 /// 交通局 of the city.
 pub(crate) const TRAFFIC: AreaId = area_id(10);
-/// Everything `…_BESIDE` lies in the other district.
+/// Areas named `…_BESIDE` lie in the other district.
 pub(crate) const DISTRICT_BESIDE: AreaId = area_id(11);
 pub(crate) const STREET_BESIDE: AreaId = area_id(12);
 pub(crate) const COMMUNITY_BESIDE: AreaId = area_id(13);
@@ -69,12 +69,12 @@ const AREAS: &[(AreaId, AreaId, AreaKind, &str, &str)] = &[
     (URBAN_BESIDE, DISTRICT_BESIDE, AreaKind::Department, "320104-cg", "西区城管局"),
 ];
 
-/// Every area there is, and one there is not.
+/// Every area of the tenant, and one that does not exist.
 pub(crate) fn all_areas() -> Vec<AreaId> {
     AREAS.iter().map(|(id, ..)| *id).chain([NOWHERE]).collect()
 }
 
-/// What decisions look at besides the state, the command and the actor.
+/// The inputs of decisions besides the state, the command and the actor.
 pub(crate) struct World {
     pub(crate) areas: AreaTree,
     pub(crate) rules: Rules,
@@ -108,7 +108,7 @@ pub(crate) static WORLD: LazyLock<World> = LazyLock::new(|| {
     }
 });
 
-/// The area as an event remembers it.
+/// The area as an event stores it.
 pub(crate) fn unit(id: AreaId) -> Unit {
     WORLD.areas.get(id).expect("an area of the test tenant").unit()
 }
@@ -136,7 +136,7 @@ pub(crate) fn line(text: &str) -> Line {
     Line::try_from(text).unwrap()
 }
 
-/// Somebody with these roles over these areas, for ever.
+/// An actor with these roles over these areas, for ever.
 pub(crate) fn actor(number: u128, name: &str, grants: &[(Role, AreaId)]) -> Actor {
     let grant = |(role, over): &(Role, AreaId)| Grant {
         role: *role,
@@ -154,18 +154,18 @@ pub(crate) fn actor(number: u128, name: &str, grants: &[(Role, AreaId)]) -> Acto
     }
 }
 
-/// Somebody who may do everything everywhere.
+/// An actor who may do everything everywhere.
 pub(crate) fn almighty(number: u128) -> Actor {
     almighty_in(number, CITY)
 }
 
-/// Somebody who may do everything in one area.
+/// An actor who may do everything in one area.
 pub(crate) fn almighty_in(number: u128, over: AreaId) -> Actor {
     let grants: Vec<_> = Role::ALL.iter().map(|role| (*role, over)).collect();
     actor(number, "全能", &grants)
 }
 
-/// The system itself, which nobody can log in as.
+/// The system itself, which no one can log in as.
 pub(crate) fn system() -> Actor {
     Actor::new_system(TENANT, unit(CITY))
 }
@@ -174,13 +174,13 @@ pub(crate) fn context(by: &Actor, at: Instant) -> Context<'_> {
     context_under(&WORLD.rules, by, at)
 }
 
-/// By other rules than those that are shipped.
+/// A context with other rules than the shipped ones.
 pub(crate) fn context_under<'a>(rules: &'a Rules, by: &'a Actor, at: Instant) -> Context<'a> {
     let World { areas, catalogue, .. } = &*WORLD;
     Context { by, at, seq: 0, rules, areas, catalogue, kept: None }
 }
 
-/// The shipped rules with another conduct.
+/// The shipped rules with other handling rules.
 pub(crate) fn with_conduct(change: impl FnOnce(&mut HandlingRules)) -> &'static Rules {
     let mut rules = Rules::standard();
     change(&mut rules.conduct);
@@ -217,7 +217,7 @@ impl<F: Flow> Chain<F> {
         &self.stored.as_ref().expect("a flow that began").state
     }
 
-    /// What would change; nothing is written.
+    /// The change that a command would make; nothing is written.
     pub(crate) fn try_command(
         &self,
         by: &Actor,

@@ -1,4 +1,6 @@
--- The founding tables. Rows that are written again leave room for it in their page, and are neither compressed nor moved out of it. Every key leads with tenant_id; text that orders or scopes is in C order.
+-- The founding tables. Rows that are updated often leave room for it in their page, and are neither
+-- compressed nor moved out of it. Every key leads with tenant_id; text that orders or scopes is in
+-- C order.
 
 create table signing_keys (
     id uuid not null,

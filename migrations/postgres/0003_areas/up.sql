@@ -1,4 +1,5 @@
--- Areas through time: how each was from which day on, every boundary that was ever drawn, and what files were taken over.
+-- The history of areas: their versions, every boundary that was ever drawn, and the files that were
+-- imported.
 
 alter table areas add column seq bigint not null default 0;
 alter table areas add column state text;
@@ -11,7 +12,7 @@ create table area_boundaries (
     primary key (tenant_id, area_id, no),
     foreign key (tenant_id, area_id) references areas (tenant_id, id)
 );
--- The old column is read no more and dropped in a later release.
+-- The old column is no longer read and will be dropped in a later release.
 insert into area_boundaries (tenant_id, area_id, no, boundary)
     select tenant_id, id, 0, boundary from areas where boundary is not null;
 

@@ -1,4 +1,4 @@
--- Who holds which role where, and who is on duty: what is looked up by area.
+-- Who holds which role where, and who is on duty: for look-ups by area.
 
 create table grants (
     tenant_id uuid not null,

@@ -1,4 +1,5 @@
--- Patrols, the plans they are made by, and tracks: a blob a batch of points, kept apart from the journal and for a time.
+-- Patrols, the plans they are made by, and tracks: one blob a batch of points, outside the journal
+-- and kept for a limited time.
 
 create table patrols (
     tenant_id uuid not null,
@@ -50,7 +51,7 @@ create table track_batches (
     blob bytea not null,
     primary key (tenant_id, patrol_id, first_seq)
 );
--- What is small and packed already is neither compressed nor moved out of its row.
+-- Small, packed data is neither compressed nor moved out of its row.
 alter table track_batches alter column blob set storage external;
 create index track_batches_received on track_batches (tenant_id, received_at);
 

@@ -1,4 +1,6 @@
--- Identities and keys belong to somebody: a journal is one of a kind of flow, a command one of its actor, a key of personal data one of a kind of subject. So what one caller names takes nothing from another.
+-- Identities and keys have an owner: a journal belongs to one kind of flow, a command to its actor,
+-- a key of personal data to one kind of subject. So what one caller names takes nothing from
+-- another.
 
 alter table journal drop constraint journal_pkey;
 alter table journal add primary key (tenant_id, flow_id, flow, seq);

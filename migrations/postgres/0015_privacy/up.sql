@@ -1,4 +1,5 @@
--- Who agreed that a webhook is told what is said, and which telephone numbers somebody checked: kept as the digests that numbers are looked up by.
+-- Who agreed that a webhook receives texts, and the verified telephone numbers: stored as the
+-- digests that numbers are looked up by.
 alter table webhooks add column approved_by uuid;
 alter table webhooks add column approved_at timestamptz;
 

@@ -1,4 +1,5 @@
--- What a tenant decides for itself is published in editions; debts say when the next measure about them is to be taken.
+-- Documents that a tenant publishes for itself, in editions; the time of the next measure about
+-- each debt.
 
 create table policies (
     tenant_id blob not null,

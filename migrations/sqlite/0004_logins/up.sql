@@ -1,5 +1,5 @@
--- Logins: keys with a life of their own, sessions one can look at, second factors, identities
--- elsewhere, and clients that are programs.
+-- Logins: keys with a life cycle, sessions that can be listed, second factors, identities at
+-- providers, and clients that are programs.
 
 drop table signing_keys;
 create table signing_keys (

@@ -1,4 +1,6 @@
--- People's data: each subject has a key of its own, kept wrapped by a master key that is not in the database; erasing is destroying that key. Acts that matter for security stand in a chain per tenant.
+-- Personal data: each subject has a key of its own, stored wrapped by a master key that is not in
+-- the database; erasing is destroying that key. Actions that matter for security stand in a chain
+-- per tenant.
 
 create table personal_keys (
     tenant_id blob not null,
@@ -91,5 +93,5 @@ create table retention_runs (
 
 create index sessions_expired on sessions (tenant_id, expires_at);
 
--- Telephone numbers bound by WeChat stand in personal.
+-- Telephone numbers bound by WeChat are stored in personal.
 drop table person_phones;

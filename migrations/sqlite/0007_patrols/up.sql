@@ -1,4 +1,5 @@
--- Patrols, the plans they are made by, and tracks: a blob a batch of points, kept apart from the journal and for a time.
+-- Patrols, the plans they are made by, and tracks: one blob a batch of points, outside the journal
+-- and kept for a limited time.
 
 create table patrols (
     tenant_id blob not null,

@@ -1,5 +1,5 @@
--- Households, visits, campaigns and forms. What is personal about them stands in personal, under
--- keys of its own; here is what they are listed and counted by.
+-- Households, visits, campaigns and forms. Their personal data is stored in personal, under keys of
+-- its own; these tables have what they are listed and counted by.
 
 create table households (
     tenant_id blob not null,
@@ -18,7 +18,7 @@ create table households (
 create index households_at on households (tenant_id, registered_at, id);
 create index households_path on households (tenant_id, path, id);
 
--- Who lives there among those who can log in, and who is responsible.
+-- The people who live there and can log in, and those who are responsible.
 create table household_people (
     tenant_id blob not null,
     household_id blob not null,
@@ -63,7 +63,7 @@ create table campaigns (
 ) strict, without rowid;
 create index campaigns_at on campaigns (tenant_id, made_at, id);
 
--- The lists of campaigns that were published, each household once.
+-- The lists of published campaigns, each household once.
 create table campaign_households (
     tenant_id blob not null,
     campaign_id blob not null,
@@ -92,7 +92,7 @@ create table forms (
 ) strict, without rowid;
 create unique index forms_code on forms (tenant_id, code);
 
--- Which forms a household answered; the answers are sealed under the identity of the row.
+-- The forms that a household answered; the answers are sealed under the identity of the row.
 create table form_answers (
     tenant_id blob not null,
     id blob not null,
@@ -106,7 +106,7 @@ create table form_answers (
 ) strict, without rowid;
 create index form_answers_household on form_answers (tenant_id, household_id, at, id);
 
--- What every entry demanded of whoever made it.
+-- The work that every entry took the person who made it.
 create table burden (
     tenant_id blob not null,
     flow_id blob not null,

@@ -1,4 +1,6 @@
--- The journal in the order of its commits: every entry has its position in the feed of its tenant. Whoever writes takes positions first and holds the row until the commit, so no position becomes visible after a higher one.
+-- The journal in the order of its commits: every entry has its position in the feed of its tenant.
+-- A writer takes positions first and holds the row until the commit, so no position becomes visible
+-- after a higher one.
 
 create table feeds (
     tenant_id blob not null,

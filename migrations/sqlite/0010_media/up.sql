@@ -1,4 +1,5 @@
--- Files and what names them, and whether others of the public may see what the public sent. The bytes are elsewhere.
+-- Files and what names them, and whether content of the public may be shown to other members of the
+-- public. The bytes are stored elsewhere.
 
 create table media (
     tenant_id blob not null,
@@ -17,7 +18,7 @@ create index media_at on media (tenant_id, at, id);
 create index media_by on media (tenant_id, by_id, at, id);
 create index media_unswept on media (tenant_id, id) where status = 'gone' and swept_at is null;
 
--- What a photo looks like, and where and when it was taken as far as that may be kept.
+-- The look of a photo, and where and when it was taken as far as that may be kept.
 create table media_marks (
     tenant_id blob not null,
     media_id blob not null,
@@ -46,7 +47,7 @@ create table media_links (
     primary key (tenant_id, media_id, flow_id)
 ) strict, without rowid;
 
--- Files that come in pieces.
+-- Files that are sent in pieces.
 create table media_uploads (
     tenant_id blob not null,
     id blob not null,
@@ -85,7 +86,8 @@ create table content_reviews (
 create index content_reviews_at on content_reviews (tenant_id, status, opened_at, id);
 create index content_reviews_about on content_reviews (tenant_id, about_id);
 
--- What others were asked to look at and answer later, by their own number for it: the answer may be here first.
+-- Checks by outside services that answer later, by their own number for it: the answer may arrive
+-- first.
 create table outside_checks (
     id text not null,
     owner_id blob,

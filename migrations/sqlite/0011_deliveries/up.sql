@@ -1,4 +1,6 @@
--- What others are told: webhooks with their own place in the feed, deliveries until they are final, every attempt, messages to people, and how far the feed was read for these.
+-- Output to other parties: webhooks with their own position in the feed, deliveries until they are
+-- final, every attempt, messages to people, and the position up to which the feed was read for
+-- these.
 
 create table webhooks (
     tenant_id blob not null,

@@ -1,2 +1,2 @@
--- What households answered goes when its time is over, the oldest first.
+-- Answers of households are removed when their time is over, oldest first.
 create index form_answers_at on form_answers (tenant_id, at);

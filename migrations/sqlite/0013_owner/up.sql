@@ -1,4 +1,6 @@
--- Identities and keys belong to somebody: a journal is one of a kind of flow, a command one of its actor, a key of personal data one of a kind of subject. So what one caller names takes nothing from another. SQLite changes no primary key in place: each table is made anew.
+-- Identities and keys have an owner: a journal belongs to one kind of flow, a command to its actor,
+-- a key of personal data to one kind of subject. So what one caller names takes nothing from
+-- another. SQLite changes no primary key in place: each table is created again.
 
 create table journal_new (
     tenant_id blob not null,

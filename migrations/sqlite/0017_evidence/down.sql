@@ -11,7 +11,7 @@ create table positions (
 ) strict, without rowid;
 create index positions_at on positions (tenant_id, at);
 drop index track_batches_open;
--- What is sealed cannot be read by the program before.
+-- The earlier version of the program cannot read sealed batches.
 delete from track_batches where person_id is not null;
 alter table track_batches drop column person_id;
 alter table signing_keys drop column public;

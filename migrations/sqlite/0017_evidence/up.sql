@@ -1,4 +1,6 @@
--- What makes it noticed when something is taken away behind the scenes: from where on the feed has no holes, how many disclosures and consents there are with the sum of their digests, and public halves of signing keys, which outlive the secret ones.
+-- Evidence of removed records: from which position on the feed has no holes, the number of
+-- disclosures and consents with the sum of their digests, and public halves of signing keys, which
+-- outlive the secret ones.
 
 -- Entries that lost a race left holes until now: so many up to this position, and none after it.
 alter table feeds add column dense_from integer not null default 0;
@@ -7,7 +9,7 @@ update feeds set dense_from = position, holes = position - (
     select count(*) from journal as j where j.tenant_id = feeds.tenant_id and j.position > 0
 );
 
--- Where the log of a tenant began when removals did not say so yet.
+-- Where the log of a tenant began at the time when removals did not say so yet.
 alter table audit_heads add column unsaid_seq integer not null default 0;
 update audit_heads set unsaid_seq = base_seq;
 
@@ -21,11 +23,12 @@ create table tallies (
 
 alter table signing_keys add column public blob;
 
--- Whose key seals the points of a batch; none where they stand as they came, until they are sealed.
+-- The person whose key seals the points of a batch; none where they are unsealed, until they are
+-- sealed.
 alter table track_batches add column person_id blob;
 create index track_batches_open on track_batches (tenant_id, patrol_id) where person_id is null;
 
--- Where somebody is is known for a shift at most: after this it is told anew, sealed.
+-- Positions are kept for a shift at most: from now on they are stored again, sealed.
 drop table positions;
 create table positions (
     tenant_id blob not null,

@@ -1,4 +1,4 @@
-//! Areas as rows: how each was from which day on, its boundaries, and the files they came from.
+//! Areas as rows: their versions, their boundaries, and the files they were imported from.
 
 use diesel::{
     dsl::sql as raw,
@@ -100,7 +100,7 @@ rows! {
 }
 
 impl Saved for BoundaryRow {
-    /// After the areas.
+    /// Written after the areas.
     const TURN: Turn = (AreaRow::TABLE, 3);
 
     fn save(db: &mut Db, all: &[&Self]) -> Result<()> {
@@ -165,7 +165,7 @@ pub fn load_records(db: &mut Db, tenant: TenantId) -> Result<Vec<Record>> {
         .collect()
 }
 
-/// The areas whose columns are not what their record says.
+/// The areas whose columns differ from their record.
 pub fn find_differing_columns(
     db: &mut Db,
     tenant: TenantId,
@@ -210,13 +210,13 @@ pub fn find_differing_columns(
     Ok(differ)
 }
 
-/// All areas of a tenant through time.
+/// All areas of a tenant with their history.
 pub fn load_registry(db: &mut Db, tenant: TenantId) -> Result<Registry> {
     Ok(Registry::new(load_records(db, tenant)?))
 }
 
-/// Every boundary a tenant's areas ever had, by area, with the place in the journal it was drawn
-/// at, as GeoJSON.
+/// Every boundary a tenant's areas ever had, by area, with the place in the journal where it was
+/// drawn, as GeoJSON.
 pub fn load_boundaries(db: &mut Db, tenant: TenantId) -> Result<Vec<(AreaId, i64, String)>> {
     use area_boundaries as b;
     let rows: Vec<(Id, i64, Doc)> = b::table
@@ -240,20 +240,20 @@ pub fn load_boundary(
     Ok(text.map(|text| text.0))
 }
 
-/// What a file came to.
+/// The result of an import.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Import {
     /// The identity of the request that sent the file.
     pub id: Uuid,
-    /// When it was taken over.
+    /// When it was imported.
     pub at: Instant,
-    /// The digest of what was asked, to tell a retry from another file.
+    /// The digest of the request, to tell a retry from another file.
     pub digest: Hash,
     /// The answer that was given, as JSON.
     pub state: String,
 }
 
-/// Remembers what a file came to; one that is known stays as it was.
+/// Stores the result of an import; a known one stays as it was.
 pub fn save_import(db: &mut Db, tenant: TenantId, import: &Import) -> Result<()> {
     use area_imports as i;
     if find_import(db, tenant, import.id)?.is_some() {
@@ -271,7 +271,7 @@ pub fn save_import(db: &mut Db, tenant: TenantId, import: &Import) -> Result<()>
     Ok(())
 }
 
-/// What a file came to.
+/// The result of an import.
 pub fn find_import(db: &mut Db, tenant: TenantId, id: Uuid) -> Result<Option<Import>> {
     use area_imports as i;
     let row: Option<(Id, At, Vec<u8>, Doc)> = i::table

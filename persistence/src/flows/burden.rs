@@ -1,4 +1,4 @@
-//! What entries demanded, as rows, and summed up by worker.
+//! Burden as rows: the work of entries, and sums by worker.
 
 use std::collections::HashMap;
 
@@ -87,14 +87,14 @@ impl BurdenRow {
     }
 }
 
-/// Whose burden, where and when.
+/// Selects entries by tenant, area, person and time.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Filter {
-    /// In which tenant.
+    /// The tenant of the entries.
     pub tenant: TenantId,
-    /// In these areas; none: of one person, wherever.
+    /// In these areas; none for one person, anywhere.
     pub within: Option<Vec<Path>>,
-    /// Of this person alone.
+    /// Only of this person.
     pub person: Option<PersonId>,
     /// From when, inclusive.
     pub from: Instant,
@@ -102,22 +102,22 @@ pub struct Filter {
     pub until: Instant,
 }
 
-/// What a time demanded of a person, or of several together.
+/// The work of one person or several, over a period.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Sum {
-    /// How many entries were made.
+    /// The number of entries.
     pub entries: i64,
     /// Fields that had to have a value.
     pub required: i64,
-    /// How many fields were given.
+    /// Fields that were filled in.
     pub typed: i64,
-    /// Fields that did not have to be given.
+    /// Fields that did not have to be filled in.
     pub reused: i64,
-    /// Fields given although they were known.
+    /// Fields that were filled in although their value was known.
     pub repeated: i64,
-    /// How many photos were demanded.
+    /// Photos that were demanded.
     pub photos: i64,
-    /// Households to which campaigns asked workers to go.
+    /// Households to which campaigns sent workers.
     pub asked: i64,
     /// When the first of the entries was made.
     pub first_at: Option<Instant>,
@@ -125,12 +125,12 @@ pub struct Sum {
     pub last_at: Option<Instant>,
 }
 
-/// In which order people are told.
+/// The order of people in a list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Order {
-    /// By their identities, after one: the order says nothing about them.
+    /// By their identities, after one: the order says nothing about the people.
     Identity(Option<PersonId>),
-    /// By how much they entered, the most first.
+    /// By the number of entries, most first.
     Entries,
 }
 
@@ -149,7 +149,7 @@ fn build_condition(filter: &Filter) -> Condition {
     visible
 }
 
-/// What a time demanded of each of some people.
+/// The work of each of some people over a period.
 pub fn list(
     db: &mut Db,
     filter: &Filter,
@@ -208,7 +208,7 @@ pub fn list(
     Ok(rows.into_iter().map(summed).collect())
 }
 
-/// How many households campaigns asked each of some people to go to.
+/// The number of households to which campaigns sent each of some people.
 fn count_asked(db: &mut Db, filter: &Filter, people: Vec<Id>) -> Result<HashMap<Id, i64>> {
     use campaign_households::dsl as t;
     let rows: Vec<(Option<Id>, i64)> = campaign_households::table

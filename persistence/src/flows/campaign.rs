@@ -1,4 +1,4 @@
-//! Campaigns as rows, and their lists: each household once, with what came of it.
+//! Campaigns as rows, and their lists: each household once, with its result.
 
 use diesel::{
     dsl::count_star,
@@ -65,7 +65,7 @@ impl FlowTable for Campaign {
     }
 }
 
-/// A household on the list of a campaign that runs.
+/// A household on the list of a running campaign.
 #[derive(Debug, Clone)]
 pub(crate) struct TaskRow {
     tenant_id: Id,
@@ -103,7 +103,7 @@ impl Derived for TaskRow {
     }
 }
 
-/// What came of a household on such a list.
+/// The result for a household on such a list.
 #[derive(Debug, Clone)]
 pub(crate) struct GoneRow {
     tenant_id: Id,
@@ -169,7 +169,7 @@ impl TaskRow {
 }
 
 impl GoneRow {
-    /// What a visit means to the campaign it is part of.
+    /// The result that a visit means for its campaign.
     pub(crate) fn new(change: &Change<Visit>) -> Option<Self> {
         let (visit, campaign) = (&change.state, change.state.campaign?);
         let done = visit.status.completion()?;
@@ -187,13 +187,13 @@ impl GoneRow {
 /// Which campaigns a person may know of.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Reach {
-    /// In which tenant.
+    /// The tenant of the campaigns.
     pub tenant: TenantId,
-    /// The person who asks, where they may visit at all.
+    /// The person who asks, where that person may visit at all.
     pub person: Option<PersonId>,
-    /// The areas over which campaigns are organised: drafts are known too.
+    /// The areas over which the person manages campaigns: drafts are visible, too.
     pub organises: Vec<Path>,
-    /// The areas in which the person visits or organises.
+    /// The areas in which the person visits or manages campaigns.
     pub works: Vec<Path>,
 }
 
@@ -238,7 +238,7 @@ pub fn list(
     load_page(query, db, page)
 }
 
-/// Who is sent to these households by name, by campaign and household.
+/// The workers assigned to these households, by campaign and household.
 pub fn load_workers(
     db: &mut Db,
     tenant: TenantId,
@@ -257,18 +257,18 @@ pub fn load_workers(
     Ok(workers)
 }
 
-/// A household on the list of a campaign, and what came of it.
+/// A household on the list of a campaign, with its result.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Listed {
     /// The household to visit.
     pub household: HouseholdId,
-    /// In which grid.
+    /// The grid it lies in.
     pub grid: AreaId,
-    /// Who is to go.
+    /// The worker who is to go.
     pub worker: Option<PersonId>,
     /// The visit that was recorded; none until then.
     pub visit: Option<VisitId>,
-    /// How it went.
+    /// The result of the visit.
     pub outcome: Option<Outcome>,
     /// When the worker was there.
     pub visited_at: Option<Instant>,
@@ -279,17 +279,17 @@ pub struct Listed {
 pub struct Filter {
     /// Only in these areas, or for this worker.
     pub within: Vec<Path>,
-    /// In these areas, only those to which no one in particular is sent.
+    /// In these areas, only those without an assigned worker.
     pub unassigned: bool,
-    /// And those for this worker, wherever they are.
+    /// Also those of this worker, wherever they are.
     pub worker: Option<PersonId>,
-    /// Of these, only those for this worker.
+    /// Of these, only those of this worker.
     pub of: Option<PersonId>,
     /// Only in this grid.
     pub grid: Option<AreaId>,
     /// Only those that no worker has visited.
     pub open: bool,
-    /// Only where it went like this.
+    /// Only those with this result.
     pub outcome: Option<Outcome>,
 }
 
@@ -378,16 +378,16 @@ pub fn is_open(db: &mut Db, tenant: TenantId, campaign: CampaignId, grid: AreaId
     Ok(one.is_some())
 }
 
-/// By what progress is counted.
+/// How progress is counted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum By {
     /// For each grid.
     Grid,
-    /// By worker; those to which no one in particular is sent are under the nil identity.
+    /// By worker; households without an assigned worker are under the nil identity.
     Worker,
 }
 
-/// How many households of one grid or worker came to what; none: not visited yet.
+/// The number of households of one grid or worker with a result; none: not visited yet.
 pub type Count = (Uuid, Option<Outcome>, i64);
 
 /// The counts of a campaign in the order of grids or workers, after one: those of `limit` of them.

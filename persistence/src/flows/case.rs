@@ -72,7 +72,7 @@ impl FlowTable for Case {
 }
 
 #[expect(clippy::struct_field_names, reason = "the columns are called so")]
-/// Which units a case involves: how a department finds what happened elsewhere.
+/// A unit that a case involves: this is how a department finds cases outside its area.
 #[derive(Debug, Clone)]
 pub(crate) struct CaseUnitRow {
     tenant_id: Id,
@@ -105,7 +105,7 @@ impl Derived for CaseUnitRow {
 impl CaseUnitRow {
     /// The units this change may have added.
     pub(crate) fn from_change(change: &Change<Case>) -> Vec<Self> {
-        // Every unit stands here once it has to do with the case; only these commands add one.
+        // A unit is stored once it becomes involved; only these commands add one.
         const ADD: [&str; 8] = [
             "dispatch",
             "whistle",
@@ -141,7 +141,7 @@ pub struct Filter {
     pub within: Option<Path>,
     /// Only those held by this area.
     pub holder: Option<AreaId>,
-    /// Only of these.
+    /// Only cases with these identities.
     pub among: Option<Vec<Uuid>>,
 }
 
@@ -176,8 +176,8 @@ pub fn list(
     load_page(query, db, page)
 }
 
-/// Cases of one category in an area, filed since an instant, the newest first: what may be the
-/// same thing, and what was whistled for before.
+/// Cases of one category in an area, filed since an instant, newest first: candidates for
+/// duplicates and for repeated whistles.
 pub fn load_similar(
     db: &mut Db,
     tenant: TenantId,

@@ -1,4 +1,4 @@
-//! Content reviews as rows, and what others answer about them later.
+//! Content reviews as rows, and answers of outside services that come later.
 
 use diesel::{
     prelude::*,
@@ -70,7 +70,7 @@ pub fn list(
     load_page(query, db, page)
 }
 
-/// The reviews of these things, where there are any.
+/// The reviews of these reports or files.
 pub fn load_about(
     db: &mut Db,
     tenant: TenantId,
@@ -82,8 +82,8 @@ pub fn load_about(
     rows.into_iter().map(|row| rebuild_state("content_reviews", row)).collect()
 }
 
-/// Reviews that wait for a program: those it was not asked about since before `opened`, and those
-/// it was asked about before `asked`.
+/// Reviews that wait for a program: those opened before `opened` about which it was not asked, and
+/// those about which it was asked before `asked`.
 pub fn load_waiting(
     db: &mut Db,
     tenant: TenantId,
@@ -102,20 +102,19 @@ pub fn load_waiting(
     rows.into_iter().map(|row| rebuild_state("content_reviews", row)).collect()
 }
 
-/// What an outside service answered, or will, about something it was asked to look at.
+/// A check by an outside service, with its answer once it comes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Check {
-    /// Which review it is for, once we know.
+    /// The review, once it is known.
     pub review: Option<(TenantId, ReviewId)>,
-    /// What came of it, once they said so; none of the inner where they could not tell.
+    /// The answer, once it came; the inner option is none where the service could not tell.
     pub answer: Option<(Option<Suggestion>, Option<i64>)>,
 }
 
-/// That they could not tell.
+/// The stored answer of a service that could not tell.
 const FAILED: &str = "failed";
 
-/// Adds to what is known of a check, whichever comes first: for which review it is, or what they
-/// answered. Answers what is known now.
+/// Adds to a check, whichever comes first: its review, or the answer. Returns what is known now.
 pub fn record_check(db: &mut Db, id: &str, adding: Check, at: Instant) -> Result<Check> {
     use outside_checks::dsl as o;
     let insert = diesel::insert_into(outside_checks::table)
@@ -142,7 +141,7 @@ pub fn record_check(db: &mut Db, id: &str, adding: Check, at: Instant) -> Result
     })
 }
 
-/// Forgets checks from before `cutoff`.
+/// Removes checks from before `cutoff`.
 pub fn forget_checks(db: &mut Db, cutoff: Instant) -> Result<usize> {
     let old = outside_checks::table.filter(outside_checks::at.lt(At(cutoff)));
     Ok(diesel::delete(old).execute(db)?)

@@ -1,4 +1,4 @@
-//! Forms as rows, and which of them households answered.
+//! Forms as rows, and the answers of households.
 
 use diesel::{
     prelude::*,
@@ -62,7 +62,7 @@ impl FlowTable for Form {
     }
 }
 
-/// A household answered a form; what it said is sealed under this identity.
+/// A form answered by a household; the answers are sealed under this identity.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Answered {
     /// The identity under which the answers are sealed.
@@ -71,13 +71,13 @@ pub struct Answered {
     pub household: HouseholdId,
     /// The form that was answered.
     pub form: FormId,
-    /// In which edition.
+    /// The edition of the form.
     pub edition: i64,
-    /// On which visit.
+    /// The visit, if there was one.
     pub visit: Option<VisitId>,
-    /// Who wrote it down.
+    /// The person who recorded it.
     pub by: PersonId,
-    /// When it was written down.
+    /// When it was recorded.
     pub at: Instant,
 }
 
@@ -122,13 +122,14 @@ impl AnswerRow {
     }
 }
 
-/// What the answers of one form are sealed for.
+/// The data subject of the answers to one form.
 const fn answer_subject(id: Uuid) -> DataSubject {
     DataSubject::new(SubjectKind::Form, id)
 }
 
-/// Removes what households answered before `cutoff`, at most `limit`, with the keys it is sealed by;
-/// answers how many went. The journal of the visit still says that a form was filled in.
+/// Removes answers of households from before `cutoff`, at most `limit`, with the keys that seal
+/// them; returns how many were removed. The journal of the visit still says that a form was filled
+/// in.
 pub(crate) fn purge(
     db: &mut Db,
     tenant: TenantId,
@@ -151,9 +152,9 @@ pub(crate) fn purge(
     Ok(i64::try_from(gone).unwrap_or(i64::MAX))
 }
 
-/// Destroys what households answered whose own key was just destroyed, and what they are
-/// answering now that they were erased: whichever of the two comes first waits for the other at
-/// the rows of the households, so that nothing is kept of who was erased.
+/// Destroys the answers of households whose key was just destroyed, and answers that arrive for
+/// households that were erased: whichever of the two comes first locks the rows of the households
+/// and the other waits, so that nothing is kept about an erased one.
 pub(crate) fn forget_answers(
     db: &mut Db,
     forgotten: &[(TenantId, DataSubject, At)],
@@ -188,8 +189,8 @@ fn is_erased(db: &mut Db, answer: &AnswerRow) -> Result<bool> {
     Ok(standing.is_some_and(|standing| standing == Standing::Erased.name()))
 }
 
-/// A request that answers for a household waits for one that changes it, in the order of their
-/// identities.
+/// Locks the households of answers, in the order of their identities, so that an answer waits for a
+/// change of its household.
 pub(crate) fn lock_households(db: &mut Db, answers: &[&AnswerRow]) -> Result<()> {
     use households::dsl as h;
     // SQLite has one writer.
@@ -229,7 +230,7 @@ pub fn list(
 }
 
 /// The forms of a tenant in the order of their identities, after one: those of `among`, or those
-/// that are still asked.
+/// that are published.
 pub fn load_by_id(
     db: &mut Db,
     tenant: TenantId,
@@ -249,7 +250,7 @@ pub fn load_by_id(
     rows.into_iter().map(|row| rebuild_state("forms", row)).collect()
 }
 
-/// What a household answered, the newest first, before an answer.
+/// The answers of a household, newest first, before one answer.
 pub fn list_answers(
     db: &mut Db,
     tenant: TenantId,

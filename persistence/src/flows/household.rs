@@ -1,4 +1,4 @@
-//! Households as rows, and who lives there or is responsible for them.
+//! Households as rows, and the people who live there or are responsible for them.
 
 use diesel::{
     prelude::*,
@@ -105,7 +105,7 @@ impl Derived for RelationRow {
     }
 }
 
-/// Everybody who has to do with a household after a change.
+/// Every person related to a household after a change.
 #[derive(Debug)]
 pub(crate) struct Relations {
     tenant: Id,
@@ -136,7 +136,7 @@ impl Relations {
 impl Saved for Relations {
     const TURN: Turn = ("household_people", 0);
 
-    /// Writes who has to do with households in place of who had.
+    /// Replaces the people related to households.
     fn save(db: &mut Db, all: &[&Self]) -> Result<()> {
         use household_people::dsl as p;
         for Self { tenant, household, .. } in all {
@@ -159,7 +159,7 @@ impl Replacement for Relations {
 /// Which households to list.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Filter {
-    /// Only those the asker is paired with.
+    /// Only those with which the asker is paired.
     pub mine: bool,
     /// Only within this area.
     pub within: Option<Path>,
@@ -167,20 +167,20 @@ pub struct Filter {
     pub building: Option<String>,
     /// Only of this group of ten.
     pub group: Option<String>,
-    /// Only those with, or without, a member cared for in particular.
+    /// Only those with, or without, a member in a special-care group.
     pub special: Option<bool>,
     /// Only of this standing.
     pub standing: Option<Standing>,
-    /// Only of these.
+    /// Only households with these identities.
     pub among: Option<Vec<Uuid>>,
-    /// Those, too, with which the asker was paired at some time after this.
+    /// Also those with which the asker was paired at some time after this.
     pub paired_after: Option<Instant>,
 }
 
 flow_list!(Household in households by registered_at);
 
-/// The households an actor may see, newest first: those in the actor's areas, and those the actor
-/// is paired with now, if the actor holds an office.
+/// The households an actor may see, newest first: those in the actor's areas, and those with which
+/// the actor is paired now, if the actor holds an office.
 pub fn list(
     db: &mut Db,
     (scope, office): (&Scope, bool),

@@ -1,5 +1,5 @@
-//! Files as rows: what is known of them, what names them, and what photos look like. The bytes
-//! are elsewhere.
+//! Files as rows: their states, what names them, and the marks of photos. The bytes are stored
+//! elsewhere.
 
 use diesel::{
     prelude::*,
@@ -54,7 +54,7 @@ impl FlowTable for Media {
     }
 }
 
-/// What names a file.
+/// A report or case that names a file.
 #[derive(Debug, Clone)]
 pub(crate) struct LinkRow {
     tenant_id: Id,
@@ -91,7 +91,7 @@ impl Derived for LinkRow {
 }
 
 impl LinkRow {
-    /// What the newest change of a flow names.
+    /// The links of the newest change of a flow.
     pub(crate) fn from_change<F: Flow>(change: &Change<F>, named: &[Attached]) -> Vec<Self> {
         let entry: &Entry = &change.entry;
         let new = named.iter().filter(|one| one.at == entry.at && one.by == entry.actor);
@@ -107,7 +107,7 @@ impl LinkRow {
     }
 }
 
-/// What a photo looks like, and where and when it was taken as far as that may be kept.
+/// The marks of a photo: its look, and where and when it was taken as far as that may be kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Marks {
     /// The identity of the photo.
@@ -116,7 +116,7 @@ pub struct Marks {
     pub look: u64,
     /// When it was taken, as the camera says.
     pub taken_at: Option<Instant>,
-    /// Where, in WGS-84: longitude and latitude in ten millionths of a degree.
+    /// Where: longitude and latitude in WGS-84, in ten millionths of a degree.
     pub place: Option<(i32, i32)>,
 }
 
@@ -150,7 +150,7 @@ rows! {
     key (tenant_id, media_id) changes ()
 }
 
-/// The four quarters of a look: of two that differ in three bits or fewer, one is the same.
+/// The four quarters of a look: two looks that differ in at most three bits share one of them.
 fn split_bands(look: u64) -> [i64; 4] {
     [0, 16, 32, 48].map(|shift| i64::try_from((look >> shift) & 0xffff).unwrap_or_default())
 }
@@ -173,7 +173,7 @@ impl MarksRow {
     }
 }
 
-/// Those of these files that there are.
+/// Those of these files that exist.
 pub fn load_existing(db: &mut Db, tenant: TenantId, ids: &[Uuid]) -> Result<Vec<Versioned<Media>>> {
     let rows: Vec<(Id, i64, Vec<u8>, Doc)> = media::table
         .filter(media::tenant_id.eq(Id(tenant.0)))
@@ -183,20 +183,20 @@ pub fn load_existing(db: &mut Db, tenant: TenantId, ids: &[Uuid]) -> Result<Vec<
     rows.into_iter().map(|row| rebuild_state("media", row)).collect()
 }
 
-/// Something that names a file.
+/// A report or case that names a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Link {
     /// The file that is named.
     pub media: MediaId,
-    /// A report or a case.
+    /// The kind: report or case.
     pub kind: FlowKind,
-    /// The report or the case itself.
+    /// The identity of the report or case.
     pub flow: Uuid,
-    /// Who named it.
+    /// The person who named it.
     pub by: PersonId,
 }
 
-/// What names these files, the first to do so first.
+/// The links of these files, oldest first.
 pub fn load_links(db: &mut Db, tenant: TenantId, ids: &[Uuid]) -> Result<Vec<Link>> {
     let rows: Vec<(Id, String, Id, Id)> = media_links::table
         .filter(media_links::tenant_id.eq(Id(tenant.0)))
@@ -219,7 +219,7 @@ pub fn load_links(db: &mut Db, tenant: TenantId, ids: &[Uuid]) -> Result<Vec<Lin
         .collect()
 }
 
-/// What is known of how photos look.
+/// The marks of photos.
 pub fn load_marks(db: &mut Db, tenant: TenantId, ids: &[Uuid]) -> Result<Vec<Marks>> {
     type Row = (Id, i64, Option<At>, Option<i64>, Option<i64>);
     let rows: Vec<Row> = media_marks::table
@@ -243,7 +243,7 @@ pub fn load_marks(db: &mut Db, tenant: TenantId, ids: &[Uuid]) -> Result<Vec<Mar
     Ok(rows.into_iter().map(marks).collect())
 }
 
-/// Photos that may look like one that looks so; each with its look.
+/// Photos that may look like this look; each with its own look.
 pub fn load_similar(
     db: &mut Db,
     tenant: TenantId,
@@ -257,7 +257,7 @@ pub fn load_similar(
         .filter(m::tenant_id.eq(Id(tenant.0)))
         .filter(near)
         .select((m::media_id, m::look))
-        // Newest first: identities are made of the time.
+        // Newest first: identities contain the time.
         .order(m::media_id.desc())
         .limit(limit)
         .load(db)?;
@@ -267,13 +267,13 @@ pub fn load_similar(
 /// Files of a person that nothing names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Unused {
-    /// How many files they are, counted up to a bound.
+    /// The number of files, counted up to a bound.
     pub count: i64,
-    /// The bytes that were sent of them.
+    /// The number of bytes that were sent for them.
     pub bytes: u64,
 }
 
-/// How many files of a person nothing names, counted to `most` and no further.
+/// The number of files of a person that nothing names, counted up to `most`.
 pub fn count_unused(db: &mut Db, tenant: TenantId, person: PersonId, most: i64) -> Result<Unused> {
     let rows: Vec<(Id, i64, Vec<u8>, Doc)> = query_unused(tenant)
         .filter(media::by_id.eq(Id(person.0)))
@@ -299,7 +299,7 @@ fn query_unused(tenant: TenantId) -> _ {
         .filter(diesel::dsl::not(diesel::dsl::exists(naming)))
 }
 
-/// Files that nothing named since before `cutoff`.
+/// Files that nothing names and that arrived before `cutoff`.
 pub fn load_abandoned(
     db: &mut Db,
     tenant: TenantId,
@@ -350,7 +350,7 @@ pub fn list_for_person(
     rows.into_iter().map(|row| rebuild_state("media", row)).collect()
 }
 
-/// Forgets where and when photos of a person were taken.
+/// Removes where and when photos of a person were taken.
 pub(crate) fn forget_places(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<()> {
     let own = media::table
         .filter(media::tenant_id.eq(Id(tenant.0)).and(media::by_id.eq(Id(person.0))))
@@ -367,7 +367,7 @@ pub(crate) fn forget_places(db: &mut Db, tenant: TenantId, person: PersonId) -> 
     Ok(())
 }
 
-/// Files that are gone and whose bytes were not removed yet.
+/// Files that are removed but whose bytes still exist.
 pub fn load_unswept(db: &mut Db, tenant: TenantId, limit: i64) -> Result<Vec<Versioned<Media>>> {
     let rows: Vec<(Id, i64, Vec<u8>, Doc)> = media::table
         .filter(media::tenant_id.eq(Id(tenant.0)))
@@ -379,7 +379,7 @@ pub fn load_unswept(db: &mut Db, tenant: TenantId, limit: i64) -> Result<Vec<Ver
     rows.into_iter().map(|row| rebuild_state("media", row)).collect()
 }
 
-/// Writes down that the bytes of a file are removed, and forgets what it looked like.
+/// Records that the bytes of a file are removed, and removes its marks.
 pub fn mark_swept(db: &mut Db, tenant: TenantId, id: MediaId, at: Instant) -> Result<()> {
     let key = (Id(tenant.0), Id(id.0));
     diesel::update(media::table.find(key)).set(media::swept_at.eq(Some(At(at)))).execute(db)?;
@@ -387,8 +387,8 @@ pub fn mark_swept(db: &mut Db, tenant: TenantId, id: MediaId, at: Instant) -> Re
     Ok(())
 }
 
-/// Files of the public that are there, are named by the person who sent them, and are in no review
-/// yet; each with what names it. Of one file where `only` says which.
+/// Files of the public that have arrived, are named by the person who sent them, and have no review
+/// yet; each with what names it. Only one file where `only` names it.
 pub fn load_unreviewed(
     db: &mut Db,
     tenant: TenantId,

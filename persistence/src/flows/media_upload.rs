@@ -1,4 +1,4 @@
-//! Files that come in pieces: how much of each is here.
+//! Uploads in pieces: how much of each file has arrived.
 
 use diesel::prelude::*;
 use domain::{
@@ -15,31 +15,31 @@ use crate::kernel::{
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-/// A file that comes in pieces.
+/// A file that is sent in pieces.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Upload {
     /// The identity the file will have.
     pub id: MediaId,
-    /// Who sends it.
+    /// The person who sends it.
     pub by: PersonId,
     /// How many bytes it will have.
     pub bytes: i64,
-    /// How many are here.
+    /// The number of bytes that have arrived.
     pub received: i64,
-    /// The digest of all, in hexadecimal, where it was said.
+    /// The digest of the whole file, in hexadecimal, where it was given.
     pub sha256: Option<String>,
-    /// What else was said of it.
+    /// Further details that were given.
     pub details: String,
-    /// When it was begun.
+    /// When the upload began.
     pub begun_at: Instant,
 }
 
-/// A piece that is here.
+/// A piece that has arrived.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Part {
-    /// How many bytes are before it.
+    /// The number of bytes before it.
     pub first: i64,
-    /// How many it has.
+    /// The number of its bytes.
     pub bytes: i64,
 }
 
@@ -50,7 +50,7 @@ fn upload_from_row((id, by, bytes, received, sha256, details, begun_at): Row) ->
     Upload { id, by, bytes, received, sha256, details: details.0, begun_at: begun_at.0 }
 }
 
-/// A file that comes in pieces.
+/// A file that is sent in pieces.
 pub fn find(db: &mut Db, tenant: TenantId, id: MediaId) -> Result<Option<Upload>> {
     use media_uploads::dsl as u;
     let row: Option<Row> = media_uploads::table
@@ -61,7 +61,7 @@ pub fn find(db: &mut Db, tenant: TenantId, id: MediaId) -> Result<Option<Upload>
     Ok(row.map(upload_from_row))
 }
 
-/// Begins one unless it was begun; answers how it stands.
+/// Begins an upload unless it exists; returns its present state.
 pub fn begin(db: &mut Db, tenant: TenantId, new: &Upload) -> Result<Upload> {
     use media_uploads::dsl as u;
     let insert = diesel::insert_into(media_uploads::table)
@@ -81,7 +81,7 @@ pub fn begin(db: &mut Db, tenant: TenantId, new: &Upload) -> Result<Upload> {
     find(db, tenant, new.id)?.ok_or_else(lost)
 }
 
-/// The uploads of a person that are under way: how many bytes each will have.
+/// The total sizes of a person's unfinished uploads.
 pub fn load_sizes(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Vec<i64>> {
     Ok(media_uploads::table
         .filter(media_uploads::tenant_id.eq(Id(tenant.0)))
@@ -91,7 +91,7 @@ pub fn load_sizes(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Vec
         .load(db)?)
 }
 
-/// Writes down that a piece is here, if it is the next one; whether it was.
+/// Records a piece, if it is the next one; returns whether it was.
 pub fn record_part(
     db: &mut Db,
     tenant: TenantId,
@@ -117,7 +117,7 @@ pub fn record_part(
     Ok(true)
 }
 
-/// The pieces that are here, in their order.
+/// The pieces that have arrived, in their order.
 pub fn load_parts(db: &mut Db, tenant: TenantId, id: MediaId) -> Result<Vec<Part>> {
     let rows: Vec<(i64, i64)> = media_parts::table
         .filter(media_parts::tenant_id.eq(Id(tenant.0)))
@@ -128,7 +128,7 @@ pub fn load_parts(db: &mut Db, tenant: TenantId, id: MediaId) -> Result<Vec<Part
     Ok(rows.into_iter().map(|(first, bytes)| Part { first, bytes }).collect())
 }
 
-/// Forgets an upload: it is complete, or given up.
+/// Removes an upload: it is complete, or given up.
 pub fn forget(db: &mut Db, tenant: TenantId, id: MediaId) -> Result<()> {
     diesel::delete(media_parts::table)
         .filter(media_parts::tenant_id.eq(Id(tenant.0)))
@@ -155,7 +155,7 @@ pub fn load_stalled(
     Ok(rows.into_iter().map(|id| MediaId(id.0)).collect())
 }
 
-/// The uploads of a person that are under way.
+/// The unfinished uploads of a person.
 pub fn load_for_person(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Vec<MediaId>> {
     let rows: Vec<Id> = media_uploads::table
         .filter(media_uploads::tenant_id.eq(Id(tenant.0)))

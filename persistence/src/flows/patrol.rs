@@ -66,12 +66,12 @@ impl FlowTable for Patrol {
     }
 }
 
-/// Which patrols a list shows.
+/// Which patrols to list.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Filter {
-    /// Only in this state.
+    /// Only with this status.
     pub status: Option<StatusName>,
-    /// Only the own ones.
+    /// Only the actor's own.
     pub mine: bool,
     /// Only within this area.
     pub within: Option<Path>,
@@ -81,14 +81,14 @@ pub struct Filter {
     pub plan: Option<PlanId>,
     /// Only those whose window begins after this.
     pub since: Option<Instant>,
-    /// Only of these.
+    /// Only patrols with these identities.
     pub among: Option<Vec<Uuid>>,
 }
 
 flow_list!(Patrol in patrols by from_at);
 
-/// The patrols an actor may see, by the beginning of their windows, the latest first: those in the
-/// actor's areas and the own ones.
+/// The patrols an actor may see, by the beginning of their windows, latest first: those in the
+/// actor's areas and the actor's own.
 pub fn list(
     db: &mut Db,
     scope: &Scope,

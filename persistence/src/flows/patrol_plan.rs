@@ -57,8 +57,8 @@ impl FlowTable for PatrolPlan {
 
 flow_list!(PatrolPlan in patrol_plans by created_at);
 
-/// The plans of an actor's areas, the newest first; only within one area, and only of one
-/// standing, where they are named.
+/// The plans of an actor's areas, newest first; only within one area, and only of one standing,
+/// where these are given.
 pub fn list(
     db: &mut Db,
     scope: &Scope,
@@ -74,7 +74,7 @@ pub fn list(
     load_page(query, db, page)
 }
 
-/// The plans of all tenants whose next patrol is to be made now, with when it was due; those that
+/// The plans of all tenants whose next patrol is to be made now, with when it was due; plans that
 /// failed are left out until they are to be tried again.
 pub fn load_due(db: &mut Db, now: Instant, limit: i64) -> Result<Vec<(TenantId, PlanId, Instant)>> {
     use crate::kernel::schema::deferred_debts as d;

@@ -1,5 +1,5 @@
-//! Documents a tenant published, as rows: the newest edition of each kind. Older ones stand in the
-//! journal.
+//! Published documents of a tenant, as rows: the newest edition of each kind. Older ones stand in
+//! the journal.
 
 use diesel::{prelude::*, sql_types::Text};
 use domain::{
@@ -57,7 +57,7 @@ pub fn load_all(db: &mut Db, tenant: TenantId) -> Result<Vec<Versioned<Policy>>>
     rows.into_iter().map(|row| rebuild_state("policies", row)).collect()
 }
 
-/// How many editions a tenant published of all kinds together: grows with every one.
+/// The number of editions of all kinds that a tenant published: grows with every one.
 pub fn count_editions(db: &mut Db, tenant: TenantId) -> Result<i64> {
     let seqs: Vec<i64> = policies::table
         .filter(policies::tenant_id.eq(Id(tenant.0)))

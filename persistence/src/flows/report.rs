@@ -72,24 +72,24 @@ impl FlowTable for Report {
     }
 }
 
-/// Which reports a list shows.
+/// Which reports to list.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Filter {
-    /// Only in this state.
+    /// Only with this status.
     pub status: Option<StatusName>,
-    /// Only the own ones.
+    /// Only the actor's own.
     pub mine: bool,
     /// Only within this area.
     pub within: Option<Path>,
     /// Only those received since.
     pub since: Option<Instant>,
-    /// Only of these.
+    /// Only reports with these identities.
     pub among: Option<Vec<Uuid>>,
 }
 
 flow_list!(Report in reports by received_at);
 
-/// The reports an actor may see, newest first: those in the actor's areas and the own ones.
+/// The reports an actor may see, newest first: those in the actor's areas and the actor's own.
 pub fn list(
     db: &mut Db,
     scope: &Scope,
@@ -108,8 +108,7 @@ pub fn list(
     load_page(query, db, page)
 }
 
-/// A report that comes with its reporter's contact, which is destroyed where the reporter was erased
-/// meanwhile.
+/// The contact of a new report; it is destroyed where the reporter was erased meanwhile.
 pub(crate) struct Contact {
     tenant: TenantId,
     report: ReportId,
@@ -117,7 +116,7 @@ pub(crate) struct Contact {
 }
 
 impl Contact {
-    /// That of a report.
+    /// The contact of a report.
     pub(crate) fn from_change(change: &dyn FlowWrite) -> Option<Self> {
         let Change { entry, state, .. } = change.as_any().downcast_ref::<Change<Report>>()?;
         Some(Self { tenant: entry.tenant, report: state.id, reporter: state.reporter })
@@ -125,7 +124,7 @@ impl Contact {
 }
 
 impl Saved for Contact {
-    /// After the key of the contact.
+    /// Written after the key of the contact.
     const TURN: Turn = (KeyRow::TABLE, 9);
 
     fn save(db: &mut Db, all: &[&Self]) -> Result<()> {

@@ -1,4 +1,4 @@
-//! What goes when its time is over, and the record of it.
+//! Removal of data whose time is over, and the record of it.
 
 use diesel::prelude::*;
 use domain::{
@@ -22,8 +22,8 @@ use crate::{
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-/// Takes the password, the second factor, the identities elsewhere and every login of a person
-/// away: what erasing does besides.
+/// Removes the password, the second factor, the identities at providers and every login of a
+/// person: part of erasing a person.
 pub fn lock_out(db: &mut Db, tenant: TenantId, person: PersonId, at: Instant) -> Result<()> {
     diesel::delete(passwords::table.find((Id(tenant.0), Id(person.0)))).execute(db)?;
     crate::flows::track::erase_points(db, tenant, person)?;
@@ -33,7 +33,7 @@ pub fn lock_out(db: &mut Db, tenant: TenantId, person: PersonId, at: Instant) ->
     crate::people::session::end_sessions(db, Id(tenant.0), Id(person.0), At(at), "erased")
 }
 
-/// Removes what is older than `cutoff`, at most `limit` rows; answers how many went.
+/// Removes what is older than `cutoff`, at most `limit` rows; returns how many were removed.
 pub fn purge(
     db: &mut Db,
     tenant: TenantId,
@@ -111,22 +111,22 @@ fn find_expired_contacts(
         .load(db)?)
 }
 
-/// What the last removal of a class did.
+/// The last removal of a class.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Run {
-    /// Of which class.
+    /// The class of the removed records.
     pub class: DataClass,
     /// When it ran.
     pub at: Instant,
-    /// What was older than this went.
+    /// Records older than this were removed.
     pub cutoff: Instant,
-    /// How many went then.
+    /// How many were removed then.
     pub removed: i64,
-    /// How many went since the beginning.
+    /// How many were removed since the beginning.
     pub total: i64,
 }
 
-/// Writes down what a removal did.
+/// Records a removal.
 pub fn record_run(db: &mut Db, tenant: TenantId, run: &Run) -> Result<()> {
     use retention_runs::dsl as r;
     let (id, class) = (Id(tenant.0), run.class.name());
@@ -155,7 +155,7 @@ pub fn record_run(db: &mut Db, tenant: TenantId, run: &Run) -> Result<()> {
     Ok(())
 }
 
-/// The last removal of every class that was looked at.
+/// The last removal of every class that was checked.
 pub fn load_runs(db: &mut Db, tenant: TenantId) -> Result<Vec<Run>> {
     use retention_runs::dsl as r;
     let rows: Vec<(String, At, At, i64, i64)> = retention_runs::table

@@ -1,10 +1,10 @@
-//! Tracks as rows: a blob for every batch of points, outside the journal, kept for a time.
+//! Tracks as rows: a blob for every batch of points, outside the journal, kept for a limited time.
 //!
-//! Points of many phones share a transaction of a writing lane. What each of them stores was made
-//! before, from what was known of the patrol then: its place in the journal, the newest consent of
-//! its worker, which stored batches the new points could collide with. The lane locks the tracks in
-//! the order of their identities and looks whether all of that still holds; where it does not, the
-//! caller looks anew. It never takes a blob apart.
+//! Points of many phones share a transaction of a writing lane. Each upload was prepared before,
+//! from what was known of the patrol then: its place in the journal, the newest consent of its
+//! worker, and the stored batches with which the new points could collide. The lane locks the
+//! tracks in the order of their identities and checks that all of that still holds; where it does
+//! not, the caller prepares the upload again. The lane never decodes a blob.
 
 mod open;
 
@@ -58,7 +58,7 @@ rows! {
 }
 
 impl TrackRow {
-    /// The track of a new patrol: nothing yet.
+    /// The track of a new patrol, without points.
     pub(crate) const fn empty(tenant: TenantId, patrol: PatrolId) -> Self {
         Self { tenant_id: Id(tenant.0), patrol_id: Id(patrol.0), points: 0, last_seq: -1 }
     }
@@ -110,64 +110,64 @@ rows! {
     key (tenant_id, person_id) changes (patrol_id, at, sealed)
 }
 
-/// Where a person is, sealed by their own key.
+/// The position of a person, sealed by that person's key.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Position {
     /// When the person was there.
     pub at: Instant,
-    /// The place, sealed.
+    /// The position, sealed.
     pub sealed: Vec<u8>,
 }
 
-/// Points to store, and what was known when they were put together.
+/// Points to store, and what was known when they were prepared.
 #[derive(Clone, Debug)]
 pub struct Upload {
-    /// In which tenant.
+    /// The tenant of the patrol.
     pub tenant: TenantId,
-    /// Of which patrol.
+    /// The patrol of the points.
     pub patrol: PatrolId,
-    /// At which place of its journal.
+    /// The place in the patrol's journal.
     pub seq: i64,
-    /// The worker whose points they are.
+    /// The worker of the patrol.
     pub person: PersonId,
-    /// The newest answer to whether tracks may be taken.
+    /// The worker's newest answer to the request for consent.
     pub consent: Uuid,
-    /// The smallest number of a point.
+    /// The smallest number among the points.
     pub first_seq: i64,
-    /// The largest number of a point.
+    /// The largest number among the points.
     pub last_seq: i64,
     /// How many points there are.
     pub points: i64,
-    /// The stored batches whose numbers overlap with these, by their first; none of their points
-    /// is among these.
+    /// The stored batches whose numbers overlap with these, by their first number; none of their
+    /// points is among these.
     pub known: Vec<i64>,
-    /// When they came.
+    /// When they arrived.
     pub received_at: Instant,
     /// The points, sealed by the worker's key.
     pub blob: Vec<u8>,
-    /// Where the worker is now, if the points tell.
+    /// The present position of the worker, if the points show it.
     pub position: Option<Position>,
 }
 
-/// What became of an upload.
+/// The result of an upload.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Landed {
     /// It is durable.
     Stored,
-    /// Something it was put together from has changed: nothing was written.
+    /// Something it was prepared from has changed: nothing was written.
     Stale,
-    /// The patrol has as many points as it may have: nothing was written.
+    /// The patrol has its largest number of points: nothing was written.
     Full,
 }
 
-/// What the lane finds about a group of uploads.
+/// What the lane finds for a group of uploads.
 struct UploadState {
     tracks: HashMap<(Id, Id), TrackRow>,
     seqs: HashMap<(Id, Id), i64>,
     consents: HashMap<(Id, Id), Id>,
 }
 
-/// Stores the points of a group of uploads within the current transaction; one answer each.
+/// Stores the points of a group of uploads within the current transaction; returns one result each.
 pub(crate) fn store_points(db: &mut Db, uploads: &[&Upload]) -> Result<Vec<Landed>> {
     let mut known = UploadState::load(db, uploads)?;
     let (mut landed, mut batches) = (Vec::with_capacity(uploads.len()), Vec::new());
@@ -205,7 +205,7 @@ pub(crate) fn store_points(db: &mut Db, uploads: &[&Upload]) -> Result<Vec<Lande
 
 impl UploadState {
     /// Locks the tracks in the order of their identities, so that lanes wait for each other in
-    /// turn, and looks at what the uploads rest on.
+    /// turn, and loads what the uploads depend on.
     fn load(db: &mut Db, uploads: &[&Upload]) -> Result<Self> {
         let ids =
             |upload: &&Upload| (Id(upload.tenant.0), Id(upload.patrol.0), Id(upload.person.0));
@@ -233,7 +233,7 @@ impl UploadState {
         Ok(known)
     }
 
-    /// What becomes of one upload, after those before it in the group.
+    /// The result of one upload, after those before it in the group.
     fn judge_upload(
         &self,
         db: &mut Db,
@@ -263,18 +263,18 @@ impl UploadState {
     }
 }
 
-/// A track with the place of its patrol in the journal, and the worker's newest answer to whether
-/// tracks may be taken.
+/// A track with the place of its patrol in the journal, and the worker's newest answer to the
+/// request for consent.
 type Found = (Id, Id, i64, i64, i64, Id, Option<Id>);
 
-/// Tracks by tenant, patrol and worker, for PostgreSQL: one statement for all.
+/// The tracks of several uploads, for PostgreSQL: one statement for all.
 struct Walks {
     tenants: Vec<Id>,
     patrols: Vec<Id>,
     persons: Vec<Id>,
 }
 
-/// One of them, for SQLite, where there is one writer and nothing to lock.
+/// The track of one upload, for SQLite, where there is one writer and nothing to lock.
 struct Walk((Id, Id, Id));
 
 impl Walks {
@@ -287,7 +287,7 @@ impl Walks {
     }
 }
 
-/// Around the purpose.
+/// The parts of the query around the purpose.
 const COLUMNS: [&str; 3] = [
     "select t.tenant_id, t.patrol_id, t.points, t.last_seq, p.seq, u.person_id, \
      (select c.id from consents as c where c.tenant_id = u.tenant_id \
@@ -335,7 +335,7 @@ impl QueryFragment<Sqlite> for Walk {
     }
 }
 
-/// What a row looks like.
+/// The columns of a row.
 type Columns = (sql::Uid, sql::Uid, BigInt, BigInt, BigInt, sql::Uid, Nullable<sql::Uid>);
 
 impl Query for Walks {
@@ -360,7 +360,7 @@ impl QueryId for Walk {
 impl<C> RunQueryDsl<C> for Walks {}
 impl<C> RunQueryDsl<C> for Walk {}
 
-/// The stored batches whose numbers overlap with these, by their first.
+/// The stored batches whose numbers overlap with these, by their first number.
 fn load_overlapping(
     db: &mut Db,
     tenant: Id,
@@ -377,7 +377,7 @@ fn load_overlapping(
         .load(db)?)
 }
 
-/// Writes where those are who are on duty, unless something newer is known.
+/// Writes the positions of people on duty, unless a newer one is known.
 fn write_positions(db: &mut Db, uploads: &[&Upload]) -> Result<()> {
     let told: Vec<(&Upload, &Position)> =
         uploads.iter().filter_map(|upload| Some((*upload, upload.position.as_ref()?))).collect();
@@ -419,19 +419,19 @@ fn write_positions(db: &mut Db, uploads: &[&Upload]) -> Result<()> {
     Ok(rows::upsert(db, &rows)?)
 }
 
-/// A batch as it is kept.
+/// A batch as stored.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Batch {
-    /// The smallest number of its points.
+    /// The smallest number among its points.
     pub first_seq: i64,
-    /// Whose key seals them; none where they stand as they came.
+    /// The person whose key seals them; none where they are unsealed.
     pub person: Option<PersonId>,
     /// The points, sealed where there is a key.
     pub blob: Vec<u8>,
 }
 
-/// The batches of a patrol, in order of their first numbers; only those that overlap with some
-/// numbers, where these are given.
+/// The batches of a patrol, in order of their first numbers; only those that overlap with a range
+/// of numbers, where one is given.
 pub fn load_batches(
     db: &mut Db,
     tenant: TenantId,
@@ -473,7 +473,7 @@ pub struct SealedPosition {
     pub position: Position,
 }
 
-/// Where those are who are on duty within an area and were seen since, at most `limit`.
+/// The positions of people on duty within an area who were seen since, at most `limit`.
 pub fn load_positions(
     db: &mut Db,
     tenant: TenantId,
@@ -501,7 +501,7 @@ pub fn load_positions(
     Ok(rows.into_iter().map(standing).collect())
 }
 
-/// Forgets where a person is: off duty, or without consent.
+/// Removes the position of a person: off duty, or without consent.
 pub fn forget_position(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<()> {
     diesel::delete(positions::table.find((Id(tenant.0), Id(person.0)))).execute(db)?;
     Ok(())
@@ -521,7 +521,7 @@ pub fn erase_points(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<(
     forget_position(db, tenant, person)
 }
 
-/// Removes batches that came before `cutoff`, at most `limit`; answers how many went.
+/// Removes batches that arrived before `cutoff`, at most `limit`; returns how many were removed.
 pub(crate) fn purge(db: &mut Db, tenant: TenantId, cutoff: Instant, limit: i64) -> Result<i64> {
     use track_batches as b;
     let old: Vec<(Id, i64)> = b::table

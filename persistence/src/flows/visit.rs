@@ -70,7 +70,7 @@ impl FlowTable for Visit {
 /// Which visits to list.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Filter {
-    /// Only in this state.
+    /// Only with this status.
     pub status: Option<StatusName>,
     /// Only to this household.
     pub household: Option<HouseholdId>,
@@ -80,16 +80,16 @@ pub struct Filter {
     pub worker: Option<PersonId>,
     /// Only within this area.
     pub within: Option<Path>,
-    /// Only those made after this, and those that are planned still.
+    /// Only those made after this, and those still planned.
     pub since: Option<Instant>,
-    /// Only of these.
+    /// Only visits with these identities.
     pub among: Option<Vec<Uuid>>,
 }
 
 flow_list!(Visit in visits by made_at);
 
-/// The visits an actor may see, newest first: those in the actor's areas, and those the actor made,
-/// if the actor holds an office.
+/// The visits an actor may see, newest first: those in the actor's areas, and those with the actor
+/// as the worker, if the actor holds an office.
 pub fn list(
     db: &mut Db,
     (scope, office): (&Scope, bool),

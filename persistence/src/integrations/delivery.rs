@@ -1,5 +1,5 @@
-//! Deliveries as rows: made from the feed together with moving on in it, leased by the replica that
-//! sends them, and kept until they are final, with every attempt.
+//! Deliveries as rows: made together with advancing in the feed, leased by the replica that sends
+//! them, and kept until they are final, with every attempt.
 
 use std::collections::BTreeMap;
 
@@ -27,36 +27,36 @@ use crate::{
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-/// Something to be told.
+/// A delivery to another party.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Delivery {
     /// The tenant it belongs to.
     pub tenant: TenantId,
-    /// The identity of the delivery, not of what is told.
+    /// The identity of the delivery, not of the event.
     pub id: Uuid,
-    /// By which way.
+    /// The channel it is sent through.
     pub channel: Channel,
-    /// To whom: a webhook or a person.
+    /// The target: a webhook or a person.
     pub target: Uuid,
-    /// The identity of what is told; the same whenever it is told again.
+    /// The identity of the event; the same for every delivery of it.
     pub event: Uuid,
-    /// What kind of thing it is: the type of an event, or the kind of a notice.
+    /// The type of an event, or the kind of a notice.
     pub kind: String,
-    /// About which flow; what is about one flow is told in order.
+    /// The flow it is about; deliveries about one flow are sent in order.
     pub flow: Uuid,
-    /// Where in the feed.
+    /// The position of the entry in the feed.
     pub position: i64,
-    /// Which part of that entry.
+    /// The part of that entry.
     pub part: i16,
-    /// What is told, as JSON.
+    /// The content, as JSON.
     pub content: String,
-    /// How far it is.
+    /// Its state at present.
     pub state: State,
-    /// How often it was tried.
+    /// The number of attempts.
     pub attempts: i32,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Instant,
-    /// When it is tried next; none when it is final.
+    /// When it will be tried next; none when it is final.
     pub next_at: Option<Instant>,
     /// When it became final.
     pub ended_at: Option<Instant>,
@@ -147,19 +147,19 @@ pub struct Attempt {
     pub at: Instant,
     /// How long it took, in milliseconds.
     pub took_ms: i32,
-    /// The status that was answered; none when nothing was.
+    /// The HTTP status of the answer; none when there was no answer.
     pub status: Option<i32>,
-    /// What it came to.
+    /// The result of the attempt.
     pub outcome: Outcome,
-    /// What was sent, without secrets, cut short.
+    /// The request, without secrets, cut short.
     pub request: String,
-    /// What was answered, or what went wrong, cut short.
+    /// The answer or the error, cut short.
     pub response: String,
 }
 
 type AttemptRow = (i32, At, i32, Option<i32>, String, String, String);
 
-/// Adds deliveries; one that is there already stays as it is.
+/// Adds deliveries; one that exists already stays as it is.
 pub(crate) fn add(db: &mut Db, new: &[Delivery]) -> Result<()> {
     for chunk in new.chunks(100) {
         let rows: Vec<Row> = chunk.iter().map(Row::from).collect();
@@ -183,8 +183,8 @@ pub(crate) fn add(db: &mut Db, new: &[Delivery]) -> Result<()> {
     Ok(())
 }
 
-/// Makes the deliveries of a webhook together with moving it on in the feed, unless another replica
-/// moved it, or it is not active any more; whether it was done.
+/// Adds the deliveries of a webhook and advances it in the feed, unless another replica advanced
+/// it, or it is no longer active; returns whether it was done.
 pub fn add_and_advance(db: &mut Db, hook: &Webhook, to: i64, new: &[Delivery]) -> Result<bool> {
     if !webhook::advance(db, hook, to)? {
         return Ok(false);
@@ -193,7 +193,7 @@ pub fn add_and_advance(db: &mut Db, hook: &Webhook, to: i64, new: &[Delivery]) -
     Ok(true)
 }
 
-/// How many deliveries to a target are not final.
+/// The number of deliveries to a target that are not final.
 pub fn count_waiting(db: &mut Db, tenant: TenantId, target: Uuid) -> Result<i64> {
     use deliveries::dsl as d;
     Ok(deliveries::table
@@ -203,10 +203,10 @@ pub fn count_waiting(db: &mut Db, tenant: TenantId, target: Uuid) -> Result<i64>
         .get_result(db)?)
 }
 
-/// Which replica sends what is leased, and until when no other does.
+/// The lease of a replica: no other replica sends these deliveries until it ends.
 #[derive(Clone, Copy, Debug)]
 pub struct Lease {
-    /// Drawn anew for each lease.
+    /// A new identity for each lease.
     pub by: Uuid,
     /// When the lease is taken.
     pub now: Instant,
@@ -214,18 +214,18 @@ pub struct Lease {
     pub until: Instant,
 }
 
-/// Who is told.
+/// The kind of recipients.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Audience {
-    /// People, by messages that other services carry.
+    /// People, through messages that other services carry.
     People,
-    /// Servers of others, by webhooks.
+    /// Outside servers, through webhooks.
     Servers,
 }
 
-/// Leases what is due to one audience, the oldest first, at most `limit`. What is about a flow waits until what
-/// was to be told the same target about it before is final; what is for a webhook that is not
-/// active waits until it is.
+/// Leases what is due for one audience, oldest first, at most `limit`. A delivery about a flow
+/// waits until earlier ones to the same target about the same flow are final; a delivery to a
+/// webhook that is not active waits until it is.
 pub fn lease(db: &mut Db, lease: Lease, audience: Audience, limit: i64) -> Result<Vec<Delivery>> {
     use deliveries::dsl as d;
     let Lease { by, now, until } = lease;
@@ -235,7 +235,7 @@ pub fn lease(db: &mut Db, lease: Lease, audience: Audience, limit: i64) -> Resul
         .filter(earlier.field(d::target_id).eq(d::target_id))
         .filter(earlier.field(d::flow_id).eq(d::flow_id))
         .filter(earlier.field(d::next_at).is_not_null())
-        // Only servers are told in order; what people are sent is not held up by anything.
+        // Only servers receive in order; messages to people are not held up by anything.
         .filter(earlier.field(d::channel).eq(Channel::Webhook.name()))
         .filter(earlier.field(d::position).lt(d::position).or(
             earlier.field(d::position).eq(d::position).and(earlier.field(d::part).lt(d::part)),
@@ -264,7 +264,7 @@ pub fn lease(db: &mut Db, lease: Lease, audience: Audience, limit: i64) -> Resul
         chosen.entry(tenant).or_default().push(id);
     }
     for (tenant, ids) in chosen {
-        // Of two who chose the same, one finds it leased.
+        // Of two replicas that chose the same delivery, one finds it leased.
         diesel::update(deliveries::table)
             .filter(d::tenant_id.eq(tenant).and(d::id.eq_any(ids)))
             .filter(d::next_at.is_not_null())
@@ -279,19 +279,19 @@ pub fn lease(db: &mut Db, lease: Lease, audience: Audience, limit: i64) -> Resul
     rows.into_iter().map(Delivery::try_from).collect()
 }
 
-/// What became of an attempt.
+/// The result of an attempt.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Tried {
     /// The delivery as it is now.
     pub delivery: Delivery,
-    /// The attempt; none when it was not even tried.
+    /// The attempt; none when nothing was sent.
     pub attempt: Option<Attempt>,
-    /// Whether it changes what is known of a webhook: that it fails, or does no more.
+    /// Whether it changes the state of a webhook: it began to fail, or works again.
     pub news: bool,
 }
 
-/// Writes down what became of what was leased. What another replica leased meanwhile, because it
-/// took too long, is theirs to settle: only the attempt is kept then.
+/// Stores the results of leased deliveries. A delivery that another replica leased meanwhile,
+/// because this one took too long, is left to that replica: only the attempt is stored then.
 pub fn settle(db: &mut Db, by: Uuid, tried: &[Tried]) -> Result<()> {
     use deliveries::dsl as d;
     for Tried { delivery, attempt, news } in tried {
@@ -336,7 +336,7 @@ fn insert_attempt(
 ) -> Result<()> {
     use attempts::dsl as a;
     let mut no = no;
-    // Another number when another replica, which took this one for lost, has it.
+    // Another number when another replica, which gave this one up for lost, has used it.
     for _ in 0..2 {
         let insert = diesel::insert_into(attempts::table)
             .values((
@@ -384,9 +384,9 @@ pub fn find(db: &mut Db, tenant: TenantId, id: Uuid) -> Result<Option<(Delivery,
 pub struct Filter {
     /// Only to this target.
     pub target: Option<Uuid>,
-    /// Only by this way.
+    /// Only through this channel.
     pub channel: Option<Channel>,
-    /// Only those this far.
+    /// Only in this state.
     pub state: Option<State>,
     /// Only of this type.
     pub kind: Option<Happening>,
@@ -394,7 +394,7 @@ pub struct Filter {
     pub webhooks: Option<Vec<Uuid>>,
 }
 
-/// The deliveries of a tenant, the newest first, before one.
+/// The deliveries of a tenant, newest first, before one.
 pub fn list(
     db: &mut Db,
     tenant: TenantId,
@@ -405,7 +405,7 @@ pub fn list(
     use deliveries::dsl as d;
     let mut query = deliveries::table.filter(d::tenant_id.eq(Id(tenant.0))).into_boxed();
     if let Some(target) = filter.target {
-        // Who is told what cannot be asked by person.
+        // Deliveries to people cannot be listed by person.
         query = query.filter(d::target_id.eq(Id(target)));
         query = query.filter(d::channel.eq(Channel::Webhook.name()));
     }
@@ -430,20 +430,20 @@ pub fn list(
     rows.into_iter().map(Delivery::try_from).collect()
 }
 
-/// Which deliveries are tried anew.
+/// Which deliveries to retry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Again {
-    /// To which target.
+    /// The target of the deliveries.
     pub target: Uuid,
-    /// Made from here on.
+    /// Created at or after this.
     pub from: Instant,
     /// And before this.
     pub until: Instant,
-    /// Also those that were taken; otherwise only those that failed.
+    /// All final ones, whatever their state; otherwise only those that failed.
     pub delivered: bool,
 }
 
-/// Tries final deliveries anew, the oldest first; how many.
+/// Retries final deliveries, oldest first; returns how many.
 pub fn retry_all(
     db: &mut Db,
     tenant: TenantId,
@@ -469,7 +469,8 @@ pub fn retry_all(
     Ok(count)
 }
 
-/// Tries one final delivery anew, with as many attempts as the first time; whether it was final.
+/// Retries one final delivery, with as many attempts as the first time; returns whether it was
+/// final.
 pub fn retry(db: &mut Db, tenant: TenantId, id: Uuid, at: Instant) -> Result<bool> {
     use deliveries::dsl as d;
     let changed = diesel::update(deliveries::table.find((Id(tenant.0), Id(id))))
@@ -485,12 +486,12 @@ pub fn retry(db: &mut Db, tenant: TenantId, id: Uuid, at: Instant) -> Result<boo
     Ok(changed == 1)
 }
 
-/// Adds one delivery that no event causes.
+/// Adds one delivery that no event caused.
 pub fn add_one(db: &mut Db, new: &Delivery) -> Result<()> {
     add(db, std::slice::from_ref(new))
 }
 
-/// Ends whatever waits for a target, because it is gone.
+/// Ends every waiting delivery to a target, because it is gone.
 pub fn end_all(db: &mut Db, tenant: TenantId, target: Uuid, why: &str, at: Instant) -> Result<()> {
     use deliveries::dsl as d;
     diesel::update(deliveries::table)
@@ -508,7 +509,7 @@ pub fn end_all(db: &mut Db, tenant: TenantId, target: Uuid, why: &str, at: Insta
     Ok(())
 }
 
-/// Removes deliveries that became final before `cutoff`, with their attempts; how many.
+/// Removes deliveries that became final before `cutoff`, with their attempts; returns how many.
 pub(crate) fn purge(db: &mut Db, tenant: TenantId, cutoff: Instant, limit: i64) -> Result<i64> {
     use deliveries::dsl as d;
     let old: Vec<Id> = deliveries::table

@@ -1,5 +1,5 @@
-//! Messages to people, what they want of them, and how many subscribe messages of WeChat each has
-//! agreed to.
+//! Messages to people, their preferences, and the number of WeChat subscribe messages each person
+//! has agreed to.
 
 use diesel::prelude::*;
 use domain::{
@@ -29,28 +29,28 @@ type Result<T, E = StoreError> = std::result::Result<T, E>;
 pub struct Message {
     /// The person who reads it.
     pub person: PersonId,
-    /// Its identity, made of the event and the person.
+    /// Its identity, derived from the event and the person.
     pub id: Uuid,
-    /// What it is about.
+    /// The kind of notice.
     pub kind: NoticeKind,
     /// The title of what it is about, with its number.
     pub title: String,
-    /// What there is to say.
+    /// The text of the message.
     pub body: String,
     /// The kind of flow it is about.
     pub flow: String,
     /// The flow it is about.
     pub flow_id: Uuid,
-    /// When it was made.
+    /// When it was created.
     pub at: Instant,
     /// When it was read.
     pub read_at: Option<Instant>,
 }
 
-/// The name of who turns the feed into messages.
+/// The name under which the progress in the feed is stored.
 const READER: &str = "notices";
 
-/// How far the feed of a tenant was turned into messages.
+/// The position in a tenant's feed up to which messages were made.
 pub fn load_position(db: &mut Db, tenant: TenantId) -> Result<i64> {
     let position: Option<i64> = feed_readers::table
         .find((Id(tenant.0), READER))
@@ -60,17 +60,17 @@ pub fn load_position(db: &mut Db, tenant: TenantId) -> Result<i64> {
     Ok(position.unwrap_or(0))
 }
 
-/// What comes of a part of the feed.
+/// The messages and deliveries of a part of the feed.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Made {
-    /// Messages to be put into the lists of people.
+    /// Messages for the message lists of people.
     pub messages: Vec<Message>,
-    /// What is sent besides.
+    /// What is sent through other services.
     pub deliveries: Vec<Delivery>,
 }
 
-/// Writes messages together with how far the feed was read, unless another replica was faster;
-/// whether it was done.
+/// Stores messages and the position in the feed, unless another replica was faster; returns whether
+/// it was done.
 pub fn add_and_advance(
     db: &mut Db,
     tenant: TenantId,
@@ -104,7 +104,7 @@ pub fn add_and_advance(
     delivery::add(db, &made.deliveries).map(|()| true)
 }
 
-/// Adds a message; one that is there already stays as it is.
+/// Adds a message; one that exists already stays as it is.
 pub fn add(db: &mut Db, tenant: TenantId, message: &Message) -> Result<()> {
     use messages::dsl as m;
     let insert = diesel::insert_into(messages::table)
@@ -145,7 +145,7 @@ fn message_from_row(row: Row) -> Result<Message> {
     })
 }
 
-/// The messages of a person, the newest first, before one; only those not read, if wanted.
+/// The messages of a person, newest first, before one; only unread ones, if wanted.
 pub fn list(
     db: &mut Db,
     tenant: TenantId,
@@ -183,7 +183,7 @@ pub fn list(
     rows.into_iter().map(message_from_row).collect()
 }
 
-/// How many messages of a person were not read, counted up to `most`.
+/// The number of unread messages of a person, counted up to `most`.
 pub fn count_unread(db: &mut Db, tenant: TenantId, person: PersonId, most: i64) -> Result<i64> {
     use messages::dsl as m;
     let ids: Vec<Id> = messages::table
@@ -195,7 +195,7 @@ pub fn count_unread(db: &mut Db, tenant: TenantId, person: PersonId, most: i64) 
     Ok(i64::try_from(ids.len()).unwrap_or(most))
 }
 
-/// Marks messages of a person as read: these, or all of them made until now; how many.
+/// Marks messages of a person as read: these, or all of them made until now; returns how many.
 pub fn mark_read(
     db: &mut Db,
     tenant: TenantId,
@@ -221,7 +221,7 @@ pub fn mark_read(
     Ok(i64::try_from(marked).unwrap_or(i64::MAX))
 }
 
-/// Removes messages older than `cutoff`; how many.
+/// Removes messages older than `cutoff`; returns how many.
 pub(crate) fn purge(db: &mut Db, tenant: TenantId, cutoff: Instant, limit: i64) -> Result<i64> {
     use messages::dsl as m;
     let old: Vec<(Id, Id)> = messages::table
@@ -237,7 +237,7 @@ pub(crate) fn purge(db: &mut Db, tenant: TenantId, cutoff: Instant, limit: i64) 
     Ok(i64::try_from(gone).unwrap_or(i64::MAX))
 }
 
-/// What a person wants of messages.
+/// The preferences of a person about notices.
 pub fn load_preferences(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Preferences> {
     let text: Option<String> = message_preferences::table
         .find((Id(tenant.0), Id(person.0)))
@@ -248,7 +248,7 @@ pub fn load_preferences(db: &mut Db, tenant: TenantId, person: PersonId) -> Resu
     text.map_or(Ok(Preferences::default()), |text| serde_json::from_str(&text).map_err(wrong))
 }
 
-/// Writes down what a person wants of messages.
+/// Stores the preferences of a person about notices.
 pub fn save_preferences(
     db: &mut Db,
     tenant: TenantId,
@@ -276,8 +276,8 @@ pub fn save_preferences(
     Ok(())
 }
 
-/// How many subscribe messages of a template a person agreed to and was not sent yet. `id` names
-/// the mini-program and the template.
+/// The number of subscribe messages of a template that a person agreed to and that were not sent
+/// yet. `id` names the mini-program and the template.
 pub fn load_quota(db: &mut Db, tenant: TenantId, person: PersonId, id: &str) -> Result<i32> {
     let left: Option<i32> = wechat_quotas::table
         .find((Id(tenant.0), Id(person.0), id))
@@ -287,10 +287,10 @@ pub fn load_quota(db: &mut Db, tenant: TenantId, person: PersonId, id: &str) -> 
     Ok(left.unwrap_or(0))
 }
 
-/// The most that is kept of what a person agreed to of one template.
+/// The largest number kept for one template and person.
 const QUOTA: i32 = 1000;
 
-/// Adds to what a person agreed to, or takes from it; what there is then, never less than nothing.
+/// Adds to that number, or subtracts from it; returns the new number, never below zero.
 pub fn adjust_quota(
     db: &mut Db,
     tenant: TenantId,
@@ -319,8 +319,8 @@ pub fn adjust_quota(
     Ok(now)
 }
 
-/// Notes that a person answered under a key; whether it is the first time. Kept as a quota that is
-/// never counted and goes with the person.
+/// Records that a person answered under a key; returns whether it is the first time. Stored as a
+/// quota that is never counted and is removed with the person.
 pub fn record_answer(
     db: &mut Db,
     tenant: TenantId,
@@ -339,7 +339,7 @@ pub fn record_answer(
         ))
         .on_conflict_do_nothing();
     let first = each!(db, c => insert.execute(c))? == 1;
-    // A key is repeated within minutes; what is older need not be kept.
+    // A key is repeated within minutes only, so older ones need not be kept.
     diesel::delete(wechat_quotas::table)
         .filter(q::tenant_id.eq(Id(tenant.0)).and(q::person_id.eq(Id(person.0))))
         .filter(q::id.like(format!("{KEY}%")).and(q::changed_at.lt(At(answer_cutoff(at)))))
@@ -347,14 +347,14 @@ pub fn record_answer(
     Ok(first)
 }
 
-/// What the name of a key begins with.
+/// The prefix of the names of keys.
 const KEY: &str = "key:";
 
 fn answer_cutoff(at: Instant) -> Instant {
     at - chrono::Duration::days(7)
 }
 
-/// The templates a person agreed to, with how many are left.
+/// The templates a person agreed to, with the number that is left.
 pub fn load_quotas(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Vec<(String, i32)>> {
     Ok(wechat_quotas::table
         .filter(wechat_quotas::tenant_id.eq(Id(tenant.0)))
@@ -366,8 +366,8 @@ pub fn load_quotas(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Ve
         .load(db)?)
 }
 
-/// Notes that a telephone number is a person's, because it was checked: by the digest it is looked
-/// up by. One number a person.
+/// Records that a telephone number was verified as a person's: by the digest it is looked up by.
+/// One number a person.
 pub fn record_verified_phone(
     db: &mut Db,
     tenant: TenantId,
@@ -388,13 +388,13 @@ pub fn record_verified_phone(
     Ok(())
 }
 
-/// Forgets that a number of a person was checked.
+/// Removes the record that a number of a person was verified.
 pub fn forget_phone(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<()> {
     diesel::delete(verified_phones::table.find((Id(tenant.0), Id(person.0)))).execute(db)?;
     Ok(())
 }
 
-/// The digest of the number of a person that was checked.
+/// The digest of a person's verified number.
 pub fn load_verified_phone(
     db: &mut Db,
     tenant: TenantId,
@@ -407,8 +407,8 @@ pub fn load_verified_phone(
         .optional()?)
 }
 
-/// Forgets the messages of a person, what they want of them, and what is waiting to be sent: part
-/// of erasing a person.
+/// Removes the messages of a person, the preferences, and what waits to be sent: part of erasing a
+/// person.
 pub fn forget_person(db: &mut Db, tenant: TenantId, person: PersonId, at: Instant) -> Result<()> {
     let (t, p) = (Id(tenant.0), Id(person.0));
     diesel::delete(messages::table)
@@ -427,7 +427,7 @@ pub fn forget_person(db: &mut Db, tenant: TenantId, person: PersonId, at: Instan
     Ok(())
 }
 
-/// Who a person is at the providers whose names begin like this.
+/// The identities of a person at the providers whose names have this prefix.
 pub fn load_identities(
     db: &mut Db,
     tenant: TenantId,

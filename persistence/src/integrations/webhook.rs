@@ -1,5 +1,5 @@
-//! Webhooks: servers of others that are told events, their secrets, and how far each has read
-//! the feed.
+//! Webhooks: outside servers that receive events, their secrets, and the position of each in the
+//! feed.
 
 use diesel::prelude::*;
 use domain::{
@@ -23,22 +23,22 @@ use crate::kernel::{
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-/// A webhook as it is kept.
+/// A webhook as stored.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Webhook {
     /// The tenant whose events it is sent.
     pub tenant: TenantId,
     /// The identity it got when it was made.
     pub id: Uuid,
-    /// What it is called.
+    /// Its name, for people.
     pub name: String,
-    /// Where events are sent.
+    /// The address to which events are sent.
     pub url: String,
-    /// Of which area.
+    /// The area whose events are sent.
     pub area: AreaId,
-    /// Where that stood when it was set.
+    /// The path of that area when it was set.
     pub path: Path,
-    /// Which types; every one when it is empty.
+    /// The types of events; all types when empty.
     pub types: Vec<Happening>,
     /// How events are wrapped.
     pub envelope: Envelope,
@@ -46,17 +46,17 @@ pub struct Webhook {
     pub status: Status,
     /// Why not, when this program decided it.
     pub why: Option<String>,
-    /// How far the feed was read for it.
+    /// The position in the feed up to which it was read.
     pub position: i64,
     /// Since when every attempt has failed.
     pub failing_since: Option<Instant>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Instant,
     /// The person who made it.
     pub created_by: PersonId,
-    /// When it was changed last.
+    /// When it was last changed.
     pub changed_at: Instant,
-    /// Who agreed that it is told what is said, and when.
+    /// Who agreed that it receives texts, and when.
     pub approval: Option<(PersonId, Instant)>,
 }
 
@@ -139,13 +139,13 @@ impl TryFrom<Row> for Webhook {
 pub struct Secret {
     /// The identity of the secret, not of the webhook.
     pub id: Uuid,
-    /// Of which webhook.
+    /// The webhook it belongs to.
     pub webhook: Uuid,
     /// The secret, sealed.
     pub sealed: Vec<u8>,
     /// When it was made.
     pub created_at: Instant,
-    /// Until when it is still used beside the one that took its place.
+    /// Until when it is still used beside its replacement.
     pub expires_at: Option<Instant>,
 }
 
@@ -175,10 +175,10 @@ pub fn list(
     Ok(hooks.into_iter().filter(seen).take(limit).collect())
 }
 
-/// How many webhooks a tenant may have.
+/// The most webhooks of a tenant.
 pub const MOST: i64 = 100;
 
-/// Every webhook that is sent events, of every tenant.
+/// Every active webhook, of every tenant.
 pub fn load_active(db: &mut Db) -> Result<Vec<Webhook>> {
     let rows: Vec<Row> = webhooks::table
         .filter(webhooks::status.eq(Status::Active.name()))
@@ -187,7 +187,8 @@ pub fn load_active(db: &mut Db) -> Result<Vec<Webhook>> {
     rows.into_iter().map(Webhook::try_from).collect()
 }
 
-/// Adds a webhook with its first secret; false when the tenant has enough, or it is there.
+/// Adds a webhook with its first secret; false when the tenant has its largest number, or the
+/// webhook exists.
 pub fn add(db: &mut Db, hook: &Webhook, secret: &Secret) -> Result<bool> {
     let tenant = Id(hook.tenant.0);
     let count: i64 =
@@ -200,7 +201,7 @@ pub fn add(db: &mut Db, hook: &Webhook, secret: &Secret) -> Result<bool> {
     Ok(true)
 }
 
-/// Changes what a webhook is; how far it has read stays, and who agreed to what it is told.
+/// Changes a webhook; its position in the feed and the agreement about texts stay.
 pub fn change(db: &mut Db, hook: &Webhook) -> Result<bool> {
     let Row {
         name,
@@ -232,8 +233,8 @@ pub fn change(db: &mut Db, hook: &Webhook) -> Result<bool> {
     Ok(changed == 1)
 }
 
-/// Notes who agreed that a webhook is told what is said, or that no one does; false where it is not
-/// at this address any more.
+/// Records who agreed that a webhook receives texts, or that no one does; false where the webhook
+/// no longer has this address.
 pub fn set_approval(
     db: &mut Db,
     hook: &Webhook,
@@ -249,7 +250,7 @@ pub fn set_approval(
     Ok(changed == 1)
 }
 
-/// Removes a webhook and its secrets; what was delivered stays on record.
+/// Removes a webhook and its secrets; its deliveries stay on record.
 pub fn remove(db: &mut Db, tenant: TenantId, id: Uuid) -> Result<bool> {
     diesel::delete(webhook_secrets::table)
         .filter(webhook_secrets::tenant_id.eq(Id(tenant.0)))
@@ -259,7 +260,7 @@ pub fn remove(db: &mut Db, tenant: TenantId, id: Uuid) -> Result<bool> {
     Ok(removed == 1)
 }
 
-/// Moves a webhook on in the feed, if it still stands where it stood.
+/// Advances a webhook in the feed, if its position is unchanged.
 pub(crate) fn advance(db: &mut Db, hook: &Webhook, to: i64) -> Result<bool> {
     let moved = diesel::update(webhooks::table.find((Id(hook.tenant.0), Id(hook.id))))
         .filter(webhooks::position.eq(hook.position))
@@ -269,7 +270,7 @@ pub(crate) fn advance(db: &mut Db, hook: &Webhook, to: i64) -> Result<bool> {
     Ok(moved == 1)
 }
 
-/// Notes that an attempt succeeded, or since when none does.
+/// Records that an attempt succeeded, or since when none has.
 pub(crate) fn record_outcome(db: &mut Db, tenant: Id, id: Id, failing: Option<At>) -> Result<()> {
     let row = webhooks::table.find((tenant, id));
     match failing {
@@ -285,7 +286,7 @@ pub(crate) fn record_outcome(db: &mut Db, tenant: Id, id: Id, failing: Option<At
     Ok(())
 }
 
-/// Stops an active webhook; whether it was one.
+/// Stops an active webhook; returns whether it was active.
 pub fn stop(
     db: &mut Db,
     tenant: TenantId,
@@ -304,7 +305,7 @@ pub fn stop(
     Ok(stopped == 1)
 }
 
-/// The secrets of a webhook that are used at this moment, the newest first.
+/// The secrets of a webhook in use at this moment, newest first.
 pub fn load_secrets(
     db: &mut Db,
     tenant: TenantId,
@@ -330,7 +331,7 @@ pub fn load_secrets(
     Ok(rows.into_iter().map(secret).collect())
 }
 
-/// Puts a secret in the place of those there are, which work until `until`.
+/// Adds a secret in place of the existing ones, which stay valid until `until`.
 pub fn rotate_secret(db: &mut Db, tenant: TenantId, new: &Secret, until: Instant) -> Result<()> {
     use webhook_secrets::dsl as s;
     diesel::update(webhook_secrets::table)

@@ -1,4 +1,4 @@
-//! What phones said about commands they had kept.
+//! Arrivals: what phones said about commands they had kept offline.
 
 use diesel::{
     prelude::*,
@@ -62,22 +62,22 @@ impl ArrivalRow {
     }
 }
 
-/// What is known of a command that a phone had kept.
+/// A command that a phone had kept offline.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct OfflineCommand {
     /// The identity of the command.
     pub command: CommandId,
-    /// The person who typed it.
+    /// The person who entered it.
     pub actor: PersonId,
-    /// When it was typed, by the phone's clock.
+    /// When it was entered, by the phone's clock.
     pub client_at: domain::Instant,
-    /// The same, by ours.
+    /// The same, by the server's clock.
     pub happened_at: domain::Instant,
     /// What is odd about the time.
     pub oddities: Vec<Oddity>,
 }
 
-/// What is known of these commands; those that were not kept by a phone are left out.
+/// The arrivals of these commands; those that no phone had kept are left out.
 pub fn load_for_commands(
     db: &mut Db,
     tenant: TenantId,

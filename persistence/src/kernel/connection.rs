@@ -1,4 +1,4 @@
-//! One connection, to either engine; the URL decides which.
+//! One connection, to either engine, chosen by the URL.
 
 use diesel::{
     Connection, PgConnection, QueryResult, RunQueryDsl, SqliteConnection,
@@ -7,7 +7,7 @@ use diesel::{
 
 use crate::kernel::error::StoreError;
 
-/// A connection to SQLite or PostgreSQL. Queries are written once, against this.
+/// A connection to SQLite or PostgreSQL. Queries are written once, for this type.
 #[derive(diesel::MultiConnection)]
 pub enum Db {
     /// PostgreSQL, or Citus.
@@ -16,7 +16,7 @@ pub enum Db {
     Sqlite(SqliteConnection),
 }
 
-/// One text compiled once per engine, for the clauses the common backend lacks (`on conflict`,
+/// Compiles one text once per engine, for the clauses the common backend lacks (`on conflict`,
 /// batch insert).
 macro_rules! each {
     ($db:expr, $c:ident => $query:expr) => {
@@ -42,15 +42,14 @@ pub(crate) enum Url {
 pub(crate) enum Use {
     /// Reading lanes: writing is an error.
     Read,
-    /// Lanes that look for single states by primary key.
+    /// Lanes that load single states by primary key.
     Look,
     /// Writing lanes and migrations.
     Write,
 }
 
 impl Url {
-    /// Reads a URL; refuses schemes it does not know, because a typo must not create an empty
-    /// file.
+    /// Reads a URL; refuses unknown schemes, because a typo must not create an empty file.
     pub(crate) fn parse(url: &str) -> Result<Self, StoreError> {
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             return Ok(Self::Postgres(url.to_owned()));
@@ -85,8 +84,8 @@ impl Url {
                      set plan_cache_mode = force_generic_plan;",
                 )?;
                 if purpose != Use::Read {
-                    // What these lanes do, they do by primary key; a plan made while a table was
-                    // small must not scan it when it has grown.
+                    // These lanes read by primary key; a plan made while a table was small must not
+                    // scan it when it has grown.
                     connection.batch_execute(
                         "set enable_seqscan = off; set enable_hashjoin = off; \
                          set enable_mergejoin = off;",
@@ -117,8 +116,8 @@ impl Url {
     }
 }
 
-/// Makes a database that is not there yet as a file only its owner reads; the files SQLite puts
-/// beside it get the same rights. What does not work here, SQLite complains about.
+/// Creates a missing database as a file that only its owner can read; the files SQLite puts beside
+/// it get the same rights. If that fails here, SQLite reports the error.
 fn create_private_file(path: &str) {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
@@ -127,8 +126,8 @@ fn create_private_file(path: &str) {
     drop(options.open(path));
 }
 
-/// Lets readers read while another connection writes. While another process does this to a new
-/// file, SQLite does not wait for it but says at once that it is locked.
+/// Lets readers read while another connection writes (WAL). While another process does this to a
+/// new file, SQLite does not wait for it but reports at once that the file is locked.
 fn enable_wal(connection: &mut SqliteConnection) -> diesel::QueryResult<()> {
     const TRIES: u32 = 200;
     let mut tries = 0;
@@ -149,7 +148,7 @@ fn unusable_error(why: &str) -> StoreError {
     StoreError::Unusable(why.to_owned())
 }
 
-/// A server that does not answer must not hold a lane for minutes.
+/// Sets a timeout: a server that does not answer must not hold a lane for minutes.
 fn with_connect_timeout(url: &str) -> String {
     if url.contains("connect_timeout=") {
         return url.to_owned();
@@ -158,7 +157,7 @@ fn with_connect_timeout(url: &str) -> String {
     format!("{url}{joint}connect_timeout=5")
 }
 
-/// libpq repeats the whole connection string in some messages.
+/// Removes the password: libpq repeats the whole connection string in some messages.
 fn strip_password(message: &str) -> String {
     match (message.find("://"), message.find('@')) {
         (Some(start), Some(end)) if start < end => {
@@ -201,13 +200,13 @@ struct Checkpointed {
     busy: i32,
 }
 
-/// Leaves nothing on disk of what was deleted, as far as the engine can; whether it is done.
+/// Removes deleted data from disk, as far as the engine can; returns whether it is done.
 ///
-/// SQLite overwrites what it deletes in the file, and keeps older pages in its log: that is folded
-/// into the file and cut to nothing. While a reader sees what is older it cannot be, and nothing is
-/// kept waiting for that. PostgreSQL frees what no transaction sees any more.
+/// SQLite overwrites what it deletes in the file, and keeps older pages in its log: the log is
+/// folded into the file and truncated. That is impossible while a reader sees older data, and
+/// nothing is kept waiting for it. PostgreSQL frees what no transaction sees any more.
 pub(crate) fn scrub(db: &mut Db) -> Result<bool, StoreError> {
-    /// What is personal, and what unlocks it.
+    /// The tables with personal data, and with its keys.
     const TABLES: [&str; 8] = [
         "personal",
         "personal_keys",
@@ -227,7 +226,7 @@ pub(crate) fn scrub(db: &mut Db) -> Result<bool, StoreError> {
             Ok(folded?.busy == 0)
         }
         Db::Postgres(c) => {
-            // Each by itself, outside of any transaction; no reader or writer waits for it.
+            // Each table by itself, outside of any transaction; no reader or writer waits for it.
             for table in TABLES {
                 c.batch_execute(&format!("vacuum (truncate false) {table}"))?;
             }
@@ -242,7 +241,7 @@ pub(crate) fn read_snapshot<R>(
     work: impl FnOnce(&mut Db) -> Result<R, StoreError>,
 ) -> Result<R, StoreError> {
     match db {
-        // By itself it keeps what the first query saw until the end.
+        // In a transaction SQLite keeps what the first query saw until the end.
         Db::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, "BEGIN")?,
         Db::Postgres(c) => {
             let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
@@ -250,7 +249,7 @@ pub(crate) fn read_snapshot<R>(
         }
     }
     let result = work(db);
-    // There is nothing to keep.
+    // Nothing was written.
     let ended: QueryResult<()> = <Db as Connection>::TransactionManager::rollback_transaction(db);
     let result = result?;
     ended?;

@@ -1,4 +1,4 @@
-//! Work of the scheduler that failed: stepped over until it is tried again, later each time.
+//! Failed work of the scheduler: stepped over until it is tried again, later each time.
 
 use chrono::Duration;
 use diesel::prelude::*;
@@ -18,13 +18,13 @@ use crate::kernel::{
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-/// What a patrol plan is deferred as.
+/// The kind under which the next patrol of a plan is deferred.
 const PLAN: &str = "patrol_plan";
 
-/// What was to be done, and when it was due.
+/// Work that was to be done, and when it was due.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Due {
-    /// Of which tenant.
+    /// The tenant of the flow.
     pub tenant: TenantId,
     /// The kind of flow, as it is stored.
     pub flow: String,
@@ -32,11 +32,11 @@ pub struct Due {
     pub flow_id: Uuid,
     /// The duty, as it is stored; empty for a plan.
     pub duty: String,
-    /// Who owes it.
+    /// The unit that owes it.
     pub unit: AreaId,
     /// The number of its clock.
     pub no: i64,
-    /// Since when it is due.
+    /// When it was due.
     pub next_at: Instant,
 }
 
@@ -69,13 +69,13 @@ impl Due {
     }
 }
 
-/// How long to wait after so many failures: a minute, doubled each time, an hour at most.
+/// The wait after so many failures: a minute, doubled each time, an hour at most.
 fn compute_retry_delay(failures: i64) -> Duration {
     let doublings = u32::try_from(failures.clamp(1, 7) - 1).unwrap_or_default();
     Duration::minutes((1_i64 << doublings).min(60))
 }
 
-/// Steps over something that failed until it is to be tried again; answers how often it has failed.
+/// Steps over failed work until it is to be tried again; returns how often it has failed.
 pub fn defer(db: &mut Db, due: &Due, why: &str, now: Instant) -> Result<i64> {
     use deferred_debts::dsl as d;
     let key = (
@@ -113,16 +113,16 @@ pub fn defer(db: &mut Db, due: &Due, why: &str, now: Instant) -> Result<i64> {
     Ok(failures)
 }
 
-/// Work that is stepped over.
+/// The work that is stepped over.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Deferred {
     /// How much of it there is.
     pub count: i64,
-    /// Since when the oldest of it is due.
+    /// When the oldest of it was due.
     pub oldest: Option<Instant>,
 }
 
-/// What is stepped over at the moment.
+/// The work that is stepped over at the moment.
 pub fn count(db: &mut Db) -> Result<Deferred> {
     use deferred_debts as d;
     let (count, oldest): (i64, Option<At>) =
@@ -130,7 +130,7 @@ pub fn count(db: &mut Db) -> Result<Deferred> {
     Ok(Deferred { count, oldest: oldest.map(|at| at.0) })
 }
 
-/// Forgets failures of what was done, settled or moved since.
+/// Removes failures of work that was done, settled or moved since.
 pub fn forget_settled(db: &mut Db) -> Result<()> {
     use deferred_debts as d;
     use obligations as o;

@@ -1,4 +1,4 @@
-//! What can go wrong with the database. Rules that say no are not among it.
+//! Errors of the database. Refusals by rules are not among them.
 
 use diesel::result::{DatabaseErrorKind, Error};
 use domain::{
@@ -10,14 +10,14 @@ use uuid::Uuid;
 /// Why the store could not do what was asked.
 #[derive(Debug)]
 pub enum StoreError {
-    /// Too much is waiting; try again in a moment.
+    /// Too much is waiting; the caller should try again in a moment.
     Overloaded,
     /// The store is shutting down.
     Closed,
-    /// The database cannot be reached, or the connection broke. Whether the last commit
-    /// happened is unknown; asking again with the same command id is safe.
+    /// The database cannot be reached, or the connection broke. Whether the last commit happened is
+    /// unknown; repeating it with the same command id is safe.
     Unavailable(String),
-    /// A row that the model cannot represent.
+    /// A row that does not fit the model.
     Inconsistent(String),
     /// A flow whose journal this program cannot read.
     Unreadable {
@@ -32,7 +32,7 @@ pub enum StoreError {
     Exists(&'static str),
     /// The database is not one this program can work on.
     Unusable(String),
-    /// Anything else the database said.
+    /// Any other error of the database.
     Database(Error),
 }
 
@@ -43,12 +43,12 @@ impl StoreError {
         Self::Unreadable { flow: entry.flow, id: entry.flow_id, why }
     }
 
-    /// Whether nothing is wrong with what was asked: the same may succeed in a moment.
+    /// Whether the request itself is fine: the same may succeed in a moment.
     pub const fn is_transient(&self) -> bool {
         matches!(self, Self::Overloaded | Self::Closed | Self::Unavailable(_))
     }
 
-    /// Whether it is about stored data that cannot be read: what does not need these goes on.
+    /// Whether stored data cannot be read: requests that do not need it go on.
     pub const fn is_unreadable(&self) -> bool {
         matches!(self, Self::Inconsistent(_) | Self::Unreadable { .. })
     }
@@ -71,7 +71,7 @@ impl std::fmt::Display for StoreError {
 
 impl std::error::Error for StoreError {}
 
-/// What a violated unique index means. PostgreSQL names the index (with a shard suffix on
+/// The meaning of a violated unique index. PostgreSQL names the index (with a shard suffix on
 /// Citus), SQLite the columns.
 const UNIQUE: &[(&str, &str, &str)] = &[
     ("people_account", "people.account", "account"),
@@ -101,11 +101,11 @@ impl From<Error> for StoreError {
     }
 }
 
-/// What passes by itself, in the words of the engines; diesel has no kinds for it.
+/// Words of the engines for errors that pass by themselves; diesel has no kinds for them.
 const PASSING: &[&str] = &["locked", "disk", "timeout"];
 
 /// Whether the connection may be unusable after this error, or no request can be served for now.
-/// Anything else is about one statement, and no reason to refuse those that share its batch.
+/// Any other error is about one statement, and no reason to refuse those that share its batch.
 pub(crate) fn breaks_connection(error: &Error) -> bool {
     use DatabaseErrorKind::{ClosedConnection, UnableToSendCommand, Unknown};
     if let Error::DatabaseError(kind, info) = error {

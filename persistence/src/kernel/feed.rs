@@ -4,7 +4,8 @@
 //! the tenant's row, and holds that row until the commit: of two transactions the one with the
 //! lower positions becomes visible first. So a reader that has read up to a position has missed
 //! nothing before it, which neither times nor sequences can promise. Positions of entries that lost
-//! a race are given to those behind them before the commit: an entry that is missing shows.
+//! a race are given to those behind them before the commit, so that a missing position shows that
+//! an entry was removed.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -33,7 +34,7 @@ use crate::kernel::{
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-/// The tenants that records speak of and that are not among these.
+/// The tenants that records refer to and that are not among `known`.
 pub fn find_unknown_tenants(db: &mut Db, known: &[TenantId]) -> Result<Vec<TenantId>> {
     use crate::kernel::schema::audit_heads;
     let known: Vec<Id> = known.iter().map(|tenant| Id(tenant.0)).collect();
@@ -52,7 +53,7 @@ pub(crate) fn number_entries(db: &mut Db, entries: &mut [EntryRow]) -> Result<()
     for entry in entries.iter() {
         *next.entry(entry.tenant_id).or_default() += 1;
     }
-    // By tenant: two who write for several wait for each other in the same order.
+    // By tenant: two writers for several tenants wait for each other in the same order.
     for (tenant, count) in &mut next {
         let last = take_positions(db, *tenant, *count)?;
         *count = last - *count;
@@ -65,15 +66,15 @@ pub(crate) fn number_entries(db: &mut Db, entries: &mut [EntryRow]) -> Result<()
     Ok(())
 }
 
-/// Waits for the commands of a tenant that are being written: what this transaction reads next has
-/// them.
+/// Waits for the commands of a tenant that are being written, so that later reads of this
+/// transaction see them.
 pub fn await_commands(db: &mut Db, tenant: TenantId) -> Result<()> {
     let row = feeds::table.find(Id(tenant.0));
     diesel::update(row).set(feeds::position.eq(feeds::position)).execute(db)?;
     Ok(())
 }
 
-/// Takes the next positions of a tenant; the last of them.
+/// Takes the next positions of a tenant; returns the last of them.
 fn take_positions(db: &mut Db, tenant: Id, count: i64) -> Result<i64> {
     let take = Take { tenant, count };
     Ok(match db {
@@ -82,14 +83,14 @@ fn take_positions(db: &mut Db, tenant: Id, count: i64) -> Result<i64> {
     })
 }
 
-/// Closes the holes that entries leave which were numbered and not written: those behind move up.
-/// The feeds are still held by this transaction, so that no reader saw the positions given before.
+/// Closes the holes left by entries that were numbered but not written: those behind move up. The
+/// feeds are still locked by this transaction, so no reader has seen the earlier positions.
 pub(crate) fn close_holes(
     db: &mut Db,
     numbered: &[EntryRow],
     written: &HashSet<EntryKey>,
 ) -> Result<()> {
-    // Of one command that was asked twice at once, the first is the one that was written.
+    // Of one command that was sent twice at once, the first was written.
     let mut written = written.clone();
     let mut feeds: BTreeMap<Id, (i64, Vec<i64>)> = BTreeMap::new();
     for entry in numbered {
@@ -118,7 +119,7 @@ pub(crate) fn close_holes(
     Ok(())
 }
 
-/// How long a feed ought to be.
+/// The expected length of a feed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Extent {
     /// Its last position.
@@ -129,7 +130,7 @@ pub struct Extent {
     pub holes: i64,
 }
 
-/// How long the feed of a tenant ought to be.
+/// The expected length of a tenant's feed.
 pub fn load_extent(db: &mut Db, tenant: TenantId) -> Result<Extent> {
     let found: Option<(i64, i64, i64)> = feeds::table
         .find(Id(tenant.0))
@@ -140,7 +141,7 @@ pub fn load_extent(db: &mut Db, tenant: TenantId) -> Result<Extent> {
     Ok(Extent { end, dense_from, holes })
 }
 
-/// The hashes of the entries after a position, in the order of the feed, as they stand there.
+/// The stored hashes of the entries after a position, in the order of the feed.
 pub fn load_hashes(
     db: &mut Db,
     tenant: TenantId,
@@ -155,7 +156,7 @@ pub fn load_hashes(
         .load(db)?)
 }
 
-/// Where the feed of a tenant ends: nothing before it will ever be added.
+/// The end of a tenant's feed: nothing will ever be added before it.
 pub fn load_end(db: &mut Db, tenant: TenantId) -> Result<i64> {
     let end = feeds::table.find(Id(tenant.0)).select(feeds::position).first(db).optional()?;
     Ok(end.unwrap_or(0))
@@ -189,20 +190,20 @@ pub fn load_last_until(
 /// A flow that moved.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Moved {
-    /// Where in the feed.
+    /// The position in the feed.
     pub position: i64,
     /// The kind of flow.
     pub kind: FlowKind,
     /// The identity of the flow.
     pub flow: Uuid,
-    /// To which place in its own journal.
+    /// The place in its own journal.
     pub seq: i64,
     /// The hash of the entry.
     pub hash: Hash,
 }
 
-/// What moved after a position, in the order of the feed, at most `limit`; without flows this program
-/// does not know.
+/// The moves after a position, in the order of the feed, at most `limit`; without flows this
+/// program does not know.
 pub fn load_after(db: &mut Db, tenant: TenantId, position: i64, limit: i64) -> Result<Vec<Moved>> {
     type Row = (i64, String, Id, i64, Vec<u8>);
     let rows: Vec<Row> = journal::table
@@ -227,7 +228,7 @@ pub fn load_after(db: &mut Db, tenant: TenantId, position: i64, limit: i64) -> R
         .collect()
 }
 
-/// What an entry of the feed says.
+/// The events of an entry in the feed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct EntryEvents {
     /// The kind of flow that moved.

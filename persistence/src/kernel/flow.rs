@@ -1,5 +1,5 @@
 //! What the store knows of a kind of flow, in one place, and the rows of a change: described once,
-//! for the commit that writes them and for the check that makes them anew.
+//! for the commit that writes them and for the check that rebuilds them.
 
 use std::{any::Any, borrow::Cow, fmt::Debug, sync::Arc};
 
@@ -28,7 +28,7 @@ use crate::kernel::{
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-/// A flow with a table of its own: all that the store needs to know of it.
+/// A flow with a table of its own: everything that the store needs to know of it.
 pub trait FlowTable: Flow + Debug + Send + Sync + 'static {
     /// The table of the current states.
     const TABLE: &'static str;
@@ -36,20 +36,21 @@ pub trait FlowTable: Flow + Debug + Send + Sync + 'static {
     /// How many of its states are kept in memory; a case takes about 4 kB.
     const CACHED: usize = 4096;
 
-    /// What the audit log is told of an entry that matters for security.
+    /// The audit action of an entry that matters for security.
     fn audit_action(_: &Entry) -> Option<AuditAction> {
         None
     }
 
-    /// Its number and title, for lists of what is owed.
+    /// Its number and title, for lists of obligations.
     fn label(&self) -> (&str, Cow<'_, str>) {
         ("", Cow::Borrowed(""))
     }
 
-    /// The rows that a change implies: its own, and those that are derived from it.
+    /// The rows of a change: its own, and those that are derived from it.
     fn add_rows(change: &Change<Self>, rows: &mut Rows<'_>) -> Result<()>;
 
-    /// Names the tables that it alone fills, of which a check may find no row.
+    /// Names the tables that only this flow fills, so that a check also covers them when they are
+    /// empty.
     fn expect_tables(projection: &mut Projection) -> Result<()>;
 }
 
@@ -59,8 +60,8 @@ pub(crate) trait FlowRow: Derived {
     fn seq(&self) -> i64;
 }
 
-/// The own row of a flow: the columns that all have (`tenant_id`, `id`, `seq`, `head`, `state`), and
-/// its own with what they say of the state. Names those of its own that change.
+/// Defines the own row of a flow: the columns that all have (`tenant_id`, `id`, `seq`, `head`,
+/// `state`), and its own, each with an expression of the state. Names those of its own that change.
 macro_rules! flow_row {
     (
         $row:ident of $flow:ty as $state:ident in $table:literal {
@@ -130,7 +131,7 @@ macro_rules! flow_row {
 }
 pub(crate) use flow_row;
 
-/// Whether two documents say the same.
+/// Whether two documents have the same content.
 pub(crate) fn is_same_document<T: serde::de::DeserializeOwned + PartialEq>(
     one: &str,
     other: &str,
@@ -139,7 +140,8 @@ pub(crate) fn is_same_document<T: serde::de::DeserializeOwned + PartialEq>(
     read(one).is_some_and(|one| Some(one) == read(other))
 }
 
-/// Where the rows of a change go: to be written, or to be compared with what is there.
+/// The target for the rows of a change: to be written, or to be compared with those in the
+/// database.
 pub struct Rows<'a>(Target<'a>);
 
 enum Target<'a> {
@@ -149,15 +151,15 @@ enum Target<'a> {
 
 /// Rows that replace all those of their flow.
 pub(crate) trait Replacement: Saved {
-    /// One of them.
+    /// The type of one row.
     type Row: Derived;
 
-    /// All of them.
+    /// All rows, each by itself.
     fn into_rows(self) -> Vec<Self::Row>;
 }
 
 impl<'a> Rows<'a> {
-    /// The rows of a change, and what is owed after it, for a commit.
+    /// Adds the rows of a change and its obligations to a commit.
     pub(crate) fn write_change<F: FlowTable>(
         change: &Change<F>,
         pending: &'a mut Pending,
@@ -178,7 +180,7 @@ impl<'a> Rows<'a> {
         rows.add_obligations(change)
     }
 
-    /// The flow's own row.
+    /// Adds the flow's own row.
     pub(crate) fn add_own<R: FlowRow>(&mut self, row: impl FnOnce() -> Result<R>) -> Result<()> {
         match &mut self.0 {
             Target::Write(pending) => {
@@ -189,7 +191,7 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// Rows that are derived from this change, each of them new or written again.
+    /// Adds rows that are derived from this change, each of them new or written again.
     pub(crate) fn add_derived<R: Derived>(
         &mut self,
         rows: impl IntoIterator<Item = R>,
@@ -203,7 +205,7 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// Rows that replace all those that were derived from earlier changes.
+    /// Adds rows that replace all those that were derived from earlier changes.
     pub(crate) fn replace_derived<S: Replacement>(
         &mut self,
         all: impl FnOnce() -> S,
@@ -218,7 +220,7 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// What is written besides and follows from no journal alone.
+    /// Adds writes that do not follow from a journal alone.
     pub(crate) fn add_besides<S: Saved>(&mut self, more: impl IntoIterator<Item = S>) {
         if let Target::Write(pending) = &mut self.0 {
             pending.extend(more);
@@ -249,19 +251,19 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// A change of a flow of whatever kind.
+/// A change of any kind of flow.
 pub trait FlowWrite: Debug + Send + Sync {
     /// Its entry in the journal.
     fn entry(&self) -> &Entry;
 
-    /// What the audit log is told of it.
+    /// Its audit action.
     fn audit_action(&self) -> Option<AuditAction>;
 
-    /// Makes its entry one of several that a command makes.
+    /// Sets the part of its entry among those of the command.
     #[doc(hidden)]
     fn take_part(&mut self, part: i16);
 
-    /// Adds its rows to those that are written.
+    /// Adds its rows to those to be written.
     #[doc(hidden)]
     fn write_rows(&self, rows: &mut PendingRows<'_>) -> Result<()>;
 
@@ -330,7 +332,7 @@ pub(crate) fn save_flows<R: FlowRow>(db: &mut Db, rows: Vec<&R>) -> Result<()> {
     Ok(())
 }
 
-/// Rebuilds a stored state.
+/// Parses a stored state.
 pub(crate) fn rebuild_state<F: serde::de::DeserializeOwned>(
     table: &str,
     (id, seq, head, state): (Id, i64, Vec<u8>, Doc),
@@ -341,7 +343,7 @@ pub(crate) fn rebuild_state<F: serde::de::DeserializeOwned>(
     Ok(Versioned { state, seq, head })
 }
 
-/// The end of the texts that begin with `path`: `0` is the character after `/`.
+/// The end of the range of texts that begin with `path`: `0` is the character after `/`.
 pub(crate) fn prefix_end(path: &Path) -> String {
     format!("{}0", path.as_str().trim_end_matches('/'))
 }

@@ -43,7 +43,7 @@ pub(crate) struct EntryRow {
     at: At,
     events: String,
     hash: Vec<u8>,
-    /// In the feed of the tenant; given when it is written.
+    /// The position in the feed of the tenant; set when it is written.
     pub(crate) position: i64,
 }
 
@@ -77,7 +77,7 @@ impl Keyed for EntryRow {
     }
 }
 
-/// What tells one entry from every other: tenant, command, actor, flow with its kind, place.
+/// What distinguishes an entry from every other: tenant, command, actor, flow with its kind, place.
 pub(crate) type EntryKey = (Id, Id, Id, Id, String, i64);
 
 impl EntryRow {
@@ -147,8 +147,8 @@ pub fn load_chain(
         .collect()
 }
 
-/// The entries of some flows with these names, each flow's in order. What came before each of them
-/// is not read: its `before` is empty.
+/// The entries of some flows with these names, each flow's in order. The entries before them are
+/// not read: their `before` is empty.
 pub fn load_by_name(
     db: &mut Db,
     tenant: TenantId,
@@ -164,8 +164,8 @@ pub fn load_by_name(
     rows.into_iter().map(|row| row.into_entry(Hash::default())).collect()
 }
 
-/// The entries of one flow before the place `below`, the latest first. What came before each of
-/// them is not read: its `before` is empty.
+/// The entries of one flow before the place `below`, latest first. The entries before them are not
+/// read: their `before` is empty.
 pub fn load_before(
     db: &mut Db,
     tenant: TenantId,
@@ -183,9 +183,9 @@ pub fn load_before(
     rows.into_iter().map(|row| row.into_entry(Hash::default())).collect()
 }
 
-/// The entries of a tenant after a place in its feed, in the order of the feed, with their places;
-/// without those of flows this program does not know. What came before each of them in its chain is
-/// not read: its `before` is empty.
+/// The entries of a tenant after a position in its feed, in the order of the feed, with their
+/// positions; without those of flows this program does not know. The entries before each in its
+/// chain are not read: their `before` is empty.
 pub fn load_after(
     db: &mut Db,
     tenant: TenantId,
@@ -204,16 +204,16 @@ pub fn load_after(
 /// A command that was accepted before.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Seen {
-    /// What was asked then.
+    /// The request that was accepted.
     pub request: Request,
-    /// Which flow it moved.
+    /// The flow it moved.
     pub flow: Uuid,
-    /// To which place in its journal.
+    /// The place in its journal.
     pub seq: i64,
 }
 
-/// Finds a command of an actor; for a command that moved several flows, the one asked. The same
-/// key of another actor is another command.
+/// Finds a command of an actor; for a command that moved several flows, the one it addressed. The
+/// same key of another actor is another command.
 pub fn find_command(
     db: &mut Db,
     tenant: TenantId,
@@ -276,8 +276,8 @@ pub fn load_state_at<F: Flow>(
     Ok(Some(Versioned { state, seq, head }))
 }
 
-/// The flows of a tenant after `after`, by id and the name of their kind, which may be one that this
-/// program does not know: for checking every chain, a page at a time.
+/// The flows of a tenant after `after`, by id and the name of their kind, which this program may
+/// not know: for checking every chain, a page at a time.
 pub fn list_flows(
     db: &mut Db,
     tenant: TenantId,
@@ -291,14 +291,14 @@ pub fn list_flows(
         .filter(journal::flow_id.gt(Id(id)).or(journal::flow.gt(kind)))
         .order((journal::flow_id.asc(), journal::flow.asc()))
         .select((journal::flow_id, journal::flow))
-        // Not the first entries: a chain that lost its first is one to be found.
+        // Not only the first entries: a chain that lost its first entry must be found, too.
         .distinct()
         .limit(limit)
         .load(db)?;
     Ok(rows.into_iter().map(|(id, flow)| (id.0, flow)).collect())
 }
 
-/// The names of all kinds of flows: entries of another kind hold up none of the feed.
+/// The names of all kinds of flows; the feed steps over entries of other kinds.
 pub(crate) fn known_kinds() -> impl Iterator<Item = &'static str> {
     FlowKind::ALL.iter().map(|kind| kind.name())
 }
@@ -313,11 +313,11 @@ pub fn load_last_seq(db: &mut Db, tenant: TenantId, (kind, flow): (FlowKind, Uui
     Ok(last.unwrap_or(0))
 }
 
-/// A page of a keyset list: what comes after `after`, at most `limit`.
+/// A page of a list ordered by key: what comes after `after`, at most `limit`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Keyset {
     /// The position of the last item seen.
     pub after: Option<(Instant, Uuid)>,
-    /// How many at most.
+    /// The most items.
     pub limit: i64,
 }

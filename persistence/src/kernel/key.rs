@@ -1,5 +1,5 @@
-//! The keys of an installation: those that sign access tokens, and the one that seals secrets
-//! where the settings give none. All replicas of one database share them.
+//! The keys of an installation: those that sign access tokens, and the one that seals secrets where
+//! the configuration has none. All replicas of one database share them.
 
 use diesel::prelude::*;
 use domain::Instant;
@@ -14,7 +14,7 @@ use crate::kernel::{
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-/// What a key is for.
+/// The purpose of a key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Purpose {
     /// Signs access tokens.
@@ -32,25 +32,25 @@ impl Purpose {
     }
 }
 
-/// A key as it is kept.
+/// A key as stored.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StoredKey {
-    /// Its identity; of a signing key the `kid`.
+    /// Its identity; for a signing key the `kid`.
     pub id: Uuid,
     /// The secret; empty once it was retired and wiped.
     pub secret: Vec<u8>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Instant,
-    /// From when on it is used.
+    /// From when it is used.
     pub activated_at: Instant,
-    /// From when on nothing it signed is accepted.
+    /// From when nothing it signed is accepted.
     pub retired_at: Option<Instant>,
     /// The public half of a signing key, sealed so that another cannot be put in its place; it
     /// stays when the secret is wiped.
     pub public: Option<Vec<u8>>,
 }
 
-/// The keys for a purpose, the newest first.
+/// The keys for a purpose, newest first.
 pub fn load_all(db: &mut Db, purpose: Purpose) -> Result<Vec<StoredKey>> {
     type Row = (Id, Vec<u8>, At, At, Option<At>, Option<Vec<u8>>);
     let rows: Vec<Row> = signing_keys::table
@@ -100,7 +100,7 @@ pub fn ensure(db: &mut Db, purpose: Purpose, fresh: &StoredKey) -> Result<Vec<St
     load_all(db, purpose)
 }
 
-/// Puts a key in its place anew: wrapped by another.
+/// Replaces a stored secret, wrapped by another key.
 pub fn replace_secret(db: &mut Db, id: Uuid, secret: &[u8]) -> Result<()> {
     diesel::update(signing_keys::table.find(Id(id)))
         .set(signing_keys::secret.eq(secret.to_vec()))
@@ -108,7 +108,7 @@ pub fn replace_secret(db: &mut Db, id: Uuid, secret: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Keeps the public half of a key, unless it is kept.
+/// Stores the public half of a key, unless one is stored.
 pub fn put_public(db: &mut Db, id: Uuid, public: &[u8]) -> Result<()> {
     diesel::update(signing_keys::table.find(Id(id)))
         .filter(signing_keys::public.is_null())
@@ -117,8 +117,8 @@ pub fn put_public(db: &mut Db, id: Uuid, public: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Adds a signing key and lets the others go at `retire`; secrets of keys that went before `now`
-/// are wiped.
+/// Adds a signing key and retires the others at `retire`; secrets of keys that were retired before
+/// `now` are wiped.
 pub fn rotate(db: &mut Db, fresh: &StoredKey, retire: Instant, now: Instant) -> Result<()> {
     let sign = Purpose::Sign.name();
     diesel::update(signing_keys::table)

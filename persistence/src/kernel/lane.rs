@@ -1,5 +1,5 @@
-//! Lanes: a queue drained by threads that each own one connection. No pool, no hop per query,
-//! and back-pressure in one place: the length of the queue.
+//! Lanes: queues whose workers are threads that each own one connection. No pool, no thread switch
+//! per query, and back-pressure in one place: the length of the queue.
 
 use std::{
     collections::VecDeque,
@@ -26,17 +26,17 @@ struct Queue<J> {
     closed: bool,
 }
 
-/// How many wait at most, and how many a worker takes at once.
+/// The bounds of a lane.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Size {
-    /// Jobs a worker takes at once.
+    /// The most jobs a worker takes at once.
     pub(crate) batch: usize,
-    /// Jobs that may wait.
+    /// The most jobs that wait.
     pub(crate) waiting: usize,
 }
 
 impl<J: Send + 'static> Lane<J> {
-    /// Starts the workers; `work` gets a worker's own context and what it took.
+    /// Starts the workers; `work` gets a worker's own context and the jobs it took.
     pub(crate) fn start<C: Send + 'static>(
         name: &str,
         size: Size,
@@ -73,7 +73,7 @@ impl<J: Send + 'static> Lane<J> {
         Ok(())
     }
 
-    /// Finishes what waits, takes nothing more, and ends the workers.
+    /// Finishes the waiting jobs, accepts no more, and ends the workers.
     pub(crate) fn close(&self) {
         self.shared.lock().closed = true;
         self.shared.wake.notify_all();

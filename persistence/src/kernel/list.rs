@@ -1,5 +1,5 @@
-//! Lists of flows: of one tenant, within a scope, the newest first, in pages by a key. What one list
-//! filters by is its own; all else is here.
+//! Lists of flows: of one tenant, within a scope, newest first, in pages by a key. Each list has
+//! its own filters; everything else is here.
 
 use diesel::{
     query_builder::Query,
@@ -12,10 +12,10 @@ use crate::kernel::types::{Doc, Id, sql};
 /// The columns from which the state of a flow is read: `id`, `seq`, `head`, `state`.
 pub(crate) type StateColumns = (sql::Uid, BigInt, Binary, sql::Doc);
 
-/// Those of one flow.
+/// The values of these columns.
 pub(crate) type StateRow = (Id, i64, Vec<u8>, Doc);
 
-/// Narrows a query by what may be left out of a filter.
+/// Narrows a query by the optional parts of a filter.
 pub(crate) trait Narrow: Sized {
     /// Only the rows for which a condition holds, where there is one.
     #[must_use]
@@ -32,12 +32,12 @@ pub(crate) trait Narrow: Sized {
 
 impl<Q: Query> Narrow for Q {}
 
-/// Says by which column the flows of a table are listed, and defines for its module: a boxed
+/// Names the column by which the flows of a table are listed, and defines for its module: a boxed
 /// `Condition`; the condition `within` an area; the condition `visible_in` any of some areas or by
-/// another condition; `of_tenant`, the query of all of a tenant; and `load_page`.
+/// another condition; `of_tenant`, the query of all flows of a tenant; and `load_page`.
 macro_rules! flow_list {
     ($flow:ident in $table:ident by $at:ident) => {
-        /// A condition put together at run time.
+        /// A condition built at run time.
         type Condition = Box<
             dyn diesel::BoxableExpression<
                     $table::table,
@@ -63,7 +63,7 @@ macro_rules! flow_list {
             paths.iter().fold(by_itself, |any, path| Box::new(any.or(within(path))))
         }
 
-        /// All of a tenant.
+        /// All flows of a tenant.
         fn of_tenant(tenant: domain::core::id::TenantId) -> Flows {
             $table::table
                 .select(($table::id, $table::seq, $table::head, $table::state))
@@ -71,7 +71,7 @@ macro_rules! flow_list {
                 .into_boxed()
         }
 
-        /// One page of a query, the newest first.
+        /// One page of a query, newest first.
         fn load_page(
             query: Flows,
             db: &mut $crate::kernel::connection::Db,

@@ -1,9 +1,11 @@
-//! Looking at one flow by its identity: all who look at the same moment share one query, and
-//! states that were read or written lately are kept, so that only what changed is read again.
+//! Loads single flows by their identity: all requests at the same moment share one query, and
+//! states that were read or written lately are kept in memory, so that only changed ones are read
+//! again.
 //!
-//! What is kept may be stale where several replicas write. It is never answered without asking
-//! the database whether it still holds ([`Store::look`](crate::Store::look)); to decide on it unasked
-//! ([`Store::recall`](crate::Store::recall)) is safe because the journal admits only one successor of a state.
+//! A kept state may be stale where several replicas write. It is never returned without asking the
+//! database whether it still holds ([`Store::load_state`](crate::Store::load_state)); deciding on
+//! it without asking ([`Store::recall_state`](crate::Store::recall_state)) is safe because the
+//! journal admits only one successor of a state.
 
 use std::{
     any::{Any, TypeId},
@@ -44,7 +46,7 @@ pub(crate) type States<F> = Cache<(TenantId, Uuid), Arc<Versioned<F>>>;
 pub struct Memory(HashMap<TypeId, Box<dyn Any + Send + Sync>>);
 
 impl Memory {
-    /// An empty one for these flows.
+    /// An empty memory for these flows.
     pub(crate) fn new(flows: &[&dyn KnownFlow]) -> Self {
         Self(flows.iter().map(|flow| flow.new_cache()).collect())
     }
@@ -69,7 +71,7 @@ pub trait KnownFlow: Send + Sync {
     /// The kind, as the journal names it.
     fn kind(&self) -> FlowKind;
 
-    /// Where its states are kept.
+    /// A new cache for its states.
     #[doc(hidden)]
     fn new_cache(&self) -> (TypeId, Box<dyn Any + Send + Sync>);
 
@@ -77,7 +79,7 @@ pub trait KnownFlow: Send + Sync {
     fn expect_tables(&self, projection: &mut Projection) -> Result<()>;
 }
 
-/// A flow as an entry of that table.
+/// A kind of flow as an entry of that table.
 pub(crate) struct RegisteredFlow<F>(PhantomData<fn() -> F>);
 
 impl<F> RegisteredFlow<F> {
@@ -108,7 +110,7 @@ pub(crate) struct LoadRequest {
     pub(crate) reply: oneshot::Sender<Result<Option<Found>>>,
 }
 
-/// Which state is looked for, and at which place in the journal it is known.
+/// The state that is wanted, and the place in the journal at which the caller knows it.
 #[derive(Clone, Copy)]
 pub(crate) struct LoadKey {
     pub(crate) tenant: Id,
@@ -116,7 +118,7 @@ pub(crate) struct LoadKey {
     pub(crate) seq: i64,
 }
 
-/// Where a flow is, and its state unless that was known.
+/// The place of a flow, and its state unless the caller knew it.
 #[derive(Clone)]
 pub(crate) struct Found {
     tenant: Id,
@@ -131,13 +133,13 @@ pub(crate) struct Found {
 #[derive(Clone)]
 struct End {
     seq: i64,
-    /// Its events, unless the state after them was known.
+    /// Its events, unless the caller knew the state after them.
     events: Option<String>,
 }
 
 impl Found {
     /// Refuses a flow whose journal this program cannot read: its last entry is not understood, or
-    /// is not the one that its state was written with.
+    /// is not the one with which its state was written.
     pub(crate) fn check_readable<F: FlowTable>(&self) -> Result<()> {
         let Some(End { seq, events }) = &self.end else { return Ok(()) };
         let read = events.as_deref().map_or(Ok(Vec::new()), read_events::<F::Event>);
@@ -150,7 +152,7 @@ impl Found {
     }
 }
 
-/// Answers all who wait, one query a table.
+/// Answers all waiting requests, with one query a table.
 pub(crate) fn answer_all(db: &mut Result<Db>, mut looks: Vec<LoadRequest>) {
     while let Some(table) = looks.last().map(|look| look.table) {
         let (these, others): (Vec<_>, Vec<_>) =
@@ -169,8 +171,8 @@ pub(crate) fn answer_all(db: &mut Result<Db>, mut looks: Vec<LoadRequest>) {
             let LoadKey { tenant, id, .. } = look.wanted;
             let own = |found: &&Found| found.tenant == tenant && found.id == id;
             let answer = match &found {
-                // Two may look for the same, one knowing it and one not: the one that lacks the
-                // state gets the row that carries it.
+                // Of two requests for the same state one may know it and one not: the one that
+                // lacks it gets the row that has it.
                 Ok(found) => Ok(found
                     .iter()
                     .filter(own)
@@ -178,7 +180,7 @@ pub(crate) fn answer_all(db: &mut Result<Db>, mut looks: Vec<LoadRequest>) {
                     .cloned()),
                 Err(error) => Err(StoreError::Unavailable(error.to_string())),
             };
-            // Who asked may have gone away.
+            // The caller may have gone away.
             let _ = look.reply.send(answer);
         }
     }
@@ -224,7 +226,7 @@ pub(crate) fn query_states<F: FlowTable>(db: &mut Db, wanted: &[LoadKey]) -> Res
     Ok(rows.into_iter().map(found).collect())
 }
 
-/// All that is wanted of a table, for PostgreSQL.
+/// All requests for one table, for PostgreSQL.
 struct All<F> {
     tenants: Vec<Id>,
     ids: Vec<Id>,
@@ -232,7 +234,7 @@ struct All<F> {
     flow: PhantomData<F>,
 }
 
-/// One state of a table, for SQLite.
+/// One request, for SQLite.
 struct One<F> {
     wanted: LoadKey,
     flow: PhantomData<F>,
@@ -289,7 +291,7 @@ impl<F: FlowTable> QueryFragment<Sqlite> for One<F> {
     }
 }
 
-/// What a row looks like.
+/// The columns of a row.
 type Columns =
     (sql::Uid, sql::Uid, BigInt, Binary, Nullable<sql::Doc>, Nullable<BigInt>, Nullable<Text>);
 

@@ -1,4 +1,4 @@
-//! Migrations: embedded, the same names for both engines, applied at start.
+//! Migrations: embedded, with the same names for both engines, applied at start.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::kernel::{
 const SQLITE: EmbeddedMigrations = embed_migrations!("../migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("../migrations/postgres");
 
-/// Two replicas that start together must not migrate together.
+/// The advisory lock that keeps two replicas from migrating at the same time.
 const LOCK: i64 = 0x6772_6964_7768_6973;
 
 fn unusable_error(error: &(dyn std::error::Error + Send + Sync)) -> StoreError {
@@ -35,8 +35,8 @@ fn with_lock<R>(
     result
 }
 
-/// Brings a database up to date; answers the names of what was applied. Refuses a database that
-/// a newer program migrated.
+/// Brings a database up to date; returns the names of the migrations applied. Refuses a database
+/// that a newer program migrated.
 pub fn up(url: &str) -> Result<Vec<String>, StoreError> {
     let mut db = Url::parse(url)?.connect(Use::Write)?;
     with_lock(&mut db, |db| {
@@ -49,7 +49,7 @@ pub fn up(url: &str) -> Result<Vec<String>, StoreError> {
     })
 }
 
-/// Takes every migration back; answers the names. All data is lost.
+/// Reverts every migration; returns their names. All data is lost.
 pub fn down(url: &str) -> Result<Vec<String>, StoreError> {
     let mut db = Url::parse(url)?.connect(Use::Write)?;
     with_lock(&mut db, |db| {

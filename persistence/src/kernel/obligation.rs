@@ -1,4 +1,4 @@
-//! Obligations as rows: the inbox and the record of who met what.
+//! Obligations as rows: the inbox, and the record of how each one ended.
 
 use diesel::{
     prelude::*,
@@ -86,7 +86,7 @@ impl Derived for ObligationRow {
     }
 }
 
-/// Names the table, of which a check may find no row.
+/// Names the table, so that a check also covers it when it is empty.
 pub(crate) fn expect_table(projection: &mut Projection) -> Result<()> {
     projection.expect_table::<ObligationRow>()
 }
@@ -119,24 +119,24 @@ impl ObligationRow {
     }
 }
 
-/// An obligation as it is kept.
+/// An obligation as stored.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Owed {
     /// The flow it belongs to.
     pub flow_id: Uuid,
-    /// `report` or `case`.
+    /// The kind of that flow, by name.
     pub flow: String,
-    /// The human number of that.
+    /// The human-readable number of that flow.
     pub number: String,
-    /// The title of that.
+    /// The title of that flow.
     pub title: String,
-    /// What is owed.
+    /// The duty that is owed.
     pub duty: Duty,
     /// The unit that owes it.
     pub unit: AreaId,
     /// Its name at that time.
     pub unit_name: String,
-    /// By when, and why then.
+    /// The deadline and its derivation.
     pub term: Term,
     /// When it ended.
     pub settled_at: Option<Instant>,
@@ -174,29 +174,29 @@ pub struct Position {
     pub flow: Uuid,
     /// The duty of the last item.
     pub duty: String,
-    /// The round of the last item.
+    /// The number of the clock of the last item.
     pub no: i64,
     /// The unit of the last item.
     pub unit: Uuid,
 }
 
-/// Whose obligations of which kinds, from where on.
+/// Selects obligations for an inbox.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Inbox {
-    /// Owed by these.
+    /// Owed by one of these units.
     pub units: Vec<AreaId>,
-    /// Of these kinds.
+    /// Of one of these duties.
     pub duties: Vec<Duty>,
     /// After this one.
     pub after: Option<Position>,
-    /// How many at most.
+    /// The most items.
     pub limit: i64,
 }
 
-/// What units still owe, the earliest deadline first.
+/// What units still owe, earliest deadline first.
 ///
-/// Each unit is asked by itself, so that its page is read off the index in order; asked for all
-/// at once, PostgreSQL sorts everything they owe.
+/// Each unit is queried by itself, so that its page is read off the index in order; in one query
+/// for all, PostgreSQL would sort everything they owe.
 pub fn load_open(db: &mut Db, tenant: TenantId, inbox: &Inbox) -> Result<Vec<Owed>> {
     let mut rows = Vec::new();
     for unit in &inbox.units {
@@ -237,7 +237,7 @@ fn load_for_unit(
         .load(db)
 }
 
-/// How much a unit owes, counted up to `most`.
+/// The number of open obligations of a unit, counted up to `most`.
 pub fn count_open(db: &mut Db, tenant: TenantId, unit: AreaId, most: i64) -> Result<i64> {
     use obligations as o;
     let open: Vec<i64> = o::table
@@ -252,24 +252,24 @@ pub fn count_open(db: &mut Db, tenant: TenantId, unit: AreaId, most: i64) -> Res
 /// A debt about which a measure is to be taken.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Lapsing {
-    /// Of which tenant.
+    /// The tenant of the flow.
     pub tenant: TenantId,
     /// The kind of its flow, as it is stored.
     pub flow: String,
     /// The identity of the flow.
     pub flow_id: Uuid,
-    /// The name of what is owed, as it is stored.
+    /// The name of the duty, as it is stored.
     pub duty: String,
     /// The unit that owes it.
     pub unit: AreaId,
     /// The number of its clock.
     pub no: i64,
-    /// Since when the measure is to be taken.
+    /// Since when the measure is due.
     pub next_at: Instant,
 }
 
-/// The debts of all tenants about which a measure is to be taken now, the longest waiting first;
-/// those whose measure failed are left out until it is to be tried again.
+/// The debts of all tenants about which a measure is to be taken now, longest waiting first; those
+/// whose measure failed are left out until it is to be tried again.
 pub fn load_lapsing(db: &mut Db, now: Instant, limit: i64) -> Result<Vec<Lapsing>> {
     use crate::kernel::schema::deferred_debts as d;
     use obligations as o;
@@ -298,7 +298,7 @@ pub fn load_lapsing(db: &mut Db, now: Instant, limit: i64) -> Result<Vec<Lapsing
     Ok(rows.into_iter().map(lapsing).collect())
 }
 
-/// Whether a measure about this debt is still to be taken, by its row.
+/// Whether a measure about this debt is still to be taken, according to its row.
 pub fn is_lapsing(db: &mut Db, debt: &Lapsing, now: Instant) -> Result<bool> {
     use obligations as o;
     let found: Option<i64> = o::table
@@ -316,13 +316,13 @@ pub fn is_lapsing(db: &mut Db, debt: &Lapsing, now: Instant) -> Result<bool> {
 /// One page of the open debts of a tenant.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Provisional {
-    /// The flows of those whose deadline was computed without the notice of a year.
+    /// The flows whose deadline was computed without the notice of a year.
     pub flows: Vec<(String, Uuid)>,
     /// Where the next page begins; none after the last.
     pub next: Option<Uuid>,
 }
 
-/// Looks for deadlines that were computed without the notice of a year, a page at a time.
+/// Finds deadlines that were computed without the notice of a year, a page at a time.
 pub fn load_provisional(
     db: &mut Db,
     tenant: TenantId,
@@ -348,7 +348,7 @@ pub fn load_provisional(
     Ok(Provisional { flows, next })
 }
 
-/// Everything that was ever owed about one flow, in the order it began.
+/// Every obligation of one flow, open or ended, in the order it began.
 pub fn load_for_flow(
     db: &mut Db,
     tenant: TenantId,

@@ -15,19 +15,19 @@ use crate::kernel::{
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-/// A table, and the place of one kind of write among all writes to it.
+/// A table, and the order of this kind of write among all writes to it.
 pub(crate) type Turn = (&'static str, u8);
 
-/// Something that is written together with all others of its kind.
+/// A kind of write: all of one kind are written together.
 pub(crate) trait Saved: Send + Sync + 'static {
-    /// At which turn of a commit it is written.
+    /// Its turn in a commit.
     const TURN: Turn;
 
     /// Writes all of them.
     fn save(db: &mut Db, all: &[&Self]) -> Result<()>;
 }
 
-/// The row of a flow: new at the first place of its journal, changed at every later one.
+/// The row of a flow: inserted at the first place of its journal, updated at every later one.
 pub(crate) struct Own<R>(pub(crate) R);
 
 /// A row that is new.
@@ -66,12 +66,12 @@ saved! {
     Updated by update, 3;
 }
 
-/// Those of one kind in one commit.
+/// The writes of one kind in one commit.
 trait Batch: Send + Sync {
     fn as_any(&self) -> &dyn Any;
     fn as_any_mut(&mut self) -> &mut dyn Any;
 
-    /// Writes those of several commits: each is a batch of the same kind.
+    /// Writes the batches of several commits, all of the same kind.
     fn save_all(&self, db: &mut Db, all: &[&dyn Batch]) -> Result<()>;
 }
 
@@ -98,7 +98,7 @@ impl<S: Saved> Batch for Kind<S> {
 pub(crate) struct Pending(BTreeMap<(Turn, TypeId), Box<dyn Batch>>);
 
 impl Pending {
-    /// Adds what is to be written.
+    /// Adds writes of one kind.
     pub(crate) fn extend<S: Saved>(&mut self, more: impl IntoIterator<Item = S>) {
         let mut more = more.into_iter().peekable();
         if more.peek().is_none() {
@@ -111,7 +111,7 @@ impl Pending {
         }
     }
 
-    /// Writes what several commits write.
+    /// Writes what several commits have pending.
     pub(crate) fn save(db: &mut Db, commits: &[&Self]) -> Result<()> {
         let kinds: BTreeSet<_> = commits.iter().flat_map(|one| one.0.keys()).collect();
         for kind in kinds {

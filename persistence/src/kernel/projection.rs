@@ -1,9 +1,9 @@
-//! What the journal says the tables hold: rows made once more by what wrote them, compared with
-//! those that stand there.
+//! The projection of the journal: rows rebuilt by the code that wrote them, compared with those in
+//! the tables.
 //!
-//! Everything a flow's journal implies is made anew here: its own row, what is owed, and what its
-//! [`FlowTable`] derives. What is sealed, what a phone said and what a
-//! camera wrote follow from no journal.
+//! Everything a flow's journal implies is rebuilt here: its own row, its obligations, and what its
+//! [`FlowTable`] derives. Sealed data, arrivals of offline commands and marks of photos follow from
+//! no journal.
 
 mod differing;
 
@@ -30,7 +30,7 @@ use differing::{MISSING, count_rows, find_differing, find_without_journal};
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-/// A row that is not what the journal says.
+/// A row that differs from the journal.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Odd {
     /// The kind of flow it belongs to.
@@ -41,44 +41,44 @@ pub struct Odd {
     pub why: String,
 }
 
-/// Where in its journal a change stands.
+/// The place of a change in its journal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Place {
-    /// Whether it is the first.
+    /// Whether it is the first change.
     pub first: bool,
-    /// Whether it is the last.
+    /// Whether it is the last change.
     pub last: bool,
 }
 
 /// A row that follows from a journal.
 pub(crate) trait Derived: Row + Send + Sync {
-    /// Whether it is the flow's own.
+    /// Whether it is the flow's own row.
     const OWN: bool = false;
     /// The column that names the flow it follows from.
     const FLOW: &'static str = "id";
     /// The column that names the kind of that flow, where there are several.
     const KIND: Result<FlowKind, &'static str>;
-    /// The column that holds a document, compared by what it says and not by its letters.
+    /// The column with a document, which is compared by content, not by bytes.
     const DOCUMENT: Option<&'static str> = None;
 
-    /// The kind of flow it follows from, and which.
+    /// The flow it follows from: kind and identity.
     fn flow(&self) -> (&str, Uuid);
 
-    /// Whether the document that stands there says the same.
+    /// Whether the stored document has the same content.
     fn says_same(&self, _there: &str) -> bool {
         false
     }
 
-    /// Which of several it is, in words.
+    /// Which of several rows of its flow it is, in words.
     fn row_name(&self) -> String {
         String::new()
     }
 }
 
-/// The rows of a table as they ought to be.
+/// The expected rows of a table.
 struct Table<R> {
     rows: BTreeMap<String, R>,
-    /// How many were compared already.
+    /// The number of rows compared already.
     compared: i64,
 }
 
@@ -113,7 +113,8 @@ impl<R: Derived> Table<R> {
         }
     }
 
-    /// Takes a flow's own row: as it was at first, and what has changed at last.
+    /// Takes a flow's own row: the columns of its first change, with those that changed by its
+    /// last.
     fn put_own(&mut self, at: Place, row: impl FnOnce() -> Result<R>) -> Result<()> {
         if at.first {
             self.put(row()?);
@@ -124,14 +125,14 @@ impl<R: Derived> Table<R> {
     }
 }
 
-/// A table of whatever rows.
+/// A table with rows of any type.
 trait AnyTable: Send + Sync {
     fn as_any_mut(&mut self) -> &mut dyn Any;
 
-    /// Compares what was taken with what stands in the table, and forgets it.
+    /// Compares the taken rows with those in the table, and forgets them.
     fn compare_rows(&mut self, db: &mut Db, odd: &mut Vec<Odd>) -> Result<()>;
 
-    /// What stands in the table beyond what was compared.
+    /// The rows in the table beyond those compared.
     fn find_extra(&self, db: &mut Db, tenant: TenantId, beyond: &mut Vec<String>) -> Result<()>;
 }
 
@@ -165,7 +166,7 @@ impl<R: Derived> AnyTable for Table<R> {
     }
 }
 
-/// How a row differs, in words; none when only the letters of its document do.
+/// How a row differs, in words; none when only the bytes of its document differ.
 fn render_difference<R: Derived>(row: &R, columns: &str, document: Option<&Doc>) -> Option<Odd> {
     let (kind, flow) = row.flow();
     let odd = |why: String| Some(Odd { kind: kind.to_owned(), flow, why });
@@ -194,12 +195,12 @@ fn render_difference<R: Derived>(row: &R, columns: &str, document: Option<&Doc>)
     })
 }
 
-/// What the journals that were taken say the tables hold.
+/// What the tables must hold according to the journals that were taken.
 #[derive(Default)]
 pub struct Projection(BTreeMap<(bool, &'static str, TypeId), Box<dyn AnyTable>>);
 
 impl Projection {
-    /// The rows of a table; flows' own come first.
+    /// The rows of a table; the flows' own rows come first.
     fn table_of<R: Derived>(&mut self) -> Result<&mut Table<R>> {
         let key = (!R::OWN, R::TABLE, TypeId::of::<R>());
         let table = self.0.entry(key).or_insert_with(|| Box::new(Table::<R>::default()));
@@ -207,12 +208,12 @@ impl Projection {
         table.ok_or_else(|| StoreError::Inconsistent(format!("{} of two types", R::TABLE)))
     }
 
-    /// Takes note of a table, of which there may be no row.
+    /// Adds a table, even if it has no rows.
     pub(crate) fn expect_table<R: Derived>(&mut self) -> Result<()> {
         self.table_of::<R>().map(|_| ())
     }
 
-    /// Takes a flow's own row, which is made only when it is needed.
+    /// Takes a flow's own row, which is built only when it is needed.
     pub(crate) fn put_own<R: Derived>(
         &mut self,
         at: Place,
@@ -221,7 +222,7 @@ impl Projection {
         self.table_of::<R>()?.put_own(at, row)
     }
 
-    /// Takes rows that replace what they are about.
+    /// Takes rows, in place of earlier ones with the same key.
     pub(crate) fn put<R: Derived>(&mut self, rows: impl IntoIterator<Item = R>) -> Result<()> {
         self.table_of::<R>()?.put_all(rows);
         Ok(())
@@ -236,12 +237,12 @@ impl Projection {
         Ok(())
     }
 
-    /// Takes what a change writes.
+    /// Takes the rows of a change.
     pub fn take_change<F: FlowTable>(&mut self, change: &Change<F>, at: Place) -> Result<()> {
         Rows::compare_change(change, at, self)
     }
 
-    /// Compares what was taken with what stands in the tables, and forgets it.
+    /// Compares the taken rows with those in the tables, and forgets them.
     pub fn compare_tables(&mut self, db: &mut Db) -> Result<Vec<Odd>> {
         let mut odd = Vec::new();
         for table in self.0.values_mut() {
@@ -251,9 +252,8 @@ impl Projection {
         Ok(odd)
     }
 
-    /// What stands in the tables of a tenant beyond what was compared, once every journal was:
-    /// each with the flow it belongs to where that has no journal, or else only how many rows of
-    /// which table.
+    /// The rows in the tables of a tenant beyond those compared, once every journal was taken: each
+    /// with its flow where that has no journal, or else only the number of rows and their table.
     pub fn find_extra(&self, db: &mut Db, tenant: TenantId) -> Result<Vec<String>> {
         let mut beyond = Vec::new();
         for table in self.0.values() {

@@ -1,9 +1,9 @@
-//! Writing many rows at once: one prepared statement a table, whatever their number.
+//! Writes many rows at once: one prepared statement a table, whatever their number.
 //!
-//! PostgreSQL takes the rows as one array a column (`… select * from unnest(…)`), so that a
-//! batch is planned once and costs one round trip a table. SQLite has no round trip to save and
-//! takes them one by one, by a statement that stays prepared. The text around the rows is the
-//! same for both.
+//! PostgreSQL takes the rows as one array a column (`… select * from unnest(…)`), so that a batch
+//! is planned once and costs one round trip a table. SQLite has no round trip to save and takes
+//! them one by one, with a statement that stays prepared. The text around the rows is the same for
+//! both.
 
 use diesel::{
     QueryResult, RunQueryDsl,
@@ -31,14 +31,14 @@ pub(crate) trait Row: Sized + 'static {
     /// The values of the primary key, as text.
     fn key_text(&self) -> String;
 
-    /// Takes those values of a later row that change when it is written again.
+    /// Takes over the changing columns of a later row.
     fn overwrite(&mut self, later: &Self);
 
     /// Turns rows into columns.
     fn to_columns<'a>(rows: &[&'a Self]) -> Self::Columns<'a>;
 
-    /// Binds the columns as arrays, one array a parameter; `around` is told the number of the
-    /// parameter before each, and once after the last.
+    /// Binds the columns as arrays, one array a parameter; `around` is called with the number of
+    /// the parameter before each, and once after the last.
     fn bind_arrays<'b>(
         columns: &'b Self::Columns<'_>,
         around: impl FnMut(&mut AstPass<'_, 'b, Pg>, usize),
@@ -53,8 +53,8 @@ pub(crate) trait Row: Sized + 'static {
     ) -> QueryResult<()>;
 }
 
-/// Describes how a struct is written: its columns in order with their SQL types, which of them
-/// are the key, and which change.
+/// Describes how a struct is written: its columns in order with their SQL types, the key, and the
+/// columns that change.
 macro_rules! rows {
     (
         $row:ident in $table:literal { $($column:ident: $rust:ty => $sql:ty, $cast:literal;)+ }
@@ -126,13 +126,13 @@ macro_rules! rows {
 }
 pub(crate) use rows;
 
-/// New rows; one that exists is an error.
+/// Inserts new rows; one that exists is an error.
 const INSERT: u8 = 0;
-/// New rows; those that exist are left out of what is returned.
+/// Inserts new rows; those that exist are left out of the result.
 const CLAIM: u8 = 1;
-/// Rows, new or not.
+/// Writes rows, new or not.
 const UPSERT: u8 = 2;
-/// Rows that exist.
+/// Updates rows that exist.
 const UPDATE: u8 = 3;
 
 /// All rows, for PostgreSQL.
@@ -141,7 +141,7 @@ pub(crate) struct Many<'a, R: Row, const HOW: u8>(R::Columns<'a>);
 /// One row, for SQLite.
 struct One<'a, R: Row, const HOW: u8>(&'a R);
 
-/// Writes names with something between and around them.
+/// Writes names with text between and around them.
 pub(crate) fn push_list(
     push: &mut impl FnMut(&str),
     names: &[&str],
@@ -265,17 +265,17 @@ pub(crate) fn insert<R: Row>(db: &mut Db, rows: &[&R]) -> QueryResult<()> {
     write_rows::<R, INSERT>(db, rows)
 }
 
-/// Writes rows, new or not.
+/// Inserts or updates rows.
 pub(crate) fn upsert<R: Row>(db: &mut Db, rows: &[&R]) -> QueryResult<()> {
     write_rows::<R, UPSERT>(db, rows)
 }
 
-/// Writes what changed of rows that exist.
+/// Updates the changing columns of rows that exist.
 pub(crate) fn update<R: Row>(db: &mut Db, rows: &[&R]) -> QueryResult<()> {
     write_rows::<R, UPDATE>(db, rows)
 }
 
-/// A row that says which of several were written: PostgreSQL returns their keys.
+/// A row whose key identifies it in a result: PostgreSQL returns the keys of the rows it wrote.
 pub(crate) trait Keyed: Row {
     /// The SQL types of the key.
     type KeyType;
@@ -290,7 +290,7 @@ impl<R: Keyed> Query for Many<'_, R, CLAIM> {
     type SqlType = R::KeyType;
 }
 
-/// Writes those rows that are new; answers their keys.
+/// Inserts the rows that are new; returns their keys.
 pub(crate) fn claim<'a, R: Keyed>(db: &mut Db, rows: &[&'a R]) -> QueryResult<Vec<R::Key>>
 where
     Many<'a, R, CLAIM>: LoadQuery<'a, PgConnection, R::Key>,

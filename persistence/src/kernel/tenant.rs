@@ -15,7 +15,7 @@ type Result<T, E = StoreError> = std::result::Result<T, E>;
 /// One city or county.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Tenant {
-    /// The identity it got when it was added.
+    /// The identity of the tenant.
     pub id: TenantId,
     /// Its code, as people type it at login: usually the division code.
     pub code: String,

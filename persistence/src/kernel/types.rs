@@ -1,5 +1,5 @@
-//! Value types native on each engine: `uuid` or 16 bytes, `timestamptz` or microseconds. Documents
-//! are text on both: they are read and written whole, and PostgreSQL need not take them apart.
+//! Value types that are native on each engine: `uuid` or 16 bytes, `timestamptz` or microseconds.
+//! Documents are text on both: they are read and written whole, and PostgreSQL need not parse them.
 
 use std::io::Write;
 

@@ -1,5 +1,5 @@
-//! Posts as rows: who holds which role over which area, and who is on duty. Written with the
-//! person, to look people up by area.
+//! Appointments as rows: who holds which role over which area, and who is on duty. Written with the
+//! person, to find people by area.
 
 use diesel::{
     prelude::*,
@@ -76,12 +76,12 @@ impl Derived for GrantRow {
     }
 }
 
-/// Everything a person holds after a change.
+/// The grants of a person after a change, and whether the account is closed.
 #[derive(Debug)]
 pub(crate) struct Holding {
     tenant: Id,
     person: Id,
-    /// When the account was closed, if it is.
+    /// When the account was closed, if it was.
     closed_at: Option<At>,
     pub(crate) grants: Vec<GrantRow>,
 }
@@ -107,10 +107,10 @@ impl Holding {
 }
 
 impl Saved for Holding {
-    /// After the person.
+    /// Written after the person.
     const TURN: Turn = ("people", 4);
 
-    /// Writes what people hold in place of what they held, and ends the logins of closed accounts.
+    /// Replaces the grants of people, and ends the logins of closed accounts.
     fn save(db: &mut Db, held: &[&Self]) -> Result<()> {
         for Self { tenant, person, closed_at, .. } in held {
             if let Some(at) = closed_at {
@@ -135,7 +135,7 @@ impl Replacement for Holding {
 /// Which people to list.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// Only those with a grant within one of these areas; without it, everybody.
+    /// Only those with a grant within one of these areas; without it, everyone.
     pub within: Option<Vec<Path>>,
     /// Only with one of these roles; without it, with any.
     pub roles: Option<Vec<Role>>,
@@ -145,10 +145,10 @@ pub struct Filter {
     pub standing: Option<Standing>,
 }
 
-/// After every path: paths are codes, which are ASCII.
+/// Sorts after every path: paths are codes, which are ASCII.
 const LAST: &str = "\u{7f}";
 
-/// A condition put together at run time.
+/// A condition built at run time.
 type Condition = Box<dyn BoxableExpression<people::table, MultiBackend, SqlType = Bool>>;
 
 /// The people of a tenant by account, after `after`.
@@ -194,8 +194,7 @@ pub fn list(
     rows.into_iter().map(|row| rebuild_state("people", row)).collect()
 }
 
-/// The people in whose grants an area is named, by account; whether a grant holds is for the
-/// caller to see.
+/// The people whose grants name an area, by account; the caller checks whether a grant is in force.
 pub fn load_grantees(
     db: &mut Db,
     tenant: TenantId,
@@ -264,8 +263,8 @@ pub fn load_on_duty(
 }
 
 /// The units that owe something which no one else could do once this person is gone: no other
-/// active person holds the same role over the unit or over what is above it today, which `above`
-/// tells, the unit first: it may have been moved since the grants were given.
+/// active person holds the same role today over the unit or over an area above it. `above` lists
+/// these areas, the unit first, because the unit may have moved since the grants were given.
 pub fn find_abandoned_units(
     db: &mut Db,
     person: &Person,

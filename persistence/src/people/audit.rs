@@ -27,8 +27,8 @@ use crate::{
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-/// Puts a note at the end of a tenant's log, in the current transaction. The row of the log's
-/// head makes writers wait for each other.
+/// Appends a note to a tenant's log, in the current transaction. The row of the log's head makes
+/// writers wait for each other.
 pub fn append(db: &mut Db, tenant: TenantId, note: Note) -> Result<Record> {
     let before = lock_head(db, tenant)?;
     let record = Record::new(tenant, before.seq + 1, note, before.hash);
@@ -54,7 +54,7 @@ pub fn append(db: &mut Db, tenant: TenantId, note: Note) -> Result<Record> {
     Ok(record)
 }
 
-/// Counts one on and answers where the log ended before; a later transaction waits.
+/// Increments the head and returns where the log ended before; a later transaction waits.
 fn lock_head(db: &mut Db, tenant: TenantId) -> Result<Mark> {
     use audit_heads::dsl as h;
     let none = Hash::default().0.to_vec();
@@ -91,7 +91,7 @@ fn parse_hash(bytes: &[u8]) -> Result<Hash> {
     Hash::from_bytes(bytes).ok_or_else(|| inconsistent_error("a hash has not 32 bytes"))
 }
 
-/// Where a tenant's log begins and ends; at nothing when it has none.
+/// Where a tenant's log begins and ends; both zero when it has none.
 pub fn load_ends(db: &mut Db, tenant: TenantId) -> Result<(Mark, Mark)> {
     use audit_heads::dsl as h;
     let row: Option<(i64, Vec<u8>, i64, Vec<u8>)> = audit_heads::table
@@ -105,7 +105,7 @@ pub fn load_ends(db: &mut Db, tenant: TenantId) -> Result<(Mark, Mark)> {
     Ok((Mark { seq: base, hash: parse_hash(&base_head)? }, Mark { seq, hash: parse_hash(&head)? }))
 }
 
-/// Where a tenant's log began when removals did not say so yet.
+/// Where a tenant's log began at the time when removals did not say so yet.
 pub fn load_unsaid_seq(db: &mut Db, tenant: TenantId) -> Result<i64> {
     let unsaid = audit_heads::table
         .find(Id(tenant.0))
@@ -150,15 +150,15 @@ impl Row {
 /// Which records to list.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Filter {
-    /// Only acts of this kind.
+    /// Only actions of this kind.
     pub act: Option<AuditAction>,
     /// Only by this person.
     pub actor: Option<PersonId>,
-    /// Only about this.
+    /// Only about this person or thing.
     pub subject: Option<Uuid>,
-    /// Only from then on.
+    /// Only at or after this.
     pub since: Option<Instant>,
-    /// Only before then.
+    /// Only before this.
     pub until: Option<Instant>,
 }
 
@@ -230,8 +230,8 @@ pub fn load_after(db: &mut Db, tenant: TenantId, after: i64, limit: i64) -> Resu
     rows.into_iter().map(|row| row.into_record(tenant)).collect()
 }
 
-/// Removes the oldest records up to those of `cutoff`, at most `limit`; the chain then begins
-/// after the last that went, and its newest record says so. Answers how many went.
+/// Removes the oldest records up to `cutoff`, at most `limit`; the chain then begins after the last
+/// removed one, and its newest record says so. Returns how many were removed.
 pub fn prune(
     db: &mut Db,
     tenant: TenantId,

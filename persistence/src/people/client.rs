@@ -1,5 +1,5 @@
-//! Programs that are clients: what they are limited to, and the digests of their secrets. A
-//! client is a person without a password, so that its grants are in the journal like any other.
+//! Programs as clients: their scopes and quota, and the digests of their secrets. A client is a
+//! person without a password, so that its grants are in the journal like any other.
 
 use diesel::prelude::*;
 use domain::{
@@ -22,17 +22,17 @@ type Result<T, E = StoreError> = std::result::Result<T, E>;
 pub struct Client {
     /// Its identity, also as a person.
     pub id: PersonId,
-    /// What it is called.
+    /// Its name, for people.
     pub name: String,
-    /// What it is limited to, separated by spaces.
+    /// Its scopes, separated by spaces.
     pub scopes: String,
-    /// How many requests a minute.
+    /// The number of requests allowed a minute.
     pub per_minute: i64,
     /// When it was registered.
     pub created_at: Instant,
     /// The person who registered it.
     pub created_by: PersonId,
-    /// Since when it is shut out.
+    /// Since when it is disabled.
     pub disabled_at: Option<Instant>,
 }
 
@@ -45,13 +45,13 @@ pub struct Secret {
     pub client: PersonId,
     /// `secret` to be exchanged for tokens, `key` to be sent itself.
     pub kind: String,
-    /// The SHA-256 of the whole.
+    /// The SHA-256 of the whole secret.
     pub digest: Vec<u8>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Instant,
     /// When it ends.
     pub expires_at: Instant,
-    /// When it was last used, to some minutes.
+    /// When it was last used, to within some minutes.
     pub used_at: Option<Instant>,
     /// When it was revoked.
     pub revoked_at: Option<Instant>,
@@ -139,7 +139,7 @@ pub fn list(db: &mut Db, tenant: TenantId, after: Option<Uuid>, limit: i64) -> R
     Ok(rows.into_iter().map(client_from_row).collect())
 }
 
-/// Adds a client with its first secret; whether it is new.
+/// Adds a client with its first secret; returns whether it is new.
 pub fn add(db: &mut Db, tenant: TenantId, client: &Client, first: &Secret) -> Result<bool> {
     if find(db, tenant, client.id)?.is_some() {
         return Ok(false);
@@ -159,7 +159,7 @@ pub fn add(db: &mut Db, tenant: TenantId, client: &Client, first: &Secret) -> Re
     add_secret(db, tenant, first, usize::MAX)
 }
 
-/// The secrets of a client, the newest first; at most 100.
+/// The secrets of a client, newest first; at most 100.
 pub fn load_secrets(db: &mut Db, tenant: TenantId, client: PersonId) -> Result<Vec<Secret>> {
     let rows: Vec<SecretRow> = client_secrets::table
         .filter(client_secrets::tenant_id.eq(Id(tenant.0)))
@@ -171,7 +171,8 @@ pub fn load_secrets(db: &mut Db, tenant: TenantId, client: PersonId) -> Result<V
     Ok(rows.into_iter().map(secret_from_row).collect())
 }
 
-/// Adds a secret, unless its client has `most` of this kind that work; whether it could.
+/// Adds a secret, unless its client has `most` valid ones of this kind; returns whether it was
+/// added.
 pub fn add_secret(db: &mut Db, tenant: TenantId, new: &Secret, most: usize) -> Result<bool> {
     let known = load_secrets(db, tenant, new.client)?;
     let live = |one: &&Secret| {
@@ -194,7 +195,7 @@ pub fn add_secret(db: &mut Db, tenant: TenantId, new: &Secret, most: usize) -> R
     Ok(true)
 }
 
-/// A secret that works at this moment, with its client, unless that is shut out.
+/// A secret that is valid at this moment, with its client, unless that is disabled.
 pub fn find_live_secret(
     db: &mut Db,
     tenant: TenantId,
@@ -221,7 +222,8 @@ pub fn touch_secret(db: &mut Db, tenant: TenantId, id: Uuid, at: Instant) -> Res
     Ok(())
 }
 
-/// Revokes a secret of this client, with every token it was exchanged for; whether there was one.
+/// Revokes a secret of this client, with every token it was exchanged for; returns whether there
+/// was one.
 pub fn revoke_secret(
     db: &mut Db,
     tenant: TenantId,
@@ -234,13 +236,13 @@ pub fn revoke_secret(
         .set(client_secrets::revoked_at.eq(Some(At(at))))
         .execute(db)?;
     if revoked == 1 {
-        // The session of a token says by which secret it was opened.
+        // The session of a token names the secret that opened it.
         end_sessions(db, tenant, client, Some(id), at)?;
     }
     Ok(revoked == 1)
 }
 
-/// Shuts a client out for good; whether there was one.
+/// Disables a client for good; returns whether there was one.
 pub fn disable(db: &mut Db, tenant: TenantId, id: PersonId, at: Instant) -> Result<bool> {
     let disabled = diesel::update(clients::table.find((Id(tenant.0), Id(id.0))))
         .set(clients::disabled_at.eq(Some(At(at))))
@@ -274,7 +276,7 @@ fn end_sessions(
     Ok(())
 }
 
-/// Opens the session of a token, and forgets those of tokens that are long over.
+/// Opens the session of a token, and removes those of tokens that expired long ago.
 pub fn open_session(
     db: &mut Db,
     tenant: TenantId,

@@ -1,5 +1,5 @@
-//! Who a person is elsewhere: identities at WeChat and others, and the tokens all replicas share to
-//! ask those others.
+//! Identities of people at WeChat and other providers, and the tokens that all replicas share for
+//! calling those providers.
 
 use diesel::prelude::*;
 use domain::{
@@ -22,15 +22,15 @@ type Result<T, E = StoreError> = std::result::Result<T, E>;
 pub struct Identity {
     /// The provider, by name.
     pub provider: String,
-    /// What the provider knows the person by.
+    /// The identity of the person there.
     pub subject: String,
     /// The person who logs in with it here.
     pub person: PersonId,
-    /// What was agreed on at the last login, sealed.
+    /// The secret agreed on at the last login, sealed.
     pub secret: Option<Vec<u8>>,
 }
 
-/// Whose an identity is.
+/// The person with an identity.
 pub fn find(
     db: &mut Db,
     tenant: TenantId,
@@ -46,7 +46,7 @@ pub fn find(
     crate::kernel::load::load_state::<Person>(db, tenant, person.0)
 }
 
-/// Links an identity to a person; whose it is then. The first link stays.
+/// Links an identity to a person; returns the person it is linked to then. The first link stays.
 pub fn link(db: &mut Db, tenant: TenantId, identity: &Identity, at: Instant) -> Result<PersonId> {
     let key = (Id(tenant.0), identity.provider.clone(), identity.subject.clone());
     let known: Option<Id> =
@@ -72,7 +72,7 @@ pub fn link(db: &mut Db, tenant: TenantId, identity: &Identity, at: Instant) -> 
     Ok(identity.person)
 }
 
-/// Forgets who a person is elsewhere.
+/// Removes all identities of a person.
 pub fn unlink(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<()> {
     diesel::delete(identities::table)
         .filter(identities::tenant_id.eq(Id(tenant.0)))
@@ -86,13 +86,13 @@ pub fn unlink(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<()> {
 pub struct Linked {
     /// The provider, by name.
     pub provider: String,
-    /// What the provider knows the person by.
+    /// The identity of the person there.
     pub subject: String,
     /// When it was linked.
     pub at: Instant,
 }
 
-/// The identities of a person, those linked first first; at most 100.
+/// The identities of a person in the order they were linked; at most 100.
 pub fn load_linked(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Vec<Linked>> {
     let rows: Vec<(String, String, At)> = identities::table
         .filter(identities::tenant_id.eq(Id(tenant.0)))
@@ -106,8 +106,8 @@ pub fn load_linked(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Ve
     Ok(rows.into_iter().map(linked).collect())
 }
 
-/// Forgets one identity of a person, and those at `common` with it: what several providers know a
-/// person by would link the forgotten one again. Whether there was one.
+/// Removes one identity of a person, and with it the one at `common`: an identity that several
+/// providers share would link the removed one again. Returns whether there was one.
 pub fn unlink_one(
     db: &mut Db,
     tenant: TenantId,
@@ -130,12 +130,12 @@ pub fn unlink_one(
     Ok(true)
 }
 
-/// A token that is shared.
+/// A token that replicas share.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Shared {
     /// The token, sealed.
     pub token: Vec<u8>,
-    /// Until when it works.
+    /// Until when it is valid.
     pub expires_at: Instant,
 }
 
@@ -149,7 +149,7 @@ pub fn load_shared_token(db: &mut Db, name: &str) -> Result<Option<Shared>> {
     Ok(row.and_then(|(token, at)| Some(Shared { token: token?, expires_at: at?.0 })))
 }
 
-/// Takes the lease on fetching a token, until `until`; whether no other replica has it.
+/// Takes the lease on fetching a token, until `until`; returns whether no other replica has it.
 pub fn take_lease(db: &mut Db, name: &str, now: Instant, until: Instant) -> Result<bool> {
     let there: i64 = outside_tokens::table.find(name.to_owned()).count().get_result(db)?;
     if there == 0 {
@@ -170,7 +170,7 @@ pub fn take_lease(db: &mut Db, name: &str, now: Instant, until: Instant) -> Resu
     Ok(taken == 1)
 }
 
-/// Puts a token that was fetched, and gives the lease back; without one, only gives it back.
+/// Stores a fetched token and releases the lease; without one, only releases the lease.
 pub fn put_shared_token(db: &mut Db, name: &str, shared: Option<&Shared>) -> Result<()> {
     let row = outside_tokens::table.find(name.to_owned());
     diesel::update(row).set(outside_tokens::leased_until.eq(None::<At>)).execute(db)?;
@@ -185,7 +185,7 @@ pub fn put_shared_token(db: &mut Db, name: &str, shared: Option<&Shared>) -> Res
     Ok(())
 }
 
-/// Who a person is elsewhere: the providers, and the identities there.
+/// The identities of a person: provider and identity there.
 pub fn load_for_person(
     db: &mut Db,
     tenant: TenantId,

@@ -59,7 +59,7 @@ impl FlowTable for Person {
             "grant" | "take_over" => Some(AuditAction::Grant),
             "revoke" | "hand_over" => Some(AuditAction::Revoke),
             "reset_password" => Some(AuditAction::Password),
-            // What has nothing to do with rights.
+            // Commands that do not change rights.
             "stand" | "start_shift" | "end_shift" => None,
             _ => Some(AuditAction::Person),
         }
@@ -101,7 +101,7 @@ rows! {
 }
 
 impl Saved for PasswordRow {
-    /// After the person and before everything that hangs on it.
+    /// Written after the person and before everything that depends on it.
     const TURN: Turn = (PersonRow::TABLE, 5);
 
     fn save(db: &mut Db, all: &[&Self]) -> Result<()> {
@@ -117,7 +117,7 @@ impl Saved for PasswordRow {
     }
 }
 
-/// A person off duty: where they are is forgotten.
+/// A person off duty, whose position is removed.
 struct OffDuty(TenantId, PersonId);
 
 impl Saved for OffDuty {
@@ -151,8 +151,8 @@ impl Origin {
     }
 }
 
-/// Whether the record of a person is where it was. Until the end of the transaction nothing moves
-/// it: what was decided by it, such as that a password is right, still holds.
+/// Whether the record of a person is unchanged. Nothing changes it until the end of the
+/// transaction, so what was decided by it, such as that a password is right, still holds.
 pub fn is_unchanged(db: &mut Db, tenant: TenantId, person: PersonId, seq: i64) -> Result<bool> {
     let query = people::table.find((Id(tenant.0), Id(person.0))).select(people::seq);
     let found: Option<i64> = match db {
@@ -168,9 +168,9 @@ pub fn is_unchanged(db: &mut Db, tenant: TenantId, person: PersonId, seq: i64) -
 pub struct Password {
     /// Its hash, in PHC format.
     pub hash: String,
-    /// Since when it is the password.
+    /// When it was set.
     pub changed_at: Instant,
-    /// Who set it.
+    /// The person who set it.
     pub origin: Origin,
 }
 
@@ -210,5 +210,5 @@ pub fn find_by_account(
     .transpose()
 }
 
-/// What a member of the household is called among those who have to do with it.
+/// The relation of a member of the household among all relations.
 pub(crate) const MEMBER: &str = "member";

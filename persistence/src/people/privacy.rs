@@ -1,4 +1,4 @@
-//! Disclosures, consents and what goes when its time is over, as rows.
+//! Disclosures, consents and their removal after their time, as rows.
 
 mod evidence;
 
@@ -37,30 +37,30 @@ fn inconsistent_error(table: &str, id: Uuid) -> StoreError {
     StoreError::Inconsistent(format!("{table} {id}"))
 }
 
-/// A person saw personal data whole.
+/// A disclosure: a person saw personal data unmasked.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Disclosure {
-    /// Its identity, made of the request's.
+    /// Its identity, derived from that of the request.
     pub id: Uuid,
-    /// Whose data, when it is a person who can log in.
+    /// The subject, when it is a person who can log in.
     pub person: Option<PersonId>,
-    /// With which report it was kept, or whose reporter it was.
+    /// The report with which the data was stored, or whose reporter it was.
     pub report: Option<ReportId>,
-    /// Of which household.
+    /// The household whose data was seen.
     pub household: Option<HouseholdId>,
-    /// Who saw it.
+    /// The person who saw it.
     pub by: PersonId,
-    /// The name of who saw it.
+    /// The name of that person.
     pub by_name: String,
     /// What was seen.
     pub fields: Vec<Field>,
-    /// For which of the fixed purposes.
+    /// The purpose, one of the fixed ones.
     pub purpose: Purpose,
-    /// What for, in words.
+    /// The reason, in words.
     pub reason: String,
     /// When it was seen.
     pub at: Instant,
-    /// The digest of what was asked.
+    /// The digest of the request.
     pub digest: Hash,
 }
 
@@ -86,7 +86,7 @@ fn disclosure_from_row(row: DisclosureColumns) -> Result<Disclosure> {
     })
 }
 
-/// Writes a disclosure down unless it was; answers what stands there, and whether it is new.
+/// Records a disclosure unless it exists; returns the stored one, and whether it is new.
 pub fn record_disclosure(
     db: &mut Db,
     tenant: TenantId,
@@ -145,7 +145,7 @@ const DISCLOSURE: DisclosureSelection = (
     disclosures::digest,
 );
 
-/// Disclosures, newest first; only those about one person where one is named.
+/// Disclosures, newest first; only those about one person where one is given.
 pub fn list_disclosures(
     db: &mut Db,
     tenant: TenantId,
@@ -155,7 +155,7 @@ pub fn list_disclosures(
     use disclosures::dsl as d;
     let mut query = disclosures::table.filter(d::tenant_id.eq(Id(tenant.0))).into_boxed();
     if let Some(person) = person {
-        // Of a household everybody who lives there learns.
+        // Everyone who lives in a household sees its disclosures.
         let theirs = household_people::table
             .select(household_people::household_id.nullable())
             .filter(household_people::tenant_id.eq(Id(tenant.0)))
@@ -175,24 +175,24 @@ pub fn list_disclosures(
     rows.into_iter().map(disclosure_from_row).collect()
 }
 
-/// A person agreed to something, or took it back.
+/// A person agreed to something, or withdrew the consent.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Consent {
-    /// Its identity, made of the request's.
+    /// Its identity, derived from that of the request.
     pub id: Uuid,
-    /// The person who agreed or took it back.
+    /// The person who answered.
     pub person: PersonId,
-    /// To which purpose.
+    /// The purpose it is about.
     pub purpose: String,
     /// Whether it was given; withdrawn otherwise.
     pub given: bool,
-    /// To which version of the notice.
+    /// The version of the notice.
     pub version: String,
-    /// In which edition of the document.
+    /// The edition of the document.
     pub edition: i64,
-    /// When it was said.
+    /// When the person answered.
     pub at: Instant,
-    /// The digest of what was asked.
+    /// The digest of the request.
     pub digest: Hash,
 }
 
@@ -230,7 +230,7 @@ const CONSENT: ConsentSelection = (
     consents::digest,
 );
 
-/// Writes a consent down unless it was; answers what stands there, and whether it is new.
+/// Records a consent unless it exists; returns the stored one, and whether it is new.
 pub fn record_consent(db: &mut Db, tenant: TenantId, new: &Consent) -> Result<(Consent, bool)> {
     use consents::dsl as c;
     let tally = tally::hold(db, tenant, DataClass::Consents, new.at)?;
@@ -257,7 +257,7 @@ pub fn record_consent(db: &mut Db, tenant: TenantId, new: &Consent) -> Result<(C
     Ok((consent_from_row(row)?, added > 0))
 }
 
-/// What a person agreed to and took back, newest first.
+/// The consents of a person, given and withdrawn, newest first.
 pub fn list_consents(
     db: &mut Db,
     tenant: TenantId,
@@ -298,7 +298,7 @@ pub(crate) fn purge_disclosures(
     Ok(i64::try_from(gone).unwrap_or(i64::MAX))
 }
 
-/// A consent is needed as long as it holds: only what was answered again since goes.
+/// Removes old consents that a later answer replaced: a consent that is in force is still needed.
 pub(crate) fn purge_consents(
     db: &mut Db,
     tenant: TenantId,
@@ -316,7 +316,7 @@ pub(crate) fn purge_consents(
     let old: Vec<ConsentColumns> = consents::table
         .filter(c::tenant_id.eq(Id(tenant.0)).and(c::at.lt(At(cutoff))))
         .filter(diesel::dsl::exists(newer).or(c::answer.eq(WITHDRAWN)))
-        // The oldest first: no consent outlives the answer that took it back.
+        // Oldest first: no consent outlives the answer that withdrew it.
         .order((c::at.asc(), c::id.asc()))
         .select(CONSENT)
         .limit(limit)
@@ -329,8 +329,8 @@ pub(crate) fn purge_consents(
     Ok(i64::try_from(gone).unwrap_or(i64::MAX))
 }
 
-/// What a person answered to one purpose, the oldest first: the identity of the answer, when, and
-/// whether it was given.
+/// The answers of a person about one purpose, oldest first: the identity of the answer, when it was
+/// given, and whether it was a consent.
 pub fn load_answers(
     db: &mut Db,
     tenant: TenantId,

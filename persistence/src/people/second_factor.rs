@@ -21,11 +21,11 @@ type Result<T, E = StoreError> = std::result::Result<T, E>;
 pub struct Factor {
     /// The secret, sealed.
     pub secret: Vec<u8>,
-    /// Since when it counts; none until the person has shown that the authenticator works.
+    /// Since when it is in force; none until the person has shown that the authenticator works.
     pub confirmed_at: Option<Instant>,
-    /// The step of time of the last code that was accepted: no code works twice.
+    /// The time step of the last accepted code: no code works twice.
     pub last_step: i64,
-    /// Recovery codes that were not used.
+    /// The number of unused recovery codes.
     pub codes_left: i64,
 }
 
@@ -47,7 +47,7 @@ pub fn find(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Option<Fa
     Ok(Some(Factor { secret, confirmed_at, last_step, codes_left }))
 }
 
-/// Begins with a new secret, in place of one that was never confirmed; whether it could.
+/// Enrols a new secret, in place of one that was never confirmed; returns whether it could.
 pub fn enrol(
     db: &mut Db,
     tenant: TenantId,
@@ -75,7 +75,7 @@ pub fn enrol(
     Ok(true)
 }
 
-/// Takes a second factor into use, with its recovery codes; whether it waited for that.
+/// Confirms a second factor, with its recovery codes; returns whether it waited for that.
 pub fn confirm(
     db: &mut Db,
     tenant: TenantId,
@@ -94,7 +94,7 @@ pub fn confirm(
     Ok(waited == 1)
 }
 
-/// Puts new recovery codes in place of the old ones.
+/// Replaces the recovery codes.
 pub fn renew_codes(
     db: &mut Db,
     tenant: TenantId,
@@ -122,7 +122,7 @@ fn forget_codes(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<()> {
     Ok(())
 }
 
-/// Spends the code of a step of time; whether no later one was spent before.
+/// Uses up the code of a time step; returns whether no later one was used before.
 pub fn spend_step(db: &mut Db, tenant: TenantId, person: PersonId, step: i64) -> Result<bool> {
     let spent = diesel::update(second_factors::table.find((Id(tenant.0), Id(person.0))))
         .filter(second_factors::last_step.lt(step))
@@ -131,7 +131,7 @@ pub fn spend_step(db: &mut Db, tenant: TenantId, person: PersonId, step: i64) ->
     Ok(spent == 1)
 }
 
-/// Whether a recovery code is one that was not used.
+/// Whether a recovery code is valid and unused.
 pub fn has_unused_code(
     db: &mut Db,
     tenant: TenantId,
@@ -146,7 +146,7 @@ pub fn has_unused_code(
     Ok(known > 0)
 }
 
-/// Spends a recovery code; whether there was one.
+/// Uses up a recovery code; returns whether there was one.
 pub fn spend_code(
     db: &mut Db,
     tenant: TenantId,

@@ -1,4 +1,4 @@
-//! Sessions: logins that can be refreshed, looked at and ended.
+//! Sessions: logins that can be refreshed, listed and ended.
 
 use diesel::prelude::*;
 use domain::{
@@ -28,15 +28,15 @@ pub struct Session {
     pub refresh_hash: Vec<u8>,
     /// How it began: `password`, `totp`, `wechat`, `client`, or the name of a provider.
     pub method: String,
-    /// With what, as the client calls itself.
+    /// The device, by the client's own name.
     pub device: String,
-    /// From where it was last used, shortened.
+    /// The address of its last use, shortened.
     pub address: String,
     /// When it began.
     pub created_at: Instant,
-    /// When it was last seen; kept to some minutes.
+    /// When it was last used, to within some minutes.
     pub used_at: Instant,
-    /// When it ends whatever happens.
+    /// When it ends at the latest.
     pub expires_at: Instant,
     /// What the person has to do before anything else.
     pub restriction: Option<String>,
@@ -79,7 +79,7 @@ macro_rules! columns {
     };
 }
 
-/// Begins a session; of a person who has `most` already the one unused for longest ends.
+/// Opens a session; if the person has `most` already, the one unused for longest ends.
 pub fn open(db: &mut Db, tenant: TenantId, session: &Session, most: usize) -> Result<Vec<Uuid>> {
     let at = session.created_at;
     let open = load_for_person(db, tenant, session.person, at)?;
@@ -106,7 +106,7 @@ pub fn open(db: &mut Db, tenant: TenantId, session: &Session, most: usize) -> Re
     Ok(beyond)
 }
 
-/// The sessions of a person that are not over, the one used last first; at most 100.
+/// The sessions of a person that are not over, last used first; at most 100.
 pub fn load_for_person(
     db: &mut Db,
     tenant: TenantId,
@@ -126,7 +126,7 @@ pub fn load_for_person(
     Ok(rows.into_iter().map(session_from_row).collect())
 }
 
-/// A session and whose it is, when it is neither ended nor over.
+/// A session with its person, when it is neither ended nor over.
 pub fn find(
     db: &mut Db,
     tenant: TenantId,
@@ -145,49 +145,49 @@ pub fn find(
     Ok(person.map(|person| (found, person.state)))
 }
 
-/// What became of an attempt to refresh.
+/// The result of an attempt to refresh.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Refreshed {
     /// The token was exchanged.
     Done(Session),
     /// There is no such session, or it is over.
     Unknown,
-    /// The token is one that was exchanged before: another party has a copy. The session has ended.
+    /// The token was exchanged before: another party has a copy. The session has ended.
     Reused(PersonId),
 }
 
 /// An exchange of a refresh token.
 #[derive(Clone, Debug)]
 pub struct Exchange {
-    /// Which session the token names.
+    /// The session that the token names.
     pub session: Uuid,
     /// The digest of the token given.
     pub old: Vec<u8>,
-    /// The digest of the token that takes its place.
+    /// The digest of the token that replaces it.
     pub new: Vec<u8>,
-    /// With what, as at [`Session::device`].
+    /// The device, as at [`Session::device`].
     pub device: String,
-    /// From where, shortened.
+    /// The address, shortened.
     pub address: String,
     /// Sessions unused since then are over.
     pub idle_since: Instant,
-    /// A token exchanged after this may be exchanged again by the same device: its answer may
-    /// have been lost.
+    /// A token exchanged after this may be exchanged again by the same device: its answer may have
+    /// been lost.
     pub grace_since: Instant,
     /// The moment of the exchange.
     pub at: Instant,
 }
 
-/// What stands in a session about its refresh token.
+/// The refresh tokens of a session.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Refreshable {
-    /// The digest of the token that works.
+    /// The digest of the valid token.
     pub current: Vec<u8>,
     /// The digest of the one before it.
     pub previous: Option<Vec<u8>>,
 }
 
-/// What can be refreshed of a session: none when there is no such session, or it is over.
+/// The refresh tokens of a session; none when there is no such session, or it is over.
 pub fn find_refreshable(
     db: &mut Db,
     tenant: TenantId,
@@ -205,9 +205,10 @@ pub fn find_refreshable(
     Ok(row.map(|(current, previous)| Refreshable { current, previous }))
 }
 
-/// Whose login this is or was; none of one that was ended because it may be in wrong hands.
+/// The person of a session, present or past; none if it was ended because it may be in the wrong
+/// hands.
 pub fn find_owner(db: &mut Db, tenant: TenantId, id: Uuid) -> Result<Option<PersonId>> {
-    /// Why a session was ended by a person or a rule that does not trust it.
+    /// The reasons for which a session is ended as distrusted.
     const DISTRUSTED: [&str; 4] = ["revoked", "reused", "closed", "erased"];
     let row: Option<(Id, Option<String>)> = sessions::table
         .find((Id(tenant.0), Id(id)))
@@ -223,8 +224,8 @@ pub fn find_owner(db: &mut Db, tenant: TenantId, id: Uuid) -> Result<Option<Pers
 pub fn refresh(db: &mut Db, tenant: TenantId, asked: &Exchange) -> Result<Refreshed> {
     type Hashes = (Vec<u8>, Option<Vec<u8>>, Option<At>);
     let key = (Id(tenant.0), Id(asked.session));
-    // The row is taken by writing to it first, so that of two at the same moment one comes after
-    // the other.
+    // The row is locked by writing to it first, so that two exchanges at the same moment run one
+    // after the other.
     let taken = diesel::update(sessions::table.find(key))
         .filter(sessions::revoked_at.is_null())
         .filter(sessions::expires_at.gt(At(asked.at)))
@@ -265,7 +266,7 @@ pub fn refresh(db: &mut Db, tenant: TenantId, asked: &Exchange) -> Result<Refres
     Ok(Refreshed::Done(found))
 }
 
-/// Notes that a session is in use.
+/// Records that a session is in use.
 pub fn touch(db: &mut Db, tenant: TenantId, id: Uuid, at: Instant) -> Result<()> {
     diesel::update(sessions::table.find((Id(tenant.0), Id(id))))
         .set(sessions::used_at.eq(At(at)))
@@ -273,7 +274,7 @@ pub fn touch(db: &mut Db, tenant: TenantId, id: Uuid, at: Instant) -> Result<()>
     Ok(())
 }
 
-/// Notes that the person in this session has shown a second factor.
+/// Records that the person in this session has shown a second factor.
 pub fn strengthen(db: &mut Db, tenant: TenantId, id: Uuid) -> Result<()> {
     diesel::update(sessions::table.find((Id(tenant.0), Id(id))))
         .set(sessions::method.eq("totp"))
@@ -281,7 +282,7 @@ pub fn strengthen(db: &mut Db, tenant: TenantId, id: Uuid) -> Result<()> {
     Ok(())
 }
 
-/// Whether this person logged in from such an address before.
+/// Whether this person has logged in from such an address before.
 pub fn knows_address(
     db: &mut Db,
     tenant: TenantId,
@@ -307,7 +308,7 @@ pub fn end(db: &mut Db, tenant: TenantId, id: Uuid, why: &str, at: Instant) -> R
     Ok(())
 }
 
-/// Ends a session of this person; whether there was one.
+/// Ends a session of this person; returns whether there was one.
 pub fn end_for_person(
     db: &mut Db,
     tenant: TenantId,
@@ -327,7 +328,7 @@ pub fn end_for_person(
     Ok(true)
 }
 
-/// Ends every session of a person but one; how many there were.
+/// Ends every session of a person but one; returns how many there were.
 pub fn end_all(
     db: &mut Db,
     tenant: TenantId,
@@ -349,7 +350,7 @@ pub fn end_all(
         .execute(db)?)
 }
 
-/// Ends every session of a person: what a new password does, and a closed account.
+/// Ends every session of a person: after a new password, and when an account is closed.
 pub(crate) fn end_sessions(
     db: &mut Db,
     tenant: Id,

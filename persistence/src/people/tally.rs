@@ -1,6 +1,6 @@
-//! Tallies as rows: how many disclosures and consents of a tenant there are, with the sum of their
-//! digests. A transaction that writes or removes such a record holds the row of its class until the
-//! commit, and takes it before the head of the audit log.
+//! Tallies as rows: the number of disclosures and consents of a tenant, with the sum of their
+//! digests. A transaction that writes or removes such a record locks the row of its class until the
+//! commit, before it locks the head of the audit log.
 
 use diesel::prelude::*;
 use domain::{
@@ -29,7 +29,7 @@ fn tally_from_row((count, sum): (i64, Vec<u8>)) -> Result<Tally> {
     Ok(Tally { count, sum: Hash::from_bytes(&sum).ok_or_else(wrong)? })
 }
 
-/// The tally of a class; none while nothing was counted.
+/// The tally of a class; none before the first count.
 pub fn load(db: &mut Db, tenant: TenantId, class: DataClass) -> Result<Option<Tally>> {
     let row: Option<(i64, Vec<u8>)> = tallies::table
         .find((Id(tenant.0), class.name()))
@@ -39,15 +39,15 @@ pub fn load(db: &mut Db, tenant: TenantId, class: DataClass) -> Result<Option<Ta
     row.map(tally_from_row).transpose()
 }
 
-/// The tally of a class, held until the commit. The first time what is there is counted, and the
-/// audit log says what was found.
+/// The tally of a class, locked until the commit. The first time, existing records are counted, and
+/// the result is recorded in the audit log.
 pub(crate) fn hold(db: &mut Db, tenant: TenantId, class: DataClass, at: Instant) -> Result<Tally> {
     let (tally, counted) = hold_or_count(db, tenant, class)?;
     note_count(db, tenant, (class, counted), at)?;
     Ok(tally)
 }
 
-/// The tally of a class, and the same where it was counted just now.
+/// The tally of a class, locked; with the count where it was counted just now.
 fn hold_or_count(
     db: &mut Db,
     tenant: TenantId,
@@ -79,7 +79,7 @@ fn hold_or_count(
     Ok((tally_from_row(row)?, (added > 0 && counted.count > 0).then_some(counted)))
 }
 
-/// Says in the audit log what was counted.
+/// Records a count in the audit log.
 fn note_count(
     db: &mut Db,
     tenant: TenantId,
@@ -94,7 +94,7 @@ fn note_count(
     Ok(())
 }
 
-/// Writes a tally that is held.
+/// Stores a locked tally.
 pub(crate) fn put(db: &mut Db, tenant: TenantId, class: DataClass, tally: Tally) -> Result<()> {
     diesel::update(tallies::table.find((Id(tenant.0), class.name())))
         .set((tallies::count.eq(tally.count), tallies::sum.eq(tally.sum.0.to_vec())))
@@ -102,7 +102,7 @@ pub(crate) fn put(db: &mut Db, tenant: TenantId, class: DataClass, tally: Tally)
     Ok(())
 }
 
-/// The tallies of all classes, held until the commit.
+/// The tallies of all classes, locked until the commit.
 pub(crate) fn hold_all(db: &mut Db, tenant: TenantId, at: Instant) -> Result<Tallies> {
     let (mut tallies, mut said) = (Tallies::default(), Vec::new());
     for class in Tallies::CLASSES.iter().copied() {
@@ -110,14 +110,14 @@ pub(crate) fn hold_all(db: &mut Db, tenant: TenantId, at: Instant) -> Result<Tal
         tallies = tallies.with_tally(class, Some(tally));
         said.push((class, counted));
     }
-    // Only when all of them are held: the head of the audit log comes last, as everywhere.
+    // Only when all of them are locked: the head of the audit log comes last, as everywhere.
     for counted in said {
         note_count(db, tenant, counted, at)?;
     }
     Ok(tallies)
 }
 
-/// Counts what is there of a class, a page at a time.
+/// Counts the records of a class, a page at a time.
 pub fn count(db: &mut Db, tenant: TenantId, class: DataClass) -> Result<Tally> {
     const PAGE: i64 = 500;
     let (mut tally, mut after) = (Tally::default(), uuid::Uuid::nil());

@@ -1,6 +1,6 @@
-//! People's data as rows: a key for each subject, wrapped; and each value, sealed by it.
+//! Personal data as rows: a wrapped key for each subject, and each value, sealed by it.
 //!
-//! Nothing here can read a value: sealing and opening is the caller's.
+//! Nothing here can read a value: the caller seals and opens them.
 
 use std::collections::HashMap;
 
@@ -25,20 +25,20 @@ use crate::kernel::{
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-/// The kind of the key that values are looked up with; its identity is nil.
+/// The kind of the key for look-ups; its identity is nil.
 const LOOK_UP: &str = "look_up";
 
-/// What a key belongs to.
+/// The owner of a key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum KeyOwner {
-    /// The tenant: values are looked up with it. Nothing destroys it.
+    /// The tenant: its values are looked up with this key. Nothing destroys it.
     LookUp,
     /// One subject, whose erasure destroys it.
     Subject(DataSubject),
 }
 
 impl KeyOwner {
-    /// The identity in its row.
+    /// The identity in the row of the key.
     pub const fn id(self) -> Uuid {
         match self {
             Self::LookUp => Uuid::nil(),
@@ -46,7 +46,7 @@ impl KeyOwner {
         }
     }
 
-    /// The kind in its row.
+    /// The kind in the row of the key.
     const fn kind(self) -> &'static str {
         match self {
             Self::LookUp => LOOK_UP,
@@ -67,13 +67,13 @@ impl KeyOwner {
 /// The key of one subject, or of the tenant.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DataKey {
-    /// The subject or the tenant whose key it is.
+    /// The owner of the key.
     pub owner: KeyOwner,
-    /// Which master key wraps it.
+    /// The master key that wraps it.
     pub key_id: String,
     /// The key, wrapped; none once it was destroyed.
     pub wrapped: Option<Vec<u8>>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Instant,
     /// When it was destroyed.
     pub destroyed_at: Option<Instant>,
@@ -88,11 +88,11 @@ pub struct SealedField {
     pub field: Field,
     /// The value, sealed by the subject's key.
     pub sealed: Vec<u8>,
-    /// The keyed digest it is found by.
+    /// The keyed digest for look-ups.
     pub blind: Option<Vec<u8>>,
 }
 
-/// What is stored of a new subject, together with the change that begins it.
+/// The stored data of a new subject, written with the change that creates it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NewSubject {
     /// The key that seals the values.
@@ -219,8 +219,8 @@ pub fn load_keys(
     rows.into_iter().map(|row| Ok((row.0.0, key_from_row(row)?))).collect()
 }
 
-/// The keys of the subjects of a tenant after one of them: for giving each another master, a page
-/// at a time.
+/// The keys of the subjects of a tenant after one of them: for wrapping each with another master
+/// key, a page at a time.
 pub fn list_keys(
     db: &mut Db,
     tenant: TenantId,
@@ -247,7 +247,7 @@ pub fn list_keys(
     Ok(keys)
 }
 
-/// How many keys of a tenant each master key wraps.
+/// The number of keys of a tenant that each master key wraps.
 pub fn count_by_master(db: &mut Db, tenant: TenantId) -> Result<Vec<(String, i64)>> {
     use personal_keys::dsl as k;
     Ok(personal_keys::table
@@ -258,7 +258,7 @@ pub fn count_by_master(db: &mut Db, tenant: TenantId) -> Result<Vec<(String, i64
         .load(db)?)
 }
 
-/// Keeps a key unless its owner has one; answers the one it has then.
+/// Stores a key unless its owner has one; returns the stored one.
 pub fn claim_key(db: &mut Db, tenant: TenantId, new: &DataKey) -> Result<DataKey> {
     use personal_keys::dsl as k;
     let values = (
@@ -275,8 +275,7 @@ pub fn claim_key(db: &mut Db, tenant: TenantId, new: &DataKey) -> Result<DataKey
     load_key(db, tenant, new.owner)?.ok_or_else(gone)
 }
 
-/// Puts a key in the place of one that values were looked up with and that is lost: every digest
-/// has to be made anew by it.
+/// Replaces a lost look-up key: every digest has to be computed again with the new one.
 pub fn replace_lookup_key(db: &mut Db, tenant: TenantId, new: &DataKey) -> Result<()> {
     use personal_keys::dsl as k;
     diesel::update(personal_keys::table.find((Id(tenant.0), Id(Uuid::nil()), LOOK_UP)))
@@ -289,7 +288,7 @@ pub fn replace_lookup_key(db: &mut Db, tenant: TenantId, new: &DataKey) -> Resul
     Ok(())
 }
 
-/// Puts a key under another master, unless it was destroyed meanwhile.
+/// Stores a key wrapped by another master key, unless it was destroyed meanwhile.
 pub fn rewrap(db: &mut Db, tenant: TenantId, key: &DataKey) -> Result<()> {
     use personal_keys::dsl as k;
     let row = (Id(tenant.0), Id(key.owner.id()), key.owner.kind());
@@ -300,7 +299,7 @@ pub fn rewrap(db: &mut Db, tenant: TenantId, key: &DataKey) -> Result<()> {
     Ok(())
 }
 
-/// Keeps values, new or not.
+/// Stores values, new or not.
 pub fn put_fields(
     db: &mut Db,
     tenant: TenantId,
@@ -312,7 +311,7 @@ pub fn put_fields(
     Ok(rows::upsert(db, &fields.iter().collect::<Vec<_>>())?)
 }
 
-/// Forgets one value of a subject.
+/// Removes one value of a subject.
 pub fn remove_field(
     db: &mut Db,
     tenant: TenantId,
@@ -366,7 +365,7 @@ pub fn load_sealed(
     Ok(found)
 }
 
-/// Whether a tenant has values that are looked up, so that there has to be a key for it.
+/// Whether a tenant has values for look-ups, so that the look-up key must exist.
 pub fn has_searchable_values(db: &mut Db, tenant: TenantId) -> Result<bool> {
     use personal::dsl as p;
     let some: Option<Id> = personal::table
@@ -400,8 +399,8 @@ pub fn find_subjects(
     rows.into_iter().map(subject).collect()
 }
 
-/// Destroys the key of a subject and removes what it sealed; false when there was none, or it
-/// was destroyed already. Keys of a tenant have no subject: nothing destroys them.
+/// Destroys the key of a subject and removes what it sealed; false when there was none, or it was
+/// destroyed already. Keys of a tenant have no subject: nothing destroys them.
 pub fn destroy_key(
     db: &mut Db,
     tenant: TenantId,
@@ -421,8 +420,8 @@ pub fn destroy_key(
     Ok(destroyed > 0)
 }
 
-/// The same, also of a subject without a key: it gets a destroyed one, so that nothing is kept
-/// about it later.
+/// The same, also for a subject without a key: it gets a destroyed one, so that nothing can be
+/// stored about it later.
 pub fn destroy_for_good(
     db: &mut Db,
     tenant: TenantId,
@@ -440,7 +439,7 @@ pub fn destroy_for_good(
     destroy_key(db, tenant, subject, at)
 }
 
-/// The reports of a person whose contact is still kept: at most `limit`.
+/// The reports of a person whose contact is still stored, at most `limit`.
 pub fn load_contact_reports(
     db: &mut Db,
     tenant: TenantId,

@@ -1,7 +1,8 @@
 //! Codes of areas: text with a scheme, validated by it, never a key.
 //!
-//! No parent is computed by cutting digits: communities merge and keep their numbers, and areas
-//! are moved below other parents. Where a code ought to begin with that of its parent and does
+//! No parent is computed by cutting digits: communities merge and keep their numbers, and areas are
+//! moved below other parents. A code that should begin with its parent's code and does not is a
+//! finding, not a fault.
 //! not, that is a finding, not a fault.
 
 use serde::{Deserialize, Serialize};
@@ -10,28 +11,28 @@ use super::AreaKind;
 use crate::core::labelled_enum::labelled_enum;
 
 labelled_enum! {
-    /// How a code is made up.
+    /// How a code is built.
     Scheme {
-        /// GB/T 2260: province 2, prefecture 2, county 2; of a city the first four digits.
+        /// GB/T 2260: province 2, prefecture 2, county 2; for a city the first four digits.
         Gb2260 = "gb2260", "行政区划代码";
-        /// 统计用区划代码: 6 of GB/T 2260, street 3, community 3; of a street the first nine.
+        /// 统计用区划代码: 6 of GB/T 2260, street 3, community 3; for a street the first nine.
         Statistics = "statistics", "统计用区划代码";
         /// GA/T 2000.33: a community in 15 digits.
         Police = "police", "公安社区代码";
-        /// 12 of the community and 3: unit grids and the usual grids of communities.
+        /// 12 digits of the community and 3 more: unit grids and the usual grids of communities.
         Grid15 = "grid15", "15位网格代码";
-        /// A grid in 16 digits, as an operator of city management keeps it.
+        /// A grid in 16 digits, as used by one operator of city management.
         Grid16 = "grid16", "16位网格代码";
-        /// 12 of the community, kind of grid 2, number 3.
+        /// 12 digits of the community, kind of grid 2, number 3.
         Grid17 = "grid17", "17位网格代码";
-        /// CJ/T 349: kind of object 6, then 6, 3, 3 and 2 of the place.
+        /// CJ/T 349: kind of object 6, then 6, 3, 3 and 2 for the place.
         Cjt349 = "cjt349", "数字社区编码";
-        /// A city's own: 1 to 20 letters, digits, - and _.
+        /// A city's own code: 1 to 20 letters, digits, - and _.
         Local = "local", "自编代码";
     }
 }
 
-/// Which kind has codes of how many digits in which scheme.
+/// The number of digits of the codes of each kind in each scheme.
 const DIGITS: &[(AreaKind, usize, Scheme)] = &[
     (AreaKind::City, 4, Scheme::Gb2260),
     (AreaKind::City, 6, Scheme::Gb2260),
@@ -46,7 +47,7 @@ const DIGITS: &[(AreaKind, usize, Scheme)] = &[
 ];
 
 impl Scheme {
-    /// The scheme of a code of an area of this kind; none when it is in none of its schemes.
+    /// The scheme of a code of an area of this kind; none when it fits no scheme of that kind.
     pub fn detect(kind: AreaKind, code: &str) -> Option<Self> {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if kind == AreaKind::Department {
@@ -60,7 +61,7 @@ impl Scheme {
         row.map(|(.., scheme)| *scheme).filter(|_| digits && begun)
     }
 
-    /// What a code of this kind looks like.
+    /// The form a code of this kind has, in Chinese and English.
     pub const fn expected_form(kind: AreaKind) -> (&'static str, &'static str) {
         match kind {
             AreaKind::City => ("4 或 6 位数字（GB/T 2260）", "4 or 6 digits (GB/T 2260)"),
@@ -78,8 +79,8 @@ impl Scheme {
     }
 }
 
-/// Whether a code begins as that of the area above lets expect; of schemes that say nothing
-/// about it, it does.
+/// Whether a code begins as the code of the area above requires; always true for schemes without
+/// such a rule.
 pub fn begins_with(scheme: Scheme, code: &str, above: &str) -> bool {
     match scheme {
         Scheme::Statistics | Scheme::Grid15 | Scheme::Grid17 | Scheme::Gb2260 => {

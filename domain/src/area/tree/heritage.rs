@@ -1,20 +1,20 @@
-//! What is left of areas that were moved, split or merged, and who answers for it.
+//! What remains of areas that were moved, split or merged, and who answers for it.
 //!
-//! Cases stay where they were filed: their paths and the units that owe something about them do
-//! not change. So that nothing is left lying, rights follow the areas: a grant over an area is one
-//! over everything that became part of it. A grant over an area that is no more goes on holding
-//! over what was there; it gives nothing over its successors.
+//! Cases stay where they were filed: their paths and the units that owe something about them do not
+//! change. So that nothing is left without an owner, rights follow the areas: a grant over an area
+//! covers everything that became part of it. A grant over a retired area still covers what was
+//! there; it gives nothing over its successors.
 
 use super::{Area, AreaTree, Unit};
 use crate::core::id::AreaId;
 
-/// A place in the tree that no area holds any longer, and the area that took it over: itself under
-/// another parent, or what became of it.
+/// A place in the tree that no area holds any longer, and the area that took it over: the same area
+/// under another parent, or a successor.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Legacy {
-    /// The area as it was there.
+    /// The area as it was at that place.
     pub unit: Unit,
-    /// Who answers for it.
+    /// The area that answers for it now.
     pub at: AreaId,
 }
 
@@ -26,20 +26,20 @@ impl AreaTree {
         self.legacies.push(legacy);
     }
 
-    /// Whether it is no more.
+    /// Whether the area is retired.
     pub fn is_retired(&self, id: AreaId) -> bool {
         self.retired.contains_key(&id)
     }
 
-    /// What became of an area that is no more.
+    /// The successors of a retired area.
     pub fn successors(&self, id: AreaId) -> impl Iterator<Item = &Area> {
         self.retired.get(&id).into_iter().flatten().filter_map(|id| self.areas.get(id))
     }
 
-    /// Itself, or what became of it in the end; of several, the first.
+    /// The area itself, or its last successor; the first of several.
     pub(super) fn find_heir(&self, id: AreaId) -> AreaId {
         let mut heir = id;
-        // A successor is never older than what it follows, so that this ends.
+        // A successor is never older than its predecessor, so the loop ends.
         for _ in 0..self.retired.len() {
             match self.retired.get(&heir).and_then(|successors| successors.first()) {
                 Some(next) => heir = *next,
@@ -49,14 +49,14 @@ impl AreaTree {
         heir
     }
 
-    /// The area, or what became of it in the end; none when nothing did.
+    /// The area itself, or its last successor; none when that is retired, too.
     pub fn find_present(&self, id: AreaId) -> Option<&Area> {
         let heir = self.find_heir(id);
         self.get(heir).filter(|_| !self.is_retired(heir))
     }
 
-    /// Whether an area lies in another one as a record remembers it: there, where that was moved
-    /// to, or in what became of it.
+    /// Whether an area lies in another one as a record stores it: at its old place, at its new
+    /// place, or in a successor.
     pub fn unit_contains(&self, outer: &Unit, inner: &Area) -> bool {
         let mut heirs = vec![outer.id];
         let mut next = 0;
@@ -70,8 +70,8 @@ impl AreaTree {
         outer.path.contains(&inner.path) || heirs.any(|heir| heir.path.contains(&inner.path))
     }
 
-    /// The places a grant over `over` is a grant over: the area where it is now, where it was
-    /// before, and what was left by areas that became part of it.
+    /// The places a grant over `over` covers: the area where it is now, its former places, and what
+    /// areas that became part of it left behind.
     pub fn expand_unit(&self, over: &Unit) -> Vec<Unit> {
         let now = self.get(over.id).map_or_else(|| over.clone(), Area::unit);
         let mut reached = vec![now];
@@ -80,7 +80,7 @@ impl AreaTree {
             for legacy in &self.legacies {
                 let Some(at) = self.get(legacy.at).map(|at| &at.path) else { continue };
                 let found = if legacy.at == one.id {
-                    // It, or what became it: its own debts are among those that are taken over.
+                    // The area itself or a predecessor: its own debts are among those taken over.
                     legacy.unit.clone()
                 } else if one.path.contains(at) {
                     Unit { path: legacy.unit.path.clone(), ..one.clone() }

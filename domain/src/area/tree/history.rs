@@ -1,5 +1,5 @@
-//! Areas through time: what each was called, where it lay and what it belonged to from which
-//! day on, and what became of it.
+//! The history of areas: from which day each had which name, place and parent, and what became of
+//! it.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -10,18 +10,18 @@ use super::{Area, AreaKind, AreaTree, Legacy, Path, Scheme, Unit};
 use crate::core::{disclosure::disclosed, id::AreaId, labelled_enum::labelled_enum};
 
 labelled_enum! {
-    /// What a grid is for.
+    /// The purpose of a grid.
     GridKind {
-        /// Everything of its households.
+        /// All matters of its households.
         Comprehensive = "comprehensive", "综合网格";
-        /// A market, a school, a park: a place with a keeper of its own.
+        /// A market, a school, a park: a place with its own manager.
         Dedicated = "dedicated", "专属网格";
         /// Some buildings or a group of ten households within a grid.
         Micro = "micro", "微网格";
     }
 }
 
-/// How an area is from a day on.
+/// The properties of an area from one day on.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Version {
     /// The first day.
@@ -30,9 +30,9 @@ pub struct Version {
     pub name: String,
     /// The area above; none for the root.
     pub parent: Option<AreaId>,
-    /// The way from the root.
+    /// The path from the root.
     pub path: Path,
-    /// Of a grid: what it is for, where that is known.
+    /// For a grid: its purpose, where known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grid: Option<GridKind>,
     /// How many households live there, where they were counted.
@@ -43,38 +43,38 @@ pub struct Version {
     pub boundary: Option<Outline>,
 }
 
-/// Which boundary an area has: the text itself is kept beside the records.
+/// A reference to the boundary of an area: the text itself is stored beside the records.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Outline {
-    /// The place in the tenant's journal it was drawn at.
+    /// The place in the tenant's journal where it was drawn.
     pub no: i64,
-    /// The SHA-256 of its text; empty for those drawn before there were any.
+    /// The SHA-256 of its text; empty for boundaries drawn before digests were kept.
     pub digest: String,
 }
 
-/// One area, from its first day to what followed it.
+/// One area with its whole history, from its first day to its successors.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Record {
-    /// The identity, which no other area ever gets.
+    /// The identity, never given to another area.
     pub id: AreaId,
-    /// What it is; an area of another kind is another area.
+    /// Its kind; an area of another kind is another area.
     pub kind: AreaKind,
-    /// Its code, never given to another.
+    /// Its code, never given to another area.
     pub code: String,
-    /// How the code is made up.
+    /// The scheme of the code.
     pub scheme: Scheme,
-    /// How it was, the oldest first; never empty.
+    /// Its versions, oldest first; never empty.
     pub versions: Vec<Version>,
-    /// The first day on which it is no more.
+    /// The first day on which it is retired.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<NaiveDate>,
-    /// What it was made of.
+    /// The areas it was made of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub predecessors: Vec<AreaId>,
-    /// What became of it.
+    /// The areas that took its place.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub successors: Vec<AreaId>,
-    /// The place in the tenant's journal of the last change to it.
+    /// The place in the tenant's journal of its last change.
     pub seq: i64,
 }
 
@@ -87,27 +87,27 @@ disclosed! {
 }
 
 impl Record {
-    /// How it is on a day; none before its first. After its last day, how it was at the end.
+    /// The version on a day; none before its first day. After its last day, the last version.
     pub fn version_on(&self, day: NaiveDate) -> Option<&Version> {
         self.versions.iter().rev().find(|version| version.from <= day)
     }
 
-    /// How it is once everything decided has come.
+    /// The last version, including one decided for a later day.
     pub fn newest_version(&self) -> Option<&Version> {
         self.versions.last()
     }
 
-    /// Whether it is no more on that day.
+    /// Whether it is retired on that day.
     pub fn is_retired_on(&self, day: NaiveDate) -> bool {
         self.until.is_some_and(|until| until <= day)
     }
 
-    /// Whether it is there on that day.
+    /// Whether it is in force on that day.
     pub fn exists_on(&self, day: NaiveDate) -> bool {
         self.version_on(day).is_some() && !self.is_retired_on(day)
     }
 
-    /// The earliest day from which it can be changed: what was is not rewritten.
+    /// The earliest day from which it can be changed: the past is not rewritten.
     pub fn changeable_from(&self) -> Option<NaiveDate> {
         self.newest_version().map(|version| version.from)
     }
@@ -126,7 +126,7 @@ impl Record {
     }
 }
 
-/// All areas of a tenant through time.
+/// All areas of a tenant with their history.
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
     records: HashMap<AreaId, Record>,
@@ -135,7 +135,7 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Of these records.
+    /// A registry of these records.
     pub fn new(records: impl IntoIterator<Item = Record>) -> Self {
         let mut registry = Self::default();
         for record in records {
@@ -178,7 +178,7 @@ impl Registry {
         self.records.is_empty()
     }
 
-    /// What stands directly below an area on a day, in no particular order.
+    /// The areas directly below an area on a day, in no particular order.
     pub fn children_on(&self, id: AreaId, day: NaiveDate) -> impl Iterator<Item = &Record> {
         let below = self.below.get(&id).into_iter().flatten();
         below.filter_map(|child| self.records.get(child)).filter(move |record| {
@@ -198,8 +198,8 @@ impl Registry {
         all
     }
 
-    /// The areas as they are on a day: those to come are missing, those that are no more are found
-    /// but are no area's children.
+    /// The areas as they are on a day: future areas are missing; retired ones are found but are no
+    /// area's children.
     pub fn build_tree(&self, day: NaiveDate) -> AreaTree {
         let known = self.records.values().filter_map(|record| Some((record, record.area_on(day)?)));
         let mut tree = AreaTree::default();
@@ -222,7 +222,7 @@ impl Registry {
         tree
     }
 
-    /// The next day after this one on which anything changes that is decided already.
+    /// The next day after this one on which a change that was decided already takes effect.
     pub fn next_change_day(&self, day: NaiveDate) -> Option<NaiveDate> {
         let turns = self.records.values().flat_map(|record| {
             record.versions.iter().map(|version| version.from).chain(record.until)

@@ -1,4 +1,5 @@
-//! Checking a book before it becomes the rule: everything that is wrong, not the first thing.
+//! Checks a book before it is published: reports everything that is wrong, not only the first
+//! fault.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,11 +21,11 @@ pub const MAX_WINDOWS: usize = 8;
 pub const MAX_SPECIAL_DAYS: usize = 400;
 /// The most years in a book.
 pub const MAX_YEARS: usize = 101;
-/// The most faults that are told at once.
+/// The most faults that are reported at once.
 pub const MAX_FAULTS: usize = 100;
 
 impl CalendarBook {
-    /// What is wrong with it; nothing if it can be compiled and used. At most [`MAX_FAULTS`].
+    /// What is wrong with it; empty if it can be compiled and used. At most [`MAX_FAULTS`].
     pub fn check(&self) -> Vec<Fault> {
         let schedules = length_fault("/schedules", self.schedules.len(), MAX_SCHEDULES);
         let years = length_fault("/years", self.years.len(), MAX_YEARS);
@@ -102,7 +103,7 @@ fn check_schedule(schedule: &Schedule) -> Vec<Fault> {
     faults
 }
 
-/// Windows that must not be missing.
+/// Checks windows of which there must be at least one.
 fn check_open(windows: &[Window], at: &str) -> Vec<Fault> {
     if windows.is_empty() {
         return vec![FaultCode::NoWorkingTime.fault_at(format!("{at}/windows"))];

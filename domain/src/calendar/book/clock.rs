@@ -1,4 +1,4 @@
-//! Times of day, days of the year, and windows: what a timetable on an office door is made of.
+//! Times of day, days of the year, and windows: the parts of opening hours.
 
 use chrono::{Datelike as _, NaiveDate};
 use serde::{Deserialize, Serialize};
@@ -23,7 +23,7 @@ impl TimeOfDay {
         }
     }
 
-    /// The full hour; the end of the day for all that is beyond it.
+    /// The full hour; the end of the day for every later hour.
     pub(super) const fn from_hour(hour: u16) -> Self {
         if hour < 24 { Self(hour * 60) } else { Self::END }
     }
@@ -86,7 +86,7 @@ impl MonthDay {
             .map(|_exists| Self { month, day })
     }
 
-    /// The place of a date in its year.
+    /// The month and day of a date.
     pub fn from_date(date: NaiveDate) -> Self {
         let small = |number: u32| u16::try_from(number).unwrap_or(1);
         Self { month: small(date.month()), day: small(date.day()) }
@@ -119,19 +119,19 @@ impl std::fmt::Display for MonthDay {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Window {
-    /// When the doors open.
+    /// The opening time.
     pub from: TimeOfDay,
-    /// When they close.
+    /// The closing time.
     pub until: TimeOfDay,
 }
 
 impl Window {
-    /// Whether there is no time in it.
+    /// Whether the window contains no time.
     pub fn is_empty(self) -> bool {
         self.from >= self.until
     }
 
-    /// Whether both share time.
+    /// Whether both windows share time.
     pub fn overlaps(self, other: Self) -> bool {
         !self.is_empty() && !other.is_empty() && self.from < other.until && other.from < self.until
     }

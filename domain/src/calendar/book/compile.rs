@@ -1,4 +1,4 @@
-//! Compiling: from the words of a book to a table for one area.
+//! Compiles a book into the table of one area.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -15,22 +15,22 @@ use super::{
 use crate::core::{labelled_enum::labelled_enum, text::Line};
 
 labelled_enum! {
-    /// Why a day is worked or not.
+    /// Why a day is a working day or not.
     DayKind {
-        /// Worked, as its weekday says.
+        /// A working day by its weekday.
         Working = "working", "工作日";
         /// A weekend day that is worked.
         MakeUp = "make_up", "调休上班";
-        /// Off, as its weekday says.
+        /// A day off by its weekday.
         Weekend = "weekend", "周末";
         /// Off by law or notice.
         Holiday = "holiday", "节假日";
-        /// With hours of its own, or off in this area alone.
+        /// A day with its own hours, or a day off in this area alone.
         Special = "special", "另行安排";
     }
 }
 
-/// The holidays that are off by law on fixed dates, whatever notice comes.
+/// The statutory holidays on fixed dates, whatever the notice says.
 const STATUTORY: [(u32, u32, &str); 6] = [
     (1, 1, "元旦"),
     (5, 1, "劳动节"),
@@ -40,23 +40,23 @@ const STATUTORY: [(u32, u32, &str); 6] = [
     (10, 3, "国庆节"),
 ];
 
-/// The days from here to the end of December may stand in the next year's notice.
+/// Days from this one to the end of December may be listed in the next year's notice.
 const TURN_OF_YEAR: (u32, u32) = (12, 25);
 
-/// Why a day is not simply a day of its week.
+/// Why a day differs from its weekday.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Note {
     pub(super) kind: DayKind,
     pub(super) name: String,
 }
 
-/// The day of the table a date is.
+/// The number of a date in the table.
 pub(super) fn day_number(date: NaiveDate) -> i64 {
     let epoch = date.signed_duration_since(NaiveDate::default()).num_days();
     epoch - FIRST_DAY
 }
 
-/// What the notices of all years say, by date.
+/// The days listed in the notices of all years, by date.
 fn collect_notices(book: &CalendarBook) -> HashMap<NaiveDate, (bool, &Line)> {
     let days = book.years.values().flat_map(|year| &year.days);
     days.map(|day| (day.date, (day.is_off_day, &day.name))).collect()
@@ -71,9 +71,9 @@ struct Compiler<'a> {
     notes: BTreeMap<i64, Note>,
 }
 
-/// The first hours of every table: none.
+/// The index of the empty hours in every table.
 const CLOSED: u16 = 0;
-/// The second: the usual ones.
+/// The index of the usual hours.
 const USUAL: u16 = 1;
 
 impl<'a> Compiler<'a> {
@@ -91,7 +91,7 @@ impl<'a> Compiler<'a> {
         Self { schedule, published, notices, special, hours, notes: BTreeMap::new() }
     }
 
-    /// Which hours a date has, and a note if it is not simply a day of its week.
+    /// The index of the hours of a date; adds a note if the day differs from its weekday.
     fn compile_day(&mut self, date: NaiveDate) -> u16 {
         if let Some((hours, name)) = self.special.get(&date).copied() {
             self.add_note(date, DayKind::Special, name.as_str());
@@ -130,7 +130,7 @@ impl<'a> Compiler<'a> {
         STATUTORY.iter().find(fixed).map(|(_, _, name)| *name)
     }
 
-    /// The hours of a working day: a dated season first, then one of every year.
+    /// The hours of a working day: a dated season takes precedence over a yearly one.
     fn find_season_hours(&self, date: NaiveDate) -> u16 {
         let find = |dated: bool| {
             let mut seasons = (USUAL + 1..).zip(&self.schedule.seasons);
@@ -142,7 +142,7 @@ impl<'a> Compiler<'a> {
     }
 }
 
-/// The days that a year's notice decides: its own, and the last of the December before.
+/// The days that a year's notice decides: its own, and the last days of the December before.
 pub(super) fn notice_days(year: i32) -> Option<(i64, i64)> {
     let (month, day) = TURN_OF_YEAR;
     let first = NaiveDate::from_ymd_opt(year.checked_sub(1)?, month, day)?;
@@ -150,7 +150,7 @@ pub(super) fn notice_days(year: i32) -> Option<(i64, i64)> {
     Some((day_number(first), day_number(after)))
 }
 
-/// The stretches of days about which a notice is missing.
+/// The ranges of days whose notice is missing.
 fn find_unknown_days(published: &BTreeSet<i32>) -> Vec<(i64, i64)> {
     let missing = (2000..=2101).filter(|year| !published.contains(year));
     let mut days: Vec<(i64, i64)> = missing.filter_map(notice_days).collect();
@@ -176,7 +176,7 @@ impl Calendar {
         }
     }
 
-    /// What kind of day a day of the table is, and its name if it has one.
+    /// The kind of a day of the table, and its name if it has one.
     pub(super) fn day_kind(&self, day: i64, date: NaiveDate) -> (DayKind, Option<String>) {
         if let Some(note) = self.notes.get(&day) {
             return (note.kind, Some(note.name.clone()));

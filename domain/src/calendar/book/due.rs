@@ -1,4 +1,4 @@
-//! Deadlines: adding limits to instants.
+//! Deadlines: adds limits to instants.
 
 use chrono::Duration;
 
@@ -12,27 +12,27 @@ use crate::{
     calendar::limit::{Limit, LimitUnit},
 };
 
-/// China is so far east of Greenwich.
+/// The offset of China from UTC, in milliseconds.
 const EAST: i64 = 8 * 60 * MINUTE;
 
-/// The clocks of China, in milliseconds.
+/// The local time of China, in milliseconds.
 pub(super) fn to_local_millis(at: Instant) -> i64 {
     at.timestamp_millis().saturating_add(EAST)
 }
 
-/// The instant of a time; the nearest there is.
+/// The instant of a local time, clamped to the representable range.
 pub(super) fn to_instant(time: i64) -> Instant {
     let nearest = if time < 0 { Instant::MIN_UTC } else { Instant::MAX_UTC };
     Instant::from_timestamp_millis(time.saturating_sub(EAST)).unwrap_or(nearest)
 }
 
-/// An end, and which days had to be looked at to find it.
+/// An end, and the days that had to be examined to find it.
 #[derive(Clone, Copy)]
 pub(super) struct Found {
     pub(super) at: i64,
-    /// The first and the last day; none where time runs through.
+    /// The first and the last day examined; none for continuous time.
     pub(super) looked: Option<(i64, i64)>,
-    /// Beyond the years that can be computed.
+    /// Whether it lies beyond the years that can be computed.
     pub(super) beyond: bool,
 }
 
@@ -46,7 +46,7 @@ impl Found {
         Self { at, looked: Some((first, day_of(at.saturating_sub(1)).max(first))), beyond: false }
     }
 
-    /// The end of the span, if it is not passed already.
+    /// The result beyond the span: its end, or `start` where that is later.
     fn past_span(start: i64) -> Self {
         Self { at: start.max(END), looked: None, beyond: true }
     }
@@ -63,36 +63,36 @@ const fn is_working_unit(unit: LimitUnit) -> bool {
 impl Calendar {
     /// When something begun at `start` is late.
     ///
-    /// Working time ends at the earliest instant by which enough was worked: at closing, not at
-    /// the next opening. A limit of no amount is over at once. [`LimitUnit::SameDay`] ends at
-    /// 24:00 of the day of `start`, whatever the amount; if that is no working day, or `start` is
-    /// at or after its closing, at 24:00 of the next working day.
+    /// Working time ends at the earliest instant by which enough was worked: at closing, not at the
+    /// next opening. A limit of zero ends at once. [`LimitUnit::SameDay`] ends at 24:00 of the day
+    /// of `start`, whatever the amount; if that is no working day, or `start` is at or after its
+    /// closing, at 24:00 of the next working day.
     pub fn compute_due(&self, start: Instant, limit: Limit) -> Due {
         let time = to_local_millis(start);
         self.to_due(&self.find_end(time, time, limit))
     }
 
-    /// When something begun at `start` is late whose clock stood still in between.
+    /// When something begun at `start` is late, with pauses of the clock.
     ///
-    /// Each pause moves the end by what it took of the time that counts: by its working time for
-    /// working units, by its plain length for the others, also where the end is that of a day.
-    /// Pauses may come in any order and overlap; what lies before `start` or after the end counts
-    /// for nothing, and one that lasts still is passed as lasting until now.
+    /// Each pause moves the end by the counted time it covers: by its working time for working
+    /// units, by its plain length for the others, even where the end is that of a day. Pauses may
+    /// come in any order and overlap; what lies before `start` or after the end does not count.
+    /// Pass a pause that is still running as ending now.
     pub fn compute_paused_due(&self, start: Instant, limit: Limit, pauses: &[Pause]) -> Due {
         self.to_due(&self.find_paused_end(to_local_millis(start), limit, pauses).0)
     }
 
-    /// An end moved by another limit: an extension.
+    /// Adds another limit to an end: an extension.
     ///
-    /// It differs from [`Calendar::compute_due`] where days are counted whole: an end at 24:00 belongs to
-    /// the day that ends there, which is the one not counted.
+    /// It differs from [`Calendar::compute_due`] where days are counted whole: an end at 24:00
+    /// belongs to the day that ends there, and that day is the one not counted.
     pub fn add_limit(&self, from: Instant, limit: Limit) -> Due {
         let time = to_local_millis(from);
         self.to_due(&self.find_end(time, time.saturating_sub(1), limit))
     }
 
-    /// An end moved by time that did not count: by its working time for working units, by its
-    /// plain length for the others.
+    /// Moves an end by a pause: by its working time for working units, by its plain length for the
+    /// others.
     pub fn shift_by_pause(&self, due: Instant, pause: Pause, unit: LimitUnit) -> Due {
         let (from, until) = (
             to_local_millis(pause.from),
@@ -109,8 +109,8 @@ impl Calendar {
         })
     }
 
-    /// When so many percent of the time from `start` to `due` are used up: of working time for
-    /// working units. More than a hundred is after the end.
+    /// When so many percent of the time from `start` to `due` have passed: of working time for
+    /// working units. More than a hundred percent lies after the end.
     pub fn instant_at_percent(
         &self,
         start: Instant,
@@ -132,15 +132,14 @@ impl Calendar {
         }
     }
 
-    /// How long offices are open from one instant to another; none if they are the wrong way
-    /// round.
+    /// The working time from one instant to another; zero if they are in the wrong order.
     pub fn working_time_between(&self, from: Instant, until: Instant) -> Duration {
         let work = self.table.working_time_until(to_local_millis(until))
             - self.table.working_time_until(to_local_millis(from));
         Duration::milliseconds(work.max(0))
     }
 
-    /// Whether a day is worked; of a day beyond what is known it is not.
+    /// Whether a day is a working day; false outside the known years.
     pub fn is_working_day(&self, day: chrono::NaiveDate) -> bool {
         let days = (day - chrono::DateTime::UNIX_EPOCH.date_naive()).num_days();
         self.table.is_working_day(day_of(days.saturating_mul(DAY))).unwrap_or(false)
@@ -155,7 +154,7 @@ impl Calendar {
     pub fn next_opening(&self, at: Instant) -> Due {
         let time = to_local_millis(at);
         let opening = self.table.next_opening(time);
-        // At an opening its own day was looked at, hence the millisecond.
+        // The day of an opening itself must be examined, hence the extra millisecond.
         let found =
             opening.map(|open| Found { at: open, ..Found::from_days(open + 1, day_of(time)) });
         self.to_due(&found.unwrap_or_else(|| Found::past_span(time)))
@@ -167,13 +166,13 @@ impl Calendar {
         Due { at: to_instant(found.at), provisional }
     }
 
-    /// Whether a notice is missing about one of the days from the first to the last.
+    /// Whether a notice is missing for one of the days from the first to the last.
     pub(super) fn has_unknown_day(&self, (first, last): (i64, i64)) -> bool {
         let next = self.unknown.partition_point(|(_, until)| *until <= first);
         self.unknown.get(next).is_some_and(|(from, _)| *from <= last)
     }
 
-    /// The end of a limit without pauses. `counted` says which day is the one of the start.
+    /// The end of a limit without pauses. `counted` is the day that counts as the day of the start.
     fn find_end(&self, start: i64, counted: i64, limit: Limit) -> Found {
         let amount = i64::from(limit.amount);
         let plain = |unit: i64| Found::from_time(start.saturating_add(amount.saturating_mul(unit)));
@@ -200,7 +199,7 @@ impl Calendar {
         }
     }
 
-    /// So much working time later.
+    /// Adds working time.
     fn add_working_time(&self, start: i64, work: i64) -> Found {
         if work <= 0 {
             return Found::from_time(start);
@@ -253,7 +252,7 @@ impl Calendar {
         )
     }
 
-    /// What a stretch takes of the time that counts for a unit.
+    /// How much of a range of time counts for a unit.
     pub(super) fn count_time(&self, (from, until): (i64, i64), unit: LimitUnit) -> i64 {
         if is_working_unit(unit) {
             self.table.working_time_until(until) - self.table.working_time_until(from)

@@ -1,4 +1,4 @@
-//! The working behind a deadline, for people who ask why it is then.
+//! The derivation of a deadline, for people who ask how it came about.
 
 use chrono::NaiveDate;
 use serde::Serialize;
@@ -16,12 +16,12 @@ use crate::{
     calendar::limit::{Limit, LimitUnit},
 };
 
-/// The most days shown one by one.
+/// The most days listed one by one.
 pub const MAX_DAYS_SHOWN: usize = 62;
-/// The most pauses shown one by one.
+/// The most pauses listed one by one.
 pub const MAX_PAUSES_SHOWN: usize = 100;
 
-/// How a deadline came about.
+/// How a deadline was computed.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Working {
     /// When the clock started.
@@ -30,46 +30,46 @@ pub struct Working {
     pub limit: Limit,
     /// When it is late.
     pub due_at: Instant,
-    /// Whether that may move.
+    /// Whether the deadline may move.
     pub provisional: bool,
-    /// The years whose missing notice makes it so.
+    /// The years whose missing notice makes it provisional.
     pub provisional_years: Vec<i32>,
-    /// By which rule.
+    /// The rule by which the limit ends.
     pub basis: Basis,
-    /// The rule in words.
+    /// That rule in words.
     pub rule: &'static str,
     /// The days from the start to the end, the first [`MAX_DAYS_SHOWN`].
     pub days: Vec<DayShown>,
-    /// The days after those.
+    /// A summary of the days after those.
     pub rest: Option<Rest>,
     /// The pauses that moved the end, overlapping ones as one; the first [`MAX_PAUSES_SHOWN`].
     pub pauses: Vec<CountedPause>,
     /// How many pauses there are besides.
     pub more_pauses: usize,
-    /// What all pauses together took of the time that counts, in seconds.
+    /// How much counted time all pauses took together, in seconds.
     pub paused_seconds: i64,
 }
 
 /// One day of a working.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct DayShown {
-    /// Which, in China.
+    /// The date, in China.
     pub date: NaiveDate,
     /// Its day of the week.
     pub weekday: Weekday,
-    /// Why it is worked or not.
+    /// Why it is a working day or not.
     pub kind: DayKind,
-    /// The holiday, or the reason of its own hours.
+    /// The name of the holiday, or the reason for special hours.
     pub name: Option<String>,
     /// Whether the notice that decides about it is missing.
     pub provisional: bool,
     /// The time that counted, without pauses.
     pub stretches: Vec<Stretch>,
-    /// All of it in seconds.
+    /// The time that counted, in seconds.
     pub seconds: i64,
 }
 
-/// Time that counted.
+/// A range of time that counted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub struct Stretch {
     /// Where it begins, inclusive.
@@ -80,7 +80,7 @@ pub struct Stretch {
     pub minutes: i64,
 }
 
-/// The days that are not shown one by one.
+/// A summary of the days that are not listed one by one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub struct Rest {
     /// How many days they are.
@@ -91,27 +91,27 @@ pub struct Rest {
     pub seconds: i64,
 }
 
-/// A pause and what it took.
+/// A pause and the counted time it took.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub struct CountedPause {
     /// When the clock stopped.
     pub from: Instant,
     /// When it went on.
     pub until: Instant,
-    /// What it took of the time that counts, in seconds.
+    /// The counted time it took, in seconds.
     pub seconds: i64,
 }
 
 impl Calendar {
-    /// The working behind [`Calendar::compute_paused_due`]. The time shown is what counts towards the
-    /// unit; where the end is that of a day it explains, and does not make, the end.
+    /// Explains [`Calendar::compute_paused_due`]. The listed time is what counts towards the unit;
+    /// where the limit ends with a day, the list explains the end but does not determine it.
     pub fn explain_due(&self, start: Instant, limit: Limit, pauses: &[Pause]) -> Working {
         let (found, stops) = self.find_paused_end(to_local_millis(start), limit, pauses);
         self.build_working(start, limit, &found, &stops)
     }
 
-    /// The working behind a deadline that more was done to than pausing: what counted from its
-    /// start to the end it has now.
+    /// Explains a deadline that more than pauses changed: the time counted from its start to its
+    /// present end.
     pub fn explain_until(
         &self,
         start: Instant,
@@ -176,7 +176,7 @@ impl Calendar {
     }
 }
 
-/// What is shown, and of what.
+/// The inputs of one explanation.
 struct View<'a> {
     calendar: &'a Calendar,
     unit: LimitUnit,
@@ -185,7 +185,7 @@ struct View<'a> {
 }
 
 impl View<'_> {
-    /// The first days one by one, and what is left.
+    /// The first days one by one, and a summary of the rest.
     fn build_days(&self, start: i64) -> (Vec<DayShown>, Option<Rest>) {
         let first = day_of(start);
         let last = day_of(self.end.saturating_sub(1)).max(first);
@@ -221,7 +221,7 @@ impl View<'_> {
         })
     }
 
-    /// When time counts on a day.
+    /// The ranges of a day in which time counts.
     fn open_windows(&self, day: i64) -> Vec<(i64, i64)> {
         let midnight = start_of(day);
         match self.unit {
@@ -236,7 +236,7 @@ impl View<'_> {
         }
     }
 
-    /// What the pauses leave of a stretch.
+    /// A range of time without its pauses.
     fn subtract_pauses(&self, (from, until): (i64, i64)) -> Vec<(i64, i64)> {
         let mut left = Vec::new();
         let mut next = from;
@@ -269,7 +269,7 @@ impl View<'_> {
     }
 }
 
-/// The date of a day of the table; none where no date is.
+/// The date of a day of the table; none outside the range of dates.
 fn date_of(day: i64) -> Option<NaiveDate> {
     let days = chrono::TimeDelta::try_days(day.checked_add(FIRST_DAY)?)?;
     NaiveDate::default().checked_add_signed(days)

@@ -1,4 +1,4 @@
-//! What can be wrong with a calendar that a tenant wrote.
+//! Faults of a calendar that a tenant wrote.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ use crate::core::{
 labelled_enum! {
     /// What is wrong.
     FaultCode {
-        /// The text is no JSON.
+        /// The text is not JSON.
         NotJson = "not_json", "不是有效的 JSON";
         /// A field is missing or of another type.
         WrongType = "wrong_type", "缺少字段或类型不符";
@@ -24,7 +24,7 @@ labelled_enum! {
         TooMany = "too_many", "条目过多";
         /// A date is neither in the year nor in the December before it.
         OutsideYear = "outside_year", "日期不属于该年度";
-        /// A year stands under the key of another.
+        /// The year of an entry differs from its key.
         YearMismatch = "year_mismatch", "年度与键不一致";
         /// Two files are of the same year.
         YearTwice = "year_twice", "年度重复";
@@ -34,13 +34,13 @@ labelled_enum! {
         DateTwice = "date_twice", "日期重复";
         /// Two schedules are for the same area.
         AreaTwice = "area_twice", "区域重复";
-        /// A window closes when it opens, or before.
+        /// A window closes at or before its opening.
         EmptyWindow = "empty_window", "时段为空或前后颠倒";
-        /// Two windows of a day share time.
+        /// Two windows of a day overlap.
         WindowsOverlap = "windows_overlap", "时段重叠";
         /// A season ends before it begins.
         SeasonBackwards = "season_backwards", "时令起止颠倒";
-        /// Two seasons share days.
+        /// Two seasons overlap.
         SeasonsOverlap = "seasons_overlap", "时令重叠";
         /// There is no working time at all.
         NoWorkingTime = "no_working_time", "没有任何工作时间";
@@ -48,7 +48,7 @@ labelled_enum! {
 }
 
 impl FaultCode {
-    /// A fault without facts yet, at a JSON pointer into what was given.
+    /// A fault without facts yet, at a JSON pointer into the input.
     pub(super) fn fault_at(self, pointer: impl Into<String>) -> Fault {
         let path = pointer.into().trim_start_matches('/').to_owned();
         Fault::new_with_label(At::Whole, path, (self.name(), self.label()))

@@ -14,14 +14,14 @@ use crate::core::{
 
 /// One year's notice.
 ///
-/// Without days it is not published: the year is then known by weekends and statutory dates
-/// alone, and every answer that looks at it is provisional.
+/// Without days it counts as not published: only weekends and statutory dates are known for that
+/// year, and every answer that depends on it is provisional.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HolidayYear {
     /// The year of the notice.
     pub year: i32,
-    /// Where the notices are.
+    /// The addresses of the notices.
     #[serde(default)]
     pub papers: Vec<String>,
     /// The days that deviate; some may lie in the December before.
@@ -36,7 +36,7 @@ pub struct HolidayDay {
     pub name: Line,
     /// The day that deviates.
     pub date: NaiveDate,
-    /// Off, or a day on which a weekend is worked (调休上班).
+    /// A day off; otherwise a weekend day that is worked (调休上班).
     pub is_off_day: bool,
 }
 
@@ -48,7 +48,7 @@ impl HolidayYear {
     /// The years that can be described.
     pub const YEARS: std::ops::RangeInclusive<i32> = 2000..=2100;
 
-    /// Whether the notice is known.
+    /// Whether the notice is published.
     pub fn is_published(&self) -> bool {
         !self.days.is_empty()
     }
@@ -132,7 +132,7 @@ fn range_fault(year: i32) -> Fault {
         .with_fact("max", max)
 }
 
-/// Reads one field, or says what it should have been.
+/// Reads one field; otherwise a fault with what was expected.
 fn read_field<'a, T>(
     value: Option<&'a Value>,
     at: &str,

@@ -11,20 +11,20 @@ use crate::{
     core::{id::AreaId, labelled_enum::labelled_enum, text::Line},
 };
 
-/// The opening hours and conventions of one area and all below it that have none of their own.
+/// The opening hours and conventions of one area and of all below it that have none of their own.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Schedule {
-    /// For which area; none for the whole tenant.
+    /// The area; none for the whole tenant.
     pub area: Option<AreaId>,
-    /// The days of the week that are worked where no notice says otherwise.
+    /// The working days of the week where no notice says otherwise.
     pub weekdays: BTreeSet<Weekday>,
     /// The usual hours of a working day.
     pub windows: Vec<Window>,
-    /// Parts of the year with other hours. A dated season goes before one of every year.
+    /// Parts of the year with other hours. A dated season takes precedence over a yearly one.
     pub seasons: Vec<Season>,
-    /// Single days with their own hours: half-days, and local days off without any. They go
-    /// before seasons, weekends and holidays.
+    /// Single days with their own hours: half-days, and local days off, which have none. They take
+    /// precedence over seasons, weekends and holidays.
     pub special_days: Vec<SpecialDay>,
     /// How limits in days end.
     pub convention: Convention,
@@ -96,7 +96,7 @@ impl Span {
     }
 }
 
-/// A stretch over the turn of the year as two that are not.
+/// Splits a span over the turn of the year into two within one year.
 fn split_stretch(from: MonthDay, until: MonthDay) -> Vec<(MonthDay, MonthDay)> {
     if from <= until {
         vec![(from, until)]
@@ -111,13 +111,13 @@ fn split_stretch(from: MonthDay, until: MonthDay) -> Vec<(MonthDay, MonthDay)> {
 pub struct SpecialDay {
     /// The day with its own hours.
     pub date: NaiveDate,
-    /// Why the day is special, as people call it.
+    /// Why the day is special, as people say it.
     pub name: Line,
-    /// Its hours; none is a day off.
+    /// Its hours; empty for a day off.
     pub windows: Vec<Window>,
 }
 
-/// How limits in days end. No national text settles it for case work, so it is a policy.
+/// How limits in days end. No national rule settles it for case work, so it is a policy.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Convention {
@@ -131,7 +131,7 @@ pub struct Convention {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum WorkingDayRule {
-    /// A working day is so much working time, counted from the start.
+    /// A working day is a fixed amount of working time, counted from the start.
     Elapsed {
         /// How many minutes a working day has, usually 480.
         minutes_per_day: u32,
@@ -156,14 +156,14 @@ pub enum DayRule {
     Elapsed,
     /// At 24:00 of the n-th day; the day of the start is not counted.
     Civil {
-        /// Whether a last day that is not worked moves the end to 24:00 of the next working day
+        /// Whether the end moves to 24:00 of the next working day when the last day is not worked
         /// (民法典 203).
         roll: bool,
     },
 }
 
 labelled_enum! {
-    /// By which rule a limit ended.
+    /// The rule by which a limit ended.
     Basis {
         /// Time runs through nights and holidays.
         Continuous = "continuous", "连续计时，夜间和节假日不停";

@@ -1,7 +1,7 @@
-//! The compiled table: sums over all days of the span, so that nothing walks over days.
+//! The compiled table: prefix sums over all days of the span, so that no query iterates over days.
 //!
-//! Times here are milliseconds since 1970-01-01 00:00 on the clocks of China; days are counted
-//! from 2000-01-01.
+//! Times here are milliseconds since 1970-01-01 00:00 local time in China; days are counted from
+//! 2000-01-01.
 
 use super::clock::Window;
 
@@ -26,7 +26,7 @@ pub(super) const fn start_of(day: i64) -> i64 {
     day.saturating_add(FIRST_DAY).saturating_mul(DAY)
 }
 
-/// The hours of a kind of day, from its midnight.
+/// The working hours of a kind of day, as offsets from its midnight.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Hours {
     windows: Vec<(i64, i64)>,
@@ -34,7 +34,7 @@ pub(super) struct Hours {
 }
 
 impl Hours {
-    /// Sorted and merged, whatever was given.
+    /// Sorts and merges the windows.
     pub(super) fn new(windows: &[Window]) -> Self {
         let length = |window: &Window| {
             let (from, until) = (window.from.minutes(), window.until.minutes());
@@ -45,7 +45,7 @@ impl Hours {
         Self { windows, total }
     }
 
-    /// When the doors open and close.
+    /// The opening and closing times.
     pub(super) fn windows(&self) -> &[(i64, i64)] {
         &self.windows
     }
@@ -80,7 +80,7 @@ impl Hours {
     }
 }
 
-/// Stretches sorted, without empty ones, and those that touch made one.
+/// Sorts ranges, drops empty ones, and merges those that touch.
 pub(super) fn merge_stretches(mut stretches: Vec<(i64, i64)>) -> Vec<(i64, i64)> {
     stretches.retain(|(from, until)| from < until);
     stretches.sort_unstable();
@@ -94,22 +94,22 @@ pub(super) fn merge_stretches(mut stretches: Vec<(i64, i64)>) -> Vec<(i64, i64)>
     found
 }
 
-/// Sums over all days of the span.
+/// Prefix sums over all days of the span.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Table {
     hours: Vec<Hours>,
-    /// Which hours a day has.
+    /// The index of the hours of each day.
     of_day: Vec<u16>,
-    /// Minutes worked before a day, and at the end of the span.
+    /// Minutes worked before each day, and at the end of the span.
     before: Vec<u32>,
-    /// Working days before a day, and in the span.
+    /// Working days before each day, and in the span.
     rank: Vec<u32>,
-    /// The working days.
+    /// The working days, as numbers of days in the span.
     working: Vec<u32>,
 }
 
 impl Table {
-    /// Sums up: `of_day` names the hours of each day of the span.
+    /// Computes the sums; `of_day` has the index of the hours of each day of the span.
     pub(super) fn new(hours: Vec<Hours>, of_day: Vec<u16>) -> Self {
         let (mut before, mut rank) = (vec![0], vec![0]);
         let (mut minutes, mut days, mut working) = (0, 0, Vec::new());
@@ -137,7 +137,7 @@ impl Table {
         self.hours(day).map(|hours| hours.total > 0)
     }
 
-    /// Time worked from the beginning of the span until `time`.
+    /// Working time from the beginning of the span until `time`.
     pub(super) fn working_time_until(&self, time: i64) -> i64 {
         let Ok(day) = usize::try_from(day_of(time)) else { return 0 };
         let (before, hours) = (self.before.get(day), self.hours(day_of(time)));
@@ -162,7 +162,7 @@ impl Table {
         Some(start_of(day) + self.hours(day)?.find_work_end(work - before))
     }
 
-    /// How many working days there are before a day; all of them at the end of the span.
+    /// The number of working days before a day; of all at the end of the span.
     pub(super) fn working_days_before(&self, day: i64) -> i64 {
         let Ok(index) = usize::try_from(day) else { return 0 };
         self.rank.get(index).or(self.rank.last()).map_or(0, |days| i64::from(*days))
@@ -175,17 +175,17 @@ impl Table {
         self.working.get(index).map(|day| i64::from(*day))
     }
 
-    /// When a day of the span closes.
+    /// The closing time of a day of the span.
     pub(super) fn closing_time(&self, day: i64) -> Option<i64> {
         self.hours(day).map(|hours| start_of(day) + hours.closing_time())
     }
 
-    /// Whether offices work at `time`.
+    /// Whether offices are open at `time`.
     pub(super) fn is_open(&self, time: i64) -> bool {
         self.hours(day_of(time)).is_some_and(|hours| hours.is_open(time.rem_euclid(DAY)))
     }
 
-    /// The earliest time from `time` on at which offices work.
+    /// The earliest time from `time` on at which offices are open.
     pub(super) fn next_opening(&self, time: i64) -> Option<i64> {
         let day = day_of(time);
         let today = self.hours(day).and_then(|hours| hours.next_opening(time.rem_euclid(DAY)));

@@ -1,7 +1,7 @@
-//! What is wrong in something a tenant wrote: one shape for documents and tables.
+//! The faults of something a tenant wrote: one shape for documents and tables.
 //!
-//! Each fault has its place, as a JSON pointer into a document or as line and column of a table,
-//! a code for programs and a sentence in Chinese and English for people.
+//! Each fault has its place, as a JSON pointer into a document or as line and column of a table, a
+//! code for programs and a sentence in Chinese and English for people.
 
 use std::{borrow::Cow, fmt};
 
@@ -28,21 +28,21 @@ pub struct Fault {
     pub at: At,
     /// Of a row: the list it is in, as the document names it.
     pub list: &'static str,
-    /// In which column of the row or line, or where in the whole, as a path without the first
-    /// slash; empty when nowhere in particular.
+    /// The column of the row or line, or the path in the whole, without the first slash; empty when
+    /// there is no particular place.
     pub column: Cow<'static, str>,
     /// The stable machine code.
     pub code: &'static str,
-    /// What people call it, in Chinese.
+    /// Its label in Chinese.
     label: &'static str,
-    /// What was given and whatever else explains it, by name.
+    /// What was given and other facts that explain it, by name.
     facts: Vec<(&'static str, String)>,
     /// What would be right, in Chinese and English.
     right: Option<(String, String)>,
 }
 
 impl Fault {
-    /// A fault with what was given cut to a length that can be shown.
+    /// A fault with what was given, cut to a length that can be shown.
     pub fn new(
         at: At,
         (column, code): (impl Into<Cow<'static, str>>, &'static str),
@@ -65,26 +65,26 @@ impl Fault {
     /// With one more fact.
     #[must_use]
     pub fn with_fact(mut self, name: &'static str, value: impl ToString) -> Self {
-        // What was given may be anything; what is shown of it is short.
+        // The given text may be anything, so it is cut.
         self.facts.push((name, value.to_string().chars().take(SHOWN).collect()));
         self
     }
 
-    /// The same, saying what would be right, in Chinese and English.
+    /// Adds what would be right, in Chinese and English.
     #[must_use]
     pub fn with_expected(mut self, zh: impl Into<String>, en: impl Into<String>) -> Self {
         self.right = Some((zh.into(), en.into()));
         self
     }
 
-    /// The same in this list of the document.
+    /// Sets the list of the document.
     #[must_use]
     pub fn in_list(mut self, list: &'static str) -> Self {
         self.list = list;
         self
     }
 
-    /// The same where the rows came from these lines.
+    /// Replaces the row by the line it came from.
     #[must_use]
     pub fn in_lines(mut self, lines: &[u64]) -> Self {
         if let At::Row(index) = self.at
@@ -95,7 +95,7 @@ impl Fault {
         self
     }
 
-    /// The same further in; `prefix` begins with a slash, as pointers do.
+    /// Puts the column below `prefix`, which begins with a slash, as pointers do.
     #[must_use]
     pub(crate) fn under_prefix(mut self, prefix: &str) -> Self {
         let path = format!("{prefix}{}", prefix_slash(&self.column));
@@ -108,7 +108,7 @@ impl Fault {
         self.facts.iter().find(|(fact, _)| *fact == name).map(|(_, value)| value.as_str())
     }
 
-    /// A JSON pointer into the document; empty: the whole of it, or a line of a table.
+    /// A JSON pointer into the document; empty for the whole of it and for a line of a table.
     pub fn pointer(&self) -> String {
         match self.at {
             At::Whole => prefix_slash(&self.column),
@@ -117,7 +117,7 @@ impl Fault {
         }
     }
 
-    /// In words, without the place, in Chinese and English.
+    /// The message without the place, in Chinese and English.
     pub fn render_message(&self) -> (String, String) {
         let facts = |told: fn(&(&'static str, String)) -> String, comma: &str| {
             self.facts.iter().map(told).collect::<Vec<_>>().join(comma)
@@ -136,7 +136,7 @@ impl Fault {
         )
     }
 
-    /// In words with the line and column of a table, in Chinese and English.
+    /// The message with line and column of a table, in Chinese and English.
     pub fn render_table_message(&self) -> (String, String) {
         let (zh, en) = self.render_message();
         let line = match self.at {
@@ -166,7 +166,7 @@ fn prefix_slash(path: &str) -> String {
     if path.is_empty() { String::new() } else { format!("/{path}") }
 }
 
-/// What a fact is called in Chinese.
+/// The Chinese label of a fact.
 fn fact_label(name: &'static str) -> &'static str {
     match name {
         "date" => "日期",
@@ -187,7 +187,7 @@ fn fact_label(name: &'static str) -> &'static str {
     }
 }
 
-/// What people call a fault.
+/// The Chinese label of a fault code.
 fn code_label(code: &'static str) -> &'static str {
     match code {
         "approval_cycle" => "审批顺序互相等待",
@@ -251,7 +251,7 @@ fn code_label(code: &'static str) -> &'static str {
     }
 }
 
-/// What text has to be like, in Chinese and English.
+/// What a text must be like, in Chinese and English.
 pub(crate) fn expected_text(fault: &text::Fault) -> (String, String) {
     match fault {
         text::Fault::Empty => ("非空的文字".to_owned(), "non-empty text".to_owned()),

@@ -1,5 +1,5 @@
-//! Who reads which field of an event of areas: no timeline and no feed tells of them; changes of areas
-//! are read from what became of them.
+//! Who reads which field of an event of areas. These events appear in no timeline and no feed;
+//! readers see the resulting areas instead.
 
 use super::Event;
 use crate::core::disclosure::disclosed;

@@ -1,5 +1,5 @@
-//! Grids out of GeoJSON, read as it streams by: whatever a file nests, what is kept of it is two
-//! numbers a corner, and of not more corners than are allowed.
+//! Grids from GeoJSON, parsed as a stream: whatever a file nests, two numbers are kept for each
+//! corner, and no more corners than allowed.
 
 use std::fmt;
 
@@ -20,8 +20,8 @@ use crate::{
 /// The most corners of a file.
 pub const MAX_CORNERS: usize = 1_000_000;
 
-/// Reads the features of a collection as grids: each with `code`, `name` and `parent_code`, and
-/// `grid_kind` and `households` where they are known, and a polygon or several in WGS-84.
+/// Reads the features of a collection as grids: each has `code`, `name` and `parent_code`,
+/// optionally `grid_kind` and `households`, and one or several polygons in WGS-84.
 pub fn parse_grids(text: &str) -> Result<Vec<Given>, Vec<Fault>> {
     let text = text.trim_start_matches('\u{FEFF}');
     let file: Collection = serde_json::from_str(text).map_err(|error| {
@@ -56,7 +56,7 @@ struct Collection {
     features: Option<Features>,
 }
 
-/// The features, not more than a file may have.
+/// The features, up to the number of rows a file may have.
 struct Features(Vec<Feature>);
 
 impl<'de> Deserialize<'de> for Features {
@@ -156,7 +156,7 @@ struct Geometry {
 }
 
 impl Geometry {
-    /// The polygons, or what it is instead.
+    /// The polygons; for anything else the name of its type.
     fn into_rings(self) -> Result<Rings, String> {
         match (self.kind.as_str(), self.depth) {
             ("Polygon", 3) | ("MultiPolygon", 4) => Ok(self.rings),
@@ -195,7 +195,7 @@ impl<'de> Deserialize<'de> for Geometry {
     }
 }
 
-/// Corners as they come, put together as far as lists have ended.
+/// Corners in the order of the file, grouped by the lists that have ended.
 #[derive(Default)]
 struct Flat {
     ring: Vec<[f64; 2]>,
@@ -205,7 +205,7 @@ struct Flat {
 }
 
 impl Flat {
-    /// A list that is nested so deep has ended.
+    /// Ends a list at this depth.
     fn close_list(&mut self, depth: u8) {
         match depth {
             2 => self.polygon.push(std::mem::take(&mut self.ring)),
@@ -215,7 +215,7 @@ impl Flat {
     }
 }
 
-/// What a value of the coordinates is.
+/// A value within the coordinates.
 enum Found {
     Number(f64),
     List(u8),
@@ -230,7 +230,7 @@ impl Found {
     }
 }
 
-/// Coordinates that may be nested so much deeper.
+/// Coordinates that may be nested `left` levels deeper.
 struct Nested<'a> {
     flat: &'a mut Flat,
     left: u8,

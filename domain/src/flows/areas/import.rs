@@ -1,7 +1,7 @@
-//! Areas out of a file: checked whole, then all of them or none.
+//! Areas from a file: the whole file is checked, then all rows are applied or none.
 //!
-//! A row whose code is known is that area: it is given the name, the count and the boundary of
-//! the file where they differ. It is not moved: that is a command of its own.
+//! A row whose code is known is that area: it gets the name, the number of households and the
+//! boundary of the file where they differ. It is not moved: that is a command of its own.
 
 use std::collections::{HashMap, HashSet};
 
@@ -37,40 +37,40 @@ pub const MAX_ROWS: usize = 100_000;
 /// One row of a file.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Given {
-    /// Where it stands.
+    /// Its place in the file.
     pub at: At,
     /// The code by which the row finds its area.
     pub code: String,
-    /// The name as the file says it.
+    /// The name in the file.
     pub name: String,
-    /// What it is.
+    /// The kind of the area.
     pub kind: AreaKind,
     /// The code of the area above; none for the root.
     pub parent: Option<String>,
-    /// Of a grid: what it is for.
+    /// For a grid: its purpose.
     pub grid: Option<GridKind>,
-    /// How many households.
+    /// The number of households.
     pub households: Option<u32>,
-    /// Where it is.
+    /// Its boundary, if the file has it.
     pub boundary: Option<Rings>,
 }
 
 labelled_enum! {
-    /// What a row does.
+    /// The effect of a row.
     Doing {
-        /// Makes an area.
+        /// Creates an area.
         Added = "added", "新增";
         /// Changes an area that exists.
         Updated = "updated", "更新";
-        /// Says what is known.
+        /// Agrees with the known area.
         Unchanged = "unchanged", "未变";
     }
 }
 
-/// How a file is taken over.
+/// How a file is imported.
 #[derive(Clone, Copy, Debug)]
 pub struct Taking<'a> {
-    /// What the file is called.
+    /// The name of the file.
     pub source: &'a str,
     /// The day it takes effect.
     pub from: NaiveDate,
@@ -78,25 +78,25 @@ pub struct Taking<'a> {
     pub repair: bool,
 }
 
-/// What a file comes to.
+/// The result of planning an import.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// What is to be written.
+    /// The decision to be written.
     pub decided: Decided,
-    /// What each row does, in the order of the file.
+    /// The effect of each row, in the order of the file.
     pub rows: Vec<(At, String, Doing)>,
-    /// What the areas are once it is written.
+    /// The areas after the import.
     pub registry: Registry,
 }
 
 impl Plan {
-    /// How many rows do this.
+    /// The number of rows with this effect.
     pub fn count_rows(&self, doing: Doing) -> usize {
         self.rows.iter().filter(|(.., what)| *what == doing).count()
     }
 }
 
-/// Why a file is not taken over.
+/// Why a file is not imported.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Refused {
     /// These rows are wrong.
@@ -105,7 +105,7 @@ pub enum Refused {
     Rule(Refusal),
 }
 
-/// What is being planned.
+/// The state of planning.
 struct Planning<'a> {
     registry: Registry,
     taking: Taking<'a>,
@@ -113,11 +113,11 @@ struct Planning<'a> {
     decided: Decided,
     faults: Faults,
     digest: String,
-    /// Codes of rows that are wrong: what lies below is not wrong too.
+    /// Codes of rows that are wrong: the rows below them are not reported as well.
     wrong: HashSet<String>,
 }
 
-/// Plans to take over a file; `id` makes identities.
+/// Plans the import of a file; `id` makes identities.
 pub fn plan(
     registry: &Registry,
     mut given: Vec<Given>,
@@ -143,7 +143,7 @@ pub fn plan(
         ]));
     }
     planning.check_duplicates(&given);
-    // A file need not name parents first.
+    // A file need not list parents first.
     given.sort_by_key(|row| (row.kind.rank(), row.grid == Some(GridKind::Micro)));
     let mut rows = Vec::with_capacity(given.len());
     for row in given {
@@ -212,7 +212,7 @@ impl Planning<'_> {
         }
     }
 
-    /// One row; none when it is wrong.
+    /// Plans one row; none when it is wrong.
     fn plan_row(
         &mut self,
         row: Given,
@@ -230,7 +230,7 @@ impl Planning<'_> {
         let known = self.registry.find_by_code(&row.code).cloned();
         let mut row = row;
         if self.is_root(&row, known.as_ref()) {
-            // What is above a city or county is in no file.
+            // The area above a city or county is not in the file.
             row.parent = None;
         }
         let above = match &row.parent {
@@ -298,7 +298,7 @@ impl Planning<'_> {
         Some(above)
     }
 
-    /// What a known area must still be.
+    /// Checks that a row does not change what must stay the same.
     fn check_existing(&mut self, row: &Given, known: &Record) {
         if known.kind != row.kind {
             let right = new_right(
@@ -335,7 +335,7 @@ impl Planning<'_> {
         }
     }
 
-    /// The text of a boundary that is sound.
+    /// The text of a valid boundary.
     fn check_boundary(&mut self, row: &Given) -> Option<String> {
         match boundary::read_sound(row.boundary.as_ref()?, self.taking.repair) {
             Ok((boundary, _)) => Some(Drawn::new(&boundary).text()),
@@ -459,8 +459,8 @@ const AREAS: &[Column] = &[
 const UNITS: &[Column] =
     &[("code", "代码", false), ("name", "名称", false), ("parent_code", "上级代码", false)];
 
-/// Reads a CSV of territories. Levels are 2 city, 3 county or district, 4 street, 5 community,
-/// 6 grid, as the statistics bureau numbers them, or their names.
+/// Reads a CSV of territories. Levels are 2 city, 3 county or district, 4 street, 5 community, 6
+/// grid, as the statistics bureau numbers them, or their names.
 pub fn parse_territories(text: &str) -> Result<Vec<Given>, Vec<Fault>> {
     let mut faults = Faults::default();
     let rows = read_large(text, AREAS, MAX_ROWS, &mut faults);
@@ -502,7 +502,7 @@ fn parse_territory(row: &Row<'_>, faults: &mut Faults) -> Option<Given> {
     Some(Given { kind: kind?, parent, grid, households, boundary: None, ..parse_unit(row) })
 }
 
-/// What kinds of grids there are, in Chinese and English.
+/// The kinds of grids, in Chinese and English.
 pub(crate) const GRID_KINDS: (&str, &str) = (
     "综合（comprehensive）、专属（dedicated）或微（micro）网格",
     "comprehensive, dedicated or micro",

@@ -1,6 +1,6 @@
-//! Answers of those who reported: of several, the first of the public is asked, and no reporter
-//! answers for another. What the others answer is kept; when the one who is asked answers, the
-//! worst of all counts.
+//! Answers of the reporters: of several, the first member of the public is called back, and no
+//! reporter answers for another. The answers of the others are stored; when the deciding reporter
+//! answers, the worst of all answers counts.
 
 use super::{Answer, Callback, Event, Satisfaction, decide::Decision};
 use crate::{
@@ -14,7 +14,8 @@ use crate::{
 };
 
 impl Case {
-    /// Whose answer settles: the first of the public; the first of all where only staff reported.
+    /// The reporter whose answer decides: the first of the public; the first of all where only
+    /// staff reported.
     fn deciding_reporter(&self) -> Option<&Reporter> {
         self.reports.iter().find(|one| !one.in_office).or(self.reports.first())
     }
@@ -32,8 +33,8 @@ impl Case {
         }
     }
 
-    /// The call reached no one: only staff who may call back can say so. After enough attempts what
-    /// the others answered counts.
+    /// The call reached no one: only staff who may call back can say so. After enough attempts the
+    /// stored answers of the others count.
     fn miss_callback(&self, cx: &Context<'_>) -> Decision {
         let area = &self.place.area;
         cx.require_permission(Permission::CallBack, &area.path, &area.name)?;
@@ -48,8 +49,8 @@ impl Case {
         Ok(vec![Event::CallbackMissed { by, close }])
     }
 
-    /// The report an answer is for: the own, or the one that the caller names; the one that is asked
-    /// where none is named.
+    /// The report an answer is for: the one the caller names, otherwise the caller's own, otherwise
+    /// that of the deciding reporter.
     fn resolve_report(
         &self,
         named: Option<ReportId>,
@@ -88,7 +89,7 @@ impl Case {
         Ok([vec![Event::AnswerNoted { by, report, answer }], outcome].concat())
     }
 
-    /// What follows from the answer that counts.
+    /// The events that follow from the answer that counts.
     fn settle_answer(&self, answer: Answer, cx: &Context<'_>) -> Vec<Event> {
         let by = cx.by.person;
         let again =
@@ -100,14 +101,14 @@ impl Case {
         [Some(in_vain), self.ask_ruling(cx)].into_iter().flatten().collect()
     }
 
-    /// Keeps the answer of a reporter in the place of the one before.
+    /// Stores the answer of a reporter in place of an earlier one.
     pub(super) fn note_answer(&mut self, report: ReportId, answer: &Answer) {
         self.answers.retain(|one| one.report != report);
         self.answers.push(ReporterAnswer { report, answer: answer.clone() });
     }
 }
 
-/// How bad an answer is: not solved is worse than solved, whatever the satisfaction.
+/// Orders answers from good to bad: unsolved is worse than solved, whatever the satisfaction.
 const fn rate_badness(answer: &Answer) -> (bool, Satisfaction) {
     (!answer.solved, answer.satisfied)
 }

@@ -1,9 +1,8 @@
-//! Asking those above (延期、挂账、申诉、吹哨审批): one mechanism for everything that needs
-//! signatures before it happens.
+//! Approval requests (延期、挂账、申诉、吹哨审批): one mechanism for everything that needs signatures first.
 //!
-//! What is asked waits beside the stage of the case; each signature is owed by one unit and has its
-//! own clock. The last one makes it happen, one refusal ends it. No clock stands still while a
-//! question is open.
+//! A request waits beside the stage of the case; each signature is owed by one unit and has its own
+//! clock. The last signature grants the request, one refusal ends it. No clock is stopped while a
+//! request is open.
 
 use super::{
     Event,
@@ -28,7 +27,7 @@ use crate::{
 };
 
 impl Case {
-    /// Asks for something; without signatures to give it happens at once.
+    /// Opens a request; without signatures to give it is granted at once.
     pub(super) fn open_ask(
         &self,
         wish: &ApprovalSubject,
@@ -70,7 +69,7 @@ impl Case {
         Ok(vec![Event::Asked { ask: Box::new(ask) }])
     }
 
-    /// Gives or refuses the signature whose turn it is.
+    /// Gives or refuses the next signature.
     pub(super) fn decide_ask(
         &self,
         no: i64,
@@ -106,7 +105,7 @@ impl Case {
         Ok(events)
     }
 
-    /// Takes back what was asked.
+    /// Withdraws a request.
     pub(super) fn withdraw_ask(&self, no: i64, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         let ask = self.asks.iter().find(|ask| ask.no == no).ok_or(Refusal::NoSuchAsk { no })?;
         if ask.by == cx.by.person {
@@ -116,7 +115,7 @@ impl Case {
         }
     }
 
-    /// What happens when everybody signed.
+    /// The events of a request that has all its signatures.
     fn grant_ask(&self, ask: &ApprovalRequest, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         let no = ask.no;
         Ok(match &ask.wish {
@@ -145,7 +144,7 @@ impl Case {
         })
     }
 
-    /// The holder, then the unit above it, as many as the rules want.
+    /// The signatures of the holder and then of the units above it, as many as the rules want.
     fn new_signatures(&self, wanted: u8, cx: &Context<'_>) -> Vec<Signature> {
         let above = cx.areas.parent(self.holder.id).filter(|area| area.kind != AreaKind::City);
         let both = [Some(self.holder.clone()), above.map(crate::area::tree::Area::unit)];
@@ -153,7 +152,7 @@ impl Case {
         both.into_iter().flatten().take(usize::from(wanted)).map(signature).collect()
     }
 
-    /// The wish with what it leaves open filled in.
+    /// The subject of a request with its defaults filled in.
     fn complete_wish(&self, wish: &ApprovalSubject) -> ApprovalSubject {
         match wish {
             ApprovalSubject::Extension { duty, limit } => ApprovalSubject::Extension {
@@ -166,14 +165,14 @@ impl Case {
         }
     }
 
-    /// What the unit that has the case owes as its work: a summoned department its feedback, any
-    /// other unit the handling.
+    /// The duty of the unit that works on the case: feedback for a summoned department, handling
+    /// for any other unit.
     pub fn work_duty(&self) -> Duty {
         if self.stage.name() == StageName::Whistled { Duty::FeedBack } else { Duty::Handle }
     }
 
-    /// The clocks of the unit that works on the case and asks for something, of one duty or all of
-    /// them, first those that were due first: they have to be running, and none of them late.
+    /// The running clocks of the unit that works on the case and opens a request, of one duty or
+    /// all of them, earliest deadline first. Refuses when none is running or one of them is late.
     fn require_asking_unit(
         &self,
         duty: Option<Duty>,
@@ -273,7 +272,7 @@ impl Case {
             let (permission, area) = (Permission::BlowWhistle, self.holder.name.clone());
             return Err(Refusal::NotPermitted { permission, area });
         }
-        // What is wrong with it is told now, not after two people signed.
+        // Faults of the whistle are reported now, not after two people signed.
         whistle::blow(&self.holder, &self.subject(), call, cx)?;
         let mut order: Vec<usize> = (0..rank.approvals.len()).collect();
         order.sort_by_key(|index| rank.approval_depth(*index));

@@ -35,7 +35,7 @@ use crate::{
 pub(super) type Decision = Result<Vec<Event>, Refusal>;
 
 impl Command {
-    /// The verb of the table; none for the command that begins a case.
+    /// The verb of the life cycle table; none for the command that begins a case.
     pub fn verb(&self) -> Option<Verb> {
         Some(match self {
             Self::With { asked, .. } => return asked.verb(),
@@ -105,8 +105,8 @@ fn new_closing(outcome: Outcome, answer: Option<Answer>, cx: &Context<'_>) -> Cl
 }
 
 impl Case {
-    /// A command with the files it names: where the standard of the category demands it, what is
-    /// done is shown by a photo.
+    /// Decides a command that names files. Where the standard of the category demands it, a photo
+    /// must show what was done.
     pub(super) fn decide_with_media(
         &self,
         command: &Command,
@@ -145,7 +145,7 @@ impl Case {
             self.require_moving(cx)?;
         }
         match command {
-            // These were answered above.
+            // These were handled above.
             Command::Open(_)
             | Command::With { .. }
             | Command::Lapse { .. }
@@ -187,7 +187,7 @@ impl Case {
         }
     }
 
-    /// What the clocks of this case are about.
+    /// What the deadlines of this case depend on.
     pub(super) fn subject(&self) -> Subject<'_> {
         Subject {
             area: self.place.area.id,
@@ -254,7 +254,7 @@ impl Case {
         }
     }
 
-    /// Communities get only what is on their list (社区事项准入).
+    /// Refuses a community as the target unless the matter is on its list (社区事项准入).
     fn require_admitted(&self, unit: &Area, cx: &Context<'_>) -> Result<(), Refusal> {
         if !admission::is_guarded(unit.kind) {
             return Ok(());
@@ -272,7 +272,7 @@ impl Case {
         Ok(())
     }
 
-    /// The arbiter says whose it is; that cannot be given back [WF].
+    /// The arbiter assigns the case to a unit, which cannot return it [WF].
     fn arbitrate(&self, unit: AreaId, reason: &Prose, cx: &Context<'_>) -> Decision {
         let arbiter = match &self.stage {
             Stage::Disputed { arbiter, .. } => arbiter.clone(),
@@ -325,7 +325,7 @@ impl Case {
         Ok(vec![Event::Coordinated { by: cx.by.person, note: note.clone() }])
     }
 
-    /// The arbiter rules for good (终审).
+    /// The arbiter gives the final ruling (终审).
     fn give_ruling(&self, again: bool, reason: &Prose, cx: &Context<'_>) -> Decision {
         if let Stage::Ruling { over, .. } = &self.stage {
             cx.require_permission(Permission::Arbitrate, &over.path, &over.name)?;
@@ -339,7 +339,7 @@ impl Case {
         }])
     }
 
-    /// Handled again too often: the arbiter has to rule.
+    /// Asks for a ruling after too much rework.
     pub(super) fn ask_ruling(&self, cx: &Context<'_>) -> Option<Event> {
         let enough = self.tally.reworks >= cx.rules.conduct.reworks;
         let over = cx.find_arbiter(&self.holder);
@@ -347,7 +347,7 @@ impl Case {
         enough.then(|| Event::RulingAsked { over, rule: rule() })
     }
 
-    /// Something the unit that has the case does.
+    /// An event that the unit that has the case causes.
     fn decide_as_handler(&self, cx: &Context<'_>, event: Event) -> Decision {
         if let Some(assignment) = self.stage.assignment() {
             let unit = &assignment.unit;
@@ -356,8 +356,8 @@ impl Case {
         Ok(vec![event])
     }
 
-    /// A return always has a reason, and raises a counter; too many, and an arbiter decides
-    /// (H.3.2).
+    /// Returns the case. A return always has a reason, and raises a counter; after too many an
+    /// arbiter decides (H.3.2).
     fn give_back(&self, reason: &Prose, proposed: Option<AreaId>, cx: &Context<'_>) -> Decision {
         let assignment = self.stage.assignment();
         let unit = assignment.map_or(&self.holder, |a| &a.unit).clone();
@@ -389,14 +389,14 @@ impl Case {
         Ok(events)
     }
 
-    /// Whether this unit received the case first, where that counts.
+    /// Whether this unit received the case first, where the rules make that matter.
     fn is_first_receiver(&self, unit: &Unit, cx: &Context<'_>) -> bool {
         cx.rules.conduct.first_receiver
             && self.first.as_ref().is_some_and(|first| first.id == unit.id)
     }
 
-    /// Who received a case first does not shift it when the list of responsibilities says that it
-    /// leads such matters there [BJ-JSJB 14].
+    /// The first receiver must not return a case when the list of responsibilities makes it the
+    /// lead for such matters there [BJ-JSJB 14].
     pub(super) fn require_shiftable(&self, unit: &Unit, cx: &Context<'_>) -> Result<(), Refusal> {
         if !self.is_first_receiver(unit, cx) {
             return Ok(());
@@ -412,7 +412,7 @@ impl Case {
         }
     }
 
-    /// What the lists are asked about this matter in an area.
+    /// The query about this matter in an area, for lists.
     fn new_query(&self, area: AreaId, cx: &Context<'_>) -> condition::Query {
         let category = self.matter.category.as_ref().map(Code::as_str);
         let on = time::local_day(cx.at);
@@ -430,7 +430,7 @@ impl Case {
         Ok(events)
     }
 
-    /// Refuses a person who may not look there or who handled the case; gives the last claim.
+    /// Refuses a person who must not verify there or who handled the case; returns the last claim.
     fn require_verifier(&self, cx: &Context<'_>) -> Result<Option<&Claim>, Refusal> {
         let area = &self.place.area;
         cx.require_permission(Permission::VerifyOnSite, &area.path, &area.name)?;
@@ -468,7 +468,7 @@ impl Case {
         Ok(events)
     }
 
-    /// The clock of the handlers who have to do it again.
+    /// The clock of the handlers for rework.
     pub(super) fn start_redo_term(&self, cx: &Context<'_>) -> Term {
         let duty = match self.stage.work() {
             Some(Work::Whistle { .. }) => Duty::FeedBack,

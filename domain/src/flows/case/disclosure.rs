@@ -1,6 +1,6 @@
-//! Who reads which field of an event of a case. Staff read all but who reported; a reporter does not
-//! read what another one said before it was reviewed; street and departments alone read what they
-//! think of each other.
+//! Who reads which field of an event of a case. Staff read all but who reported; a reporter does
+//! not read what another one said before it was reviewed; only street and departments read their
+//! ratings of each other.
 
 use super::{
     Answer, Closing,
@@ -84,7 +84,7 @@ disclosed! {
     struct Closing { Open: outcome, at, reopen_until, answer }
 }
 
-// What is asked of those above, and what they demand.
+// Approval requests and supervisions.
 disclosed! {
     struct ApprovalRequest {
         Open: no, wish, unit, by, by_name, at, signatures;

@@ -1,4 +1,4 @@
-//! What may be asked of a case, and what can have happened to it.
+//! The commands and events of a case.
 
 use serde::{Deserialize, Serialize};
 
@@ -29,42 +29,42 @@ use crate::{
     },
 };
 
-/// What may be asked of a case.
+/// The commands for a case.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Command {
-    /// File a matter (立案). Only [`crate::flows::intake`] asks it.
+    /// Files a matter (立案). Only [`crate::flows::intake`] gives this command.
     Open(Box<Opening>),
-    /// Add a report of the same thing. Only [`crate::flows::intake`] asks it.
+    /// Adds a report of the same matter. Only [`crate::flows::intake`] gives this command.
     Join {
         /// The reporter, with the report to join.
         reporter: Reporter,
     },
-    /// Send it one level up.
+    /// Sends the case one level up.
     Escalate {
-        /// Why this level cannot.
+        /// Why this level cannot decide.
         reason: Prose,
     },
-    /// Give it to a unit below the holder.
+    /// Gives the case to a unit below the holder.
     Dispatch {
         /// The unit that gets the case.
         unit: AreaId,
-        /// What to mind.
+        /// Instructions for the unit.
         note: Option<Prose>,
     },
-    /// Sign for it.
+    /// Signs for the case.
     Sign,
-    /// Begin work on a case that was signed for.
+    /// Begins work on a case that was signed for.
     Start,
-    /// Give it back.
+    /// Returns the case.
     Return {
-        /// Why it is not this unit's.
+        /// Why it does not belong to this unit.
         reason: Prose,
-        /// Whose it is instead; the unit that was given it first has to say so.
+        /// The unit it belongs to instead; the first receiver has to name one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         proposed: Option<AreaId>,
     },
-    /// Say that it is done.
+    /// Reports the work as done.
     FeedBack {
         /// What was done.
         result: Prose,
@@ -73,12 +73,12 @@ pub enum Command {
     Summons {
         /// The summoned department whose step it is.
         unit: AreaId,
-        /// The step, with what it says.
+        /// The command, with its arguments.
         act: SummonsCommand,
     },
-    /// Take the look on the spot.
+    /// Claims the verification on the spot.
     Claim,
-    /// Say what was seen on the spot.
+    /// Reports the result of the verification on the spot.
     Verify {
         /// Whether it is done.
         passed: bool,
@@ -87,84 +87,85 @@ pub enum Command {
         /// Where the verifier stood.
         point: Option<Point>,
     },
-    /// Say what the resident said.
+    /// Records the resident's answers.
     CallBack(Callback),
-    /// Close the case after the callback.
+    /// Closes the case after the callback.
     Close {
         /// A remark for the record.
         note: Option<Prose>,
     },
-    /// Handle a closed case anew, within the window (重开).
+    /// Reopens a closed case within the window (重开).
     Reopen {
         /// Why it has to be handled again.
         reason: Prose,
     },
-    /// Add a remark.
+    /// Adds a remark.
     Comment {
         /// The text of the remark.
         text: Prose,
     },
-    /// Take a report out again that was joined by mistake. Only [`crate::flows::intake`] asks it.
+    /// Takes a report out again that was joined by mistake. Only [`crate::flows::intake`] gives
+    /// this command.
     Unjoin {
         /// The report to take out.
         report: ReportId,
     },
-    /// Say whose the case is, after it was given back too often.
+    /// Assigns the case after it was returned too often.
     Arbitrate {
-        /// The unit that has to handle it and cannot give it back.
+        /// The unit that has to handle it and cannot return it.
         unit: AreaId,
         /// The reasons of the arbiter.
         reason: Prose,
     },
-    /// Rule for good about a case that was handled again too often (终审).
+    /// Gives the final ruling about a case with too much rework (终审).
     Rule {
-        /// Whether it is handled once more; otherwise it is over.
+        /// Whether it is handled once more; otherwise it is closed.
         again: bool,
         /// The reasons of the ruling.
         reason: Prose,
     },
-    /// Take the whistle back.
+    /// Withdraws the whistle.
     CallOff {
-        /// Why the whistle is taken back.
+        /// Why the whistle is withdrawn.
         reason: Prose,
     },
-    /// Ask the district to coordinate.
+    /// Asks the district to coordinate.
     Raise {
         /// Why the street cannot settle it with the departments alone.
         reason: Prose,
     },
-    /// Say what the district arranged.
+    /// Records what the district arranged.
     Coordinate {
         /// What was arranged, in words.
         note: Prose,
     },
-    /// Ask those above for something.
+    /// Opens an approval request.
     Ask {
-        /// What is asked for: time, a standstill, an excuse or a whistle.
+        /// The subject: time, a standstill, an excuse or a whistle.
         wish: ApprovalSubject,
         /// The reasons, for those who sign.
         reason: Prose,
     },
-    /// Give or refuse a signature.
+    /// Gives or refuses a signature.
     Decide {
-        /// The number of the question ([`ApprovalRequest::no`]).
+        /// The number of the request ([`ApprovalRequest::no`]).
         no: i64,
         /// Whether it is given.
         agree: bool,
         /// A remark of the signer.
         note: Option<Prose>,
     },
-    /// Take back a question.
+    /// Withdraws a request.
     Withdraw {
-        /// The number of the question.
+        /// The number of the request.
         no: i64,
     },
-    /// Go on before the standstill is over.
+    /// Ends the standstill before its time.
     Resume {
-        /// Why the case can go on early.
+        /// Why the case can continue early.
         reason: Prose,
     },
-    /// Urge, supervise or list.
+    /// Urges, supervises or lists a unit.
     Supervise {
         /// Whether to urge, supervise or list.
         kind: SupervisionKind,
@@ -175,7 +176,7 @@ pub enum Command {
         /// The reasons, in words.
         reason: Prose,
     },
-    /// Answer a supervision.
+    /// Answers a supervision.
     Reply {
         /// The number of the supervision.
         no: i64,
@@ -186,12 +187,13 @@ pub enum Command {
     With {
         /// The files that the command names.
         media: Vec<Attachment>,
-        /// What is asked.
+        /// The command itself.
         asked: Box<Command>,
     },
-    /// Compute provisional deadlines anew by the calendar of now. Only the system asks it.
+    /// Recomputes provisional deadlines by the present calendar. Only the system gives this
+    /// command.
     Recompute,
-    /// Take the next measure about a debt. Only the system asks it.
+    /// Takes the next measure about a debt. Only the system gives this command.
     Lapse {
         /// What is owed.
         duty: Duty,
@@ -202,42 +204,43 @@ pub enum Command {
     },
 }
 
-/// What came of asking the resident: three separate answers (H.3.9).
+/// The result of calling the resident: three separate answers (H.3.9).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Callback {
-    /// Whether anybody was reached.
+    /// Whether anyone was reached.
     pub reached: bool,
     /// Whether it is solved; asked only of those reached.
     pub solved: Option<bool>,
-    /// How satisfied; asked only of those reached.
+    /// How satisfied the resident is; asked only of those reached.
     pub satisfied: Option<Satisfaction>,
-    /// What the resident said besides, in words.
+    /// The resident's other remarks.
     pub comment: Option<Prose>,
-    /// Whose answer it is, of several reports: left out, the own, or the one that is asked.
+    /// The report whose reporter answered, where there are several; by default the caller's own, or
+    /// else that of the deciding reporter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<ReportId>,
 }
 
-/// What a case begins with.
+/// The initial facts of a case.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Opening {
     /// The identity it will have.
     pub id: CaseId,
-    /// What it is about.
+    /// The details of the matter.
     pub matter: ReportDetails,
     /// The place, with the grid it lies in.
     pub place: Place,
-    /// By which way it first came.
+    /// The channel of the first report.
     pub channel: Channel,
-    /// Who will have to decide.
+    /// The unit that has to decide.
     pub holder: Unit,
     /// The first report.
     pub reporter: Reporter,
-    /// What was done on the spot, when the reporter handled it there and then.
+    /// What was done on the spot, when the reporter handled the matter there and then.
     pub handled: Option<Prose>,
 }
 
-/// What can have happened to a case.
+/// The events of a case.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
@@ -245,7 +248,7 @@ pub enum Event {
     Opened {
         /// What it was opened with.
         opening: Box<Opening>,
-        /// Its human number.
+        /// Its human-readable number.
         number: String,
         /// When it was filed (立案).
         at: Instant,
@@ -256,15 +259,15 @@ pub enum Event {
     HandledOnTheSpot {
         /// What was done.
         result: Prose,
-        /// How it ended.
+        /// The outcome, the time and the window to reopen.
         closing: Closing,
     },
-    /// Another report of the same thing.
+    /// Another report of the same matter was joined.
     Joined {
         /// The reporter, with the report that was joined.
         reporter: Reporter,
     },
-    /// It went one level up.
+    /// It was sent one level up.
     Escalated {
         /// The unit above, which holds the case now.
         to: Unit,
@@ -277,7 +280,7 @@ pub enum Event {
     Dispatched {
         /// The unit that has to handle it.
         unit: Unit,
-        /// What to mind.
+        /// Instructions for the unit.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         note: Option<Prose>,
         /// Its clock to sign.
@@ -286,9 +289,9 @@ pub enum Event {
         handle: Term,
         /// The person who dispatched it.
         by: PersonId,
-        /// The name of that person then.
+        /// The name of that person at that time.
         by_name: String,
-        /// Whether an arbiter said so: it cannot be given back.
+        /// Whether an arbiter assigned it: it cannot be returned.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         appointed: bool,
     },
@@ -297,35 +300,35 @@ pub enum Event {
         /// The person who signed for the unit.
         by: PersonId,
     },
-    /// The unit began.
+    /// The unit began work.
     Started {
         /// The person who began for the unit.
         by: PersonId,
     },
-    /// The unit gave it back: a fact about the person who dispatched it there.
+    /// The unit returned it: a fact about the person who dispatched it there.
     Returned {
-        /// The unit that gave it back.
+        /// The unit that returned it.
         unit: Unit,
-        /// Why the unit says it is not its own.
+        /// Why the unit says it is not responsible.
         reason: Prose,
         /// The holder's clock.
         dispatch: Term,
-        /// Who had dispatched it.
+        /// The person who had dispatched it.
         dispatcher: PersonId,
-        /// The name of that person then.
+        /// The name of that person at that time.
         dispatcher_name: String,
-        /// Whose it is instead, as the unit says.
+        /// The unit it belongs to, according to the unit that returned it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         proposed: Option<Unit>,
     },
-    /// It was given back too often: an arbiter decides whose it is.
+    /// It was returned too often: an arbiter decides who handles it.
     Disputed {
         /// The unit that has to decide.
         arbiter: Unit,
         /// The arbiter's clock.
         arbitrate: Term,
     },
-    /// The unit says it is done.
+    /// The unit reported the work as done.
     FedBack {
         /// The person who said so for the unit.
         by: PersonId,
@@ -336,16 +339,16 @@ pub enum Event {
     },
     /// Departments were summoned.
     WhistleBlown {
-        /// All about it.
+        /// The whistle in full.
         whistle: Whistle,
     },
-    /// A step of one summoned department.
+    /// A step of one summoned department was taken.
     Summoned {
         /// The department whose step it is.
         unit: AreaId,
         /// The person who acted, for the department, the street or the district.
         by: PersonId,
-        /// The step, with what it says.
+        /// The step, with its facts.
         happened: Happened,
     },
     /// All summoned departments were released.
@@ -353,14 +356,14 @@ pub enum Event {
         /// The grid's clock.
         verify: Term,
     },
-    /// A worker took the look on the spot.
+    /// A worker claimed the verification on the spot.
     Claimed {
-        /// Who took it, and until when others must not go.
+        /// The worker, and until when no one else may claim it.
         claim: Claim,
     },
-    /// It was seen on the spot that it is done.
+    /// The verification on the spot passed.
     VerificationPassed {
-        /// The person who looked.
+        /// The person who verified.
         by: PersonId,
         /// What was seen.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -371,9 +374,9 @@ pub enum Event {
         /// The holder's clock.
         call_back: Term,
     },
-    /// It was seen on the spot that it is not.
+    /// The verification on the spot failed.
     VerificationFailed {
-        /// The person who looked.
+        /// The person who verified.
         by: PersonId,
         /// What was seen.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -388,22 +391,22 @@ pub enum Event {
     CallbackMissed {
         /// The person who called.
         by: PersonId,
-        /// When enough attempts were made, the holder's clock to close.
+        /// The holder's clock to close, when enough attempts were made.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         close: Option<Term>,
     },
     /// The resident says it is solved.
     Answered {
-        /// Who wrote it down.
+        /// The person who recorded it.
         by: PersonId,
         /// The answer that counts.
         answer: Answer,
         /// The holder's clock.
         close: Term,
     },
-    /// One of several reporters answered; what counts is decided when the first one is asked.
+    /// One of several reporters answered; the result is decided when the deciding reporter answers.
     AnswerNoted {
-        /// Who wrote it down.
+        /// The person who recorded it.
         by: PersonId,
         /// The report whose reporter answered.
         report: ReportId,
@@ -412,7 +415,7 @@ pub enum Event {
     },
     /// The resident says it is not solved, or is dissatisfied where that counts.
     AnsweredInVain {
-        /// Who wrote it down.
+        /// The person who recorded it.
         by: PersonId,
         /// The answer that counts.
         answer: Answer,
@@ -429,7 +432,7 @@ pub enum Event {
         /// The outcome, the time and the window to reopen.
         closing: Closing,
     },
-    /// It began again.
+    /// It was reopened.
     Reopened {
         /// The person who reopened it.
         by: PersonId,
@@ -438,21 +441,21 @@ pub enum Event {
         /// The holder's clock.
         dispatch: Term,
     },
-    /// It is not among the cases that are called back.
+    /// It is not in the sample of cases that are called back.
     NotSampled {
         /// The holder's clock.
         close: Term,
     },
-    /// It was handled again too often: an arbiter has to rule.
+    /// There was too much rework: an arbiter has to rule.
     RulingAsked {
         /// The unit that has to rule.
         over: Unit,
-        /// The clock of that.
+        /// The clock of that duty.
         rule: Term,
     },
-    /// It was ruled that it is handled once more.
+    /// The ruling: it is handled once more.
     RuledAgain {
-        /// The person who ruled for that unit.
+        /// The person who ruled for the unit.
         by: PersonId,
         /// The reasons of the ruling.
         reason: Prose,
@@ -464,35 +467,35 @@ pub enum Event {
         /// The report that was taken out.
         report: ReportId,
     },
-    /// The whistle was taken back.
+    /// The whistle was withdrawn.
     CalledOff {
-        /// The person who took it back.
+        /// The person who withdrew it.
         by: PersonId,
-        /// Why it was taken back.
+        /// Why it was withdrawn.
         reason: Prose,
         /// The holder's clock.
         dispatch: Term,
     },
     /// The district was asked to coordinate.
     Raised {
-        /// To whom, why and by when.
+        /// The district, the reason and the deadline.
         raised: Box<Raised>,
     },
-    /// The district said what it arranged.
+    /// The district reported what it arranged.
     Coordinated {
         /// The person who said so for the district.
         by: PersonId,
         /// What was arranged, in words.
         note: Prose,
     },
-    /// Something was asked of those above.
+    /// An approval request was opened.
     Asked {
-        /// The question, with the signatures it needs.
+        /// The request, with the signatures it needs.
         ask: Box<ApprovalRequest>,
     },
     /// A signature was given.
     Agreed {
-        /// On which question.
+        /// The number of the request.
         no: i64,
         /// The signature: who, when and with what remark.
         given: Given,
@@ -500,49 +503,49 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next: Option<Term>,
     },
-    /// A signature was refused, and with it the question.
+    /// A signature was refused, which ends the request.
     Denied {
-        /// The number of the question.
+        /// The number of the request.
         no: i64,
         /// The refusal: who, when and with what remark.
         given: Given,
     },
-    /// A question was taken back.
+    /// A request was withdrawn.
     Withdrawn {
-        /// The number of the question.
+        /// The number of the request.
         no: i64,
     },
     /// More time was given.
     Extended {
-        /// On which question.
+        /// The number of the request.
         no: i64,
         /// The clocks as they are now.
         terms: Vec<Moved>,
     },
-    /// The case stands still.
+    /// The case began to stand still.
     Suspended {
-        /// On which question.
+        /// The number of the request.
         no: i64,
-        /// From when until when, for which unit and why.
+        /// The period, the unit and the reason.
         standstill: Box<Standstill>,
         /// The clocks as they are now.
         terms: Vec<Moved>,
     },
-    /// The case goes on.
+    /// The standstill ended.
     Resumed {
-        /// From when on the clocks run again.
+        /// From when the clocks run again.
         at: Instant,
-        /// Why before its time.
+        /// The reason, when it ended before its time.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<Prose>,
         /// The clocks as they are now.
         terms: Vec<Moved>,
     },
-    /// An overdue fact was excused.
+    /// A breach was excused.
     Exempted {
-        /// On which question.
+        /// The number of the request.
         no: i64,
-        /// The number of the overdue fact ([`Breach::no`]).
+        /// The number of the breach ([`Breach::no`]).
         breach: i64,
         /// When it was excused.
         at: Instant,
@@ -560,15 +563,15 @@ pub enum Event {
         unit: AreaId,
         /// The number of its clock.
         term: i64,
-        /// What was done.
+        /// The kind of measure.
         what: MeasureKind,
-        /// How many were taken now.
+        /// How many measures have been taken.
         taken: u8,
         /// When the next one is to be taken.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next_at: Option<Instant>,
     },
-    /// The level above learnt of a debt, and has to answer.
+    /// A debt was reported to the level above, which has to answer.
     ReportedUp {
         /// The level above, which has to answer.
         to: Unit,
@@ -585,7 +588,7 @@ pub enum Event {
         /// The answer: who, when and what.
         reply: Reply,
     },
-    /// Clocks were computed anew by a calendar that was published since.
+    /// Clocks were recomputed by a calendar that was published since.
     Recomputed {
         /// The edition of that calendar.
         calendar: i64,
@@ -599,7 +602,7 @@ pub enum Event {
         /// The text of the remark.
         text: Prose,
     },
-    /// Files were named with what happened before.
+    /// Files were attached to the previous event.
     Attached {
         /// The files, with who named them.
         media: Vec<Attached>,

@@ -1,4 +1,4 @@
-//! What each event makes of a case. Nothing here decides.
+//! What each event does to a case. Nothing here decides.
 #![expect(
     clippy::wildcard_enum_match_arm,
     reason = "an event that cannot follow is whatever no arm names"
@@ -52,7 +52,7 @@ impl Case {
     /// The case after one more event; none when the event cannot follow.
     pub(super) fn with_event(mut self, event: &Event) -> Option<Self> {
         if matches!(event, Event::VerificationPassed { .. }) {
-            // Everybody is asked anew.
+            // A new verification starts a new round of answers.
             self.answers.clear();
         }
         if !self.apply_within_stage(event) {
@@ -62,7 +62,7 @@ impl Case {
         Some(self)
     }
 
-    /// The first to receive it answers for it, until another one signs.
+    /// The first receiver answers for the case until another unit signs.
     fn note_receiver(&mut self, unit: &Unit) {
         self.first.get_or_insert_with(|| unit.clone());
         self.answerable.get_or_insert_with(|| unit.clone());
@@ -74,7 +74,7 @@ impl Case {
         }
     }
 
-    /// What is asked of a stage ends with it.
+    /// Removes the requests that end with a stage.
     fn drop_stale_requests(&mut self) {
         let extending =
             |ask: &ApprovalRequest| matches!(ask.wish, ApprovalSubject::Extension { .. });
@@ -101,7 +101,7 @@ impl Case {
         }
     }
 
-    /// Applies an event that leaves the stage where it is; false for every other.
+    /// Applies an event that keeps the stage; false for every other event.
     fn apply_within_stage(&mut self, event: &Event) -> bool {
         match event {
             Event::Commented { .. } | Event::Coordinated { .. } | Event::Raised { .. } => {
@@ -183,7 +183,7 @@ impl Case {
         true
     }
 
-    /// Puts clocks that were moved in the place of what they were.
+    /// Replaces clocks by their moved versions.
     fn replace_terms(&mut self, terms: &[Moved]) {
         for moved in terms {
             if let Some(clock) = self.find_term_mut(moved.duty, moved.unit, moved.term.no) {
@@ -224,7 +224,8 @@ impl Case {
             }
             (Stage::Filed { .. }, Event::Escalated { to, dispatch, .. }) => {
                 self.holder = to.clone();
-                // Another level decides now: what the one below wanted signed is no longer asked.
+                // Another level decides now: whistles that the level below wanted signed are
+                // dropped.
                 self.asks.retain(|ask| !matches!(ask.wish, ApprovalSubject::Whistle { .. }));
                 Stage::Filed { dispatch: dispatch.clone() }
             }
@@ -286,7 +287,7 @@ impl Case {
                 return Some(self);
             }
             (Stage::Whistled { mut whistle }, Event::WhistleOver { verify }) => {
-                // What the district did not answer is no longer asked.
+                // A request to the district without an answer is dropped.
                 whistle.raised = whistle.raised.filter(|raised| raised.note.is_some());
                 let (work, verify) = (Work::Whistle { whistle }, verify.clone());
                 Stage::FedBack { work, verify, claim: None }
@@ -326,7 +327,7 @@ impl Case {
 }
 
 impl Stage {
-    /// The stage after the work was looked at, the resident asked, or the case closed.
+    /// The stage after a verification, a callback or a closing.
     fn advance_after_feedback(self, event: &Event, tally: &mut Tally) -> Option<Self> {
         Some(match (self, event) {
             (Self::FedBack { work, verify, .. }, Event::Claimed { claim }) => {
@@ -391,7 +392,7 @@ impl Stage {
         }
     }
 
-    /// Every clock that runs because of the stage, with what is owed and by whom.
+    /// Every clock of the stage, with its duty and debtor.
     fn terms_mut(&mut self, holder: AreaId, place: AreaId) -> Vec<(Duty, AreaId, &mut Term)> {
         match self {
             Self::Filed { dispatch } => vec![(Duty::Dispatch, holder, dispatch)],
@@ -416,7 +417,7 @@ impl Stage {
         }
     }
 
-    /// The assignment, with one more person who acted and perhaps a result.
+    /// The assignment, with one more person who acted and optionally a result.
     fn into_assignment(self, by: PersonId, result: Option<&Prose>) -> Option<Assignment> {
         let (Self::Dispatched { mut assignment, .. }
         | Self::Signed { mut assignment }

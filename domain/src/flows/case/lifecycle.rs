@@ -1,8 +1,8 @@
-//! Which command is possible in which stage of a case, and where it leads: two tables and
-//! nothing else.
+//! Which command is possible in which stage of a case, and where it leads: two tables and nothing
+//! else.
 //!
-//! The matrices in `domain/tests/` are printed from these tables for people who know the field
-//! and no Rust.
+//! The matrices in `domain/tests/` are printed from these tables for people who know the field but
+//! not Rust.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,7 @@ labelled_enum! {
     StageName {
         /// The holder has to decide who handles it.
         Filed = "filed", "已立案";
-        /// Given back too often; an arbiter says whose it is.
+        /// Returned too often; an arbiter assigns it.
         Disputed = "disputed", "争议裁定中";
         /// A unit has to sign.
         Dispatched = "dispatched", "已派遣";
@@ -23,13 +23,13 @@ labelled_enum! {
         Handling = "handling", "处置中";
         /// Departments are summoned and act together.
         Whistled = "whistled", "吹哨联办中";
-        /// The handlers say it is done; a worker of the grid has to look.
+        /// Reported as done; a worker of the grid has to verify.
         FedBack = "fed_back", "已反馈待核查";
-        /// Seen on the spot; the resident has to be asked.
+        /// Verified on the spot; the resident has to be called back.
         Verified = "verified", "核查通过待回访";
         /// The resident answered, or could not be reached often enough.
         CalledBack = "called_back", "已回访待结案";
-        /// Handled again too often; an arbiter rules for good.
+        /// Too much rework; an arbiter gives the final ruling.
         Ruling = "ruling", "终审中";
         /// Over; can be reopened within the window.
         Closed = "closed", "已结案";
@@ -37,73 +37,73 @@ labelled_enum! {
 }
 
 labelled_enum! {
-    /// What may be asked of a case.
+    /// The commands for a case.
     Verb {
-        /// Send it one level up.
+        /// Sends the case one level up.
         Escalate = "escalate", "上呈";
-        /// Give it to a unit below.
+        /// Gives the case to a unit below.
         Dispatch = "dispatch", "派遣";
-        /// Summon departments to the place (吹哨).
+        /// Summons departments to the place (吹哨).
         Whistle = "whistle", "吹哨";
-        /// Sign for it.
+        /// Signs for the case.
         Sign = "sign", "签收";
-        /// Begin work on a case that was signed for.
+        /// Begins work on a case that was signed for.
         Start = "start", "开始处置";
-        /// Give it back, with a reason.
+        /// Returns the case, with a reason.
         Return = "return", "退单";
-        /// Say that it is done.
+        /// Reports the work as done.
         FeedBack = "feedback", "反馈";
-        /// A step of one summoned department; which steps follow which is the second table.
+        /// A step of one summoned department; the second table says which steps follow which.
         Summons = "summons", "报到各步骤";
-        /// Take the look on the spot, so that no one else goes.
+        /// Claims the verification on the spot, so that no one else goes.
         Claim = "claim", "领取现场任务";
-        /// Look on the spot.
+        /// Reports the result of the verification.
         Verify = "verify", "核查";
-        /// Ask the resident.
+        /// Records the resident's answers.
         CallBack = "callback", "回访";
-        /// End the case after the callback.
+        /// Closes the case after the callback.
         Close = "close", "结案";
-        /// Begin again within the window.
+        /// Reopens the case within the window.
         Reopen = "reopen", "重开";
-        /// Add another report of the same thing.
+        /// Adds another report of the same matter.
         Join = "join", "并入上报";
-        /// Take a report out again.
+        /// Takes a report out again.
         Unjoin = "unjoin", "拆分上报";
-        /// Say whose it is; cannot be given back.
+        /// Assigns the case to a unit, which cannot return it.
         Arbitrate = "arbitrate", "裁定";
-        /// Rule for good.
+        /// Gives the final ruling.
         Rule = "rule", "终审";
-        /// Take the whistle back.
+        /// Withdraws the whistle.
         CallOff = "call_off", "撤哨";
-        /// Ask the district to coordinate.
+        /// Asks the district to coordinate.
         Raise = "raise", "提请区级协调";
-        /// Say what the district arranged.
+        /// Records what the district arranged.
         Coordinate = "coordinate", "区级协调";
-        /// Ask for more time.
+        /// Requests more time.
         Extend = "extend", "申请延期";
-        /// Ask that the clocks stand still.
+        /// Requests a standstill of the clocks.
         Suspend = "suspend", "申请挂账";
-        /// Go on before the standstill is over.
+        /// Ends the standstill before its time.
         Resume = "resume", "恢复办理";
-        /// Ask that an overdue fact be excused.
+        /// Requests that a breach be excused.
         Appeal = "appeal", "申诉";
-        /// Give or refuse a signature.
+        /// Gives or refuses a signature.
         Decide = "decide", "审批";
-        /// Take back what was asked.
+        /// Withdraws a request.
         Withdraw = "withdraw", "撤回申请";
-        /// Urge, supervise or list.
+        /// Urges, supervises or lists.
         Supervise = "supervise", "督办";
-        /// Answer a supervision.
+        /// Answers a supervision.
         Reply = "reply", "答复督办";
-        /// Add a remark.
+        /// Adds a remark.
         Comment = "comment", "批注";
     }
 }
 
 /// The stages each command can lead to from each stage; what is not listed is refused.
 ///
-/// Several targets: the decision depends on what was answered (verification passed or not,
-/// solved or not) or on the other departments (the last one released ends the whistle).
+/// Several targets: the result depends on the answer (verification passed or not, solved or not) or
+/// on the other departments (the last one released ends the whistle).
 pub const MOVES: &[(StageName, Verb, &[StageName])] = {
     use StageName as S;
     use Verb as V;
@@ -142,14 +142,13 @@ pub const MOVES: &[(StageName, Verb, &[StageName])] = {
     ]
 };
 
-/// What goes on beside the way of a case and leaves it where it is: commands, and the stages in
-/// which they are possible.
+/// Commands that keep the stage of the case, and the stages in which they are possible.
 pub const BESIDE: &[(Verb, &[StageName])] = {
     use StageName as S;
     use Verb as V;
-    /// A unit or departments work.
+    /// Stages in which a unit or departments work.
     const WORK: &[S] = &[S::Dispatched, S::Signed, S::Handling, S::Whistled];
-    /// It is not over.
+    /// Every stage before the case is closed.
     const OPEN: &[S] = &[
         S::Filed,
         S::Disputed,
@@ -162,7 +161,7 @@ pub const BESIDE: &[(Verb, &[StageName])] = {
         S::CalledBack,
         S::Ruling,
     ];
-    /// A filed case goes on when the last signature under a whistle is given.
+    /// A filed case moves on when the last signature for a whistle is given.
     const PAST: &[S] = &[
         S::Disputed,
         S::Dispatched,
@@ -199,12 +198,12 @@ pub fn target_stages(stage: StageName, verb: Verb) -> &'static [StageName] {
     TABLE.targets(stage, verb)
 }
 
-/// Whether `verb` is possible in `stage` and leaves it.
+/// Whether `verb` is possible in `stage` and keeps it.
 pub fn keeps_stage(stage: StageName, verb: Verb) -> bool {
     TABLE.is_beside(stage, verb)
 }
 
-/// What is possible in `stage`.
+/// The verbs possible in `stage`.
 pub fn possible_verbs(stage: StageName) -> Vec<Verb> {
     TABLE.verbs_in(stage).collect()
 }
@@ -224,49 +223,49 @@ labelled_enum! {
         FedBack = "fed_back", "已反馈";
         /// The street let it go.
         Released = "released", "已放行";
-        /// It says the matter is not its own; the district decides.
+        /// It says that it is not responsible; the district decides.
         Contested = "contested", "争议裁定中";
-        /// The district agreed that it is not.
+        /// The district agreed that it is not responsible.
         Excused = "excused", "裁定免除";
     }
 }
 
 labelled_enum! {
-    /// What may be asked of a summons.
+    /// The commands for a summons.
     SummonsVerb {
-        /// Sign for the whistle.
+        /// Signs for the whistle.
         Sign = "sign", "签收";
-        /// Contact the street.
+        /// Contacts the street.
         Contact = "contact", "联系";
-        /// Arrive on the spot (报到).
+        /// Arrives on the spot (报到).
         Arrive = "arrive", "到场";
-        /// Say what was done.
+        /// Reports the work as done.
         FeedBack = "feedback", "反馈";
-        /// Not good enough: back to work.
+        /// Sends the department back to work, because the result is not good enough.
         SendBack = "send_back", "退回再办";
-        /// Let the department go.
+        /// Releases the department.
         Release = "release", "放行";
-        /// Rate response and quality.
+        /// Rates response and quality.
         Rate = "rate", "评价";
-        /// Say that the matter is not its own.
+        /// Says that the department is not responsible.
         Contest = "contest", "提出异议";
-        /// The district says whose it is; cannot be contested again.
+        /// The district's decision about that; it cannot be contested again.
         Rule = "rule", "裁定";
-        /// The department's opinion of the street (双评议).
+        /// The department's rating of the street (双评议).
         RateStreet = "rate_street", "评价街道";
     }
 }
 
 /// The steps of one summoned department.
 ///
-/// A ruling either sends the department back to work or excuses it; then another may take its
-/// place. Only the last release, or excusing the departments that are left, ends the whistle.
-/// Sending back and the rest need a whistle that is still on; rating each other is possible as long
-/// as the case can be seen.
+/// A ruling either sends the department back to work or excuses it; an excused one may be replaced
+/// by another. Only the last release, or excusing the departments that are left, ends the whistle.
+/// Sending back and the other steps need a whistle that is still on; the two ratings stay possible
+/// as long as the case can be seen.
 pub const STEPS: &[(StepName, SummonsVerb, &[StepName])] = {
     use StepName as S;
     use SummonsVerb as V;
-    /// Back to where it was, or let off.
+    /// Back to its former step, or excused.
     const RULED: &[S] = &[S::Called, S::Signed, S::Contacted, S::Excused];
     &[
         (S::Called, V::Sign, &[S::Signed]),
@@ -290,7 +289,7 @@ pub fn target_steps(step: StepName, verb: SummonsVerb) -> &'static [StepName] {
     MoveTable::of(STEPS).targets(step, verb)
 }
 
-/// What is possible at `step`.
+/// The verbs possible at `step`.
 pub fn possible_summons_verbs(step: StepName) -> Vec<SummonsVerb> {
     MoveTable::of(STEPS).verbs_in(step).collect()
 }

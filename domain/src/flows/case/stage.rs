@@ -1,4 +1,5 @@
-//! The stages of a case, with what exists only in them: the work, who did it, and how it ended.
+//! The stages of a case with the data that exists only in them: the work, the people who did it,
+//! and the outcome.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +12,7 @@ use crate::{
     rules::obligation::Term,
 };
 
-/// How far a case is, with what exists only then.
+/// The stage of a case, with its data.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "stage", rename_all = "snake_case")]
 pub enum Stage {
@@ -22,7 +23,7 @@ pub enum Stage {
     },
     /// See [`StageName::Disputed`].
     Disputed {
-        /// The unit that decides whose it is.
+        /// The unit that decides who handles the case.
         arbiter: Unit,
         /// The arbiter's clock.
         arbitrate: Term,
@@ -31,7 +32,7 @@ pub enum Stage {
     Dispatched {
         /// The unit that has to sign.
         assignment: Assignment,
-        /// The unit's clock to sign; handling runs as well.
+        /// The unit's clock to sign; the clock to handle runs as well.
         sign: Term,
     },
     /// See [`StageName::Signed`].
@@ -46,29 +47,29 @@ pub enum Stage {
     },
     /// See [`StageName::Whistled`].
     Whistled {
-        /// Who is summoned.
+        /// The whistle with its departments.
         whistle: Whistle,
     },
     /// See [`StageName::FedBack`].
     FedBack {
-        /// Who did it.
+        /// The work that was done.
         work: Work,
         /// The grid's clock to verify.
         verify: Term,
-        /// Who went to look.
+        /// The last claim of the verification.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         claim: Option<Claim>,
     },
     /// See [`StageName::Verified`].
     Verified {
-        /// Who did it.
+        /// The work that was done.
         work: Work,
         /// The holder's clock to call back.
         call_back: Term,
     },
     /// See [`StageName::CalledBack`].
     CalledBack {
-        /// Who did it.
+        /// The work that was done.
         work: Work,
         /// What the resident said; none when the callbacks reached no one.
         answer: Option<Answer>,
@@ -77,16 +78,16 @@ pub enum Stage {
     },
     /// See [`StageName::Ruling`].
     Ruling {
-        /// Who did it, so far in vain.
+        /// The work, so far without success.
         work: Work,
         /// The unit that has to rule.
         over: Unit,
-        /// The clock of that.
+        /// The clock of that duty.
         rule: Term,
     },
     /// See [`StageName::Closed`].
     Closed {
-        /// Who did it.
+        /// The work that was done.
         work: Work,
         /// How it ended.
         closing: Closing,
@@ -96,41 +97,41 @@ pub enum Stage {
 /// A unit that was given the case.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Assignment {
-    /// The unit itself, as it was at dispatch.
+    /// The unit, as it was at dispatch.
     pub unit: Unit,
     /// Its clock, from dispatch.
     pub handle: Term,
-    /// Who dispatched it there: whether that was right is a fact about the dispatcher.
+    /// The person who dispatched it there: whether that was right is a fact about the dispatcher.
     pub by: PersonId,
-    /// The name of that person then.
+    /// The name of that person at that time.
     pub by_name: String,
-    /// Whether an arbiter said so: it cannot be given back.
+    /// Whether an arbiter assigned it: it cannot be returned.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub appointed: bool,
-    /// Who acted for it.
+    /// The people who acted for it.
     pub people: Vec<PersonId>,
-    /// What it says it did.
+    /// The result it reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<Prose>,
 }
 
-/// The work that was done, by whichever way.
+/// The work that was done, by any of the three ways.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "by", rename_all = "snake_case")]
 pub enum Work {
     /// By one unit.
     Unit {
-        /// Which, and what it did.
+        /// The unit, with its result.
         assignment: Assignment,
     },
     /// By departments together.
     Whistle {
-        /// Which, and what they did.
+        /// The whistle, with its departments and their results.
         whistle: Whistle,
     },
     /// By the reporter, on the spot (自行处置).
     OnTheSpot {
-        /// The reporter, who may not verify.
+        /// The reporter, who must not verify.
         person: PersonId,
         /// What was done.
         result: Prose,
@@ -138,7 +139,7 @@ pub enum Work {
 }
 
 labelled_enum! {
-    /// How satisfied the resident is; another question than whether it is solved.
+    /// How satisfied the resident is; independent of whether the case is solved.
     Satisfaction {
         /// The best of the three answers (满意).
         Satisfied = "satisfied", "满意";
@@ -156,21 +157,21 @@ pub struct Answer {
     pub solved: bool,
     /// One of three degrees, asked apart from whether it is solved.
     pub satisfied: Satisfaction,
-    /// What the resident said besides, in words.
+    /// The resident's other remarks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<Prose>,
 }
 
 labelled_enum! {
-    /// How a case ended.
+    /// The outcome of a case.
     Outcome {
         /// The resident says it is solved.
         Solved = "solved", "已解决";
         /// Verified on the spot; the callbacks reached no one.
         Unanswered = "unanswered", "核查通过、回访未接通";
-        /// Verified on the spot; not among the cases that are called back.
+        /// Verified on the spot; not in the sample of cases that are called back.
         Verified = "verified", "核查通过、未抽中回访";
-        /// Handled again too often, and ruled to be over.
+        /// Too much rework, and ruled to be closed.
         Ruled = "ruled", "终审结案";
         /// Handled by the reporter on the spot.
         SelfHandled = "self_handled", "自行处置";
@@ -192,7 +193,7 @@ pub struct Closing {
 }
 
 impl Stage {
-    /// The stage without what it holds.
+    /// The name of the stage.
     pub const fn name(&self) -> StageName {
         match self {
             Self::Filed { .. } => StageName::Filed,
@@ -209,7 +210,7 @@ impl Stage {
         }
     }
 
-    /// The unit the case is dispatched to, while it has it and afterwards.
+    /// The unit the case is dispatched to, during its work and afterwards.
     pub const fn assignment(&self) -> Option<&Assignment> {
         match self {
             Self::Dispatched { assignment, .. }
@@ -231,7 +232,7 @@ impl Stage {
         }
     }
 
-    /// Whether departments are summoned and act; afterwards the whistle only stays on record.
+    /// Whether departments are summoned and working; afterwards the whistle only stays on record.
     pub const fn is_whistle_on(&self) -> bool {
         matches!(self, Self::Whistled { .. })
     }
@@ -258,12 +259,12 @@ impl Stage {
         }
     }
 
-    /// Who went to look.
+    /// The claim of the verification, if there is one.
     pub const fn claim(&self) -> Option<&Claim> {
         if let Self::FedBack { claim, .. } = self { claim.as_ref() } else { None }
     }
 
-    /// The work done, once it is done.
+    /// The work, once it is done.
     pub const fn work(&self) -> Option<&Work> {
         match self {
             Self::FedBack { work, .. }
@@ -282,7 +283,7 @@ impl Stage {
 }
 
 impl Work {
-    /// Everybody who handled; none of them verifies.
+    /// Every person who handled the case; none of them may verify.
     pub fn people(&self) -> Vec<PersonId> {
         match self {
             Self::Unit { assignment } => assignment.people.clone(),

@@ -1,5 +1,5 @@
-//! Standing still (挂账): a season or missing conditions keep a case from moving; its clocks stop,
-//! and go on by themselves.
+//! Standstills (挂账): a season or a missing condition keeps a case from moving; its clocks stop and
+//! go on by themselves.
 
 use super::Event;
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// The time that does not count, and the clock of its end.
+/// The pause, and the clock at whose end it is over.
 pub(super) fn begin(until: Instant, unit: &Unit, reason: &Prose, cx: &Context<'_>) -> Standstill {
     let pause = Pause { from: cx.at, until: until.max(cx.at) };
     let days = (pause.until - pause.from).num_days().saturating_add(1);
@@ -49,7 +49,7 @@ impl Case {
         }
     }
 
-    /// Some of the running clocks, moved. What was late at `asked` stays late.
+    /// Moves some of the running clocks. A clock that was late at `asked` stays late.
     pub(super) fn move_terms(
         &self,
         which: impl Fn(&Obligation) -> bool,
@@ -72,8 +72,8 @@ impl Case {
             .collect()
     }
 
-    /// Computes what is still owed and provisional anew. A debt that is late stays late: the fact
-    /// was established by the calendar of its time.
+    /// Recomputes the provisional deadlines that are still owed. A debt that is late stays late:
+    /// that was established by the calendar of its time.
     pub(super) fn recompute_deadlines(&self, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         if !cx.by.is_system() {
             let area = self.holder.name.clone();
@@ -95,7 +95,7 @@ impl Case {
         Ok(vec![Event::Recomputed { calendar: cx.rules.calendars.no, terms }])
     }
 
-    /// Goes on before its time, or when its time has come.
+    /// Ends the standstill before its time, or when its time has come.
     pub(super) fn resume(
         &self,
         reason: Option<&Prose>,

@@ -1,4 +1,4 @@
-//! The state of a case: what its journal amounts to.
+//! The state of a case: what its journal adds up to.
 
 use serde::{Deserialize, Serialize};
 
@@ -28,68 +28,68 @@ use crate::{
 pub struct Case {
     /// The identity of its flow in the journal.
     pub id: CaseId,
-    /// Its human number.
+    /// Its human-readable number.
     pub number: String,
-    /// What it is about.
+    /// The details of the matter.
     pub matter: ReportDetails,
     /// The place, with the grid it lies in.
     pub place: Place,
-    /// By which way it first came.
+    /// The channel of the first report.
     pub channel: Channel,
     /// When it was filed (立案).
     pub filed_at: Instant,
-    /// The unit that has to decide about it: a community, a street or a district.
+    /// The unit that decides about it: a community, a street or a district.
     pub holder: Unit,
     /// How far it is.
     pub stage: Stage,
-    /// The reports it answers, and their reporters.
+    /// The reports joined to it, and their reporters.
     pub reports: Vec<Reporter>,
     /// Every unit that was ever given the case.
     pub units: Vec<Unit>,
-    /// What happened how often.
+    /// How often things happened to it.
     pub tally: Tally,
-    /// The unit that was given it first, or led the first whistle (首接); where the tenant's rules
-    /// say so, it must not shift what is its own.
+    /// The first unit that was given it, or the lead of the first whistle (首接); where the tenant's
+    /// rules say so, it must not return what is its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<Unit>,
-    /// The unit that answers the citizen for what comes of it: the first one, until another one
-    /// signed for the case or for the lead of its whistle.
+    /// The unit that answers to the citizen for the result: the first receiver, until another unit
+    /// signs for the case or for the lead of its whistle.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answerable: Option<Unit>,
-    /// What was asked of those above and is not decided.
+    /// The open approval requests.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub asks: Vec<ApprovalRequest>,
-    /// Why and how long it stands still.
+    /// The present standstill.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standstill: Option<Standstill>,
-    /// Who wanted it done, and the answers.
+    /// The supervisions, with their answers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub supervisions: Vec<Supervision>,
-    /// The files its handlers and verifiers named; those of its reports are with the reports.
+    /// The files its handlers and verifiers attached; those of its reports are with the reports.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub media: Vec<Attached>,
-    /// What was late; it stays a fact.
+    /// What was late; a breach is never removed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub breaches: Vec<Breach>,
-    /// What each of several reporters answered since it was verified last.
+    /// The answers of each of several reporters since the last verification.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub answers: Vec<ReporterAnswer>,
 }
 
-/// Who reported it.
+/// A reporter of the case.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Reporter {
-    /// The report that names this person.
+    /// The report that this person made.
     pub report: ReportId,
     /// The person who made it.
     pub person: PersonId,
-    /// Whether it was made in office: the voice of the public comes before it.
+    /// Whether it was made in office: the public is called back before staff.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_office: bool,
 }
 
 impl Reporter {
-    /// Who made a report.
+    /// The reporter of a report.
     pub fn from_report(report: &crate::flows::report::Report) -> Self {
         let in_office = report.channel == Channel::Worker;
         Self { report: report.id, person: report.reporter, in_office }
@@ -97,50 +97,50 @@ impl Reporter {
 }
 
 labelled_enum! {
-    /// What can be asked of those above.
+    /// The kinds of approval requests.
     ApprovalKind {
         /// More time for one clock.
         Extension = "extension", "延期";
-        /// That the clocks stand still.
+        /// A standstill of the clocks.
         Suspension = "suspension", "挂账";
-        /// That an overdue fact be excused.
+        /// An excuse for a breach.
         Appeal = "appeal", "申诉";
-        /// That departments be summoned.
+        /// A summons of departments.
         Whistle = "whistle", "吹哨审批";
     }
 }
 
-/// What is asked.
+/// The subject of an approval request.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "wish", rename_all = "snake_case")]
 pub enum ApprovalSubject {
-    /// More time for one thing the unit owes; its other clocks run on.
+    /// More time for one duty of the unit; its other clocks run on.
     Extension {
-        /// What it owes; when it is not said, the work itself ([`Case::work_duty`]).
+        /// The duty; by default the work itself ([`Case::work_duty`]).
         #[serde(default, skip_serializing_if = "Option::is_none")]
         duty: Option<Duty>,
         /// How much more time.
         limit: Limit,
     },
-    /// That the clocks stand still, for a season or for missing conditions.
+    /// A standstill of the clocks, for a season or for a missing condition.
     Suspension {
         /// Until when at the latest.
         until: Instant,
     },
-    /// That an overdue fact be excused; the fact stays.
+    /// An excuse for a breach; the breach stays on record.
     Appeal {
-        /// Which, by its number.
+        /// The number of the breach.
         breach: i64,
     },
-    /// That departments be summoned.
+    /// A summons of departments.
     Whistle {
-        /// Rank, topic and departments, as the street asks.
+        /// Rank, topic and departments, as the street names them.
         call: Box<Call>,
     },
 }
 
 impl ApprovalSubject {
-    /// The kind of wish, without its bounds.
+    /// The kind of request, without its arguments.
     pub const fn kind(&self) -> ApprovalKind {
         match self {
             Self::Extension { .. } => ApprovalKind::Extension,
@@ -150,8 +150,9 @@ impl ApprovalSubject {
         }
     }
 
-    /// Whether both cannot wait at once: of one clock, one fact or one rank of whistle. Another
-    /// rank is another wish, so that what needs no signature never waits for what does.
+    /// Whether two requests cannot be open at once: those for one clock, one breach or one rank of
+    /// whistle. Another rank is another request, so that a whistle that needs no signature never
+    /// waits for one that does.
     pub(crate) fn conflicts_with(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Appeal { breach }, Self::Appeal { breach: other }) => breach == other,
@@ -162,22 +163,22 @@ impl ApprovalSubject {
     }
 }
 
-/// Something asked that is not decided.
+/// An open approval request.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct ApprovalRequest {
-    /// The place in the journal it was asked at: its number.
+    /// Its number: the place in the journal where it was opened.
     pub no: i64,
     /// What is asked for.
     pub wish: ApprovalSubject,
-    /// For which unit.
+    /// The unit it is for.
     pub unit: Unit,
     /// The person who asked for that unit.
     pub by: PersonId,
-    /// The name of who asked.
+    /// The name of that person.
     pub by_name: String,
     /// The reasons, for those who sign.
     pub reason: Prose,
-    /// When it was asked.
+    /// When it was opened.
     pub at: Instant,
     /// The signatures it needs, in order.
     pub signatures: Vec<Signature>,
@@ -188,9 +189,9 @@ pub struct ApprovalRequest {
 pub struct Given {
     /// The person who signed.
     pub by: PersonId,
-    /// The name of that person then.
+    /// The name of that person at that time.
     pub by_name: String,
-    /// When it was signed.
+    /// When it was given or refused.
     pub at: Instant,
     /// A remark of the signer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -198,22 +199,22 @@ pub struct Given {
 }
 
 impl ApprovalRequest {
-    /// The most that wait at once on one case.
+    /// The most requests that are open at once on one case.
     pub const MOST: usize = 20;
 
-    /// The signature whose turn it is.
+    /// The next signature that is needed.
     pub fn next_signature(&self) -> Option<&Signature> {
         self.signatures.iter().find(|signature| signature.given.is_none())
     }
 
-    /// What is owed because of it.
+    /// The obligation to give that signature.
     pub(super) fn obligation(&self) -> Option<Obligation> {
         let next = self.next_signature()?;
         let term = next.term.clone()?;
         Some(Obligation { duty: Duty::Decide, owed_by: next.over.clone(), term })
     }
 
-    /// Takes a signature; the next one's clock starts.
+    /// Adds a signature; the clock of the next one starts.
     pub(super) fn add_signature(&mut self, given: &Given, next: Option<&Term>) {
         let mut open = self.signatures.iter_mut().filter(|signature| signature.given.is_none());
         if let Some(signature) = open.next() {
@@ -225,16 +226,16 @@ impl ApprovalRequest {
     }
 }
 
-/// A case that stands still.
+/// A standstill of a case.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Standstill {
     /// From when until when.
     pub pause: Pause,
-    /// Which unit asked for it.
+    /// The unit that asked for it.
     pub unit: Unit,
     /// The reasons of the unit.
     pub reason: Prose,
-    /// The clock at whose end it goes on.
+    /// The clock at whose end the case goes on.
     pub term: Term,
 }
 
@@ -244,10 +245,10 @@ impl Standstill {
     }
 }
 
-/// A clock that was moved: whose it is and how it stands now.
+/// A clock that was moved: its duty, its debtor and its new state.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Moved {
-    /// What is owed.
+    /// The duty of the clock.
     pub duty: Duty,
     /// The unit that owes it.
     pub unit: AreaId,
@@ -256,15 +257,15 @@ pub struct Moved {
 }
 
 labelled_enum! {
-    /// What gives rise to a supervision.
+    /// The cause of a supervision.
     Trigger {
         /// Something is late.
         Overdue = "overdue", "超期";
-        /// The same came up again.
+        /// The same matter came up again.
         Repeated = "repeated", "重复发生";
         /// The resident is not satisfied.
         Unsatisfied = "unsatisfied", "不满意";
-        /// A leader wants it.
+        /// A superior ordered it.
         Order = "order", "领导交办";
     }
 }
@@ -272,24 +273,24 @@ labelled_enum! {
 /// A demand from above that the case be done (督办).
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Supervision {
-    /// The place in the journal it began at: its number.
+    /// Its number: the place in the journal where it began.
     pub no: i64,
-    /// Urged, supervised or listed.
+    /// The degree: urged, supervised or listed.
     pub kind: SupervisionKind,
     /// What gave rise to it.
     pub trigger: Trigger,
-    /// Who has to answer.
+    /// The unit that has to answer.
     pub addressee: Unit,
-    /// Who began it.
+    /// The person who began it.
     pub by: PersonId,
-    /// The name of that person then.
+    /// The name of that person at that time.
     pub by_name: String,
-    /// The reasons, in words; none where the rules wanted it.
+    /// The reasons; none where the rules caused it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Prose>,
     /// When it began.
     pub at: Instant,
-    /// The clock of the answer; none where none is asked for.
+    /// The clock of the answer; none where no answer is asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub term: Option<Term>,
     /// The answer, once it was given.
@@ -302,7 +303,7 @@ pub struct Supervision {
 pub struct Reply {
     /// The person who answered for the unit.
     pub by: PersonId,
-    /// The name of that person then.
+    /// The name of that person at that time.
     pub by_name: String,
     /// When it was answered.
     pub at: Instant,
@@ -315,7 +316,7 @@ pub struct Reply {
 pub struct Breach {
     /// Its number, counted from one.
     pub no: i64,
-    /// What was owed.
+    /// The duty that was late.
     pub duty: Duty,
     /// The unit that owed it.
     pub unit: Unit,
@@ -326,69 +327,69 @@ pub struct Breach {
     /// Whether it was appealed against, with whatever result.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub appealed: bool,
-    /// Excused since; the fact and the excuse are both reported.
+    /// When it was excused; the breach and the excuse are both reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exempted_at: Option<Instant>,
 }
 
 impl Supervision {
-    /// The most of one case.
+    /// The most supervisions of one case.
     pub const MOST: usize = 50;
 
-    /// Whether an answer is still asked for.
+    /// Whether an answer is still owed.
     pub fn waits_for_reply(&self) -> bool {
         self.term.is_some() && self.reply.is_none()
     }
 
-    /// What is owed because of it.
+    /// The obligation to answer.
     pub(super) fn obligation(&self) -> Option<Obligation> {
         let term = self.term.clone().filter(|_| self.reply.is_none())?;
         Some(Obligation { duty: Duty::AnswerSupervision, owed_by: self.addressee.clone(), term })
     }
 }
 
-/// What one of several reporters answered.
+/// The answer of one of several reporters.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ReporterAnswer {
-    /// Whose: the report.
+    /// The report of that reporter.
     pub report: ReportId,
-    /// What that reporter said.
+    /// The answer of that reporter.
     pub answer: Answer,
 }
 
-/// What happened how often.
+/// Counters of a case.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Tally {
-    /// Returned by a unit (退单).
+    /// Returns by a unit (退单).
     pub returns: u32,
-    /// Sent back by a verifier or a resident (返工).
+    /// Rework demanded by a verifier or a resident (返工).
     pub reworks: u32,
-    /// Reopened after closing.
+    /// Reopenings after closing.
     pub reopenings: u32,
     /// Times departments were summoned (吹哨).
     pub whistles: u32,
     /// Callbacks that reached no one, in this round.
     pub missed_callbacks: u32,
-    /// Times more time was given.
+    /// Extensions that were granted.
     #[serde(default)]
     pub extensions: u32,
-    /// Times it stood still.
+    /// How often it stood still.
     #[serde(default)]
     pub suspensions: u32,
 }
 
-/// One signature of those that a question needs.
+/// One signature that a request needs.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Signature {
-    /// Who owes it.
+    /// The unit that owes it.
     pub over: Unit,
     /// Only these roles, where the rules say so; otherwise everyone who may decide requests there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<Role>,
-    /// The clock, once it is its turn.
+    /// The clock, once it is the next signature.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub term: Option<Term>,
-    /// Who gave it.
+    /// The signature, once given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub given: Option<Given>,
 }

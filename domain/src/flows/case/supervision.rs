@@ -1,8 +1,8 @@
-//! Supervision (催办、督办、挂牌督办), and what is done about debts that become late.
+//! Supervision (催办、督办、挂牌督办), and the measures about debts that become late.
 //!
 //! A supervision has an addressee, a deadline and an answer. The measures of the tenant
-//! ([`crate::rules::rulebook::HandlingRules::measures`]) are taken by the system, each once, as commands
-//! on the case like any other.
+//! ([`crate::rules::rulebook::HandlingRules::measures`]) are taken by the system, each once, as
+//! commands on the case like any other.
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "most events raise nothing")]
 
@@ -36,7 +36,7 @@ impl Case {
         reason: &Prose,
         cx: &Context<'_>,
     ) -> Result<Vec<Event>, Refusal> {
-        // What it owes it owes, though it may be no more.
+        // A retired unit still owes what it owed.
         let addressee = cx.areas.get(unit).ok_or(Refusal::UnknownArea { id: unit })?.unit();
         let involved = self.units.iter().chain([&self.holder]).any(|known| known.id == unit);
         if !involved {
@@ -50,7 +50,7 @@ impl Case {
         Ok(vec![Event::Supervised { supervision: Box::new(supervision) }])
     }
 
-    /// One that the rules want.
+    /// A supervision that the rules cause.
     fn new_supervision(
         &self,
         kind: SupervisionKind,
@@ -76,9 +76,9 @@ impl Case {
         })
     }
 
-    /// The supervision these events raise by the rules of the tenant: the same came up again, or
-    /// the resident is not satisfied. While one waits for an answer there is no second one of the
-    /// same unit for the same reason (督办不得交叉重复 [DC]).
+    /// The supervision that these events cause by the rules of the tenant: the same matter came up
+    /// again, or the resident is not satisfied. While one waits for an answer there is no second
+    /// one of the same unit for the same reason (督办不得交叉重复 [DC]).
     pub(super) fn raise_supervision(&self, events: &[Event], cx: &Context<'_>) -> Option<Event> {
         let (kind, trigger) = events.iter().find_map(|event| self.find_trigger(event, cx))?;
         let after = events.iter().try_fold(self.clone(), Self::with_event)?;
@@ -97,7 +97,7 @@ impl Case {
         Some(Event::Supervised { supervision: Box::new(supervision) })
     }
 
-    /// What an event that follows raises.
+    /// The supervision that an event causes.
     fn find_trigger(&self, event: &Event, cx: &Context<'_>) -> Option<(SupervisionKind, Trigger)> {
         let rule = &cx.rules.conduct.raising;
         let before = match event {
@@ -117,7 +117,7 @@ impl Case {
         Some((rule.repeated.filter(|_| enough)?, Trigger::Repeated))
     }
 
-    /// Who has the case: the unit that works or worked on it, the lead of its whistle, or the
+    /// The unit in charge: the unit that works or worked on it, the lead of its whistle, or the
     /// holder.
     pub fn unit_in_charge(&self) -> &Unit {
         let lead = |whistle: &Whistle| whistle.summonses.iter().position(|one| one.lead);
@@ -146,8 +146,8 @@ impl Case {
         Ok(vec![Event::SupervisionAnswered { no, reply }])
     }
 
-    /// Takes the next measure about a debt. Only the system asks it, and each once: a second or
-    /// early request is refused.
+    /// Takes the next measure about a debt. Only the system gives this command, and each measure is
+    /// taken once: a second or early request is refused.
     pub(super) fn take_measure(
         &self,
         duty: Duty,
@@ -201,7 +201,8 @@ impl Case {
             MeasureKind::Supervise => Some((SupervisionKind::Supervise, unit)),
             MeasureKind::List => Some((SupervisionKind::List, unit)),
         };
-        // Who owes an answer is not supervised about the answer: one supervision at a time.
+        // A unit that owes an answer is not supervised about that answer: one supervision at a
+        // time.
         if let Some((kind, addressee)) = asked
             && duty != Duty::AnswerSupervision
             && let Ok(supervision) = self.new_supervision(kind, Trigger::Overdue, addressee, cx)
@@ -211,7 +212,7 @@ impl Case {
         Ok(events)
     }
 
-    /// The fact that a debt is late, unless it is known.
+    /// The event that a debt is late, unless the breach is known.
     fn new_breach_event(&self, owed: &Obligation, offset: usize) -> Option<Event> {
         let known = |breach: &Breach| {
             breach.duty == owed.duty
@@ -233,9 +234,9 @@ impl Case {
         })
     }
 
-    /// The debts these events end when they are late: done too late, or lifted too late. That it
-    /// was late is a fact of that moment, no matter who looks first. The system itself goes on
-    /// after a standstill, which is no unit's debt.
+    /// The breaches of debts that these events end late: done too late, or lifted too late. That a
+    /// debt was late is a fact of that moment, no matter who notices first. The end of a standstill
+    /// is the system's, so it is no unit's debt.
     pub(super) fn find_breaches(&self, events: &[Event], cx: &Context<'_>) -> Vec<Event> {
         let owed = self.obligations();
         let late = |owed: &&Obligation| owed.duty.has_limit() && owed.term.is_late(cx.at);

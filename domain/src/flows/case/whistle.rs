@@ -1,8 +1,8 @@
-//! The whistle (街道吹哨、部门报到): a street summons a lead department and co-operating ones;
-//! each signs, contacts, arrives, feeds back and is released and rated by the street.
+//! The whistle (街道吹哨、部门报到): a street summons a lead department and co-operating ones; each signs,
+//! contacts, arrives, feeds back, and is released and rated by the street.
 //!
-//! This file holds the state and what is owed; [`call`] how it is blown, `act` what can be asked
-//! and happen, `decide` and `evolve` what becomes of it.
+//! This file holds the state and the obligations; [`call`] blows the whistle, `act` has the
+//! commands and events, `decide` and `evolve` decide and apply them.
 
 mod act;
 mod call;
@@ -25,33 +25,33 @@ use crate::{
 pub use act::{Happened, SummonsCommand};
 pub(super) use call::blow;
 
-/// A whistle with everybody it summoned.
+/// A whistle with every department it summoned.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Whistle {
-    /// How weighty it is: a rank of the tenant.
+    /// Its rank, as the tenant defines it.
     pub rank: Code,
-    /// What it is about: a topic of the tenant.
+    /// Its topic, as the tenant defines it.
     pub topic: Code,
     /// What the street needs the departments for.
     pub reason: Prose,
-    /// Cases for which departments were summoned to the same place about the same before.
+    /// Earlier cases for which departments were summoned to the same place about the same matter.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub repeats: Vec<CaseId>,
-    /// Whether a leader of the district has to know.
+    /// Whether a leader of the district is informed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub to_district_leader: bool,
-    /// What the district was asked to coordinate.
+    /// The request to the district to coordinate, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raised: Option<Raised>,
-    /// The street that blew it.
+    /// The street that blew the whistle.
     pub street: Unit,
     /// When it was blown; all clocks of the departments run from here.
     pub blown_at: Instant,
-    /// One for each department, the lead first.
+    /// One summons for each department, the lead first.
     pub summonses: Vec<Summons>,
 }
 
-/// What a street cannot bring to an end with the departments alone.
+/// A request to the district: what a street cannot settle with the departments alone.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Raised {
     /// The district that has to coordinate.
@@ -67,32 +67,32 @@ pub struct Raised {
     pub note: Option<Prose>,
 }
 
-/// One department called to a case.
+/// One department summoned to a case.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Summons {
-    /// The department itself, as it was at the whistle.
+    /// The department, as it was when the whistle was blown.
     pub unit: Unit,
     /// Whether it leads; exactly one does.
     pub lead: bool,
     /// The clocks started by the whistle.
     pub clocks: Clocks,
-    /// How far it is.
+    /// The step it has reached.
     pub step: Step,
-    /// Who acted for it.
+    /// The people who acted for it.
     pub people: Vec<PersonId>,
-    /// When, where and who arrived.
+    /// Its arrival: when, where and who.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arrival: Option<Arrival>,
-    /// What it says it did.
+    /// The result it reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<Prose>,
-    /// What the street thinks of it.
+    /// The street's rating of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rating: Option<Rating>,
-    /// What it thinks of the street.
+    /// Its rating of the street.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub view: Option<Rating>,
-    /// Whether the district said that it is this department's: it cannot be contested again.
+    /// Whether the district ruled that it is responsible: it cannot contest again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub appointed: bool,
 }
@@ -106,11 +106,11 @@ pub struct Clocks {
     pub contact: Term,
     /// To arrive on the spot (报到).
     pub arrive: Term,
-    /// To feed back; started anew when sent back.
+    /// To feed back; restarted when sent back.
     pub feed_back: Term,
 }
 
-/// How far a summoned department is.
+/// The step of a summoned department.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "step", rename_all = "snake_case")]
 pub enum Step {
@@ -134,9 +134,9 @@ pub enum Step {
     },
     /// See [`StepName::Contested`].
     Contested {
-        /// How far it was.
+        /// Its former step.
         was: StepName,
-        /// Why it says the matter is not its own.
+        /// Why it says that it is not responsible.
         reason: Prose,
         /// The unit that decides.
         arbiter: Unit,
@@ -148,7 +148,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// The step without what it holds.
+    /// The name of the step.
     pub const fn name(&self) -> StepName {
         match self {
             Self::Called => StepName::Called,
@@ -163,7 +163,7 @@ impl Step {
     }
 }
 
-/// A summons with what is true of it now; `on` says whether its whistle still is.
+/// A summons with the state of its whistle; `on` says whether that is still on.
 #[derive(Clone, Copy, Debug)]
 struct CurrentSummons<'a> {
     summons: &'a Summons,
@@ -178,8 +178,8 @@ impl Lifecycle for CurrentSummons<'_> {
     type Command = SummonsCommand;
     const MOVES: MoveTable<StepName, SummonsVerb, &'static [StepName]> = MoveTable::of(STEPS);
 
-    /// After the whistle a department that was not let off is released: also a lead that went back
-    /// to work because a verification failed, when it is ruled about instead.
+    /// After the whistle every department that was not excused counts as released: also a lead that
+    /// went back to work because a verification failed and whose case is then ruled about.
     fn stage(&self) -> StepName {
         let step = self.summons.step.name();
         if self.on || step == StepName::Excused { step } else { StepName::Released }
@@ -189,7 +189,7 @@ impl Lifecycle for CurrentSummons<'_> {
         CommandKind::Moves(act.verb())
     }
 
-    /// Opinions are given once, and who was appointed contests nothing.
+    /// Ratings are given once, and an appointed department cannot contest.
     fn shows_verb(&self, verb: SummonsVerb) -> bool {
         match verb {
             SummonsVerb::Rate => self.summons.rating.is_none(),
@@ -209,34 +209,34 @@ impl Lifecycle for CurrentSummons<'_> {
 /// The arrival of a department on the spot (报到).
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Arrival {
-    /// When it was told.
+    /// When it was reported.
     pub at: Instant,
     /// The person who arrived for the department.
     pub by: PersonId,
-    /// The name of that person then.
+    /// The name of that person at that time.
     pub by_name: String,
-    /// Where, when the phone knew.
+    /// The position, when the phone knew it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub point: Option<Point>,
     /// Distance to the case's point in metres, when both are known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub distance_m: Option<f64>,
-    /// Whether the point shows it; otherwise the words say why not.
+    /// Whether the point proves the arrival; otherwise the note says why not.
     #[serde(default)]
     pub proven: bool,
-    /// In words; needed where the point does not show it.
+    /// A note; needed where the point does not prove it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<Prose>,
 }
 
-/// The street's opinion of a department, each from 1 (bad) to 5 (good).
+/// A rating of a department by the street, or the reverse, each score from 1 (bad) to 5 (good).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Rating {
-    /// How fast it responded.
+    /// The speed of the response.
     pub response: Score,
-    /// How well it was done.
+    /// The quality of the work.
     pub quality: Score,
-    /// What is to be said besides the scores.
+    /// A remark besides the scores.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<Prose>,
 }
@@ -260,12 +260,12 @@ impl From<Score> for u8 {
 }
 
 impl Summons {
-    /// How far the department is; `on` says whether the whistle still is.
+    /// The step of the department; `on` says whether the whistle is still on.
     pub fn step_name(&self, on: bool) -> StepName {
         CurrentSummons { summons: self, on }.stage()
     }
 
-    /// What may be asked of it now.
+    /// The commands possible now.
     pub fn possible(&self, on: bool) -> Vec<SummonsVerb> {
         let current = CurrentSummons { summons: self, on };
         let verbs = CurrentSummons::MOVES.verbs_in(current.stage());
@@ -274,14 +274,14 @@ impl Summons {
 }
 
 impl Whistle {
-    /// Whether all have been released.
+    /// Whether all departments have been released.
     pub fn is_over(&self) -> bool {
         let gone =
             |summons: &Summons| matches!(summons.step, Step::Released { .. } | Step::Excused);
         self.summonses.iter().all(gone)
     }
 
-    /// Whether the district was asked to coordinate and has not yet.
+    /// Whether the district was asked to coordinate and has not done so yet.
     pub fn waits_for_district(&self) -> bool {
         self.raised.as_ref().is_some_and(|raised| raised.note.is_none())
     }
@@ -291,7 +291,7 @@ impl Whistle {
         self.summonses.iter().find(|summons| summons.unit.id == unit)
     }
 
-    /// What the departments and the street still owe.
+    /// The obligations of the departments and the street.
     pub(super) fn obligations(&self) -> Vec<Obligation> {
         let mut owed = Vec::new();
         if let Some(raised) = self.raised.as_ref().filter(|raised| raised.note.is_none()) {
@@ -304,7 +304,7 @@ impl Whistle {
                 owed.push(Obligation { duty, owed_by: owed_by.clone(), term: term.clone() });
             };
             match step {
-                // A department that contests is not let off meanwhile: the clocks run from the
+                // A department that contests is not released meanwhile: the clocks run from the
                 // whistle.
                 Step::Contested { was, arbiter, arbitrate, .. } => {
                     owe(Duty::Arbitrate, arbiter, arbitrate);
@@ -344,26 +344,26 @@ impl Whistle {
     }
 }
 
-/// What a street asks when it blows the whistle.
+/// The arguments of a street that blows the whistle.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Call {
-    /// How weighty it is.
+    /// The rank of the whistle.
     pub rank: Code,
-    /// What it is about.
+    /// The topic of the whistle.
     pub topic: Code,
-    /// Cases for which departments were summoned to the same place about the same before.
+    /// Earlier cases for which departments were summoned to the same place about the same matter.
     #[serde(default)]
     pub repeats: Vec<CaseId>,
     /// Why the street cannot solve it alone.
     pub reason: Prose,
     /// The lead department.
     pub lead: AreaId,
-    /// The others, at most [`Call::MAX_COOPERATING`].
+    /// The other departments, at most [`Call::MAX_COOPERATING`].
     pub cooperating: Vec<AreaId>,
 }
 
 impl Call {
-    /// The most cases that are linked as the same whistle before.
+    /// The most earlier cases that one whistle links to.
     pub const MAX_REPEATS: usize = 20;
 
     /// The most departments that co-operate with the lead.

@@ -1,4 +1,5 @@
-//! Who reads which field of an event of a content review: no timeline and no feed tells of them.
+//! Who reads which field of an event of a content review. These events appear in no timeline and no
+//! feed.
 
 use super::{Decided, Event, Heard, Review, Status};
 use crate::core::disclosure::disclosed;

@@ -1,4 +1,4 @@
-//! What may be asked of a content review, and what can have happened to it.
+//! The commands and events of a content review.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -11,20 +11,20 @@ use crate::{
     flows::{flow::Context, stored_event::JournalEvent},
 };
 
-/// What is to be reviewed.
+/// The initial facts of a review.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Opening {
-    /// What kind of thing.
+    /// The kind of content.
     pub subject: Subject,
     /// The report or the file.
     pub about: Uuid,
-    /// The report or case by which it was told.
+    /// The report or case that names it.
     pub named_by: Uuid,
     /// The area whose reviewers may decide.
     pub over: Unit,
     /// Whether a program will be asked first.
     pub automatic: bool,
-    /// Whether the address is there to be looked at, too.
+    /// Whether the address is part of what is to be reviewed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub address: bool,
 }
@@ -48,27 +48,27 @@ impl Opening {
     }
 }
 
-/// What may be asked of a review.
+/// The commands for a review.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Command {
-    /// Begin a review.
+    /// Opens a review.
     Open(Opening),
-    /// Ask a program. Only the system asks it, and once.
+    /// Asks a program. Only the system gives this command, and once.
     Ask,
-    /// Write down what the program said. Only the system asks it.
+    /// Records the program's answer. Only the system gives this command.
     Hear {
-        /// What it suggests.
+        /// The suggestion of the program.
         suggestion: Suggestion,
-        /// Why, by its own code.
+        /// The reason, by the program's own code.
         label: Option<i64>,
     },
-    /// Leave it to a person. Only the system asks it.
+    /// Leaves it to a person. Only the system gives this command.
     Queue {
         /// Why the program did not settle it.
         cause: Cause,
     },
-    /// Decide what may be shown.
+    /// Decides what may be shown.
     Decide {
         /// Whether it may be shown.
         pass: bool,
@@ -77,13 +77,13 @@ pub enum Command {
     },
 }
 
-/// What can have happened to a review.
+/// The events of a review.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// The review began.
+    /// The review was opened.
     Opened {
-        /// The whole of it.
+        /// Its initial state.
         review: Box<Review>,
     },
     /// A program was asked.
@@ -93,7 +93,7 @@ pub enum Event {
     },
     /// The program answered.
     Heard {
-        /// What it suggests, and when.
+        /// The suggestion, and when it came.
         heard: Heard,
     },
     /// A person has to decide.

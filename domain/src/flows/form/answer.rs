@@ -1,5 +1,5 @@
-//! Answering a form: what is known is filled in, only what changed is given, and of every field it
-//! is kept where its value came from.
+//! Answers to a form: known values are filled in, only changes are given, and the origin of every
+//! value is stored.
 
 use std::collections::BTreeMap;
 
@@ -17,61 +17,61 @@ use crate::{
 };
 
 labelled_enum! {
-    /// How a field came to its value.
+    /// How a field got its value.
     How {
-        /// The person who filled in the form gave it.
+        /// Given by the person who filled in the form.
         Typed = "typed", "填写";
-        /// It was answered before.
+        /// Carried over from an earlier answer.
         Carried = "carried", "沿用";
-        /// It is known about the household.
+        /// Prefilled from a fact about the household.
         Prefilled = "prefilled", "自动带出";
     }
 }
 
-/// Where a value came from.
+/// The origin of a value.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Origin {
-    /// By which of the three ways.
+    /// Which of the three ways.
     pub how: How,
-    /// Of what is carried over: the code of the form; of what is prefilled: the fact.
+    /// For a carried value the code of the form; for a prefilled one the fact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
-    /// Since when it is known.
+    /// Since when the value is known.
     pub at: Instant,
 }
 
-/// A value with where it came from.
+/// A value with its origin.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct KnownValue {
-    /// The value, as the schema wants it.
+    /// The value, valid for the schema.
     pub value: Value,
     /// Where it came from.
     pub origin: Origin,
-    /// Whether it was personal where it was asked: it stays so, whatever form it fills in.
+    /// Whether the form that asked it marks it as personal: it stays so in every other form.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub personal: bool,
 }
 
-/// What is known before the form is filled in.
+/// The values that are known before the form is filled in.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Facts {
-    /// What was answered before, by the names of fields, whatever form asked it.
+    /// Earlier answers, by the name of the field, whichever form asked it.
     pub answers: BTreeMap<String, KnownValue>,
-    /// What is known about the household, and since when.
+    /// Facts about the household, and since when they are known.
     pub sources: BTreeMap<Source, (Value, Instant)>,
 }
 
-/// A form that was answered whole.
+/// A form with all its answers.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Answered {
-    /// Every field that has a value, with where it came from.
+    /// Every field that has a value, with its origin.
     pub values: BTreeMap<String, KnownValue>,
-    /// What that demanded.
+    /// How much work it took.
     pub counts: Counts,
 }
 
 impl Facts {
-    /// What is known for a field; a value the form would not take is not.
+    /// The known value of a field; none when the form would not accept it.
     pub fn find_value(&self, field: &Field) -> Option<KnownValue> {
         let prefilled = field.source.and_then(|source| {
             let (value, at) = self.sources.get(&source)?;
@@ -91,13 +91,13 @@ impl Facts {
 }
 
 impl Schema {
-    /// What is known already, by field: what a worker need not give.
+    /// The known values by field: what a worker need not enter.
     pub fn prefill(&self, facts: &Facts) -> BTreeMap<String, KnownValue> {
         let known = |field: &Field| Some((field.name.clone(), facts.find_value(field)?));
         self.fields.iter().filter_map(known).collect()
     }
 
-    /// Completes what was given by what is known: a merge patch (RFC 7396) on what is known.
+    /// Completes the given values: they are a merge patch (RFC 7396) on the known values.
     pub fn complete_answers(
         &self,
         facts: &Facts,
@@ -131,7 +131,7 @@ impl Schema {
             counts.typed = counts.typed.saturating_add(count_leaves(change));
             let value = merge_patch(before.map(|before| &before.value), change);
             let personal = field.personal || before.is_some_and(|before| before.personal);
-            // Whether a guess was right is not told of what is masked.
+            // For a masked value the count must not reveal whether a guess was right.
             if !personal && before.is_some_and(|before| Some(&before.value) == value.as_ref()) {
                 counts.repeated = counts.repeated.saturating_add(count_leaves(change));
             }
@@ -155,7 +155,7 @@ impl Schema {
     }
 }
 
-/// What was given is not repeated: it may be personal.
+/// A fault that does not repeat the given value: it may be personal.
 fn new_fault(at: &str, code: &'static str) -> Fault {
     let at: String = at.chars().take(200).collect();
     Fault::new(At::Whole, (at, code), "")
@@ -165,7 +165,7 @@ fn new_missing_fault(field: &Field) -> Fault {
     new_fault(&field.name, "missing_field").with_expected(field.title.clone(), field.title.clone())
 }
 
-/// What a merge patch makes of a value; none when it takes it away.
+/// Applies a merge patch to a value; none when the patch removes it.
 fn merge_patch(before: Option<&Value>, change: &Value) -> Option<Value> {
     match change {
         Value::Null => None,
@@ -185,7 +185,7 @@ fn merge_patch(before: Option<&Value>, change: &Value) -> Option<Value> {
     }
 }
 
-/// How many values were typed there: a list is one.
+/// How many values were entered; a list counts as one.
 fn count_leaves(value: &Value) -> u16 {
     match value {
         Value::Object(members) => {

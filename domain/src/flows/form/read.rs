@@ -1,11 +1,11 @@
-//! Reading a schema, strictly: a keyword this program does not enforce is a fault, not ignored.
+//! Reads a schema strictly: a keyword this program does not enforce is a fault and not ignored.
 
 use serde_json::{Map, Value};
 
 use super::schema::{Field, Kind, Schema, Source};
 use crate::core::tabular_import::{At, Fault};
 
-/// What is read so far.
+/// The state of reading.
 #[derive(Default)]
 struct Reader {
     faults: Vec<Fault>,
@@ -14,12 +14,12 @@ struct Reader {
 
 /// Keywords every field may have.
 const COMMON: &[&str] = &["type", "title", "description"];
-/// Keywords a field at the root may have besides.
+/// Further keywords for a field at the root.
 const EXTENSIONS: &[&str] = &["x-source", "x-personal", "x-ask"];
 /// Keywords of an object.
 const OBJECT: &[&str] = &["properties", "required", "additionalProperties"];
 
-/// Reads a schema; all that is wrong with it, up to a bound.
+/// Reads a schema; returns all that is wrong with it, up to a bound.
 pub(super) fn read(schema: &Value) -> Result<Schema, Vec<Fault>> {
     let mut reader = Reader::default();
     let size = schema.to_string().len();
@@ -86,7 +86,7 @@ impl Reader {
             let right = ("properties 中的字段", "one of the fields in properties");
             self.push_fault("x-order", "unknown_value", name, right);
         }
-        // JSON keeps no order of members; what is not named comes after, by name.
+        // JSON does not keep the order of members; fields not named in `x-order` follow by name.
         let place = |name: &str| order.iter().position(|one| *one == name).unwrap_or(order.len());
         fields.sort_by_key(|field| place(&field.name));
         Some(Schema { title, fields })
@@ -379,7 +379,7 @@ fn escape_pointer(name: &str) -> String {
 }
 
 impl Schema {
-    /// Reads a schema; all that is wrong with it, up to a bound.
+    /// Reads a schema; returns all that is wrong with it, up to a bound.
     pub fn read(schema: &Value) -> Result<Self, Vec<Fault>> {
         super::read::read(schema)
     }

@@ -1,16 +1,17 @@
-//! What a form may say: the subset of JSON Schema 2020-12 this program enforces whole.
+//! What a form may contain: the subset of JSON Schema 2020-12 that this program enforces
+//! completely.
 //!
-//! - the root: `type: object`, `title`, `properties`, and at will `$schema`, `description`,
-//!   `required`, `additionalProperties: false`, and `x-order` (the names of the fields as they are
-//!   asked, for JSON keeps no order);
-//! - a field: `type` and `title`, and at will `description`;
+//! - the root: `type: object`, `title`, `properties`, and optionally `$schema`, `description`,
+//!   `required`, `additionalProperties: false`, and `x-order` (the names of the fields in the order
+//!   they are asked, because JSON keeps no order);
+//! - a field: `type` and `title`, and optionally `description`;
 //!   - `string`: `enum`, `minLength`, `maxLength`, `format: date`;
 //!   - `integer`, `number`: `minimum`, `maximum`;
 //!   - `boolean`;
 //!   - `array`: `items`, `minItems`, `maxItems`, `uniqueItems`;
 //!   - `object`: `properties`, `required`, `additionalProperties: false`;
-//! - and of a field at the root: `x-source` (a fact that is known fills it in), `x-personal` (it is
-//!   shown masked), `x-ask: each_time` (what was answered before is not carried over).
+//! - a field at the root also: `x-source` (a known fact fills it in), `x-personal` (it is shown
+//!   masked), `x-ask: each_time` (an earlier answer is not carried over).
 //!
 //! At most 64 kB, 100 fields, four levels. No `$ref`, no `pattern`, no conditions: a form that a
 //! worker fills in at a door needs none, and regular expressions from outside are a risk.
@@ -22,7 +23,7 @@ use serde_json::Value;
 use crate::core::labelled_enum::labelled_enum;
 
 labelled_enum! {
-    /// A fact that is known about a household and may fill in a field.
+    /// A known fact about a household that may fill in a field.
     Source {
         /// The number of the household.
         HouseholdNumber = "household_number", "家庭编号";
@@ -34,7 +35,7 @@ labelled_enum! {
         Building = "building", "楼栋";
         /// Unit, floor and room; personal.
         Room = "room", "房号";
-        /// How many live there.
+        /// The number of people who live there.
         Size = "size", "家庭人数";
         /// The code of the group of ten.
         Group = "group", "十联户编号";
@@ -42,9 +43,9 @@ labelled_enum! {
         HeadName = "head_name", "户主姓名";
         /// The phone of the first member; personal.
         HeadPhone = "head_phone", "户主电话";
-        /// The groups of special care its members belong to, as a list of codes; personal.
+        /// The special-care groups its members belong to, as a list of codes; personal.
         SpecialGroups = "special_groups", "特殊群体";
-        /// Who fills in the form.
+        /// The person who fills in the form.
         Worker = "worker", "走访人";
     }
 }
@@ -65,44 +66,44 @@ impl Source {
     }
 }
 
-/// A form as it is asked.
+/// A form with its fields.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Schema {
-    /// What people call the form.
+    /// The title of the form.
     pub title: String,
-    /// Its fields, as `x-order` says, the others after them by name.
+    /// Its fields in the order of `x-order`, the others after them by name.
     pub fields: Vec<Field>,
 }
 
 /// One field of a form, or of a group.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Field {
-    /// Its name, under which it is known to every form.
+    /// Its name, shared by all forms.
     pub name: String,
-    /// What people call it.
+    /// Its title, for people.
     pub title: String,
-    /// What it may hold.
+    /// The type of its value.
     pub kind: Kind,
-    /// Whether it must hold something.
+    /// Whether a value is required.
     pub required: bool,
     /// The fact that fills it in.
     pub source: Option<Source>,
     /// Whether it is shown masked.
     pub personal: bool,
-    /// Whether it is asked anew each time.
+    /// Whether it is asked every time, without carrying an answer over.
     pub each_time: bool,
 }
 
-/// What a field may hold.
+/// The type of a field's value.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Kind {
-    /// A text, an option or a calendar day.
+    /// A text, a choice or a calendar day.
     Text {
         /// The fewest characters.
         min: usize,
         /// The most characters.
         max: usize,
-        /// One of these.
+        /// The allowed values, if they are listed.
         options: Option<Vec<String>>,
         /// Whether it is a calendar day, `2026-08-21`.
         date: bool,
@@ -125,13 +126,13 @@ pub enum Kind {
     Boolean,
     /// Several values of one kind.
     List {
-        /// Each of them.
+        /// The type of each item.
         item: Box<Kind>,
-        /// At least so many.
+        /// The fewest items.
         min: usize,
-        /// At most so many.
+        /// The most items.
         max: usize,
-        /// Whether each is there once.
+        /// Whether items must differ.
         unique: bool,
     },
     /// Fields within a field.
@@ -150,7 +151,7 @@ impl Schema {
     pub const MAX_TEXT: usize = 4000;
     /// The most items of a list, and options of a choice.
     pub const MAX_ITEMS: usize = 100;
-    /// The most faults that are told at once.
+    /// The most faults that are reported at once.
     pub const MAX_FAULTS: usize = 100;
 
     /// A field by its name.
@@ -160,8 +161,8 @@ impl Schema {
 }
 
 impl Kind {
-    /// Whether a value may stand in such a field; if not: where in it, with which code, and what
-    /// would be right in Chinese and English.
+    /// Whether a value may stand in such a field; if not: the place in it, the code, and what would
+    /// be right in Chinese and English.
     pub fn check_value(&self, value: &Value, at: &str) -> Result<(), Wrong> {
         match self {
             Self::Text { min, max, options, date } => {
@@ -192,7 +193,7 @@ impl Kind {
         }
     }
 
-    /// How many values a worker has to give for it.
+    /// The number of values a worker has to give for it.
     pub fn count_required(&self) -> u16 {
         match self {
             Self::Group(fields) => fields

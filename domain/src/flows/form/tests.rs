@@ -1,4 +1,4 @@
-//! A form is read strictly, and answered with what is known.
+//! Forms are read strictly and completed from what is known.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ fn instant_at(second: i64) -> Instant {
     chrono::DateTime::from_timestamp(1_800_000_000 + second, 0).unwrap()
 }
 
-/// 12 fields of which 11 never change, as the source complains of.
+/// 12 fields of which 11 never change, the case that the source complains of.
 fn monthly_form() -> Value {
     let mut properties = Map::new();
     for no in 1..=11 {
@@ -68,7 +68,7 @@ fn of_twelve_fields_one_is_typed_in_the_second_month() {
         instant_at(1),
         "since when it is known is kept"
     );
-    // A worker who types again what is known is counted.
+    // A worker who enters again what is known is counted.
     let again = into_object(json!({ "state": "正常", "fixed_1": "不变" }));
     assert_eq!(schema.complete_answers(&facts, &again, instant_at(3)).unwrap().counts.repeated, 1);
 }
@@ -252,7 +252,7 @@ fn nest_groups(levels: usize) -> Value {
 }
 
 proptest! {
-    /// Whatever is sent, reading ends, and what is read is asked in the very same words.
+    /// Values that are no schema, or no field of one, are refused with faults.
     #[test]
     fn reading_never_fails_otherwise(text in "\\PC{0,60}", number in any::<i64>(), flag in any::<bool>()) {
         let values = [json!(text), json!(number), json!(flag), json!(null), json!([text]), json!({ "type": text })];
@@ -262,7 +262,7 @@ proptest! {
         }
     }
 
-    /// What was answered once is known: nothing has to be given again, and it comes out the same.
+    /// An answer given once is known: nothing has to be entered again, and it comes out the same.
     #[test]
     fn an_answer_can_be_carried_over_whole(texts in prop::collection::vec("[a-z]{1,20}", 11)) {
         let schema = Schema::read(&monthly_form()).unwrap();

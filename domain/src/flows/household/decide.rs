@@ -1,4 +1,4 @@
-//! What may be done about households, and by whom.
+//! The commands for households: what they do, and who may give them.
 
 use super::{
     Command, Event, Household, Member, NewHousehold, NewPairing, Pairing, Standing, Update,
@@ -50,7 +50,7 @@ pub(super) fn register_household(
     Ok(vec![Event::Registered { household: Box::new(household) }])
 }
 
-/// Everything that is asked of one that exists.
+/// Decides a command on a household that exists.
 pub(super) fn decide_existing(
     household: &Household,
     command: &Command,
@@ -98,7 +98,7 @@ pub(super) fn decide_existing(
     }
 }
 
-/// Refuses changes to members it does not have, and more members than it can have.
+/// Refuses changes to members that the household lacks, and more members than it can have.
 fn check_update(household: &Household, update: &Update) -> Result<(), Refusal> {
     let known = |id: &uuid::Uuid| household.members.iter().any(|member| member.id == *id);
     if !update.changed.iter().chain(&update.removed).all(known) {
@@ -128,7 +128,7 @@ fn check_members(members: &[Member]) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The pairing that is made of what is asked.
+/// Builds the pairing of a command.
 fn new_pairing(
     household: &Household,
     new: &NewPairing,

@@ -1,4 +1,4 @@
-//! Who reads which field of an event of a household. What is personal is in no event: it is sealed.
+//! Who reads which field of an event of a household. Personal data is in no event: it is sealed.
 
 use super::{Event, Group, Household, Member, Pairing, Update};
 use crate::core::disclosure::disclosed;

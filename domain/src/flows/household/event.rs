@@ -1,4 +1,4 @@
-//! What may be asked of a household, and what can have happened to it.
+//! The commands and events of a household.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -15,41 +15,41 @@ use crate::{
     rules::burden::Counts,
 };
 
-/// A household to be registered; what is personal is kept beside it.
+/// A household to be registered; its personal data is stored beside it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct NewHousehold {
     /// The identity it will have.
     pub id: HouseholdId,
     /// The grid it lies in.
     pub area: AreaId,
-    /// The building; unit, floor and room are kept beside it.
+    /// The building; unit, floor and room are stored beside it.
     pub building: Option<Line>,
     /// The group of ten.
     pub group: Option<Group>,
-    /// How many live there.
+    /// The number of people who live there.
     pub size: Option<u16>,
-    /// Those who are known by name.
+    /// The members known by name.
     pub members: Vec<Member>,
-    /// Whether one of them is cared for in particular.
+    /// Whether a member belongs to a special-care group.
     pub special: bool,
-    /// Who is responsible for it.
+    /// The people responsible for it.
     pub pairings: Vec<NewPairing>,
 }
 
-/// A person to be made responsible.
+/// A pairing to be made.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct NewPairing {
     /// The person to be responsible.
     pub person: PersonId,
     /// In what way the person is responsible.
     pub kind: PairingKind,
-    /// From when; without it, from now.
+    /// When it begins; without it, now.
     pub from: Option<Instant>,
-    /// Until when; without it, until it is ended.
+    /// When it ends; without it, when it is ended by a command.
     pub until: Option<Instant>,
 }
 
-/// What changed of a household; what is not said stays.
+/// The changes to a household; absent fields stay.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Update {
     /// Another grid: boundaries moved, or it was registered in the wrong one.
@@ -61,91 +61,91 @@ pub struct Update {
     /// The group of ten.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<Group>,
-    /// How many live there.
+    /// The number of people who live there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u16>,
-    /// Members who came to be known.
+    /// Members who became known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub added: Vec<Member>,
-    /// Members of whom something else is known now.
+    /// Members whose data changed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changed: Vec<Uuid>,
-    /// Members who are no more.
+    /// Members who no longer belong to it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removed: Vec<Uuid>,
-    /// Whether one of them is cared for in particular.
+    /// Whether a member belongs to a special-care group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub special: Option<bool>,
-    /// Whether the room is another; which is sealed.
+    /// Whether the room changed, which is sealed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub room: bool,
 }
 
-/// What may be asked.
+/// The commands for households.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Command {
-    /// Register a household.
+    /// Registers a household.
     Register(Box<NewHousehold>),
-    /// Change what is known of it.
+    /// Changes its data.
     Update(Box<Update>),
-    /// Make a person responsible; a pairing of the same kind begins anew.
+    /// Makes a person responsible; a pairing of the same kind begins again.
     Pair {
-        /// Who, and how.
+        /// The person and the kind.
         pairing: NewPairing,
     },
-    /// End the responsibility of a person.
+    /// Ends the responsibility of a person.
     Unpair {
         /// The person who was responsible.
         person: PersonId,
         /// In what way the person was responsible.
         kind: PairingKind,
     },
-    /// Fill in a form about it; what was answered is sealed.
+    /// Fills in a form about it; the answers are sealed.
     Answer {
         /// The form that was filled in.
         form: FormId,
-        /// In which edition.
+        /// The edition of the form.
         edition: i64,
-        /// Under which identity the answers are sealed.
+        /// The identity under which the answers are sealed.
         answers: Uuid,
-        /// What that demanded.
+        /// How much work it took.
         counts: Counts,
     },
-    /// It moved away.
+    /// Records that it moved away.
     Leave,
-    /// It is back, or never left.
+    /// Records that it came back or never left.
     Return,
-    /// Erase what is kept of it.
+    /// Erases its data.
     Erase {
         /// The reasons, in words.
         reason: Prose,
     },
 }
 
-/// What can have happened.
+/// The events of a household.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// It was registered.
     Registered {
-        /// As it is.
+        /// Its initial state.
         household: Box<Household>,
     },
-    /// Something is known otherwise.
+    /// Its data changed.
     Updated {
-        /// What is different; the rest stays.
+        /// The changes; the rest stays.
         update: Box<Update>,
-        /// The grid, where that is another.
+        /// The grid, where it changed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         area: Option<Unit>,
     },
     /// A person became responsible.
     Paired {
-        /// Who, and how.
+        /// The person and the kind.
         pairing: Pairing,
     },
-    /// A person is responsible no more.
+    /// A person is no longer responsible.
     Unpaired {
         /// The person who was responsible.
         person: PersonId,
@@ -156,18 +156,18 @@ pub enum Event {
     Answered {
         /// The form that was filled in.
         form: FormId,
-        /// In which edition.
+        /// The edition of the form.
         edition: i64,
-        /// Under which identity the answers are sealed.
+        /// The identity under which the answers are sealed.
         answers: Uuid,
-        /// What that demanded.
+        /// How much work it took.
         counts: Counts,
     },
     /// It moved away.
     Left,
-    /// It is there again.
+    /// It is registered again.
     Returned,
-    /// What was kept of it is no more.
+    /// Its data was erased.
     Erased {
         /// The reasons, in words.
         reason: Prose,

@@ -1,4 +1,4 @@
-//! What names files: reports and cases, by identities that may not have arrived yet.
+//! Attachments: reports and cases name files by identities that may not have arrived yet.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,11 +15,11 @@ use crate::{
 };
 
 labelled_enum! {
-    /// What a file shows of a matter.
+    /// What a file shows.
     MediaRole {
-        /// How it was.
+        /// The state before the work.
         Before = "before", "处置前";
-        /// How it is afterwards.
+        /// The state after the work.
         After = "after", "处置后";
         /// Something else about the matter.
         Other = "other", "其他";
@@ -27,41 +27,41 @@ labelled_enum! {
 }
 
 labelled_enum! {
-    /// How a file stands that something names.
+    /// The status of an attached file.
     AttachedState {
         /// It has not arrived.
         Awaited = "awaited", "等待上传";
-        /// It is there.
+        /// It is available.
         Present = "present", "已上传";
-        /// It is there, and the reader does not see it until a reviewer has looked at it.
+        /// It is available, but hidden from this reader until a reviewer has passed it.
         Withheld = "withheld", "待审核";
         /// Its bytes are removed.
         Gone = "gone", "已删除";
     }
 }
 
-/// A file a command names.
+/// A file that a command names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Attachment {
-    /// Which, whether or not it has arrived.
+    /// The identity of the file, whether or not it has arrived.
     pub media: MediaId,
     /// What it shows.
     pub role: MediaRole,
 }
 
 impl Attachment {
-    /// The most that one command names: as many as the picker of `WeChat` lets people choose.
+    /// The most files that one command names: as many as the picker of WeChat lets people choose.
     pub const MOST: usize = 9;
 }
 
-/// A file something names.
+/// A file that a report or case names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Attached {
     /// The identity of the file.
     pub media: MediaId,
     /// What it shows.
     pub role: MediaRole,
-    /// Who named it: it counts when the same person sends it.
+    /// The person who named it; it counts when the same person sends it.
     pub by: PersonId,
     /// When it was named.
     pub at: Instant,
@@ -72,7 +72,7 @@ disclosed! {
 }
 
 impl Attached {
-    /// What a command adds to what is named already; each file once, at most `max` together.
+    /// Adds the files of a command to those named already; each file once, at most `max` in all.
     pub fn attach_new(
         known: &[Self],
         named: &[Attachment],
@@ -96,8 +96,8 @@ impl Attached {
     }
 }
 
-/// The class or sub-class by which a matter is one whose standard demands evidence; none of most:
-/// work photos must not be demanded without need (国办函〔2026〕12号).
+/// The class or sub-class of a matter whose standard demands evidence; none for most: work photos
+/// must not be demanded without need (国办函〔2026〕12号).
 pub fn find_evidence_category<'a>(
     matter: &'a ReportDetails,
     cx: &'a Context<'_>,

@@ -1,4 +1,5 @@
-//! What a file is, by its first bytes: neither its name nor what was said of it counts.
+//! Detects the format of a file from its first bytes: neither its name nor its declared type
+//! counts.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +18,7 @@ labelled_enum! {
 }
 
 labelled_enum! {
-    /// A format that is taken.
+    /// A format that is accepted.
     Format {
         /// JPEG, a photo.
         Jpeg = "jpeg", "JPEG";
@@ -45,31 +46,31 @@ labelled_enum! {
 }
 
 labelled_enum! {
-    /// Why a file is not taken.
+    /// Why a file is refused.
     Unfit {
-        /// There is nothing in it.
+        /// It is empty.
         Empty = "empty", "文件是空的";
-        /// A photo of an iPhone as it is stored there.
+        /// HEIC, the native photo format of an iPhone.
         Heic = "heic", "HEIC/HEIF 照片";
         /// An AV1 picture.
         Avif = "avif", "AVIF 图片";
-        /// Nothing that is known.
+        /// The format is unknown.
         Unknown = "unknown_format", "不认识的格式";
         /// It ends too early.
         Truncated = "truncated", "文件不完整";
         /// It cannot be read as what it says it is.
         Broken = "broken", "文件已损坏";
-        /// It has more picture elements than are taken.
+        /// It has more pixels than are accepted.
         TooManyPixels = "too_many_pixels", "像素过多";
-        /// Looking at it would take too long for its size.
+        /// Decoding it would take too long.
         TooMuchWork = "too_much_work", "解码工作量过大";
-        /// It has more bytes than are taken of its kind.
+        /// It has more bytes than are accepted of its kind.
         TooLarge = "too_large", "文件过大";
     }
 }
 
 impl Kind {
-    /// The most bytes of one request, whatever the kind; more come in pieces.
+    /// The most bytes of one request, whatever the kind; larger files are sent in pieces.
     pub const AT_ONCE: u64 = 20 * 1024 * 1024;
 
     /// The most bytes of a file.
@@ -85,26 +86,26 @@ impl Kind {
     /// The most bytes of any file.
     pub const LARGEST: u64 = Self::Video.most_bytes();
 
-    /// The most picture elements of a photo: 50 million.
+    /// The most pixels of a photo: 50 million.
     pub const MOST_PIXELS: u64 = 50_000_000;
 
-    /// The most work a photo may be ([`Passes::work`]): the largest that is taken, packed in as many
-    /// passes as cameras and programs do.
+    /// The most decoding work of a photo ([`Passes::work`]): that of the largest accepted photo,
+    /// with as many passes as cameras and programs use.
     pub const MOST_WORK: u64 = 5 * Self::MOST_PIXELS;
 }
 
-/// How a photo is packed, as far as that says how much work it is to unpack.
+/// The encoding of a photo, as far as it determines the work of decoding.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Passes {
-    /// Its picture elements.
+    /// The number of its pixels.
     pub pixels: u64,
     /// How often a decoder goes over them.
     pub passes: u64,
 }
 
 impl Passes {
-    /// The work, in picture elements that are looked at once and shown: each further pass is a
-    /// quarter of that, and none is free, however small the picture.
+    /// The work, in pixels decoded once and shown: each further pass counts a quarter of that, and
+    /// none is free, however small the picture.
     pub const fn work(self) -> u64 {
         const LEAST: u64 = 65_536;
         let more = self.passes.saturating_sub(1);
@@ -140,7 +141,7 @@ impl Format {
         }
     }
 
-    /// The end of a file name; that of the format has it.
+    /// The extension of a file name for the format.
     pub const fn extension(self) -> &'static str {
         match self {
             Self::Jpeg => "jpg",
@@ -158,7 +159,7 @@ impl Format {
     }
 }
 
-/// What a file is that begins with `head` (its first 64 bytes are enough).
+/// The format of a file that begins with `head` (its first 64 bytes are enough).
 pub fn sniff_format(head: &[u8]) -> Result<Format, Unfit> {
     if head.is_empty() {
         return Err(Unfit::Empty);
@@ -199,7 +200,7 @@ fn sniff_iso_media(head: &[u8]) -> Result<Format, Unfit> {
     let compatible = head.get(16..).unwrap_or_default().chunks_exact(4);
     let major = head.get(8..12).unwrap_or_default();
     let brands: Vec<&[u8]> = std::iter::once(major).chain(compatible).collect();
-    // A picture names itself generically first now and then: the exact brand says which.
+    // Some pictures have a generic major brand: the compatible brands are exact.
     if AVIF.contains(&major) || (major == b"mif1" && brands.iter().any(|b| AVIF.contains(b))) {
         return Err(Unfit::Avif);
     }
@@ -214,7 +215,7 @@ fn sniff_iso_media(head: &[u8]) -> Result<Format, Unfit> {
     }
 }
 
-/// MPEG and AAC sound, which begin with a frame or with a tag.
+/// MPEG and AAC sound, which begins with a frame or with a tag.
 fn sniff_audio(head: &[u8]) -> Result<Format, Unfit> {
     if head.starts_with(b"ID3") {
         return Ok(Format::Mp3);
@@ -250,7 +251,7 @@ mod tests {
         let work = |pixels, passes| Passes { pixels, passes }.work();
         assert_eq!(work(12_000_000, 1), 12_000_000);
         assert_eq!(work(12_000_000, 9), 36_000_000);
-        // The largest, packed as progressive as programs do.
+        // The largest photo, as progressive as programs make them.
         assert!(work(Kind::MOST_PIXELS, 12) < Kind::MOST_WORK);
         assert!(work(64, 20_000) > Kind::MOST_WORK);
         assert_eq!(work(u64::MAX, u64::MAX), u64::MAX);

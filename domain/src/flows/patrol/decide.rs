@@ -1,4 +1,4 @@
-//! Who may do what on a patrol, and when that can have been.
+//! The commands for patrols: who may give them, and which times are accepted.
 
 use chrono::Duration;
 
@@ -20,7 +20,7 @@ use crate::{
     rules::{obligation::Term, refusal::Refusal, vocabulary::MeasureKind},
 };
 
-/// A territory that is not too large to be walked, as a place of a patrol.
+/// A territory small enough to be walked, as the area of a patrol.
 pub(crate) fn require_territory<'a>(
     id: crate::core::id::AreaId,
     cx: &Context<'a>,
@@ -52,11 +52,11 @@ pub(super) fn plan_patrol(
     Ok(vec![new_patrol_event(new, area, Status::Planned { term }, (true, occasion), cx)])
 }
 
-/// A patrol is planned at most so many days ahead.
+/// The most days ahead a patrol is planned.
 const MOST_AHEAD_DAYS: i64 = 92;
 
-/// What is owed: a walk by the end of the window. The matrix of deadlines has no say in it, the
-/// plan has.
+/// The obligation: a walk by the end of the window. Its clock comes from the plan, not from the
+/// matrix of deadlines.
 fn new_term(window: Window, cx: &Context<'_>, area: &Area) -> Term {
     let minutes = (window.until - window.from).num_minutes();
     let mut term = Term {
@@ -112,7 +112,7 @@ pub(super) fn begin_patrol(
     Ok(vec![new_patrol_event(new, area, Status::Started { run, term: None }, (false, None), cx)])
 }
 
-/// The actor begins to walk.
+/// Starts the run of the actor.
 fn start_run(
     window: Window,
     time: Option<Instant>,
@@ -134,8 +134,8 @@ fn start_run(
     })
 }
 
-/// A moment by the phone's clock, corrected by how wrong that is, within the bounds of what a
-/// clock shows that is merely wrong (as for reports).
+/// A moment by the phone's clock, corrected by its skew; refused outside the bounds of a clock that
+/// is merely wrong (as for reports).
 fn check_moment(time: Option<Instant>, skew: Skew, cx: &Context<'_>) -> Result<Moment, Refusal> {
     const SLACK_S: i64 = 120;
     let received_at = cx.at;
@@ -154,8 +154,8 @@ fn check_moment(time: Option<Instant>, skew: Skew, cx: &Context<'_>) -> Result<M
     Ok(Moment { at, received_at, clock_ahead, skew })
 }
 
-/// Refuses what is told long afterwards without a reason. What was typed at the time and only
-/// arrives late was not told late.
+/// Refuses a late entry without a reason. What was entered in time and only arrived late is no late
+/// entry.
 fn require_explanation(
     moment: Moment,
     late: Option<&Prose>,
@@ -166,13 +166,14 @@ fn require_explanation(
     if long && late.is_none() { Err(Refusal::LateUnexplained { hours }) } else { Ok(()) }
 }
 
-/// The next moment on the way: not before what happened before it.
+/// The next moment of the run: not before the last one.
 fn check_next_moment(
     run: &Run,
     time: Option<Instant>,
     cx: &Context<'_>,
 ) -> Result<Moment, Refusal> {
-    // By the clock it began by: two measures of one clock never agree to the millisecond.
+    // Corrected by the skew at the start: two measurements of one clock never agree to the
+    // millisecond.
     let moment = check_moment(time, run.started.skew, cx)?;
     let earliest = run.last_moment();
     if moment.at < earliest {
@@ -182,7 +183,7 @@ fn check_next_moment(
 }
 
 impl Patrol {
-    /// Everything that is asked of a patrol there is.
+    /// Decides a command on a patrol that exists.
     pub(super) fn decide_existing(
         &self,
         command: &Command,
@@ -238,7 +239,7 @@ impl Patrol {
         Ok(std::iter::once(finished).chain(noted).collect())
     }
 
-    /// The run of the actor; refuses everyone else, and an actor who may not walk there any more.
+    /// The run of the actor; refuses everyone else, and an actor who may no longer walk there.
     fn require_own_run(&self, cx: &Context<'_>) -> Result<&Run, Refusal> {
         cx.require_permission(Permission::Patrol, &self.area.path, &self.area.name)?;
         let run = self.status.run().ok_or(Refusal::NothingDue)?;
@@ -260,8 +261,8 @@ impl Patrol {
         Ok(Event::Noted { remark: Remark { at: cx.at, by, text } })
     }
 
-    /// Takes the next measure about what is owed: the grid is reminded, then urged. No unit is
-    /// supervised or listed for a walk that was not taken (domain.md E.9).
+    /// Takes the next measure about the obligation: the grid is reminded, then urged. No unit is
+    /// supervised or listed for a walk that was not taken (section E.9 of the field research).
     fn take_measure(&self, no: i64, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         if !cx.by.is_system() {
             let area = self.area.name.clone();

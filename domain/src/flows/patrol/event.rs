@@ -1,4 +1,4 @@
-//! What may be asked of a patrol, and what can have happened to it.
+//! The commands and events of a patrol.
 
 use serde::{Deserialize, Serialize};
 
@@ -24,87 +24,87 @@ pub struct New {
     pub purpose: Purpose,
     /// The duty window.
     pub window: Window,
-    /// What is to be seen.
+    /// What it covers.
     pub itinerary: Itinerary,
 }
 
-/// What may be asked of a patrol.
+/// The commands for a patrol.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Command {
-    /// Plan a patrol for later.
+    /// Plans a patrol for later.
     Plan {
         /// The patrol to plan.
         new: Box<New>,
-        /// The day of the plan it is made for. Only the system says so.
+        /// The plan and day it is made for. Only the system sets it.
         occasion: Option<Occasion>,
     },
-    /// Begin a patrol that was not planned.
+    /// Begins a patrol that was not planned.
     Begin {
         /// The patrol to begin.
         new: Box<New>,
-        /// When, by the phone's clock.
+        /// The time by the phone's clock.
         time: Option<Instant>,
-        /// Why it is told only now.
+        /// Why it is reported late.
         late: Option<Prose>,
     },
-    /// Begin one that was planned.
+    /// Starts a planned patrol.
     Start {
-        /// Another duty window than the one planned.
+        /// The duty window, where it differs from the planned one.
         window: Option<Window>,
-        /// When, by the phone's clock.
+        /// The time by the phone's clock.
         time: Option<Instant>,
-        /// Why it is told only now.
+        /// Why it is reported late.
         late: Option<Prose>,
     },
-    /// Rest for a while.
+    /// Begins a rest.
     Pause {
-        /// When, by the phone's clock.
+        /// The time by the phone's clock.
         time: Option<Instant>,
     },
-    /// Go on after a rest.
+    /// Ends a rest.
     Resume {
-        /// When, by the phone's clock.
+        /// The time by the phone's clock.
         time: Option<Instant>,
     },
-    /// End the patrol.
+    /// Ends the patrol.
     Finish {
-        /// When, by the phone's clock.
+        /// The time by the phone's clock.
         time: Option<Instant>,
-        /// Why it is told only now.
+        /// Why it is reported late.
         late: Option<Prose>,
-        /// What is to be written down about it.
+        /// A remark about it.
         note: Option<Prose>,
     },
-    /// Say that the patrol will not take place.
+    /// Cancels the patrol.
     Cancel {
         /// The reasons, in words.
         reason: Prose,
     },
-    /// Write something down.
+    /// Adds a remark.
     Note {
         /// The text of the remark.
         text: Prose,
     },
-    /// Take the next measure about what is owed. Only the system asks it.
+    /// Takes the next measure about the obligation. Only the system gives this command.
     Lapse {
         /// The number of its clock.
         term: i64,
     },
 }
 
-/// What can have happened to a patrol.
+/// The events of a patrol.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// It was planned, or begun unplanned; the whole of it.
+    /// It was planned, or begun without a plan.
     Made {
         /// The patrol as it was made.
         patrol: Box<Patrol>,
     },
     /// A worker began it.
     Started {
-        /// Who walks, since when.
+        /// The run: who, and since when.
         run: Run,
         /// The duty window that was declared.
         window: Window,
@@ -123,25 +123,25 @@ pub enum Event {
     Finished {
         /// When the worker ended it.
         at: Moment,
-        /// Why that was told only later.
+        /// Why that was reported late.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         late: Option<Prose>,
     },
-    /// It will not take place.
+    /// It was cancelled.
     Cancelled {
         /// The reasons, in words.
         reason: Prose,
-        /// The name of who said so.
+        /// The name of the person who cancelled it.
         by: String,
     },
-    /// Something was written down.
+    /// A remark was added.
     Noted {
         /// The remark: when, by whom and what.
         remark: Remark,
     },
-    /// A measure about what is owed was taken.
+    /// A measure about the obligation was taken.
     Measured {
-        /// What was done.
+        /// The kind of measure.
         what: MeasureKind,
         /// The clock as it is now.
         term: Term,

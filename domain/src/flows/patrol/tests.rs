@@ -1,4 +1,4 @@
-//! A patrol on paper: what follows what, and which points are taken when.
+//! Patrols without a store: which command follows which, and which points are accepted when.
 
 use crate::core::id::PersonId;
 
@@ -113,8 +113,8 @@ fn what_cannot_follow_does_not() {
 }
 
 proptest::proptest! {
-    /// Whatever a phone says in whatever order, what was accepted makes times in order, within the
-    /// window, and every point belongs to exactly those.
+    /// Whatever a phone sends in whatever order, the accepted times are in order and within the
+    /// window, and a point is accepted exactly when it lies in one of the periods.
     #[test]
     fn times_under_way_are_in_order_and_apart(
         steps in proptest::collection::vec((0..400_i64, 0..3_u8), 0..30), point in -60..500_i64

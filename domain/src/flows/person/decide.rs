@@ -1,4 +1,4 @@
-//! What may be done about people, and by whom.
+//! The commands for people: what they do, and who may give them.
 
 use chrono::Duration;
 
@@ -14,7 +14,7 @@ use crate::{
     rules::refusal::Refusal,
 };
 
-/// Adds a person, with the first grants.
+/// Registers a person with the first grants.
 pub(super) fn register_person(
     mut person: Person,
     grants: &[NewGrant],
@@ -35,8 +35,7 @@ pub(super) fn register_person(
     Ok(vec![Event::Registered { person: Box::new(person) }])
 }
 
-/// Refuses an actor to whom a person is not to be managed, before they are told how that person
-/// stands.
+/// Refuses an actor who does not manage a person, before the actor is told the person's standing.
 pub(super) fn authorize(
     person: &Person,
     command: &Command,
@@ -63,7 +62,7 @@ pub(super) fn authorize(
     }
 }
 
-/// Everything that is asked about a person who exists.
+/// Decides a command on a person that exists.
 pub(super) fn decide_existing(
     person: &Person,
     command: &Command,
@@ -73,13 +72,13 @@ pub(super) fn decide_existing(
         Command::Register { .. } => Err(Refusal::AlreadyExists { what: "person" }),
         Command::Rename { name } => {
             require_managed(person, cx)?;
-            // The name of a resident is kept where it can be erased.
+            // The name of a resident is stored where it can be erased.
             let hidden = person.is_nameless().then(|| Line::from_static(Person::RESIDENT));
             Ok(vec![Event::Renamed { name: hidden.unwrap_or_else(|| name.clone()) }])
         }
         Command::Grant { grant } => {
             let grant = new_grant(person, grant, cx)?;
-            // A person who left and comes back begins with what is granted now.
+            // A person who left and comes back begins with the new grants only.
             let back = (person.standing == Standing::Left).then_some(Event::Reinstated);
             Ok(back.into_iter().chain([Event::Granted { grant }]).collect())
         }
@@ -140,13 +139,13 @@ pub(super) fn decide_existing(
     }
 }
 
-/// The grant that is made of what is asked: only what the giver manages, for a period that is
-/// still to come, and no two roles that are to be apart.
+/// Builds a grant: within what the giver manages, for a period that has not ended, and without two
+/// roles that must be held apart.
 fn new_grant(person: &Person, asked: &NewGrant, cx: &Context<'_>) -> Result<Grant, Refusal> {
     let area = cx.require_area(asked.area)?;
     cx.require_permission(Permission::ManagePeople, &area.path, &area.name)?;
     // A person with a password would have the rights of a program without its scopes and quota. And
-    // a program with an office would have its rights without a second factor, by one key.
+    // a program with an office would have its rights with one key, without a second factor.
     if (asked.role == Role::Integrator) != person.is_program() {
         return Err(Refusal::ProgramRole);
     }
@@ -177,7 +176,7 @@ fn new_grant(person: &Person, asked: &NewGrant, cx: &Context<'_>) -> Result<Gran
     Ok(grant)
 }
 
-/// Refuses an actor who gives or takes rights of their own.
+/// Refuses actors who give themselves rights or take their own.
 fn require_other(person: &Person, cx: &Context<'_>) -> Result<(), Refusal> {
     if person.id == cx.by.person { Err(Refusal::OwnRights) } else { Ok(()) }
 }
@@ -200,15 +199,15 @@ pub fn require_managed(person: &Person, cx: &Context<'_>) -> Result<(), Refusal>
     }
 }
 
-/// An actor who sets a password can be that person, and one who closes an account takes everything:
-/// all power the person has, or will have, must be theirs to give.
+/// Setting a password gives access to the account, and closing it takes everything: the actor must
+/// manage the areas of all grants the person has, or will have.
 fn require_all_managed(person: &Person, cx: &Context<'_>) -> Result<(), Refusal> {
     require_managed(person, cx)?;
     let to_come = |grant: &&Grant| grant.until.is_none_or(|until| cx.at < until);
     person.grants.iter().filter(to_come).try_for_each(|grant| require_grant_permission(grant, cx))
 }
 
-/// Only an administrator whose own right does not end by itself takes another's: so one remains.
+/// Only an administrator whose own right does not end by itself may take another's: so one remains.
 fn stand_as_administrator(
     person: &Person,
     over: &[AreaId],

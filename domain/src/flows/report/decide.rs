@@ -1,4 +1,4 @@
-//! Looks on the spot before filing, and what the system asks of a report.
+//! Checks on the spot before filing, and the commands of the system for a report.
 
 use super::{Event, Report, Sight, Status};
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
 };
 
 impl Report {
-    /// What its clocks are about.
+    /// What its deadlines depend on.
     pub(super) fn subject(&self) -> Subject<'_> {
         Subject {
             area: self.place.area.id,
@@ -24,7 +24,7 @@ impl Report {
         }
     }
 
-    /// Who went to look.
+    /// The claim of the check.
     pub const fn claim(&self) -> Option<&Claim> {
         match &self.status {
             Status::Confirming { claim, .. } => claim.as_ref(),
@@ -36,7 +36,7 @@ impl Report {
         }
     }
 
-    /// Refuses a person who may not look there; gives the last claim, if any.
+    /// Refuses a person who must not check there; returns the last claim, if any.
     pub(super) fn require_verifier(&self, cx: &Context<'_>) -> Result<Option<&Claim>, Refusal> {
         let area = &self.place.area;
         cx.require_permission(Permission::VerifyOnSite, &area.path, &area.name)?;
@@ -63,7 +63,7 @@ impl Report {
         Ok(vec![Event::Confirmed { sight, receiver: self.find_receiver(cx), accept }])
     }
 
-    /// Computes the clock anew, if it is provisional and not late.
+    /// Recomputes the deadline, if it is provisional and not late.
     pub(super) fn recompute_deadline(&self, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         let owed = self.obligations();
         let open = owed.first().filter(|owed| owed.term.provisional && !owed.term.is_late(cx.at));
@@ -76,7 +76,8 @@ impl Report {
         Ok(vec![Event::Recomputed { term }])
     }
 
-    /// Takes the next measure about what is owed. Only the system asks it, and each once.
+    /// Takes the next measure about the obligation. Only the system gives this command, and each
+    /// measure is taken once.
     pub(super) fn take_measure(&self, term: i64, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         if !cx.by.is_system() {
             let area = self.place.area.name.clone();

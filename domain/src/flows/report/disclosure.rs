@@ -1,5 +1,6 @@
-//! Who reads which field of an event of a report: staff, and the reporter the own report. Who reported
-//! is told by none; a report that is confidential or anonymous is not traced either.
+//! Who reads which field of an event of a report: staff, and the reporter of the report. No event
+//! discloses the reporter; events of a confidential or anonymous report also have no field that
+//! reveals the reporter.
 
 use super::{Event, Report, Sight, Status};
 use crate::core::disclosure::disclosed;
@@ -37,8 +38,8 @@ disclosed! {
 }
 
 impl Event {
-    /// Whether it tells of a report whose reporter must not be known, so that
-    /// [traces](crate::core::disclosure::Disclosure::Trace) of who that is are left out.
+    /// Whether the event is about a report whose reporter must not be known, so that
+    /// [traces](crate::core::disclosure::Disclosure::Trace) of the reporter are left out.
     pub fn is_in_confidence(&self) -> bool {
         match self {
             Self::Submitted { report } => report.confidential || report.anonymous,

@@ -1,4 +1,4 @@
-//! What may be asked of a report, and what can have happened to it.
+//! The commands and events of a report.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,47 +20,49 @@ use crate::{
     },
 };
 
-/// What a reporter wants to report.
+/// The content of a report to be submitted.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Draft {
     /// The identity it will have.
     pub id: ReportId,
-    /// By which way.
+    /// The channel through which it comes.
     pub channel: Channel,
-    /// In a line; without it, the first words of the text.
+    /// The title; without it, the first words of the text.
     pub title: Option<Line>,
-    /// What the reporter says, in full.
+    /// The text, in full.
     pub text: Prose,
-    /// The code in the catalogue, when the reporter knows.
+    /// The code in the catalogue, when the reporter knows it.
     pub category: Option<Code>,
     /// How pressing it is.
     pub urgency: Urgency,
-    /// What is wanted, when the reporter knows.
+    /// The kind of demand, when the reporter knows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub demand: Option<Demand>,
-    /// Where, already located; none when the point is outside the tenant.
+    /// The area of the place; none when the point is outside the tenant.
     pub area: Option<crate::core::id::AreaId>,
     /// The point, as given.
     pub point: Option<RawPoint>,
     /// The address in words.
     pub address: Option<Line>,
-    /// When it was typed, by the phone's clock.
+    /// When it was entered, by the phone's clock.
     pub client_at: Option<Instant>,
-    /// Whether handlers must not know who reported.
+    /// Whether handlers must not know the reporter.
     pub confidential: bool,
-    /// Whether who reported must stay unknown to everyone.
+    /// Whether the reporter must stay unknown to everyone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub anonymous: bool,
-    /// Whether a person to be reached is named with it.
+    /// Whether a contact is named with it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub contact: bool,
-    /// On which patrol, of the reporter's own and under way then; the caller looked that up.
+    /// The patrol on which it was made: the reporter's own and under way then; the caller checked
+    /// that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patrol: Option<PatrolId>,
-    /// The files it names, whether or not they have arrived.
+    /// The attached files, whether or not they have arrived.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub media: Vec<Attachment>,
-    /// What was done, when it was handled there and then, and the case to document it in.
+    /// What was done on the spot, and the case to document it in, where the reporter handled the
+    /// matter.
     pub handled: Option<Handled>,
 }
 
@@ -73,13 +75,13 @@ pub struct Handled {
     pub result: Prose,
 }
 
-/// What may be asked of a report.
+/// The commands for a report.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Command {
-    /// Make a report.
+    /// Submits a report.
     Submit(Box<Draft>),
-    /// Open a case for it.
+    /// Opens a case for it.
     File {
         /// The identity the case will have.
         case: CaseId,
@@ -90,47 +92,47 @@ pub enum Command {
         /// A better urgency.
         urgency: Option<Urgency>,
     },
-    /// Add it to a case.
+    /// Joins it to a case.
     Join {
         /// The case, which has to be open.
         case: CaseId,
     },
-    /// Refuse the report (不予受理).
+    /// Refuses the report (不予受理).
     Refuse {
-        /// The reasons, which the reporter is told.
+        /// The reasons, which the reporter sees.
         reason: Prose,
         /// Where it belongs.
         redirect: Redirect,
     },
-    /// Take the look on the spot.
+    /// Claims the check on the spot.
     Claim,
-    /// Say what was seen on the spot.
+    /// Reports the result of the check.
     Confirm {
         /// Whether it is as reported.
         real: bool,
         /// What was seen.
         note: Option<Prose>,
-        /// Where the worker who looked stood.
+        /// Where the worker stood.
         point: Option<Point>,
     },
-    /// Take it out of its case. Only [`crate::flows::intake`] asks it.
+    /// Takes it out of its case. Only [`crate::flows::intake`] gives this command.
     Unjoin,
-    /// Compute a provisional deadline anew. Only the system asks it.
+    /// Recomputes a provisional deadline. Only the system gives this command.
     Recompute,
-    /// Take the next measure about a debt. Only the system asks it.
+    /// Takes the next measure about a debt. Only the system gives this command.
     Lapse {
         /// The number of its clock.
         term: i64,
     },
 }
 
-/// What can have happened to a report.
+/// The events of a report.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// It was said; the whole of it.
+    /// It was submitted.
     Submitted {
-        /// The report as it was made.
+        /// Its initial state.
         report: Box<Report>,
     },
     /// A case was opened for it.
@@ -138,47 +140,47 @@ pub enum Event {
         /// The case that was opened.
         case: CaseId,
     },
-    /// It was added to a case.
+    /// It was joined to a case.
     Joined {
         /// The case that it was added to.
         case: CaseId,
     },
     /// It was refused.
     Refused {
-        /// The reasons, which the reporter is told.
+        /// The reasons, which the reporter sees.
         reason: Prose,
         /// Where it belongs.
         redirect: Redirect,
     },
-    /// A worker took the look on the spot.
+    /// A worker claimed the check on the spot.
     Claimed {
-        /// Who took it, and until when others must not go.
+        /// The worker, and until when no one else may claim it.
         claim: Claim,
     },
-    /// A worker looked on the spot.
+    /// A worker checked on the spot.
     Confirmed {
-        /// What was seen.
+        /// The result of the check.
         sight: Sight,
-        /// Who has to decide.
+        /// The unit that has to decide.
         receiver: Unit,
-        /// The clock of that.
+        /// The clock of that duty.
         accept: Term,
     },
     /// It was taken out of its case.
     Unjoined {
-        /// Who has to decide.
+        /// The unit that has to decide.
         receiver: Unit,
-        /// The clock of that.
+        /// The clock of that duty.
         accept: Term,
     },
-    /// The clock was computed anew by a calendar that was published since.
+    /// The clock was recomputed by a calendar that was published since.
     Recomputed {
         /// The clock as it is now.
         term: Term,
     },
     /// A measure about a debt was taken.
     Measured {
-        /// What was done.
+        /// The kind of measure.
         what: MeasureKind,
         /// The clock as it is now.
         term: Term,

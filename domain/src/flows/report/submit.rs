@@ -1,4 +1,4 @@
-//! Taking a report down: where it is, when it was typed, and what it begins as.
+//! How a report is submitted: where it is, when it was entered, and with which status it begins.
 
 use chrono::Duration;
 
@@ -26,13 +26,13 @@ use crate::{
 
 pub(super) fn submit_report(draft: &Draft, cx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
     let place = resolve_place(draft, cx)?;
-    // A resident may report anything in the tenant; staff, what lies in their area.
+    // A resident may report anything in the tenant; staff only what lies in their area.
     cx.require_permission(Permission::ReportProblem, &place.area.path, &place.area.name)?;
     if draft.handled.is_some() {
         cx.require_permission(Permission::HandleCase, &place.area.path, &place.area.name)?;
     }
     draft.channel.require_open(cx.by, cx.at)?;
-    // A reporter who handled something or is to be reached is not anonymous.
+    // A reporter who handled the matter or left a contact is not anonymous.
     if draft.anonymous && (draft.handled.is_some() || draft.contact) {
         return Err(Refusal::Anonymous);
     }
@@ -108,8 +108,8 @@ fn resolve_place(draft: &Draft, cx: &Context<'_>) -> Result<Place, Refusal> {
     })
 }
 
-/// A phone's clock is often wrong: a little ahead is accepted and marked (H.3.13). What no clock
-/// shows by accident is refused.
+/// A phone's clock is often wrong: a time a little ahead is accepted and marked (H.3.13). A time
+/// that no clock shows by accident is refused.
 pub(crate) fn check_client_time(
     client_at: Option<Instant>,
     cx: &Context<'_>,
@@ -128,9 +128,9 @@ pub(crate) fn check_client_time(
 }
 
 impl Channel {
-    /// Refuses a way that is not open to this actor: deadlines and whether a worker looks first
-    /// hang on it. Who works here, and systems, write down what came by whichever way; the public
-    /// come by their own.
+    /// Refuses a channel that is not open to this actor: deadlines and the check before filing
+    /// depend on it. Staff and connected systems may record reports of every channel; the public
+    /// use their own.
     pub fn require_open(self, actor: &Actor, at: Instant) -> Result<(), Refusal> {
         let own = Self::default_for(actor, at);
         let resident = actor.grants.iter().any(|g| g.holds_at(at) && g.role == Role::Resident);

@@ -1,5 +1,5 @@
-//! Which points are taken: those of a patrol under way, within its duty window, measured while a
-//! consent stood. Each is judged by itself; one that is refused sinks no other.
+//! Which points are accepted: those of a patrol under way, within its duty window, measured while a
+//! consent was in force. Each is judged by itself; a refused point does not affect the others.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,50 +11,51 @@ use crate::{
 };
 
 labelled_enum! {
-    /// Why a point is not taken.
+    /// Why a point is refused.
     Refused {
-        /// It says not where it is; what is no number arrives as nothing.
+        /// The coordinate is missing; a value that is not a number arrives as missing.
         CoordinateMissing = "coordinate_missing", "缺少坐标";
-        /// The coordinate cannot be.
+        /// The coordinate is impossible.
         BadCoordinate = "bad_coordinate", "坐标不正确";
         /// The accuracy is negative.
         BadAccuracy = "bad_accuracy", "精度不正确";
         /// The speed is negative.
         BadSpeed = "bad_speed", "速度不正确";
-        /// The time cannot be, or lies in the future.
+        /// The time is impossible, or lies in the future.
         BadTime = "bad_time", "时间不正确";
         /// Outside the duty window, before the start or after the end.
         OutsideWindow = "outside_window", "不在巡查时段";
         /// While the worker rested.
         Paused = "paused", "暂停期间";
-        /// The worker rests, as far as is known: not final, what ended the rest comes first.
+        /// The worker rests, as far as is known: not final, because the command that ended the rest
+        /// may arrive first.
         Resting = "resting", "暂停尚未结束";
-        /// The worker had not agreed to it then.
+        /// The worker had not consented at that time.
         NoConsent = "no_consent", "未同意采集轨迹";
-        /// The consent was taken back before.
+        /// The consent had been withdrawn by that time.
         ConsentWithdrawn = "consent_withdrawn", "已撤回同意";
-        /// Older than tracks are kept.
+        /// Older than the time for which tracks are kept.
         Expired = "expired", "超过保存期限";
         /// Another point has this number.
         SeqReused = "seq_reused", "序号已被其他点使用";
-        /// The patrol has as many points as it may have.
+        /// The patrol has its largest number of points.
         TrackFull = "track_full", "轨迹点已满";
     }
 }
 
 impl Refused {
-    /// Whether the same point will be refused whenever it is sent again.
+    /// Whether the same point will be refused however often it is sent.
     pub fn is_final(self) -> bool {
         self != Self::Resting
     }
 }
 
-/// What a worker answered to whether tracks may be taken, the oldest first.
+/// The worker's answers to the request for consent, oldest first.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Answers(pub Vec<(Instant, bool)>);
 
 impl Answers {
-    /// Refuses a moment for which no consent stands.
+    /// Refuses a moment at which no consent was in force.
     pub fn require_consent(&self, at: Instant) -> Result<(), Refused> {
         match self.0.iter().rev().find(|(answered, _)| *answered <= at) {
             Some((_, true)) => Ok(()),
@@ -64,27 +65,27 @@ impl Answers {
     }
 }
 
-/// What lets points of a patrol pass.
+/// The conditions for points of a patrol.
 #[derive(Clone, Debug)]
 pub struct Gate<'a> {
     /// The patrol that the points belong to.
     pub patrol: &'a Patrol,
-    /// What its worker answered about tracks.
+    /// The consents of its worker.
     pub answers: &'a Answers,
-    /// What is older is no longer kept.
+    /// Older points are no longer kept.
     pub earliest: Instant,
-    /// What is later is of a clock that is wrong.
+    /// Later points come from a clock that is wrong.
     pub latest: Instant,
 }
 
 impl Gate<'_> {
-    /// The gate, ready for many points.
+    /// A gate prepared for many points.
     pub fn open(&self) -> Open<'_> {
         Open { gate: self, times: self.patrol.active_periods(), skew: self.patrol.skew() }
     }
 }
 
-/// A gate that knows when the patrol was under way.
+/// A gate with the periods in which the patrol was under way.
 #[derive(Clone, Debug)]
 pub struct Open<'a> {
     gate: &'a Gate<'a>,
@@ -93,8 +94,8 @@ pub struct Open<'a> {
 }
 
 impl Open<'_> {
-    /// The point as it is kept, or why it is not. It is kept with the time the phone gave it, and
-    /// judged by the time that was.
+    /// The point to store, or why it is refused. It is stored with the phone's time, and judged by
+    /// the corrected time.
     pub fn admit_point(&self, sent: &Sent) -> Result<Fix, Refused> {
         let Gate { patrol, answers, earliest, latest } = self.gate;
         let fix = Fix::new(sent).map_err(|wrong| match wrong {

@@ -1,14 +1,15 @@
-//! A batch of points as bytes: column by column, what changes little in few bytes.
+//! A batch of points as bytes: column by column, with few bytes for what changes little.
 //!
 //! ```text
 //! version 1 | count | seq | time | lng | lat | system | accuracy | speed | source | mocked
 //! ```
 //!
-//! Numbers are variable-length (seven bits a byte). A column of numbers is written as whichever is
-//! shortest: one value, steps of one length, differences, or differences of differences, in the
-//! largest unit they all are multiples of; a time in whole seconds costs a byte, a sequence without
-//! holes nothing. A column that may be empty says first where it is not, as bits. What comes back
-//! is exactly what went in; bytes that were never written here are refused, whatever they are.
+//! Numbers are variable-length (seven bits a byte). A column of numbers is written in the shortest
+//! of these ways: one value, steps of one length, differences, or differences of differences, in
+//! the largest unit they all are multiples of; a time in whole seconds costs a byte, a sequence
+//! without holes nothing. An optional column begins with bits that say where it has values.
+//! Decoding returns exactly what was encoded; bytes that were never written here are refused,
+//! whatever they are.
 
 use super::{Fix, MOST_AT_ONCE, Source};
 use crate::area::coordinate::CoordType;
@@ -28,17 +29,17 @@ mod how {
     pub(super) const SECOND: u8 = 3;
 }
 
-/// How it is written whether there is a value.
+/// How the presence of values is written.
 mod which {
     /// No point has a value.
     pub(super) const NONE: u8 = 0;
     /// Every point has a value.
     pub(super) const ALL: u8 = 1;
-    /// A bit for each point says it.
+    /// One bit for each point.
     pub(super) const SOME: u8 = 2;
 }
 
-/// Systems and sources by the number they are written as; numbers stay for ever.
+/// Systems and sources by the number they are written as; the numbers never change.
 const SYSTEMS: [CoordType; 3] = [CoordType::Wgs84, CoordType::Gcj02, CoordType::Bd09];
 const SOURCES: [Source; 4] = [Source::Gps, Source::Network, Source::Fused, Source::Unknown];
 
@@ -104,12 +105,12 @@ pub fn decode(bytes: &[u8]) -> Option<Vec<Fix>> {
     (0..count).map(fix).collect()
 }
 
-/// The number something is written as.
+/// The number that a value is written as.
 fn to_code<T: PartialEq>(all: &[T], one: T) -> i64 {
     all.iter().position(|known| *known == one).and_then(|at| at.try_into().ok()).unwrap_or(0)
 }
 
-/// What is written as a number.
+/// The value that is written as a number.
 fn from_code<T: Copy>(all: &[T], number: i64) -> Option<T> {
     all.get(usize::try_from(number).ok()?).copied()
 }
@@ -122,12 +123,12 @@ fn write_unsigned(out: &mut Vec<u8>, mut value: u64) {
     out.push(u8::try_from(value).unwrap_or(0));
 }
 
-/// Small numbers of either sign are small: 0, −1, 1, −2 … become 0, 1, 2, 3 …
+/// Keeps small numbers of either sign small: 0, −1, 1, −2 … become 0, 1, 2, 3 …
 fn write_signed(out: &mut Vec<u8>, value: i64) {
     write_unsigned(out, (value.cast_unsigned() << 1) ^ (value >> 63).cast_unsigned());
 }
 
-/// A column of numbers, as whatever is shortest.
+/// A column of numbers, in the shortest way.
 fn write_numbers(out: &mut Vec<u8>, values: &[i64]) {
     let Some(first) = values.first().copied() else { return };
     if values.iter().all(|value| *value == first) {
@@ -151,17 +152,17 @@ fn write_numbers(out: &mut Vec<u8>, values: &[i64]) {
     out.extend(if twice.len() < once.len() { twice } else { once });
 }
 
-/// From each to the next.
+/// The differences between neighbours.
 fn differences(values: &[i64]) -> Vec<i64> {
     let pairs = values.iter().zip(values.iter().skip(1));
     pairs.map(|(before, after)| after.wrapping_sub(*before)).collect()
 }
 
-/// Numbers in the largest unit all of them are multiples of.
+/// Writes numbers in the largest unit that all of them are multiples of.
 fn write_in_units(out: &mut Vec<u8>, values: &[i64]) {
     let unit =
         values.iter().try_fold(0, |unit, value| match common_divisor(unit, value.unsigned_abs()) {
-            // Nothing divides it any further.
+            // No larger unit divides them.
             1 => None,
             unit => Some(unit),
         });
@@ -173,7 +174,7 @@ fn write_in_units(out: &mut Vec<u8>, values: &[i64]) {
     }
 }
 
-/// The largest number both are multiples of.
+/// The greatest common divisor.
 const fn common_divisor(mut a: u64, mut b: u64) -> u64 {
     while b != 0 {
         (a, b) = (b, a % b);
@@ -181,7 +182,7 @@ const fn common_divisor(mut a: u64, mut b: u64) -> u64 {
     a
 }
 
-/// A column of numbers that may be missing.
+/// A column of numbers of which some may be missing.
 fn write_optional(out: &mut Vec<u8>, values: impl Iterator<Item = Option<u32>> + Clone) {
     write_bits(out, &values.clone().map(|value| value.is_some()).collect::<Vec<_>>());
     write_numbers(out, &values.flatten().map(i64::from).collect::<Vec<_>>());
@@ -201,7 +202,7 @@ fn write_bits(out: &mut Vec<u8>, values: &[bool]) {
     }
 }
 
-/// What is left to be read.
+/// The bytes still to be read.
 struct Reader<'a> {
     rest: &'a [u8],
 }
@@ -218,7 +219,7 @@ impl Reader<'_> {
         loop {
             let byte = self.read_byte()?;
             let low = u64::from(byte & 0x7f);
-            // The tenth byte has room for one bit.
+            // The tenth byte has room for one bit only.
             if shift == 63 && low > 1 {
                 return None;
             }

@@ -1,5 +1,5 @@
-//! How much of what was planned was seen: by time and by places, never by distance, which only
-//! makes people walk in circles (domain.md G, track assessment).
+//! How much of a plan was covered: by time and by places, never by distance, which only makes
+//! people walk in circles (section G of the field research, track assessment).
 
 use std::collections::HashSet;
 
@@ -14,39 +14,39 @@ use crate::{
     rules::track_policy::Tracking,
 };
 
-/// A place to be seen.
+/// A place to be visited.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Target {
     /// The middle of the place.
     pub point: Point,
-    /// From how far it counts, in metres.
+    /// How far away the worker still counts as there, in metres.
     pub radius_m: u32,
-    /// For how long at least, in seconds; 0: to pass by is enough.
+    /// The shortest stay, in seconds; 0: passing by is enough.
     pub dwell_s: u32,
 }
 
-/// What became of a place to be seen.
+/// The visit of a place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Visit {
-    /// Whether it was seen for long enough.
+    /// Whether the worker stayed long enough.
     pub visited: bool,
-    /// When it was reached first; none when it was not.
+    /// When the place was first reached; none when it was not.
     pub first_at: Option<Instant>,
-    /// How long in all, in seconds.
+    /// The whole stay, in seconds.
     pub dwell_s: i64,
 }
 
 /// A part of a whole.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Share {
-    /// How many count.
+    /// How many there are in the part.
     pub of: u32,
-    /// Of so many.
+    /// How many there are in all.
     pub all: u32,
 }
 
 impl Share {
-    /// Between 0 and 1; none of nothing.
+    /// Between 0 and 1; none when the whole is 0.
     pub fn to_ratio(self) -> Option<f64> {
         (self.all > 0).then(|| f64::from(self.of) / f64::from(self.all))
     }
@@ -59,7 +59,7 @@ pub fn measure_visits(track: &[Seen], targets: &[Target], policy: &Tracking) -> 
 }
 
 fn measure_visit(stretches: &[Vec<Seen>], target: &Target) -> Visit {
-    /// A degree is no shorter than so many metres.
+    /// A lower bound for the length of a degree of latitude, in metres.
     const DEGREE_M: f64 = 110_500.0;
     let radius = f64::from(target.radius_m);
     let near = |one: &Seen| {
@@ -94,7 +94,7 @@ pub fn measure_inside_s(track: &[Seen], boundary: &MultiPolygon, policy: &Tracki
         for one in &stretch {
             let inside = covers(boundary, one.point);
             if let Some((at_ms, was)) = before {
-                // A worker who crosses the boundary in between was half of the time inside.
+                // A step across the boundary counts half.
                 let halves = i64::from(was) + i64::from(inside);
                 inside_ms += (one.fix.at_ms - at_ms) * halves / 2;
             }
@@ -104,7 +104,7 @@ pub fn measure_inside_s(track: &[Seen], boundary: &MultiPolygon, policy: &Tracki
     inside_ms / 1000
 }
 
-/// The most cells of one area; a larger area has larger cells.
+/// The most cells of one area; a larger area gets larger cells.
 pub const MOST_CELLS: f64 = 40_000.0;
 
 /// How many cells of an area were walked through.
@@ -112,16 +112,16 @@ pub const MOST_CELLS: f64 = 40_000.0;
 pub struct Cells {
     /// The side of a cell, in metres.
     pub side_m: u32,
-    /// How many of all.
+    /// The cells walked through, and all cells.
     pub share: Share,
 }
 
-/// Cells over an area: how many of those whose middle lies in it the track comes through.
+/// Counts the cells whose middle lies in an area, and those of them that the track crosses.
 pub fn measure_cells(track: &[Seen], boundary: &MultiPolygon, policy: &Tracking) -> Cells {
     let Some([west, south, east, north]) = bounding_box(boundary) else { return Cells::default() };
     let middle = Point { lng: f64::midpoint(west, east), lat: f64::midpoint(south, north) };
     let (wide, high) = measure_extent(middle, [west, south, east, north]);
-    // So that there are no more than MOST_CELLS.
+    // Keeps the number of cells at most MOST_CELLS.
     let least = (wide * high / MOST_CELLS).sqrt().ceil();
     let side = f64::from(policy.cell_m).max(least);
     let raster = Raster::new(Point { lng: west, lat: south }, middle.lat, side);
@@ -150,7 +150,7 @@ pub fn measure_cells(track: &[Seen], boundary: &MultiPolygon, policy: &Tracking)
     Cells { side_m, share: Share { of: count(&seen), all: count(&inside) } }
 }
 
-/// Metres east–west and north–south of a box.
+/// The width and height of a box, in metres.
 fn measure_extent(middle: Point, [west, south, east, north]: [f64; 4]) -> (f64, f64) {
     let at = |lng, lat| Point { lng, lat };
     (
@@ -162,7 +162,7 @@ fn measure_extent(middle: Point, [west, south, east, north]: [f64; 4]) -> (f64, 
 /// Square cells counted from a corner.
 struct Raster {
     corner: Point,
-    /// Degrees of a cell.
+    /// The width of a cell in degrees.
     lng: f64,
     lat: f64,
 }
@@ -170,7 +170,7 @@ struct Raster {
 impl Raster {
     fn new(corner: Point, lat: f64, side_m: f64) -> Self {
         const DEGREE_M: f64 = 111_195.0;
-        // At the poles cells are as wide as they are anywhere near them.
+        // Near the poles cells are as wide as they are at this limit.
         let wide = DEGREE_M * lat.to_radians().cos().max(0.01);
         Self { corner, lng: side_m / wide, lat: side_m / DEGREE_M }
     }
@@ -189,10 +189,10 @@ impl Raster {
     }
 }
 
-/// The points of a stretch and as many in between that no two are farther apart than `step_m`; of
-/// two points that are farther apart than a person walks between two fixes only these.
+/// The points of a stretch, with points in between so that no two are farther apart than `step_m`.
+/// Two points more than `MOST_STEPS` steps apart get none in between.
 fn interpolate_points(stretch: &[Seen], step_m: f64) -> Vec<Point> {
-    /// Steps between two points; beyond that there is no telling where the worker went.
+    /// The most steps between two points; beyond that the way of the worker is unknown.
     const MOST_STEPS: f64 = 20.0;
     let mut points: Vec<Point> = stretch.first().map(|one| one.point).into_iter().collect();
     for (before, after) in stretch.iter().zip(stretch.iter().skip(1)) {
@@ -212,10 +212,10 @@ fn interpolate_points(stretch: &[Seen], step_m: f64) -> Vec<Point> {
     points
 }
 
-/// Places of a route, one every so many metres.
+/// The distance between two places of a route, in metres.
 const ROUTE_STEP_M: f64 = 25.0;
 
-/// The most places of a route that are looked at.
+/// The most places of a route that are checked.
 const MOST_PLACES: usize = 10_000;
 
 /// How many places along a route were seen from near by.
@@ -229,7 +229,7 @@ pub fn measure_route(track: &[Seen], line: &[Point], policy: &Tracking) -> Share
     for stretch in split_stretches(track, policy) {
         for point in interpolate_points(&stretch, near_m / 2.0) {
             let there = walked_near.entry(raster.find_cell(point)).or_default();
-            // A crowd of points at one place says no more than a few of them.
+            // A few of many points at one place are enough.
             if there.len() < 32 {
                 there.push(point);
             }

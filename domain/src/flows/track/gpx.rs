@@ -1,11 +1,11 @@
-//! A track as GPX 1.1, for whatever else reads tracks: a segment for every stretch, so that gaps
-//! stay gaps. Points with a mark are left out; GPX has no word for them.
+//! A track as GPX 1.1, for other programs: a segment for every stretch, so that gaps stay gaps.
+//! Points with a mark are left out, because GPX has no word for them.
 
 use std::fmt::Write;
 
 use super::Seen;
 
-/// The document; `name` is written as text.
+/// The document; `name` is escaped.
 pub fn render_document(name: &str, stretches: &[Vec<Seen>]) -> String {
     let mut out = String::from(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\

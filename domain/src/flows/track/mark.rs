@@ -1,7 +1,7 @@
-//! What is odd about a point: said of it, never a reason to lose it.
+//! Marks of odd points. A mark is never a reason to drop a point.
 //!
-//! Marks are made when a track is read, of the whole of it in order of time, so that points which
-//! arrive late, out of order or in another batch are judged as if they had come in time.
+//! Marks are made when a track is read, over the whole of it in order of time, so that points which
+//! arrive late, out of order or in another batch are judged as if they had arrived in time.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,15 +18,15 @@ use crate::{
 };
 
 labelled_enum! {
-    /// Why a point counts for nothing.
+    /// Why a point is not counted.
     Mark {
-        /// The phone says it was made up.
+        /// The phone says that the position is simulated.
         Mocked = "mocked", "模拟位置";
-        /// It is less accurate than the policy asks.
+        /// It is less accurate than the policy requires.
         PoorAccuracy = "poor_accuracy", "精度不足";
         /// Another point has the same time.
         DuplicateTime = "duplicate_time", "时间重复";
-        /// No person moves that fast from or to it.
+        /// It implies a speed that no person reaches.
         ImpossibleSpeed = "impossible_speed", "速度异常";
         /// It is far from the area of the patrol.
         FarOutside = "far_outside", "远离辖区";
@@ -35,12 +35,12 @@ labelled_enum! {
     }
 }
 
-/// What a track is judged by besides the policy.
+/// The inputs of marking besides the policy.
 #[derive(Clone, Debug, Default)]
 pub struct Frame<'a> {
     /// The boundary of the area of the patrol.
     pub boundary: Option<&'a MultiPolygon>,
-    /// When the patrol was under way, in order.
+    /// The periods in which the patrol was under way, in order.
     pub under_way: Vec<(Instant, Instant)>,
 }
 
@@ -50,21 +50,21 @@ impl Frame<'_> {
     }
 }
 
-/// A point as it is seen: where, when, and what is odd about it.
+/// A point as it is read, with its mark.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Seen {
-    /// What was sent.
+    /// The point as it was sent.
     pub fix: Fix,
-    /// Where that is.
+    /// Its position in WGS-84.
     pub point: Point,
     /// What is odd about it.
     pub mark: Option<Mark>,
 }
 
-/// No phone knows better where it is than so many metres, whatever it says.
+/// The best accuracy that is believed, in metres, whatever a phone claims.
 const NOISE_M: f64 = 10.0;
 
-/// All points in order of time, each with what is odd about it.
+/// All points in order of time, each with its mark.
 pub fn mark_track(mut fixes: Vec<Fix>, frame: &Frame<'_>, policy: &Tracking) -> Vec<Seen> {
     fixes.sort_unstable_by_key(|fix| (fix.at_ms, fix.seq));
     let far = Far::new(frame.boundary, policy);
@@ -74,7 +74,7 @@ pub fn mark_track(mut fixes: Vec<Fix>, frame: &Frame<'_>, policy: &Tracking) -> 
         .filter_map(|fix| {
             let point = fix.point()?;
             let mut mark = find_own_mark(&fix, frame, policy);
-            // Of two at one time the first that is good counts.
+            // Of two points with the same time the first good one counts.
             if mark.is_none() && last == Some(fix.at_ms) {
                 mark = Some(Mark::DuplicateTime);
             }
@@ -91,7 +91,7 @@ pub fn mark_track(mut fixes: Vec<Fix>, frame: &Frame<'_>, policy: &Tracking) -> 
     track
 }
 
-/// What a point says of itself.
+/// The mark of a point that depends on no other point.
 fn find_own_mark(fix: &Fix, frame: &Frame<'_>, policy: &Tracking) -> Option<Mark> {
     if fix.mocked {
         Some(Mark::Mocked)
@@ -104,7 +104,7 @@ fn find_own_mark(fix: &Fix, frame: &Frame<'_>, policy: &Tracking) -> Option<Mark
     }
 }
 
-/// What is far from the area of a patrol.
+/// The test for points far from the area of a patrol.
 struct Far<'a> {
     area: Option<(&'a MultiPolygon, [f64; 4])>,
     most_m: f64,
@@ -119,12 +119,12 @@ impl<'a> Far<'a> {
     fn is_far(&self, point: Point) -> bool {
         let Some((boundary, extent)) = self.area else { return false };
         let near_box = box_distance_m(extent, point);
-        // The box is no farther than the area; most points are in it.
+        // The box is no farther away than the area; most points lie in it.
         near_box > self.most_m || (near_box > 0.0 && to_boundary_m(boundary, point) > self.most_m)
     }
 }
 
-/// Points between which no person can have moved: of two stretches of a track that do not fit
+/// Marks points between which no person can have moved: of two parts of a track that do not fit
 /// together, the one with fewer points is odd.
 fn mark_jumps(track: &mut [Seen], policy: &Tracking) {
     let fastest = f64::from(policy.speed_kmh) / 3.6;
@@ -134,7 +134,7 @@ fn mark_jumps(track: &mut [Seen], policy: &Tracking) {
         (Some(from), Some(to)) => is_reachable(from, to, fastest),
         _ => true,
     };
-    // Stretches of points that fit together, then which of them stay.
+    // First parts of points that fit together, then which of them stay.
     let mut stretches: Vec<Vec<usize>> = Vec::new();
     for at in good {
         match stretches.last_mut() {
@@ -151,7 +151,7 @@ fn mark_jumps(track: &mut [Seen], policy: &Tracking) {
             };
             let joined = before.last().zip(stretch.first()).is_none_or(|(a, b)| fits(*a, *b));
             if joined {
-                // The shorter is put to the longer only where order allows: after it.
+                // Points are appended only in order of time.
                 before.append(&mut stretch);
                 stay.push(before);
                 break;
@@ -171,8 +171,7 @@ fn mark_jumps(track: &mut [Seen], policy: &Tracking) {
     }
 }
 
-/// Whether a person can have moved from one point to the other, as far as the phone knows where it
-/// is.
+/// Whether a person can have moved from one point to the other, within the accuracy of the phone.
 fn is_reachable(from: &Seen, to: &Seen, fastest: f64) -> bool {
     let noise = |one: &Seen| one.fix.accuracy_m().map_or(NOISE_M, |metres| metres.max(NOISE_M));
     let metres = distance_m(from.point, to.point) - noise(from) - noise(to);

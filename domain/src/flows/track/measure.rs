@@ -1,5 +1,5 @@
-//! What a track amounts to: how far, how long, where it stopped, where nothing is known. Only
-//! points without a mark count, and what lies in a gap is not made up.
+//! Measures of a track: distance, duration, stops and gaps. Only points without a mark count, and
+//! nothing is interpolated in a gap.
 
 use super::{Mark, Seen};
 use crate::{
@@ -15,41 +15,41 @@ pub struct Stop {
     pub from: Instant,
     /// The last moment of the stay.
     pub until: Instant,
-    /// Where, in the middle.
+    /// The middle of the stay.
     pub point: Point,
 }
 
-/// A time about which nothing is known.
+/// A period without points.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Gap {
-    /// Since the last point before it.
+    /// The time of the last point before it.
     pub from: Instant,
-    /// Until the first point after it.
+    /// The time of the first point after it.
     pub until: Instant,
 }
 
-/// What a track amounts to.
+/// The measures of a track.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Measures {
     /// How many points there are.
     pub points: usize,
-    /// How many of them have a mark.
+    /// The number of points with a mark.
     pub marked: usize,
-    /// How many have which mark.
+    /// The number of points for each mark.
     pub marks: Vec<(Mark, usize)>,
-    /// How far it goes, in metres: outside of stops, without gaps.
+    /// The distance in metres, outside of stops and without gaps.
     pub distance_m: f64,
     /// How long the worker was seen to move, in seconds.
     pub moving_s: i64,
     /// How long the worker was seen at all, in seconds.
     pub seen_s: i64,
-    /// Where it stopped.
+    /// The stops of the worker.
     pub stops: Vec<Stop>,
-    /// Where nothing is known.
+    /// The gaps in the track.
     pub gaps: Vec<Gap>,
 }
 
-/// The most stops and gaps that are told one by one.
+/// The most stops and gaps that are listed one by one.
 pub const MOST_TOLD: usize = 500;
 
 /// Stretches of points without a mark, with no gap in between.
@@ -69,7 +69,7 @@ pub fn split_stretches(track: &[Seen], policy: &Tracking) -> Vec<Vec<Seen>> {
     stretches
 }
 
-/// What a track amounts to; it is in order of time, as [`super::mark_track`] makes it.
+/// Measures a track, which is in order of time, as [`super::mark_track`] returns it.
 pub fn measure_track(track: &[Seen], policy: &Tracking) -> Measures {
     let marks = Mark::ALL.iter().filter_map(|mark| {
         let count = track.iter().filter(|one| one.mark == Some(*mark)).count();
@@ -125,15 +125,15 @@ impl Measures {
     }
 }
 
-/// A stop, and which points of the stretch it is made of.
+/// A stop, and the points of the stretch it consists of.
 struct Stay {
     first: usize,
     last: usize,
     stop: Stop,
 }
 
-/// Where the worker stayed: points around the first of them, for long enough. What is not a stay is
-/// looked at from at most one point a second, so that a flood of points costs no more.
+/// The stops of a stretch: points around the first of them, for long enough. At most one point a
+/// second is tried as the start of a stop, so that a flood of points costs no more.
 fn find_stays(stretch: &[Seen], policy: &Tracking) -> Vec<Stay> {
     let (near_m, long_ms) = (f64::from(policy.stop_m), i64::from(policy.stop_s) * 1000);
     let thinned = thin_points(stretch);
@@ -156,7 +156,7 @@ fn find_stays(stretch: &[Seen], policy: &Tracking) -> Vec<Stay> {
     stays
 }
 
-/// At most one point a second, each with its place.
+/// At most one point a second, each with its index.
 fn thin_points(stretch: &[Seen]) -> Vec<(usize, Seen)> {
     let mut second = None;
     let new = |one: &Seen| {
@@ -169,7 +169,7 @@ fn thin_points(stretch: &[Seen]) -> Vec<(usize, Seen)> {
     stretch.iter().copied().enumerate().filter(|(_, one)| new(one)).collect()
 }
 
-/// The middle of places that are near each other.
+/// The mean of positions that are near each other.
 fn mean_point(points: impl Iterator<Item = Point> + Clone) -> Point {
     let count = f64::from(u32::try_from(points.clone().count()).unwrap_or(u32::MAX)).max(1.0);
     let sum = points.fold((0.0, 0.0), |(lng, lat), one| (lng + one.lng, lat + one.lat));

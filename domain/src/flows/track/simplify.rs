@@ -1,8 +1,9 @@
-//! A line of fewer points that is nowhere farther from the track than a tolerance.
+//! Simplifies a line: fewer points, and nowhere farther from the track than a tolerance.
 //!
-//! One pass: from the last point that was kept, the directions in which a straight line stays near
-//! enough to every point since narrow with each of them; when a point lies outside, or the track
-//! turns back, the point before is kept. Linear in the number of points, whatever they are.
+//! One pass: from the last point that was kept, the range of directions in which a straight line
+//! stays near enough to every point since then narrows with each point; when a point lies outside,
+//! or the track turns back, the point before is kept. Linear in the number of points, whatever they
+//! are.
 
 use std::f64::consts::PI;
 
@@ -11,7 +12,7 @@ use crate::area::coordinate::Point;
 /// Metres in a degree of latitude.
 const DEGREE_M: f64 = 111_195.0;
 
-/// Fewer points; the first and the last stay. Without a tolerance, all.
+/// Removes points; the first and the last stay. Without a tolerance, all stay.
 pub fn simplify_line(line: &[Point], tolerance_m: f64) -> Vec<Point> {
     let (Some(first), Some(last)) = (line.first(), line.last()) else { return Vec::new() };
     if line.len() < 3 || tolerance_m.is_nan() || tolerance_m <= 0.0 {
@@ -24,7 +25,7 @@ pub fn simplify_line(line: &[Point], tolerance_m: f64) -> Vec<Point> {
         if !sleeve.narrow_to(point, tolerance_m) {
             kept.push(before);
             sleeve = Sleeve::from_anchor(before);
-            // The first point after the one that was kept always fits.
+            // The first point after a kept one always fits.
             sleeve.narrow_to(point, tolerance_m);
         }
         before = point;
@@ -36,7 +37,7 @@ pub fn simplify_line(line: &[Point], tolerance_m: f64) -> Vec<Point> {
 /// The directions a straight line from a point may take.
 struct Sleeve {
     anchor: Point,
-    /// The middle of them, and how far they reach to either side, in radians.
+    /// The middle direction, and how far the range reaches to either side, in radians.
     open: Option<(f64, f64, f64)>,
     farthest_m: f64,
 }
@@ -46,7 +47,7 @@ impl Sleeve {
         Self { anchor, open: None, farthest_m: 0.0 }
     }
 
-    /// Narrows the sleeve by a point; false when a straight line to it misses one before.
+    /// Narrows the sleeve by a point; false when a straight line to it misses an earlier one.
     fn narrow_to(&mut self, point: Point, tolerance_m: f64) -> bool {
         let east = normalise_degrees(point.lng - self.anchor.lng)
             * DEGREE_M

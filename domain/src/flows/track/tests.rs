@@ -1,4 +1,4 @@
-//! Tracks on paper and of real receivers.
+//! Tracks made by hand and tracks of real receivers.
 
 use proptest::prelude::*;
 use serde_json::Value;
@@ -26,7 +26,7 @@ pub(crate) const MORNING_MS: i64 = 1_772_496_000_000;
 
 const HOME: Point = Point { lng: 115.0, lat: 30.0 };
 
-/// Degrees of a metre there.
+/// A metre in degrees there.
 const NORTH: f64 = 1.0 / 111_195.0;
 const EAST: f64 = NORTH / 0.866_025_403_8;
 
@@ -34,7 +34,7 @@ fn instant_at(seconds: i64) -> Instant {
     chrono::DateTime::from_timestamp_millis(MORNING_MS + seconds * 1000).unwrap()
 }
 
-/// A point so many seconds on, so many metres east and north.
+/// A point so many seconds later, so many metres east and north.
 pub(crate) fn fix_at(seq: u32, seconds: i64, east: f64, north: f64) -> Fix {
     let raw = RawPoint {
         lng: HOME.lng + east * EAST,
@@ -307,7 +307,7 @@ fn a_stop_is_told_and_its_trembling_is_no_distance() {
     assert!((200.0..330.0).contains(&measures.distance_m), "{}", measures.distance_m);
 }
 
-/// A rectangle so many metres east and north of home.
+/// A rectangle so many metres east and north of the home point.
 fn rectangle_boundary(west: f64, south: f64, east: f64, north: f64) -> MultiPolygon {
     let corner = |x: f64, y: f64| [HOME.lng + x * EAST, HOME.lat + y * NORTH];
     let ring = vec![

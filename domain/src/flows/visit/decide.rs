@@ -1,4 +1,4 @@
-//! What may be done about visits, and by whom.
+//! The commands for visits: what they do, and who may give them.
 
 use chrono::Duration;
 
@@ -68,7 +68,7 @@ pub(super) fn record_unplanned(record: &Record, cx: &Context<'_>) -> Result<Vec<
     Ok(vec![Event::Recorded { visit: Some(Box::new(visit)), purposes, done }])
 }
 
-/// Everything that is asked of a visit there is.
+/// Decides a command on a visit that exists.
 pub(super) fn decide_existing(
     visit: &Visit,
     command: &Command,
@@ -78,7 +78,7 @@ pub(super) fn decide_existing(
     match command {
         Command::Plan(_) => Err(Refusal::AlreadyExists { what: "visit" }),
         Command::Record(record) => {
-            // An identity that was taken is no visit to another household.
+            // The identity of an existing visit cannot be used for another household.
             if (record.household, record.campaign) != (visit.household, visit.campaign) {
                 return Err(Refusal::AlreadyExists { what: "visit" });
             }
@@ -108,7 +108,7 @@ pub(super) fn decide_existing(
     }
 }
 
-/// What came of going, after what came of going before.
+/// The record after going, on top of the record of going before.
 fn new_done(record: &Record, before: Option<&Done>, cx: &Context<'_>) -> Result<Done, Refusal> {
     let heard = record.opinions.is_some() || record.form.is_some();
     if record.outcome != Outcome::Met && heard {

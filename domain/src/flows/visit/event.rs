@@ -1,4 +1,4 @@
-//! What may be asked of a visit, and what can have happened to it.
+//! The commands and events of a visit.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,101 +18,101 @@ use crate::{
 pub struct Plan {
     /// The identity it will have.
     pub id: VisitId,
-    /// To which household.
+    /// The household to visit.
     pub household: HouseholdId,
-    /// In which grid that lies.
+    /// The grid it lies in.
     pub area: Unit,
     /// The purposes of the visit, at least one.
     pub purposes: Vec<Purpose>,
-    /// Who is to go; without it, any worker of the grid.
+    /// The worker who is to go; without one, any worker of the grid.
     pub worker: Option<PersonId>,
-    /// By when the visit is due.
+    /// The deadline of the visit.
     pub due: Option<Instant>,
     /// Whether the actor is paired with the household.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub paired: bool,
 }
 
-/// A visit that took place.
+/// The record of a visit.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Record {
     /// The identity it will have, when it was not planned.
     pub id: VisitId,
-    /// To which household.
+    /// The household that was visited.
     pub household: HouseholdId,
-    /// As part of which campaign.
+    /// The campaign it belongs to.
     pub campaign: Option<CampaignId>,
-    /// In which grid that lies.
+    /// The grid it lies in.
     pub area: Unit,
-    /// What for; empty: as planned.
+    /// The purposes; empty: as planned.
     pub purposes: Vec<Purpose>,
-    /// How it went.
+    /// The result of the visit.
     pub outcome: Outcome,
-    /// What was heard.
+    /// The opinions that were heard.
     pub opinions: Option<Prose>,
-    /// When, by the phone's clock.
+    /// The time by the phone's clock.
     pub visited_at: Option<Instant>,
     /// The form that was filled in.
     pub form: Option<Filled>,
-    /// The reports made of what was found.
+    /// The reports made of the needs that were found.
     pub needs: Vec<ReportId>,
     /// Whether the actor is paired with the household, or was sent by the campaign.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub paired: bool,
 }
 
-/// It was otherwise.
+/// A correction of a record.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Correction {
-    /// How it really went.
+    /// The correct result.
     pub outcome: Option<Outcome>,
-    /// What it really was for.
+    /// The correct purposes.
     pub purposes: Option<Vec<Purpose>>,
-    /// What really was heard.
+    /// The correct opinions.
     pub opinions: Option<Prose>,
-    /// Why that is put right.
+    /// The reason for the correction.
     pub reason: Prose,
 }
 
-/// What may be asked.
+/// The commands for visits.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Command {
-    /// Plan a visit.
+    /// Plans a visit.
     Plan(Box<Plan>),
-    /// Say what came of it, planned or not.
+    /// Records the result, of a planned visit or not.
     Record(Box<Record>),
-    /// Put right what was said; what was said before stays in the journal.
+    /// Corrects the record; the earlier one stays in the journal.
     Correct(Box<Correction>),
-    /// Do not go.
+    /// Cancels the visit.
     Cancel {
         /// The reasons, in words.
         reason: Prose,
     },
 }
 
-/// What can have happened.
+/// The events of a visit.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// A visit was planned.
     Planned {
-        /// As it is.
+        /// Its initial state.
         visit: Box<Visit>,
     },
     /// The visit took place.
     Recorded {
-        /// Of one that was not planned: as it is.
+        /// The visit itself, where it was not planned.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         visit: Option<Box<Visit>>,
         /// Its purposes, each once.
         purposes: Vec<Purpose>,
-        /// What came of it.
+        /// The record of the visit.
         done: Box<Done>,
     },
-    /// It was otherwise.
+    /// The record was corrected.
     Corrected {
-        /// What is different from the record.
+        /// The differences from the record.
         correction: Box<Correction>,
     },
     /// The visit was cancelled.

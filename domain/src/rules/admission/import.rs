@@ -1,4 +1,4 @@
-//! The list of what communities may be given, from a table.
+//! Imports the list of matters that communities may be given from a table.
 
 use super::{Admissions, Entry, EntryKind};
 use crate::{
@@ -37,7 +37,7 @@ impl Listed for Admissions {
         })
     }
 
-    /// Not enforced yet.
+    /// An imported list is not applied yet.
     fn from_items(entries: Vec<Entry>) -> Self {
         Self { entries, enforced: false }
     }

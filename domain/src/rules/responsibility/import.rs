@@ -1,4 +1,4 @@
-//! The list of powers and duties from a table.
+//! Imports the list of powers and duties from a table.
 
 use super::{Item, Lead, Responsibilities};
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
     rules::{catalogue::Catalogue, condition::Period, listed::Listed},
 };
 
-/// What stands between several units in one cell.
+/// Separators of several units in one cell.
 const BETWEEN: [char; 4] = [';', '；', '、', '|'];
 
 impl Listed for Responsibilities {
@@ -28,7 +28,7 @@ impl Listed for Responsibilities {
         ("valid_until", "失效日期", true),
     ];
 
-    /// What `resolve` does not know as a lead is taken for a suffix.
+    /// A lead that `resolve` does not know is read as a suffix.
     fn parse_row(row: &Row<'_>, resolve: Resolve<'_>, faults: &mut Faults) -> Option<Item> {
         let area = row.resolve_area("area", resolve, faults);
         let level = parse_level(row, faults);

@@ -1,4 +1,4 @@
-//! Cells of a table, read one by one.
+//! Reads the cells of a table one by one.
 
 use std::str::FromStr as _;
 
@@ -14,8 +14,8 @@ use crate::{
     },
 };
 
-/// A fault whose line and column the caller knows: what was given and what would be right, in
-/// Chinese and English.
+/// A fault whose line and column the caller knows: the code, what was given, and what would be
+/// right in Chinese and English.
 pub(super) struct Wrong(pub(super) CsvCode, pub(super) String, pub(super) (String, String));
 
 impl Wrong {
@@ -32,12 +32,12 @@ fn text_pair(zh: impl Into<String>, en: impl Into<String>) -> (String, String) {
     (zh.into(), en.into())
 }
 
-/// What was given, short enough to be told.
+/// What was given, cut to a length that can be shown.
 pub(super) fn shorten_given(given: &str) -> String {
     given.chars().take(40).collect()
 }
 
-/// The cells of one line; what is wrong with them is noted.
+/// The cells of one line; collects their faults.
 pub(super) struct Cells<'a> {
     pub(super) line: u64,
     pub(super) header: &'a StringRecord,
@@ -46,7 +46,7 @@ pub(super) struct Cells<'a> {
 }
 
 impl Cells<'_> {
-    /// An empty cell is nothing; so is a wrong one, but then the table is not accepted.
+    /// The value of a cell; none when it is empty or wrong, in which case a fault is recorded.
     pub(super) fn read_optional<T>(
         &mut self,
         column: Column,
@@ -122,7 +122,7 @@ pub(super) fn parse_bool(cell: &str) -> Result<bool, Wrong> {
 }
 
 pub(super) fn parse_day(cell: &str) -> Result<NaiveDate, Wrong> {
-    // chrono alone would take any number of digits.
+    // chrono alone would accept any number of digits.
     let day = NaiveDate::from_str(cell).ok().filter(|day| day.to_string() == cell);
     day.ok_or_else(|| {
         let wanted = text_pair("形如 2026-01-31 的日期", "a date such as 2026-01-31");
@@ -151,7 +151,7 @@ pub(super) fn parse_limit(cell: &str) -> Result<Limit, Wrong> {
     })
 }
 
-/// What a vague unit may have meant.
+/// The units that a vague unit may mean.
 fn possible_units(unit: &str) -> (String, String) {
     let [every, working] = match unit {
         "天" | "日" | "days" => ["自然日 (d)", "工作日 (wd)"],

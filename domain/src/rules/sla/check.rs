@@ -1,4 +1,4 @@
-//! The check of a matrix: nothing unknown, no clock without a limit, none with two.
+//! The check of a matrix: no unknown reference, no clock without a limit, none with two.
 
 use std::collections::HashMap;
 
@@ -22,10 +22,10 @@ use crate::{
     },
 };
 
-/// What rows may speak of.
+/// What rows may refer to.
 #[derive(Clone, Copy)]
 pub struct References<'a> {
-    /// An area and those above it, deepest first; nothing for one that does not exist.
+    /// An area and those above it, deepest first; empty for one that does not exist.
     pub areas: &'a dyn Fn(AreaId) -> Vec<AreaId>,
     /// The kinds of matter.
     pub catalogue: &'a Catalogue,
@@ -33,7 +33,7 @@ pub struct References<'a> {
     pub ranks: &'a [&'a str],
 }
 
-/// An area and those above it, deepest first; nothing for one that is not in the tree.
+/// An area and those above it, deepest first; empty for one that is not in the tree.
 pub fn ancestry(tree: &AreaTree, area: AreaId) -> Vec<AreaId> {
     std::iter::successors(tree.get(area), |one| tree.parent(one.id)).map(|one| one.id).collect()
 }
@@ -42,20 +42,20 @@ pub fn ancestry(tree: &AreaTree, area: AreaId) -> Vec<AreaId> {
 static NO_CATALOGUE: Catalogue = Catalogue { categories: Vec::new() };
 
 impl References<'static> {
-    /// Of a tenant that has nothing yet.
+    /// The references of a tenant that has nothing yet.
     pub fn new_empty() -> Self {
         Self { areas: &|_| Vec::new(), catalogue: &NO_CATALOGUE, ranks: &[] }
     }
 }
 
 impl<'a> References<'a> {
-    /// The conditions of a row with what lies above them.
+    /// The conditions of a row, with everything above its category and area.
     pub(super) fn scope_of<'r>(&self, row: &'r Row) -> Scope<'r>
     where
         'a: 'r,
     {
         let above = |code: &&'r str| self.catalogue.get(code)?.parent.as_deref();
-        // A catalogue that goes in a circle ends here.
+        // The bound ends a cycle in the catalogue.
         let categories = std::iter::successors(row.category.as_deref(), above).take(8).collect();
         let areas = row.area.map_or_else(Vec::new, |area| match (self.areas)(area) {
             unknown if unknown.is_empty() => vec![area],
@@ -69,10 +69,10 @@ impl Matrix {
     /// The most rows there may be.
     pub const MAX_ROWS: usize = MAX_ROWS;
 
-    /// The most faults that are told at once.
+    /// The most faults that are reported at once.
     pub const MAX_FAULTS: usize = MAX_FAULTS;
 
-    /// What is wrong with it; nothing when every matter has exactly one limit on every day.
+    /// What is wrong with it; empty when every matter has exactly one limit on every day.
     pub fn check(&self, known: &References<'_>) -> Vec<Fault> {
         let mut faults = Faults::for_list(ROWS);
         faults.check_row_count(self.rows.len());

@@ -1,4 +1,4 @@
-//! A checked matrix, laid out for looking up, and why it answers what it answers.
+//! A checked matrix, compiled for look-ups, and explanations of its answers.
 
 use std::{cmp::Reverse, collections::HashMap};
 
@@ -12,7 +12,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Compiled {
     rows: Vec<Row>,
-    /// Places in `rows`, rising: the smaller, the more specific.
+    /// Indices into `rows`, ascending: the smaller, the more specific.
     places: HashMap<(Duty, Option<AreaId>), Vec<usize>>,
 }
 
@@ -21,11 +21,11 @@ pub struct Compiled {
 pub struct Considered<'a> {
     /// The row of the matrix.
     pub row: &'a Row,
-    /// With what result.
+    /// The result for this row.
     pub verdict: Verdict,
 }
 
-/// What became of a row that was considered.
+/// The result of a row that was considered.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Verdict {
     /// It decides the limit.
@@ -44,14 +44,14 @@ pub enum Verdict {
 pub struct Unmet {
     /// The column of the condition.
     pub column: Column,
-    /// What the row asks for.
+    /// The value that the row requires.
     pub wanted: String,
-    /// What the matter has; none when that is not known.
+    /// The value of the matter; none when it is not known.
     pub given: Option<String>,
 }
 
 impl Compiled {
-    /// Checks a matrix and lays it out.
+    /// Checks a matrix and compiles it.
     pub fn new(matrix: Matrix, known: &References<'_>) -> Result<Self, Vec<Fault>> {
         let faults = matrix.check(known);
         if !faults.is_empty() {
@@ -60,7 +60,7 @@ impl Compiled {
         Ok(Self::from_checked(matrix, known))
     }
 
-    /// Lays out a matrix that was checked before.
+    /// Compiles a matrix that was checked before.
     pub fn from_checked(matrix: Matrix, known: &References<'_>) -> Self {
         let Matrix { mut rows } = matrix;
         // Heavier first: a row that implies another weighs more (see `Scope::weight`).
@@ -92,7 +92,7 @@ impl Compiled {
             .copied()
     }
 
-    /// Every row of the duty, the most specific first, with what became of it.
+    /// Every row of the duty, the most specific first, with its result.
     pub fn explain_rows(&self, query: &Query<'_>) -> Vec<Considered<'_>> {
         let winner = self.find_place(query);
         let rows = self.rows.iter().enumerate().filter(|(_, row)| row.duty == query.duty);
@@ -109,7 +109,8 @@ impl Compiled {
     }
 }
 
-/// The conditions of a row that do not hold; none exactly when [`Row::applies`].
+/// The conditions of a row that do not hold; empty exactly when [`Row::applies_to`] holds for a row
+/// of the duty.
 fn find_unmet(row: &Row, query: &Query<'_>) -> Vec<Unmet> {
     let given = |column| match column {
         Column::Area => query.area.first().map(ToString::to_string),

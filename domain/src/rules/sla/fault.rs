@@ -1,4 +1,4 @@
-//! What can be wrong with a matrix, in words.
+//! The faults of a matrix, in words.
 
 use chrono::NaiveDate;
 
@@ -8,25 +8,26 @@ use crate::{
     rules::obligation::Duty,
 };
 
-/// The list of a matrix in its document.
+/// The name of the rows in the document.
 pub(super) const ROWS: &str = "rows";
 
 /// Two rows that both apply to a matter while neither is more specific.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Tie {
-    /// Of which duty.
+    /// The duty of both rows.
     pub duty: Duty,
     /// The indices of the rows.
     pub rows: [usize; 2],
     /// The ids of both, in the same order.
     pub ids: [String; 2],
-    /// A matter both apply to; also the conditions of the row to add.
+    /// A matter to which both apply; also the conditions of a row that would settle it.
     pub matter: Vec<(Column, String)>,
-    /// The first day on which both do; none: since ever.
+    /// The first day on which both apply; none for no beginning.
     pub from: Option<NaiveDate>,
-    /// The last day on which both do; none: for good.
+    /// The last day on which both apply; none for no end.
     pub until: Option<NaiveDate>,
-    /// Both ask for the same, so that no further row helps: one of them has to end or go.
+    /// Whether both have the same conditions, so that no further row helps: one of them has to end
+    /// or be removed.
     pub same: bool,
 }
 
@@ -35,13 +36,13 @@ pub(super) fn cell_fault(row: usize, column: Column, code: &'static str, given: 
     Fault::new(At::Row(row), (column.name(), code), given).in_list(ROWS)
 }
 
-/// A fault with the days it is about, where there are any.
+/// Adds the days a fault is about, where there are any.
 fn with_days(fault: Fault, from: Option<NaiveDate>, until: Option<NaiveDate>) -> Fault {
     let fault = from.into_iter().fold(fault, |fault, day| fault.with_fact("from", day));
     until.into_iter().fold(fault, |fault, day| fault.with_fact("until", day))
 }
 
-/// A duty without a row that holds for everything on some days: some clock would have no limit.
+/// The fault of a duty without an unconditional row on some days: some clock would have no limit.
 pub(super) fn fallback_fault(
     duty: Duty,
     from: Option<NaiveDate>,

@@ -1,7 +1,7 @@
-//! A matrix out of a table that a tenant keeps in a spreadsheet.
+//! Reads a matrix from a table that a tenant keeps in a spreadsheet.
 //!
-//! Either the whole table is read or nothing of it; all that is wrong is told at once, each with
-//! its line, its column and what would be right.
+//! Either the whole table is read or nothing of it; all faults are reported at once, each with its
+//! line, its column and what would be right.
 
 use csv::StringRecord;
 use serde::{Deserialize, Serialize};
@@ -32,9 +32,9 @@ labelled_enum! {
         Malformed = "malformed", "格式错误";
         /// A column the matrix does not have.
         UnknownColumn = "unknown_column", "未知列";
-        /// A column that is not there.
+        /// A column is missing.
         MissingColumn = "missing_column", "缺少列";
-        /// A column that is there twice.
+        /// A column appears twice.
         DuplicateColumn = "duplicate_column", "重复列";
         /// A row with more or fewer cells than the header.
         WrongLength = "wrong_length", "列数不符";
@@ -48,7 +48,7 @@ labelled_enum! {
         BadDate = "bad_date", "日期错误";
         /// Not a limit.
         BadLimit = "bad_limit", "时限错误";
-        /// A unit that says not whether nights and holidays count.
+        /// The unit does not say whether nights and holidays count.
         UnqualifiedUnit = "unqualified_unit", "时限单位不明";
     }
 }
@@ -57,9 +57,9 @@ impl Matrix {
     /// The most bytes of a table.
     pub const MAX_CSV: usize = 1024 * 1024;
 
-    /// Reads a table with the columns of [`Column::ALL`], in any order. Words may be written by
-    /// name (`complaint`) or label (`投诉`), areas by their code; what [`Matrix::check`] knows is
-    /// not asked here.
+    /// Reads a table with the columns of [`Column::ALL`], in any order. Values may be written by
+    /// name (`complaint`) or label (`投诉`), areas by their code; what [`Matrix::check`] checks is
+    /// not checked here.
     pub fn parse_csv(
         text: &str,
         resolve_area: impl Fn(&str) -> Option<AreaId>,
@@ -111,8 +111,8 @@ fn check_header(header: &StringRecord) -> Vec<Fault> {
     unknown.take(Matrix::MAX_FAULTS).chain(counted).collect()
 }
 
-/// Counts lines. The reader's own count takes a record to begin before the line feed that ends
-/// the last one, and so does not know the blank lines between.
+/// Counts lines. The reader lets a record begin before the line feed that ends the last one, and so
+/// does not count the blank lines between.
 struct Lines<'a> {
     text: &'a str,
     at: usize,
@@ -120,7 +120,8 @@ struct Lines<'a> {
 }
 
 impl Lines<'_> {
-    /// The line of the record that begins at this byte; asked from the first record to the last.
+    /// The line of the record that begins at this byte; to be called from the first record to the
+    /// last.
     fn line_at(&mut self, byte: u64) -> u64 {
         let byte = usize::try_from(byte).unwrap_or(usize::MAX);
         let rest = self.text.get(byte..).unwrap_or("");
@@ -132,7 +133,7 @@ impl Lines<'_> {
     }
 }
 
-/// A table that is being read.
+/// The state of reading a table.
 struct Reading<'a, F> {
     header: StringRecord,
     resolve_area: F,

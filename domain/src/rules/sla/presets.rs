@@ -1,8 +1,8 @@
-//! Rules of places that published theirs (B.8), to be laid over the standard.
+//! Published rules of real places (B.8), to be laid over the standard.
 //!
 //! A preset has only the rows its source states. Where a source speaks of ordinary matters, its
-//! rows ask for the urgency 一般, so that urgent matters keep the standard's limits. What a source
-//! says beside limits stands in [`Preset::remarks`], with the setting that expresses it.
+//! rows require the urgency 一般, so that urgent matters keep the standard's limits. What a source
+//! says besides limits stands in [`Preset::remarks`], with the setting that expresses it.
 
 use super::Matrix;
 
@@ -15,27 +15,27 @@ pub struct Preset {
     pub title: &'static str,
     /// The place whose rules they are.
     pub place: &'static str,
-    /// What its source says that is no limit, and how its words were understood.
+    /// What its source says besides limits, and how its words were interpreted.
     pub remarks: &'static [&'static str],
     /// The table, as [`Matrix::parse_csv`](super::Matrix::parse_csv) reads it.
     pub text: &'static str,
 }
 
-/// A row for every duty, so that no clock is ever without a limit.
+/// The standard: a row for every duty, so that no clock is ever without a limit.
 pub const STANDARD: &str = include_str!("../../../data/presets/standard.csv");
 
-/// The ranks of whistles the tables speak of, with their labels.
+/// The ranks of whistles that the tables use, with their labels.
 pub const RANKS: &[(&str, &str)] = &[("advance", "工作推进哨"), ("hard", "攻坚克难哨")];
 
-/// Why the rows of a preset ask for the urgency 一般.
+/// Why the rows of a preset require the urgency 一般.
 const ORDINARY: &str = "The source speaks of ordinary matters: 紧急 and 非常紧急 keep the standard's \
                         handling limits.";
 
-/// "Closing" in a source is the unit's own end of the work.
+/// What closing means in a source: the unit's own end of the work.
 const CLOSING: &str = "办结 is understood as handling with feedback (处置); verification, callback \
                        and closing keep clocks of their own.";
 
-/// All presets that this program comes with.
+/// All presets shipped with this program.
 pub const PRESETS: &[Preset] = &[
     Preset {
         name: "nanjing-gulou",
@@ -157,7 +157,7 @@ pub const PRESETS: &[Preset] = &[
     },
 ];
 
-/// The table called so; `standard` is [`STANDARD`].
+/// The table with this name; `standard` is [`STANDARD`].
 pub fn find_preset(name: &str) -> Option<&'static str> {
     if name == "standard" {
         return Some(STANDARD);
@@ -166,9 +166,9 @@ pub fn find_preset(name: &str) -> Option<&'static str> {
 }
 
 impl Matrix {
-    /// The deadlines a tenant starts with.
+    /// The default deadlines of a tenant.
     pub fn standard() -> Self {
-        // It is part of the program and a test reads it: there is nothing to tell at run time.
+        // It is part of the program and a test reads it, so it cannot fail at run time.
         Self::parse_csv(STANDARD, |_| None).unwrap_or_default()
     }
 }

@@ -27,7 +27,7 @@ fn pick_sometimes<T: Clone>(dice: &mut Dice, of: &[T]) -> Option<T> {
     dice.roll_percent(35).then(|| dice.pick(of))
 }
 
-/// A row of handling with any conditions; its limit tells it from all others.
+/// A row for handling with any conditions; its limit distinguishes it from all others.
 fn any_row(dice: &mut Dice, number: usize) -> Row {
     let mut days = [dice.pick(&DAYS), dice.pick(&DAYS)].map(day);
     days.sort();
@@ -44,7 +44,7 @@ fn any_row(dice: &mut Dice, number: usize) -> Row {
     }
 }
 
-/// The row a tie asks for.
+/// The row that settles a tie.
 fn row_for_tie(tie: &domain::rules::sla::Tie, number: usize) -> Row {
     let mut row = Row {
         valid_from: tie.from,
@@ -74,7 +74,7 @@ fn row_for_tie(tie: &domain::rules::sla::Tie, number: usize) -> Row {
     row
 }
 
-/// A random matrix, made sound by doing what its faults say.
+/// A random matrix, repaired by following its faults.
 fn any_matrix(dice: &mut Dice) -> Matrix {
     let count = dice.roll_below(6) + 1;
     let mut matrix = with_rows((0..count).map(|number| any_row(dice, number)));
@@ -94,7 +94,7 @@ fn any_matrix(dice: &mut Dice) -> Matrix {
     panic!("numbers do not end")
 }
 
-/// What a query points to.
+/// The owned values of a query.
 struct Asked {
     areas: Vec<AreaId>,
     category: Vec<&'static str>,
@@ -124,7 +124,7 @@ impl Asked {
     }
 }
 
-/// Whether whatever `a` asks for contains what `b` asks for: the definition, not the code.
+/// Whether everything that satisfies `a` satisfies `b`: the definition, not the code.
 fn implies(a: &Row, b: &Row) -> bool {
     let area = b.area.is_none_or(|above| {
         a.area.is_some_and(|area| ancestry(&WORLD.areas, area).contains(&above))
@@ -179,7 +179,7 @@ fn the_most_specific_row_is_found_in_any_order() {
     new_runner(80).run(&any::<u64>(), run).unwrap();
 }
 
-/// What is told agrees with what is found.
+/// The explanation agrees with the result.
 fn check_explanation(compiled: &Compiled, query: &Query<'_>) {
     let mut won = Vec::new();
     for considered in compiled.explain_rows(query) {

@@ -1,4 +1,4 @@
-//! Tables out of spreadsheets.
+//! Tables from spreadsheets.
 
 use domain::{
     calendar::limit::Limit,

@@ -1,4 +1,4 @@
-//! What the delivered tables say, cell by cell, and the whole of them for people to read.
+//! What the shipped tables say, cell by cell, and the whole of them for people to read.
 
 use std::fmt::Write as _;
 
@@ -83,7 +83,7 @@ fn the_standard_limits_every_duty() {
         (Duty::Rule, "3wd"),
         (Duty::AnswerSupervision, "1wd"),
     ];
-    // A standstill is as long as was asked for.
+    // A standstill is as long as was requested.
     assert_eq!(limits.len(), Duty::ALL.iter().filter(|duty| duty.has_limit()).count());
     for (duty, limit) in limits {
         check_limit("standard", duty, leave_query, limit);
@@ -245,7 +245,7 @@ fn describe_limit(limit: Limit) -> String {
     format!("{} {}", limit.amount, limit.unit.label())
 }
 
-/// A table as people read it.
+/// A table in readable form.
 fn render_table(matrix: &Matrix) -> String {
     let mut rows = vec![row(["编号", "环节", "条件", "时限", "依据"])];
     rows.extend(matrix.rows.iter().map(|one| {

@@ -1,4 +1,4 @@
-//! Matrices that are refused, and what is told about them.
+//! Matrices that are refused, and their faults.
 
 use domain::{
     calendar::limit::{Limit, LimitUnit},
@@ -33,7 +33,7 @@ fn describe_fault(fault: &Fault) -> (&'static str, String, Option<&str>) {
     (fault.code, fault.pointer(), fault.find_fact("given"))
 }
 
-/// A row that is right, to be spoilt; its index is 23.
+/// A valid row to be changed; its index is 23.
 fn sound_row() -> Row {
     Row { demand: Some(Demand::Help), ..new_row("X-1", Duty::Close, "2h") }
 }

@@ -1,4 +1,4 @@
-//! Batches from before points were sealed: found, and sealed by and by.
+//! Unsealed batches from before points were sealed: found, and sealed one after another.
 
 use diesel::prelude::*;
 use domain::core::id::{PatrolId, PersonId, TenantId};
@@ -10,20 +10,20 @@ use crate::kernel::{
     types::Id,
 };
 
-/// A batch that stands as it came, and who walked.
+/// An unsealed batch, and the worker of its patrol.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Open {
-    /// Of which patrol.
+    /// The patrol of the points.
     pub patrol: PatrolId,
-    /// The smallest number of its points.
+    /// The smallest number among its points.
     pub first_seq: i64,
-    /// The worker of the patrol; none when no one is known.
+    /// The worker of the patrol; none when the worker is not known.
     pub walker: Option<PersonId>,
-    /// The points as they came.
+    /// The points, unsealed.
     pub blob: Vec<u8>,
 }
 
-/// Batches that stand as they came, at most `limit`.
+/// Unsealed batches, at most `limit`.
 pub fn load_open(db: &mut Db, tenant: TenantId, limit: i64) -> Result<Vec<Open>> {
     use track_batches as b;
     let rows: Vec<(Id, i64, Option<Id>, Vec<u8>)> = b::table
@@ -45,8 +45,7 @@ pub fn load_open(db: &mut Db, tenant: TenantId, limit: i64) -> Result<Vec<Open>>
     Ok(rows.into_iter().map(open).collect())
 }
 
-/// Puts a sealed batch in the place of one that stood as it came; removes it where no key can seal
-/// it any more.
+/// Replaces an unsealed batch by a sealed one; removes it where no key can seal it any more.
 pub fn seal_batch(
     db: &mut Db,
     tenant: TenantId,

@@ -1,5 +1,5 @@
-//! Which rows differ from what stands in their table, asked of the database: one statement a table,
-//! whatever the number of rows.
+//! Finds rows that differ from those in their table, by a query: one statement a table, whatever
+//! the number of rows.
 
 use diesel::{
     QueryResult, RunQueryDsl,
@@ -18,11 +18,11 @@ use crate::kernel::{
     types::{Doc, Id, sql},
 };
 
-/// What stands in the place of columns where there is no row.
+/// The name that replaces columns where the row is missing.
 pub(super) const MISSING: &str = "row";
 
-/// Which of some rows differ from what stands in the table: their index, the names of the columns
-/// that do, and the document that stands there.
+/// Which of some rows differ from those in the table: their index, the names of the columns that
+/// differ, and the stored document.
 pub(super) fn find_differing<R: Derived>(
     db: &mut Db,
     rows: &[R],
@@ -48,7 +48,7 @@ pub(super) fn find_differing<R: Derived>(
     Ok(odd)
 }
 
-/// The place of a row among those asked about, what differs, and the document.
+/// The index of a row, what differs, and the stored document.
 type Found = (i64, String, Option<Doc>);
 
 type FoundColumns = (BigInt, Text, Nullable<sql::Doc>);
@@ -59,7 +59,7 @@ struct Differing<'a, R: Row>(R::Columns<'a>);
 /// One row, for SQLite.
 struct Differs<'a, R: Row>(&'a R);
 
-/// What is selected, up to the rows.
+/// The query up to the rows.
 fn push_head<R: Derived>(push: &mut impl FnMut(&str), number: &str, unlike: &str) {
     let first = R::KEY.first().copied().unwrap_or_default();
     push("select ");
@@ -73,7 +73,7 @@ fn push_head<R: Derived>(push: &mut impl FnMut(&str), number: &str, unlike: &str
     push(" from ");
 }
 
-/// The table beside the rows, and which of them are of interest.
+/// The query after the rows: the join, and the condition.
 fn push_tail<R: Derived>(push: &mut impl FnMut(&str), unlike: &str) {
     let first = R::KEY.first().copied().unwrap_or_default();
     push(" left join ");
@@ -168,7 +168,7 @@ pub(super) fn count_rows(db: &mut Db, table: &'static str, tenant: TenantId) -> 
     Ok(counted.first().copied().unwrap_or_default())
 }
 
-/// The flows that a table speaks of and no journal does, the first few.
+/// The flows in a table that have no journal, the first few.
 pub(super) fn find_without_journal<R: Derived>(db: &mut Db, tenant: TenantId) -> Result<Vec<Uuid>> {
     let (table, flow) = (R::TABLE, R::FLOW);
     let kind = match R::KIND {

@@ -1,5 +1,5 @@
-//! What disclosures and consents say, as digests: the audit log tells of each when it is written,
-//! and what is removed because its time is over is subtracted from their tally.
+//! Digests of disclosures and consents: the audit log records each when it is written, and what is
+//! removed because its time is over is subtracted from the tally.
 
 use std::collections::HashMap;
 
@@ -28,7 +28,7 @@ use crate::{
 };
 
 impl Disclosure {
-    /// What the audit log says about it: its identity, and the digest of all it says.
+    /// Its audit evidence: its identity, and the digest of its whole content.
     pub fn to_written(&self, tenant: TenantId) -> Written {
         let id = |id: Uuid| Id(id);
         let subjects = (
@@ -55,7 +55,7 @@ impl Disclosure {
     }
 }
 
-/// A digest over everything that stands in a row.
+/// A digest of all columns of a row.
 fn digest_row(tenant: TenantId, table: &str, parts: &[&[u8]]) -> Hash {
     let mut all = [table.as_bytes(), tenant.0.as_bytes()].concat();
     for part in parts {
@@ -85,7 +85,7 @@ pub(super) fn disclosure_digest(tenant: TenantId, row: &DisclosureColumns) -> Ha
 }
 
 impl Consent {
-    /// What the audit log says about it: its identity, and the digest of all it says.
+    /// Its audit evidence: its identity, and the digest of its whole content.
     pub fn to_written(&self, tenant: TenantId) -> Written {
         let answer = if self.given { GIVEN } else { WITHDRAWN };
         let digest = consent_digest(
@@ -147,7 +147,7 @@ pub(crate) fn load_digests_after(
     Ok(rows.iter().map(|row| (row.0.0, disclosure_digest(tenant, row))).collect())
 }
 
-/// The digests of some records of a class, as far as they are there.
+/// The digests of some records of a class, as far as they exist.
 pub fn load_digests(
     db: &mut Db,
     tenant: TenantId,
@@ -169,8 +169,8 @@ pub fn load_digests(
     Ok(rows.iter().map(|row| (row.0.0, disclosure_digest(tenant, row))).collect())
 }
 
-/// Subtracts records that were removed because their time was over, and says so in the audit log:
-/// what goes in another way is missed.
+/// Subtracts records that were removed because their time was over, and records it in the audit
+/// log: records removed in another way are noticed as missing.
 pub(super) fn subtract(
     db: &mut Db,
     tenant: TenantId,

@@ -1,4 +1,4 @@
-//! What may be asked of a summons, and what can have happened to it.
+//! The commands and events of a summons.
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "most of what happens has nothing of it")]
 
@@ -12,56 +12,56 @@ use crate::{
     rules::obligation::{Duty, Obligation, Term},
 };
 
-/// What is asked of one summons.
+/// The commands for one summons.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "act", rename_all = "snake_case")]
 pub enum SummonsCommand {
-    /// Sign for the whistle.
+    /// Signs for the whistle.
     Sign,
-    /// Say how the street was contacted.
+    /// Reports that the street was contacted.
     Contact {
-        /// How it was contacted, in words.
+        /// How it was contacted.
         note: Option<Prose>,
     },
-    /// Say that the department is on the spot.
+    /// Reports the arrival on the spot.
     Arrive {
-        /// Where, when the phone knows.
+        /// The position, when the phone knows it.
         point: Option<Point>,
-        /// In words, why the point does not show it.
+        /// Why the point does not prove the arrival.
         note: Option<Prose>,
     },
-    /// Say what was done.
+    /// Reports the work as done.
     FeedBack {
-        /// What was done, in words.
+        /// What was done.
         result: Prose,
     },
-    /// Not good enough.
+    /// Sends the department back to work.
     SendBack {
         /// What is not good enough.
         reason: Prose,
     },
-    /// Let it go.
+    /// Releases the department.
     Release,
-    /// Say how it was.
+    /// Rates the department.
     Rate {
         /// Scores and a comment about the department.
         rating: Rating,
     },
-    /// Say that the matter is not its own.
+    /// Says that the department is not responsible.
     Contest {
         /// Why the department says so.
         reason: Prose,
     },
-    /// Say whose it is.
+    /// Rules on that.
     Rule {
-        /// Whether it is this department's.
+        /// Whether this department is responsible.
         upheld: bool,
-        /// Who takes its place; needed when it leads.
+        /// The department that takes its place; needed when it leads.
         replacement: Option<AreaId>,
         /// The reasons of the ruling.
         reason: Prose,
     },
-    /// Say how the street was.
+    /// Rates the street.
     RateStreet {
         /// Scores and a comment about the street.
         rating: Rating,
@@ -69,7 +69,7 @@ pub enum SummonsCommand {
 }
 
 impl SummonsCommand {
-    /// Its name in the journal, where a case has signs and feedbacks of its own.
+    /// Its name in the journal, where a case has commands `sign` and `feedback` of its own.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Sign => "summons_sign",
@@ -102,48 +102,48 @@ impl SummonsCommand {
     }
 }
 
-/// What happened to one summons.
+/// The events of one summons.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
 pub enum Happened {
-    /// It was signed.
+    /// The department signed.
     Signed,
     /// The street was contacted.
     Contacted {
-        /// How it was contacted, in words.
+        /// How it was contacted.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         note: Option<Prose>,
     },
-    /// The department is on the spot.
+    /// The department arrived on the spot.
     Arrived {
-        /// When, where, who.
+        /// When, where and who.
         arrival: Arrival,
     },
-    /// The department says it is done.
+    /// The department reported the work as done.
     FedBack {
-        /// What was done, in words.
+        /// What was done.
         result: Prose,
         /// The street's clock.
         release: Term,
     },
-    /// The street says it is not.
+    /// The street sent the department back to work.
     SentBack {
         /// What was not good enough.
         reason: Prose,
         /// The department's new clock.
         feed_back: Term,
     },
-    /// The street let it go.
+    /// The street released the department.
     Released {
         /// The street's clock to rate.
         rate: Term,
     },
-    /// The street said how it was.
+    /// The street rated the department.
     Rated {
         /// Scores and a comment about the department.
         rating: Rating,
     },
-    /// It says the matter is not its own.
+    /// The department says that it is not responsible.
     Contested {
         /// Why the department says so.
         reason: Prose,
@@ -152,20 +152,20 @@ pub enum Happened {
         /// The arbiter's clock.
         arbitrate: Term,
     },
-    /// The district said that it is; its clocks went on meanwhile.
+    /// The district ruled that it is responsible; its clocks kept running meanwhile.
     Upheld {
         /// The reasons of the ruling.
         reason: Prose,
     },
-    /// The district said that it is not.
+    /// The district ruled that it is not responsible.
     Excused {
         /// The reasons of the ruling.
         reason: Prose,
-        /// Who takes its place.
+        /// The department that takes its place.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         replacement: Option<Box<Summons>>,
     },
-    /// It said how the street was.
+    /// The department rated the street.
     StreetRated {
         /// Scores and a comment about the street.
         rating: Rating,
@@ -173,17 +173,17 @@ pub enum Happened {
 }
 
 impl Happened {
-    /// Whether this is the doing of `obligation`, owed about the summons of `unit`.
+    /// Whether this event fulfils `obligation`, owed about the summons of `unit`.
     pub(in crate::flows::case) fn fulfils(&self, unit: AreaId, obligation: &Obligation) -> bool {
         let own = obligation.owed_by.id == unit;
         match self {
             Self::Signed => own && obligation.duty == Duty::SignWhistle,
             Self::Contacted { .. } => own && obligation.duty == Duty::Contact,
-            // Who stands there has made contact.
+            // An arrival counts as contact, too.
             Self::Arrived { .. } => own && matches!(obligation.duty, Duty::Arrive | Duty::Contact),
             Self::FedBack { .. } => own && obligation.duty == Duty::FeedBack,
-            // The street's clocks are told apart by the round they began in, so whichever ends
-            // with this event is the one it fulfils.
+            // The street's clocks differ by the round they began in, so whichever ends with this
+            // event is the one it fulfils.
             Self::SentBack { .. } | Self::Released { .. } => obligation.duty == Duty::Release,
             Self::Rated { .. } => obligation.duty == Duty::Rate,
             Self::Upheld { .. } | Self::Excused { .. } => obligation.duty == Duty::Arbitrate,
@@ -191,7 +191,7 @@ impl Happened {
         }
     }
 
-    /// The department that takes the place of an excused one.
+    /// The department that replaces an excused one.
     pub(in crate::flows::case) fn replacement(&self) -> Option<&Summons> {
         match self {
             Self::Excused { replacement, .. } => replacement.as_deref(),

@@ -1,4 +1,5 @@
-//! Blowing a whistle: whom a street calls, and which of its cases were whistled for before.
+//! How a whistle is blown: which departments a street summons, and which of its cases had whistles
+//! before.
 
 use super::{Clocks, Step, Summons, Whistle};
 use crate::{
@@ -15,9 +16,9 @@ use crate::{
 };
 
 impl Whistling {
-    /// Which of these cases departments were summoned for before at the same place: within so
-    /// many metres, or in the same area where a point is missing (H.3.19). The category and the
-    /// time are the caller's to pick by.
+    /// Which of these cases had a whistle at the same place before: within the tenant's distance,
+    /// or in the same area where a point is missing (H.3.19). The caller has selected them by
+    /// category and time.
     pub fn find_repeats(&self, case: &Case, others: &[&Case]) -> Vec<CaseId> {
         let here = |other: &&&Case| match case.place.point.zip(other.place.point) {
             Some((a, b)) => distance_m(a, b) <= f64::from(self.repeat_metres),
@@ -29,7 +30,7 @@ impl Whistling {
     }
 }
 
-/// Makes the whistle of a street on its case, or says why not.
+/// Makes the whistle of a street on its case, or refuses.
 pub(in crate::flows::case) fn blow(
     street: &Unit,
     about: &Subject<'_>,
@@ -72,7 +73,7 @@ pub(in crate::flows::case) fn blow(
     })
 }
 
-/// Calls one department.
+/// Summons one department.
 pub(super) fn summon_department(
     id: AreaId,
     lead: bool,
@@ -81,7 +82,7 @@ pub(super) fn summon_department(
     context: &Context<'_>,
 ) -> Result<Summons, Refusal> {
     let unit = context.require_area(id)?;
-    // A department serves a street when it belongs to an area the street lies in.
+    // A department serves a street when it belongs to an area that contains the street.
     let street = context.areas.get(street.id).map_or_else(|| street.clone(), Area::unit);
     let serves = context.areas.parent(id).is_some_and(|p| p.path.contains(&street.path));
     if unit.kind != AreaKind::Department || !serves {

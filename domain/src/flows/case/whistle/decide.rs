@@ -1,4 +1,4 @@
-//! What each act does to a summons, and when it is refused.
+//! What each command does to a summons, and when it is refused.
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "most steps have nothing of it")]
 
@@ -18,7 +18,7 @@ use crate::{
     rules::{obligation::Duty, refusal::Refusal, rulebook::Subject},
 };
 
-/// Proof that the department is there: near the place of the case, or a reason why not.
+/// Proof that the department is there: a position near the case, or a note.
 fn check_arrival(
     case: &Case,
     point: Option<Point>,
@@ -44,8 +44,8 @@ fn check_arrival(
 }
 
 impl Whistle {
-    /// What happens when `act` is asked of the summons of `unit`; when the whistle is over, only the
-    /// opinions of both sides are still asked for.
+    /// Decides a command for the summons of `unit`; after the whistle only the ratings of both
+    /// sides are still possible.
     pub(in crate::flows::case) fn decide(
         &self,
         unit: AreaId,
@@ -126,7 +126,7 @@ impl Whistle {
         })
     }
 
-    /// Who takes the place of an excused department. The lead is never missing.
+    /// The replacement of an excused department. There is always a lead.
     fn summon_replacement(
         &self,
         excused: &Summons,
@@ -146,8 +146,8 @@ impl Whistle {
         Ok(Some(Box::new(summons)))
     }
 
-    /// Co-operating departments answer to the lead, which answers and goes last (济南 12345 条例:
-    /// 主办与协办; 北京接诉即办条例 Art. 14).
+    /// Co-operating departments answer to the lead, which answers to the street and feeds back last
+    /// (济南 12345 条例: 主办与协办; 北京接诉即办条例 Art. 14).
     fn require_cooperating_done(&self) -> Result<(), Refusal> {
         let pending = |s: &&Summons| {
             !s.lead

@@ -1,4 +1,4 @@
-//! What each event makes of a whistle, and its clocks. Nothing here decides.
+//! What each event does to a whistle and its clocks. Nothing here decides.
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "most steps have nothing of it")]
 
@@ -10,7 +10,7 @@ use crate::{
 };
 
 impl Whistle {
-    /// The whistle after something happened to the summons of `unit`.
+    /// The whistle after an event of the summons of `unit`.
     pub(in crate::flows::case) fn with_event(
         &self,
         unit: AreaId,
@@ -22,7 +22,7 @@ impl Whistle {
         after
     }
 
-    /// Applies what happened to the summons of `unit`.
+    /// Applies an event of the summons of `unit`.
     pub(in crate::flows::case) fn evolve(
         &mut self,
         unit: AreaId,
@@ -98,7 +98,7 @@ impl Whistle {
         }
     }
 
-    /// Every clock of it that may run, with what is owed and by whom.
+    /// Every clock that may run, with its duty and debtor.
     pub(in crate::flows::case) fn terms_mut(&mut self) -> Vec<(Duty, AreaId, &mut Term)> {
         let street = self.street.id;
         let mut all = Vec::new();
@@ -124,7 +124,7 @@ impl Whistle {
         all
     }
 
-    /// The lead begins again, because what it answered did not hold on the spot.
+    /// The lead starts work again, because its result did not pass the verification.
     pub(in crate::flows::case) fn restart_lead(&mut self, feed_back: &Term) {
         for summons in self.summonses.iter_mut().filter(|summons| summons.lead) {
             summons.step = Step::Arrived;
