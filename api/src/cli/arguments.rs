@@ -162,7 +162,7 @@ pub struct Source {
 }
 
 impl Source {
-    /// What it says of the settings.
+    /// The settings given here.
     pub fn settings(&self) -> Partial {
         Partial { database: self.database.clone(), ..Partial::default() }
     }
@@ -174,7 +174,7 @@ pub struct Serve {
     /// The configuration file [default: gridwhistle.toml, when it exists]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// What the command line says of the settings.
+    /// The settings given on the command line.
     #[command(flatten)]
     pub settings: Partial,
 }
@@ -359,7 +359,7 @@ pub struct VaultSource {
 }
 
 impl VaultSource {
-    /// What it says of the settings.
+    /// The settings given here.
     pub fn settings(&self) -> Partial {
         Partial {
             vault_cipher: self.vault_cipher,

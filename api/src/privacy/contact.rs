@@ -48,7 +48,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(search_contacts);
 }
 
-/// Registers what is asked about one person.
+/// Registers the operations below one person.
 pub fn under_person(config: &mut ServiceConfig<'_>) {
     config.service(get_contact).service(set_contact);
 }

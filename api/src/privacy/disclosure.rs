@@ -50,12 +50,12 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(list_disclosures).service(list_my_disclosures);
 }
 
-/// Registers what is asked about one person.
+/// Registers the operations below one person.
 pub fn under_person(config: &mut ServiceConfig<'_>) {
     config.service(disclose_person);
 }
 
-/// Registers what is asked of one report.
+/// Registers the operations below one report.
 pub fn under_report(config: &mut ServiceConfig<'_>) {
     config.service(disclose_reporter);
 }
@@ -67,10 +67,10 @@ pub struct DiscloseBody {
     /// Which data: only what the purpose needs. 字段。
     #[schema(value_type = Vec<String>, min_items = 1, max_items = 4, example = json!(["phone"]))]
     pub fields: Vec<Field>,
-    /// What for. 目的。
+    /// The purpose. 目的。
     #[schema(schema_with = view::disclosure_purpose)]
     pub purpose: Purpose,
-    /// What for, in words. 理由。
+    /// The reason, in words. 理由。
     #[schema(value_type = String, min_length = 1, max_length = 4000, example = "回访核实是否解决")]
     pub reason: Prose,
 }
@@ -97,7 +97,7 @@ pub struct DisclosureView {
     purpose: &'static str,
     /// The purpose in Chinese.
     purpose_label: &'static str,
-    /// What for, in words.
+    /// The reason, in words.
     reason: String,
     /// When it was disclosed.
     at: DateTime<Utc>,

@@ -24,7 +24,7 @@ use crate::{
     resources::person::PersonView,
 };
 
-/// Registers what is asked about one person.
+/// Registers the operations below one person.
 pub fn under_person(config: &mut ServiceConfig<'_>) {
     config
         .service(revoke_role)
@@ -38,10 +38,10 @@ pub fn under_person(config: &mut ServiceConfig<'_>) {
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RevokeBody {
-    /// Which. 角色。
+    /// Which one. 角色。
     #[schema(schema_with = view::role)]
     role: Role,
-    /// Over which area. 辖区或单位。
+    /// The area it is granted over. 辖区或单位。
     area_id: Uuid,
 }
 
@@ -58,14 +58,14 @@ async fn revoke_role(step: Step, body: Json<RevokeBody>) -> Reply<Answer<PersonV
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HandOverBody {
-    /// Which. 角色。
+    /// Which one. 角色。
     #[schema(schema_with = view::role)]
     role: Role,
-    /// Over which area. 辖区或单位。
+    /// The area it is granted over. 辖区或单位。
     area_id: Uuid,
     /// To whom. 接任者。
     to_person_id: Uuid,
-    /// Why. 原因。
+    /// The reason. 原因。
     #[schema(value_type = String, min_length = 1, max_length = 4000, example = "岗位调整")]
     reason: Prose,
 }
@@ -83,7 +83,7 @@ async fn hand_over_role(step: Step, body: Json<HandOverBody>) -> Reply<Answer<Pe
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SuspendPersonBody {
-    /// Why. 原因。
+    /// The reason. 原因。
     #[schema(value_type = String, min_length = 1, max_length = 4000, example = "借调期间停用")]
     reason: Prose,
 }
@@ -97,7 +97,7 @@ async fn suspend_person(step: Step, body: Json<SuspendPersonBody>) -> Reply<Answ
     commands::suspend_person(step, body.0).await
 }
 
-/// Nothing to add.
+/// An empty body.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReinstateBody {}
@@ -115,7 +115,7 @@ async fn reinstate_person(step: Step, body: Json<ReinstateBody>) -> Reply<Answer
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LeaveBody {
-    /// Why. 原因。
+    /// The reason. 原因。
     #[schema(value_type = String, min_length = 1, max_length = 4000, example = "退休")]
     reason: Prose,
     /// Who takes all posts over; needed where open work would be left to nobody. 接任者。

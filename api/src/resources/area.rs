@@ -37,7 +37,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     config.configure(change::routes).service(list_areas).service(list_categories);
 }
 
-/// Registers what is asked about one area.
+/// Registers the operations below one area.
 pub fn under_area(config: &mut ServiceConfig<'_>) {
     config.service(get_area).service(get_area_history);
     config.configure(change::under_area).configure(finding::under_area);
@@ -65,7 +65,7 @@ pub struct AreaView {
     /// Of a grid: what it is for. 网格类型。
     #[schema(schema_with = view::grid_kind_or_null)]
     grid_kind: Option<&'static str>,
-    /// How many households live there. 户数。
+    /// The number of households there. 户数。
     households: Option<u32>,
     /// Since when it has been as it is shown. 自何日起如此。
     valid_from: NaiveDate,
@@ -243,7 +243,7 @@ pub struct AreaVersionView {
     /// Of a grid: what it is for.
     #[schema(schema_with = view::grid_kind_or_null)]
     grid_kind: Option<&'static str>,
-    /// How many households live there.
+    /// The number of households there.
     households: Option<u32>,
     /// The SHA-256 of its boundary.
     boundary: Option<String>,
@@ -295,7 +295,7 @@ pub struct LocateArea {
     /// Degrees north. 纬度。
     #[param(minimum = -90.0, maximum = 90.0, example = 30.2105)]
     lat: f64,
-    /// In which system; WGS-84 when left out. 坐标系。
+    /// The coordinate system; WGS-84 when left out. 坐标系。
     #[param(inline)]
     coord_type: Option<CoordTypeBody>,
 }

@@ -233,7 +233,7 @@ pub struct SwitchView {
     label: &'static str,
     /// Whether it is on. 是否开启。
     on: bool,
-    /// Why. 开启理由。
+    /// The reason. 开启理由。
     reason: Option<String>,
     /// The day on which the reason was made public. 公布日期。
     published: Option<NaiveDate>,

@@ -104,7 +104,7 @@ pub struct CampaignView {
     seq: i64,
     /// Its name. 名称。
     name: String,
-    /// How it stands.
+    /// The present status.
     #[schema(schema_with = view::campaign_status)]
     status: &'static str,
     /// The status in Chinese. 状态名称。
@@ -134,7 +134,7 @@ pub struct CampaignView {
     published_at: Option<DateTime<Utc>>,
     /// When it ended.
     closed_at: Option<DateTime<Utc>>,
-    /// What may be asked now.
+    /// The operations that are possible now.
     possible: Vec<&'static str>,
 }
 

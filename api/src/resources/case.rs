@@ -122,7 +122,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(list_cases);
 }
 
-/// Registers what is asked of one case.
+/// Registers the operations below one case.
 pub fn under_case(config: &mut ServiceConfig<'_>) {
     config
         .service(get_case)
@@ -246,7 +246,7 @@ pub struct ObligationsView {
 /// Something that is or was owed.
 #[derive(Serialize, ToSchema)]
 pub struct ObligationView {
-    /// What is or was owed.
+    /// The duty that is or was owed.
     #[schema(schema_with = view::duty)]
     duty: &'static str,
     /// The duty in Chinese.
@@ -255,7 +255,7 @@ pub struct ObligationView {
     unit_id: Uuid,
     /// Its name at that time.
     unit_name: String,
-    /// By when, and why then.
+    /// The deadline and its working.
     term: TermView,
     /// When it ended.
     settled_at: Option<DateTime<Utc>>,

@@ -170,7 +170,7 @@ pub struct ReviewView {
     named_by: Uuid,
     /// The area whose reviewers decide. 所属区域。
     area: UnitView,
-    /// How it stands.
+    /// The present status.
     #[schema(schema_with = view::review_status)]
     status: &'static str,
     /// The status in Chinese. 状态名称。
@@ -196,7 +196,7 @@ pub struct ReviewView {
     text: Option<String>,
     /// Of a file: links to its bytes. 链接。
     links: Option<LinksView>,
-    /// What may be asked now.
+    /// The operations that are possible now.
     possible: Vec<&'static str>,
 }
 
@@ -207,7 +207,7 @@ pub struct DecidedView {
     by: String,
     /// When. 审核时间。
     at: DateTime<Utc>,
-    /// Why. 意见。
+    /// The reason. 意见。
     note: Option<String>,
 }
 
@@ -304,7 +304,7 @@ async fn list_content_reviews(
 pub struct DecideReviewBody {
     /// Whether others of the public may see it. 是否通过。
     pass: bool,
-    /// Why. 意见。
+    /// The reason. 意见。
     #[schema(value_type = Option<String>, max_length = 4000, example = "照片中有他人身份证")]
     note: Option<Prose>,
 }

@@ -44,7 +44,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(preview_deadlines);
 }
 
-/// Registers what is asked of one case.
+/// Registers the operations below one case.
 pub fn under_case(config: &mut ServiceConfig<'_>) {
     config.service(get_case_clocks);
 }
@@ -61,7 +61,7 @@ pub struct CaseClocksView {
 /// One clock with its working.
 #[derive(Serialize, ToSchema)]
 pub struct ClockView {
-    /// What is owed.
+    /// The duty that is owed.
     #[schema(schema_with = view::duty)]
     duty: &'static str,
     /// The duty in Chinese. 事项名称。
@@ -89,7 +89,7 @@ pub struct ClockView {
 /// One day of a working.
 #[derive(Serialize, ToSchema)]
 pub struct DayView {
-    /// Which. 日期。
+    /// Which one. 日期。
     #[schema(value_type = String, example = "2026-09-20")]
     date: chrono::NaiveDate,
     /// Its day of the week. 星期。
@@ -210,7 +210,7 @@ fn pause_of(moved: &Move) -> Option<Pause> {
 pub struct DeadlinesPreviewBody {
     /// Where. 区域。
     area_id: Uuid,
-    /// By which way it came. 来源渠道。
+    /// The channel it came by. 来源渠道。
     #[schema(schema_with = view::channel)]
     channel: Option<Channel>,
     /// What is wanted. 诉求类型。
@@ -219,7 +219,7 @@ pub struct DeadlinesPreviewBody {
     /// Its kind. 类别代码。
     #[schema(value_type = Option<String>, example = "A02")]
     category: Option<Word>,
-    /// How pressing. 紧急程度。
+    /// The urgency. 紧急程度。
     #[schema(schema_with = view::urgency)]
     urgency: Option<Urgency>,
     /// How much work. 难易程度。

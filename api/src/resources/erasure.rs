@@ -44,7 +44,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(erase_me);
 }
 
-/// Registers what is asked about one person.
+/// Registers the operations below one person.
 pub fn under_person(config: &mut ServiceConfig<'_>) {
     config.service(erase_person);
 }

@@ -202,7 +202,7 @@ async fn get_form(
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WithdrawBody {
-    /// Why. 理由。
+    /// The reason. 理由。
     #[schema(value_type = String, min_length = 1, max_length = 4000, example = "与月报内容重复")]
     reason: Prose,
 }

@@ -240,7 +240,7 @@ pub struct HouseholdView {
     members: Vec<MemberView>,
     /// Who is responsible for it. 结对责任人。
     pairings: Vec<PairingView>,
-    /// What may be asked now.
+    /// The operations that are possible now.
     possible: Vec<&'static str>,
 }
 

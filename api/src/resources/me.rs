@@ -50,7 +50,7 @@ pub struct ListTodos {
 /// Something the caller's unit owes.
 #[derive(Serialize, ToSchema)]
 pub struct TodoView {
-    /// What is owed. 待办事项。
+    /// The duty that is owed. 待办事项。
     #[schema(schema_with = view::duty)]
     duty: &'static str,
     /// The duty in Chinese. 事项名称。
@@ -67,7 +67,7 @@ pub struct TodoView {
     unit_id: Uuid,
     /// The name of that unit when it began to owe it. 责任单位名称。
     unit_name: String,
-    /// By when, and why then.
+    /// The deadline and its working.
     term: TermView,
     /// Whether it is late already. 是否超期。
     overdue: bool,

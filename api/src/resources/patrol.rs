@@ -383,7 +383,7 @@ async fn finish_patrol(step: Step, body: Json<FinishBody>) -> Reply<Answer<Patro
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CancelPatrolBody {
-    /// Why. 取消原因。
+    /// The reason. 取消原因。
     #[schema(value_type = String, min_length = 1, max_length = 4000, example = "暴雨红色预警，停止户外巡查")]
     reason: Prose,
 }

@@ -78,7 +78,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(register_person).service(list_people).service(change_password);
 }
 
-/// Registers what is asked about one person.
+/// Registers the operations below one person.
 pub fn under_person(config: &mut ServiceConfig<'_>) {
     config.service(get_person).service(grant_role).service(rename_person).service(set_password);
 }

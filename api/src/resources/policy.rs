@@ -168,7 +168,7 @@ pub struct PublishBody {
     /// The whole document; what it does not say is not kept from the edition before. 全文。
     #[schema(value_type = Object)]
     document: Value,
-    /// Why. 发布说明。
+    /// The reason. 发布说明。
     #[schema(value_type = String, min_length = 1, max_length = 4000, example = "按市政府2026年第12号文调整")]
     note: Prose,
 }
@@ -276,7 +276,7 @@ pub struct HolidaysBody {
     /// Files in the holiday-cn format, each a year. 节假日安排（每年一份）。
     #[schema(value_type = Vec<Object>, min_items = 1, max_items = 20)]
     years: Vec<Value>,
-    /// Why. 说明。
+    /// The reason. 说明。
     #[schema(value_type = String, min_length = 1, max_length = 4000, example = "国务院办公厅关于2027年部分节假日安排的通知")]
     note: Prose,
 }
@@ -313,7 +313,7 @@ pub struct ImportBody {
     preset: Option<String>,
     /// Of admissions: whether the list is enforced. 是否强制执行。
     enforced: Option<bool>,
-    /// Why. 说明。
+    /// The reason. 说明。
     #[schema(value_type = String, min_length = 1, max_length = 4000)]
     note: Prose,
 }

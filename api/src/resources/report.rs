@@ -119,7 +119,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(submit_report).service(list_reports);
 }
 
-/// Registers what is asked of one report.
+/// Registers the operations below one report.
 pub fn under_report(config: &mut ServiceConfig<'_>) {
     config
         .service(get_report)
@@ -145,16 +145,16 @@ pub struct SubmitBody {
     /// their own. 上报渠道。
     #[schema(schema_with = view::channel)]
     channel: Option<Channel>,
-    /// In a line; left out, the first words of the text. 标题。
+    /// The title, in a line; left out, the first words of the text. 标题。
     #[schema(value_type = Option<String>, max_length = 120)]
     title: Option<Line>,
-    /// In full. 内容。
+    /// The full text. 内容。
     #[schema(value_type = String, min_length = 1, max_length = 4000, example = "餐馆油烟直排，下水道外溢，居民多次反映")]
     text: Prose,
     /// The code in the catalogue, when known. 类别代码。
     #[schema(value_type = Option<String>, max_length = 40, example = "A02")]
     category: Option<Word>,
-    /// How pressing; `normal` when left out. 紧急程度。
+    /// The urgency; `normal` when left out. 紧急程度。
     #[schema(schema_with = view::urgency)]
     urgency: Option<Urgency>,
     /// What is wanted, when known. 诉求类型。
@@ -213,16 +213,16 @@ pub struct ReportView {
     status: &'static str,
     /// The status in Chinese. 状态名称。
     status_label: &'static str,
-    /// By which way.
+    /// The channel it came by.
     #[schema(schema_with = view::channel)]
     channel: &'static str,
-    /// In a line.
+    /// The title, in a line.
     title: String,
     /// The matter in full. 内容。
     text: String,
     /// The code in the catalogue.
     category: Option<String>,
-    /// How pressing the matter is. 紧急程度。
+    /// The urgency of the matter. 紧急程度。
     #[schema(schema_with = view::urgency)]
     urgency: &'static str,
     /// Where it is. 地点。
@@ -261,7 +261,7 @@ pub struct ReportView {
     case_id: Option<Uuid>,
     /// How that case stands; shown when one report is looked at.
     case: Option<CaseBrief>,
-    /// What may be asked now.
+    /// The operations that are possible now.
     possible: Vec<&'static str>,
     /// The files it names, with links when one report is looked at and without in `GET /sync`; null
     /// elsewhere and where there are none. 照片等文件。

@@ -30,7 +30,7 @@ use crate::{
     resources::case::CaseView,
 };
 
-/// Registers what is asked of one case.
+/// Registers the operations below one case.
 pub fn under_case(config: &mut ServiceConfig<'_>) {
     config
         .service(extend_case)
@@ -59,7 +59,7 @@ pub struct ExtendBody {
     /// Of what. 单位。
     #[schema(schema_with = view::limit_unit)]
     unit: LimitUnit,
-    /// Why. 理由。
+    /// The reason. 理由。
     #[schema(value_type = String, min_length = 1, max_length = 4000, example = "需采购专用配件，供货周期五个工作日")]
     reason: Prose,
 }
@@ -79,7 +79,7 @@ async fn extend_case(step: Step, body: Json<ExtendBody>) -> Reply<Answer<CaseVie
 pub struct SuspendBody {
     /// Until when at the latest. 挂账至。
     until: DateTime<Utc>,
-    /// Why. 理由。
+    /// The reason. 理由。
     #[schema(value_type = String, min_length = 1, max_length = 4000, example = "冬季无法进行沥青路面施工")]
     reason: Prose,
 }
@@ -109,7 +109,7 @@ pub struct AppealBody {
     /// The number of the fact in `breaches`. 超期事实编号。
     #[schema(minimum = 1, example = 1)]
     breach: i64,
-    /// Why. 理由。
+    /// The reason. 理由。
     #[schema(value_type = String, min_length = 1, max_length = 4000)]
     reason: Prose,
 }
@@ -159,7 +159,7 @@ pub struct SuperviseBody {
     /// How hard. 督办形式。
     #[schema(schema_with = view::supervision_kind)]
     kind: SupervisionKind,
-    /// Why. 触发原因。
+    /// The reason. 触发原因。
     #[schema(schema_with = view::supervision_trigger)]
     trigger: Trigger,
     /// Whom: a unit that has to do with the case. 督办对象。
@@ -202,7 +202,7 @@ async fn reply_supervision(step: Step, body: Json<ReplyBody>) -> Reply<Answer<Ca
 pub struct ArbitrateBody {
     /// The unit. 指定承办单位。
     unit_id: Uuid,
-    /// Why. 裁定理由。
+    /// The reason. 裁定理由。
     #[schema(value_type = String, min_length = 1, max_length = 4000)]
     reason: Prose,
 }
@@ -222,7 +222,7 @@ async fn arbitrate_case(step: Step, body: Json<ArbitrateBody>) -> Reply<Answer<C
 pub struct RuleBody {
     /// Whether it is handled once more; otherwise it is over. 是否再次办理。
     again: bool,
-    /// Why. 终审理由。
+    /// The reason. 终审理由。
     #[schema(value_type = String, min_length = 1, max_length = 4000)]
     reason: Prose,
 }

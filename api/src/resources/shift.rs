@@ -29,7 +29,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(start_shift).service(end_shift);
 }
 
-/// Registers what is asked about one area.
+/// Registers the operations below one area.
 pub fn under_area(config: &mut ServiceConfig<'_>) {
     config.service(list_on_duty);
 }
@@ -56,7 +56,7 @@ async fn start_shift(step: OwnStep, body: Json<StartShiftBody>) -> Reply<Answer<
     commands::start_shift(step, body.0).await
 }
 
-/// Nothing to add.
+/// An empty body.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EndShiftBody {}
@@ -77,7 +77,7 @@ pub struct OnDutyView {
     items: Vec<OnDuty>,
 }
 
-/// Somebody on duty.
+/// A person on duty.
 #[derive(Serialize, ToSchema)]
 pub struct OnDuty {
     /// The identity of the person.

@@ -102,7 +102,7 @@ pub struct VisitView {
     number: String,
     /// Its place in the journal; the `ETag`.
     seq: i64,
-    /// How it stands.
+    /// The present status.
     #[schema(schema_with = view::visit_status)]
     status: &'static str,
     /// The status in Chinese. 状态名称。
@@ -115,7 +115,7 @@ pub struct VisitView {
     area: UnitView,
     /// Who goes, or went.
     worker_id: Option<Uuid>,
-    /// What for. 目的。
+    /// The purpose. 目的。
     purposes: Vec<VisitPurposeView>,
     /// When it was planned, or recorded without a plan.
     made_at: DateTime<Utc>,
@@ -146,7 +146,7 @@ pub struct VisitView {
     goes: u16,
     /// Why nobody goes.
     reason: Option<String>,
-    /// What may be asked now.
+    /// The operations that are possible now.
     possible: Vec<&'static str>,
 }
 
@@ -204,7 +204,7 @@ pub struct PlanBody {
     id: Option<Uuid>,
     /// To which household. 家庭。
     household_id: Uuid,
-    /// What for. 目的。
+    /// The purpose. 目的。
     #[schema(value_type = Vec<String>, min_items = 1, max_items = 6, example = json!(["assistance"]))]
     purposes: Vec<Purpose>,
     /// Who is to go; left out, whoever of the grid. 走访人。
@@ -344,7 +344,7 @@ async fn correct_visit(step: Step, body: Json<CorrectBody>) -> Reply<Answer<Visi
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CancelBody {
-    /// Why. 取消理由。
+    /// The reason. 取消理由。
     #[schema(value_type = String, min_length = 1, max_length = 4000, example = "已电话联系，无需上门")]
     reason: Prose,
 }

@@ -27,7 +27,7 @@ use crate::{
     resources::case::{CaseView, ResultBody},
 };
 
-/// Registers what is asked of one case.
+/// Registers the operations below one case.
 pub fn under_case(config: &mut ServiceConfig<'_>) {
     config
         .service(blow_whistle)
@@ -186,7 +186,7 @@ pub struct RuleSummonsBody {
     upheld: bool,
     /// Who takes its place; needed when the lead is excused. 替换部门。
     replacement_unit_id: Option<Uuid>,
-    /// Why. 裁定理由。
+    /// The reason. 裁定理由。
     #[schema(value_type = String, min_length = 1, max_length = 4000)]
     reason: Prose,
 }

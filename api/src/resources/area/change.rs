@@ -56,7 +56,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(list_area_changes).service(create_area);
 }
 
-/// Registers what is asked about one area.
+/// Registers the operations below one area.
 pub fn under_area(config: &mut ServiceConfig<'_>) {
     config
         .service(rename_area)
@@ -104,11 +104,11 @@ pub struct AreaEventView {
     /// What was done to the area. 变更类型。
     #[schema(example = "retired")]
     event: &'static str,
-    /// What was done, in Chinese. 变更类型名称。
+    /// The change in Chinese. 变更类型名称。
     event_label: &'static str,
     /// Which area; none of a file.
     area_id: Option<Uuid>,
-    /// From which day on. 生效日期。
+    /// The day of effect. 生效日期。
     from: Option<NaiveDate>,
     /// Its code, where it is new.
     code: Option<String>,
@@ -352,7 +352,7 @@ pub struct NewAreaBody {
     /// Of a grid: what it is for. 网格类型。
     #[schema(schema_with = view::grid_kind_or_null)]
     grid_kind: Option<GridKind>,
-    /// How many households live there. 户数。
+    /// The number of households there. 户数。
     #[schema(maximum = 1_000_000)]
     households: Option<u32>,
     /// Where it is: a GeoJSON Polygon or MultiPolygon in WGS-84. 边界。
@@ -398,7 +398,7 @@ pub struct CreateAreaBody {
     parent_id: Uuid,
     /// The area. 区划。
     area: NewAreaBody,
-    /// From which day on; today when left out. 生效日期。
+    /// The day of effect; today when left out. 生效日期。
     effective_on: Option<NaiveDate>,
 }
 
@@ -440,7 +440,7 @@ pub struct RenameAreaBody {
     /// The new name. 新名称。
     #[schema(value_type = String, min_length = 1, max_length = 100, example = "天方社区")]
     name: Line,
-    /// From which day on; today when left out. 生效日期。
+    /// The day of effect; today when left out. 生效日期。
     effective_on: Option<NaiveDate>,
 }
 
@@ -464,10 +464,10 @@ pub struct DescribeAreaBody {
     /// Of a grid: what it is for; as it was when left out. 网格类型。
     #[schema(schema_with = view::grid_kind_or_null)]
     grid_kind: Option<GridKind>,
-    /// How many households live there; as it was when left out. 户数。
+    /// The number of households there; as it was when left out. 户数。
     #[schema(maximum = 1_000_000)]
     households: Option<u32>,
-    /// From which day on; today when left out. 生效日期。
+    /// The day of effect; today when left out. 生效日期。
     effective_on: Option<NaiveDate>,
 }
 
@@ -495,7 +495,7 @@ pub struct RedrawAreaBody {
     /// Whether a boundary that crosses itself may be repaired; without it, it is refused. 自动修复自相交。
     #[serde(default)]
     repair: bool,
-    /// From which day on; today when left out. 生效日期。
+    /// The day of effect; today when left out. 生效日期。
     effective_on: Option<NaiveDate>,
 }
 
@@ -532,7 +532,7 @@ pub struct SplitAreaBody {
     /// Two or more.
     #[schema(min_items = 2, max_items = 20)]
     parts: Vec<PartBody>,
-    /// From which day on; today when left out. 生效日期。
+    /// The day of effect; today when left out. 生效日期。
     effective_on: Option<NaiveDate>,
 }
 
@@ -587,7 +587,7 @@ pub struct MergeAreasBody {
     /// Where it is afterwards; what they cover together when left out. 合并后的边界。
     #[schema(value_type = Option<Object>)]
     boundary: Option<Geometry>,
-    /// From which day on; today when left out. 生效日期。
+    /// The day of effect; today when left out. 生效日期。
     effective_on: Option<NaiveDate>,
 }
 
@@ -638,7 +638,7 @@ pub struct RetireAreaBody {
     #[serde(default)]
     #[schema(max_items = 20)]
     successor_ids: Vec<Uuid>,
-    /// From which day on; today when left out. 生效日期。
+    /// The day of effect; today when left out. 生效日期。
     effective_on: Option<NaiveDate>,
 }
 
@@ -663,7 +663,7 @@ async fn retire_area(at: Step, body: Json<RetireAreaBody>) -> Reply<Answer<AreaC
 pub struct TransferAreaBody {
     /// The area above. 新的上级。
     parent_id: Uuid,
-    /// From which day on; today when left out. 生效日期。
+    /// The day of effect; today when left out. 生效日期。
     effective_on: Option<NaiveDate>,
 }
 

@@ -33,7 +33,7 @@ use crate::{
     },
 };
 
-/// Registers what is asked about one area.
+/// Registers the operations below one area.
 pub fn under_area(config: &mut ServiceConfig<'_>) {
     config.service(list_area_findings).service(get_grid_notice);
 }
@@ -81,7 +81,7 @@ pub struct FindingView {
     square_metres: Option<f64>,
     /// Where: a point inside. 位置。
     at: Option<PointView>,
-    /// How many households live there. 户数。
+    /// The number of households there. 户数。
     households: Option<u32>,
 }
 
@@ -256,7 +256,7 @@ pub struct GridNoticeView {
     grid_kind_label: Option<&'static str>,
     /// The community the grid belongs to. 所属社区。
     community: Option<UnitView>,
-    /// How many households live there. 户数。
+    /// The number of households there. 户数。
     households: Option<u32>,
     /// Who leads and who walks it. 网格长和网格员。
     workers: Vec<NoticePersonView>,

@@ -104,7 +104,7 @@ pub struct ImportAreas {
     dry_run: Option<bool>,
     /// Whether boundaries that cross themselves may be repaired. 自动修复自相交。
     repair: Option<bool>,
-    /// From which day on; today when left out. 生效日期。
+    /// The day of effect; today when left out. 生效日期。
     #[param(example = "2026-03-01")]
     effective_on: Option<NaiveDate>,
     /// What the file is called. 文件名。
@@ -128,7 +128,7 @@ pub struct AreaImportView {
     at: DateTime<Utc>,
     /// The name of who sent the file. 导入人。
     by: String,
-    /// From which day on. 生效日期。
+    /// The day of effect. 生效日期。
     effective_on: NaiveDate,
     /// Rows that make an area.
     added: usize,

@@ -128,7 +128,7 @@ pub struct ListNeighbours {
     /// Degrees north. 纬度。
     #[param(minimum = -90.0, maximum = 90.0, example = 30.2105)]
     lat: f64,
-    /// In which system; WGS-84 when left out. 坐标系。
+    /// The coordinate system; WGS-84 when left out. 坐标系。
     #[param(inline)]
     coord_type: Option<CoordTypeBody>,
     /// How many at most, 1 to 100.

@@ -49,7 +49,7 @@ use crate::{
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TaskBody {
-    /// Which. 家庭。
+    /// Which one. 家庭。
     household_id: Uuid,
     /// Who is to go; left out, as `to` says. 走访人。
     worker_id: Option<Uuid>,

@@ -147,7 +147,7 @@ impl From<&Supervision> for SupervisionView {
 pub(crate) struct BreachView {
     /// Its number, for an appeal. 超期事实编号。
     no: i64,
-    /// What was owed.
+    /// The duty that was owed.
     #[schema(schema_with = view::duty)]
     duty: &'static str,
     /// The duty in Chinese. 事项名称。

@@ -42,12 +42,12 @@ pub struct CaseView {
     number: String,
     /// Its place in the journal; the `ETag`.
     seq: i64,
-    /// How far it is.
+    /// The present stage or step.
     #[schema(schema_with = view::stage)]
     stage: &'static str,
     /// The stage in Chinese. 阶段名称。
     stage_label: &'static str,
-    /// In a line.
+    /// The title, in a line.
     title: String,
     /// The matter in full. 内容。
     text: String,
@@ -55,7 +55,7 @@ pub struct CaseView {
     category: Option<String>,
     /// The name of that category; none where the catalogue lacks it. 类别名称。
     category_name: Option<String>,
-    /// How pressing the matter is. 紧急程度。
+    /// The urgency of the matter. 紧急程度。
     #[schema(schema_with = view::urgency)]
     urgency: &'static str,
     /// Where; of what another resident reported the area alone, until somebody found the address fit
@@ -126,7 +126,7 @@ pub struct CaseBrief {
     id: Uuid,
     /// The number of the case, as read over the telephone.
     number: String,
-    /// How far it is.
+    /// The present stage or step.
     #[schema(schema_with = view::stage)]
     stage: &'static str,
     /// The stage in Chinese.

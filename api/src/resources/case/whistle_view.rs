@@ -70,7 +70,7 @@ pub(crate) struct SummonsView {
     unit: UnitView,
     /// Whether it leads. 是否主办。
     lead: bool,
-    /// How far it is.
+    /// The present stage or step.
     #[schema(schema_with = crate::http::view::summons_step)]
     step: &'static str,
     /// The step in Chinese. 环节名称。
@@ -89,7 +89,7 @@ pub(crate) struct SummonsView {
     contested: Option<String>,
     /// Its clocks; all run from the whistle.
     clocks: ClocksView,
-    /// What may be asked now.
+    /// The operations that are possible now.
     possible: Vec<&'static str>,
 }
 

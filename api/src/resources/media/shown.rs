@@ -45,7 +45,7 @@ pub struct AttachedView {
     role: &'static str,
     /// The role in Chinese. 用途名称。
     role_label: &'static str,
-    /// How it stands.
+    /// The present status.
     #[schema(schema_with = view::attached_state)]
     state: &'static str,
     /// The state in Chinese. 状态名称。

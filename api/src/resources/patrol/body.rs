@@ -57,7 +57,7 @@ impl From<WindowBody> for Window {
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CheckpointBody {
-    /// What it is called. 点位名称。
+    /// The name it is called by. 点位名称。
     #[schema(value_type = String, min_length = 1, max_length = 120, example = "小学门口")]
     name: Line,
     /// Where. 位置。
@@ -158,7 +158,7 @@ pub struct PlanPatrolBody {
     pub(super) id: Option<Uuid>,
     /// Where: a grid, or a larger area. 巡查区域。
     area_id: Uuid,
-    /// What for. 巡查目的。
+    /// The purpose. 巡查目的。
     #[schema(schema_with = view::patrol_purpose)]
     purpose: Purpose,
     /// The duty window. 巡查时段。
@@ -190,7 +190,7 @@ pub struct BeginBody {
     pub(super) id: Option<Uuid>,
     /// Where: a grid, or a larger area. 巡查区域。
     area_id: Uuid,
-    /// What for. 巡查目的。
+    /// The purpose. 巡查目的。
     #[schema(schema_with = view::patrol_purpose)]
     purpose: Purpose,
     /// Until when the duty window lasts, at most 16 hours; the start begins it. 时段结束时间。

@@ -109,10 +109,10 @@ impl From<&Recurrence> for RecurrenceBody {
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ContentBody {
-    /// What it is called. 计划名称。
+    /// The name it is called by. 计划名称。
     #[schema(value_type = String, min_length = 1, max_length = 120, example = "早间巡查")]
     name: Line,
-    /// What for. 巡查目的。
+    /// The purpose. 巡查目的。
     #[schema(schema_with = view::patrol_purpose)]
     purpose: Purpose,
     /// On which days. 周期。
@@ -123,7 +123,7 @@ pub struct ContentBody {
     /// How long it is, in minutes. 时段长度（分钟）。
     #[schema(minimum = 1, maximum = 960, example = 120)]
     window_minutes: u32,
-    /// From which day on. 起始日期。
+    /// The day of effect. 起始日期。
     #[schema(example = "2026-03-02")]
     from: NaiveDate,
     /// Until which day; without it, until it is retired. 截止日期。
@@ -179,14 +179,14 @@ pub struct PatrolPlanView {
     id: Uuid,
     /// Its place in the journal; the `ETag`.
     seq: i64,
-    /// How it stands.
+    /// The present status.
     #[schema(schema_with = view::plan_standing)]
     standing: &'static str,
     /// The standing in Chinese.
     standing_label: &'static str,
     /// The area that is patrolled.
     area: UnitView,
-    /// What it is called.
+    /// The name it is called by.
     name: String,
     /// What is looked for on these patrols.
     #[schema(schema_with = view::patrol_purpose)]
@@ -200,7 +200,7 @@ pub struct PatrolPlanView {
     at: NaiveTime,
     /// How long it is, in minutes.
     window_minutes: u32,
-    /// From which day on.
+    /// The day of effect.
     from: NaiveDate,
     /// Until which day.
     until: Option<NaiveDate>,
@@ -212,7 +212,7 @@ pub struct PatrolPlanView {
     next: Option<NaiveDate>,
     /// When the plan was made.
     created_at: DateTime<Utc>,
-    /// What may be asked now.
+    /// The operations that are possible now.
     possible: Vec<&'static str>,
 }
 
@@ -347,7 +347,7 @@ async fn amend_patrol_plan(step: Step, body: Json<AmendPlanBody>) -> Reply<Answe
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RetirePlanBody {
-    /// Why. 停用原因。
+    /// The reason. 停用原因。
     #[schema(value_type = String, min_length = 1, max_length = 4000, example = "网格调整")]
     reason: Prose,
 }

@@ -264,7 +264,7 @@ impl From<Share> for ShareView {
 /// What became of a place to be seen.
 #[derive(Serialize, ToSchema)]
 pub struct CheckpointVisitView {
-    /// What it is called.
+    /// The name it is called by.
     name: String,
     /// Whether it was seen for long enough. 是否到点。
     visited: bool,

@@ -33,7 +33,7 @@ pub struct WindowView {
 /// A place to be seen.
 #[derive(Serialize, ToSchema)]
 pub struct CheckpointView {
-    /// What it is called.
+    /// The name it is called by.
     name: String,
     /// Where, in WGS-84.
     point: PointView,
@@ -113,7 +113,7 @@ pub struct PatrolReport {
     id: Uuid,
     /// The number of the report.
     number: String,
-    /// In a line.
+    /// The title, in a line.
     title: String,
     /// What became of it.
     #[schema(schema_with = view::report_status)]
@@ -131,7 +131,7 @@ pub struct PatrolView {
     number: String,
     /// Its place in the journal; the `ETag` begins with it.
     seq: i64,
-    /// How it stands.
+    /// The present status.
     #[schema(schema_with = view::patrol_status)]
     status: &'static str,
     /// The status in Chinese. 状态名称。
@@ -165,7 +165,7 @@ pub struct PatrolView {
     finished: Option<MomentView>,
     /// Whether it was entered long afterwards. 是否补录。
     late_entry: bool,
-    /// Why. 补录原因。
+    /// The reason. 补录原因。
     late_reason: Option<String>,
     /// How long it was under way, in seconds, without rests; until now where it still is. 有效时长。
     active_s: i64,
@@ -173,13 +173,13 @@ pub struct PatrolView {
     cancelled_because: Option<String>,
     /// What was written down.
     remarks: Vec<RemarkView>,
-    /// What is owed.
+    /// The duty that is owed.
     owed: Vec<OwedView>,
     /// Reports made on the way, the latest first; shown when one patrol is looked at. 途中上报。
     reports: Vec<PatrolReport>,
     /// The households that were visited meanwhile, of those who may know of them. 途中的走访。
     visits: Vec<PatrolVisit>,
-    /// What may be asked now.
+    /// The operations that are possible now.
     possible: Vec<&'static str>,
 }
 

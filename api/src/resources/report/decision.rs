@@ -77,7 +77,7 @@ pub(super) async fn join_report(step: Step, body: Json<JoinBody>) -> Reply<Answe
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RefuseBody {
-    /// Why. 不予受理的理由。
+    /// The reason. 不予受理的理由。
     #[schema(value_type = String, min_length = 1, max_length = 4000, example = "正在诉讼中，请通过法院途径解决")]
     reason: Prose,
     /// Where it belongs. 正确渠道。

@@ -25,16 +25,16 @@ use crate::{
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NeedBody {
-    /// In full. 内容。
+    /// The full text. 内容。
     #[schema(value_type = String, min_length = 1, max_length = 4000, example = "楼道灯不亮，老人夜里下楼不安全")]
     text: Prose,
-    /// In a line; left out, the first words of the text. 标题。
+    /// The title, in a line; left out, the first words of the text. 标题。
     #[schema(value_type = Option<String>, max_length = 120)]
     title: Option<Line>,
     /// The code in the catalogue. 类别代码。
     #[schema(value_type = Option<String>, max_length = 40, example = "A02")]
     category: Option<Word>,
-    /// How pressing; `normal` when left out. 紧急程度。
+    /// The urgency; `normal` when left out. 紧急程度。
     #[schema(schema_with = view::urgency)]
     urgency: Option<Urgency>,
     /// The address in words; left out, the building. 地址。
@@ -66,7 +66,7 @@ pub struct VisitBody {
     household_id: Uuid,
     /// As part of which campaign. 行动。
     campaign_id: Option<Uuid>,
-    /// What for; of a campaign it may be left out. 目的。
+    /// The purpose; of a campaign it may be left out. 目的。
     #[serde(default)]
     #[schema(value_type = Vec<String>, max_items = 6, example = json!(["opinions"]))]
     purposes: Vec<Purpose>,
@@ -90,7 +90,7 @@ pub struct VisitBody {
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RecordBody {
-    /// What for; left out, as planned. 目的。
+    /// The purpose; left out, as planned. 目的。
     #[serde(default)]
     #[schema(value_type = Vec<String>, max_items = 6)]
     purposes: Vec<Purpose>,

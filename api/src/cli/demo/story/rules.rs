@@ -1,4 +1,4 @@
-//! Rules as documents, and a whistle under changed ones: looked at before filing, contested,
+//! Rules as documents, and a whistle under changed rules: verified before filing, contested,
 //! coordinated, handled again too often, ruled upon. In the end the rules are as they were.
 
 use serde_json::{Value, json};
@@ -11,13 +11,13 @@ use super::{
     Done, Story, get, post,
 };
 
-/// Who leads what, as a city keeps it in a table.
+/// The responsibility list, as a city keeps it in a table.
 const RESPONSIBILITIES: &str = "\
 code,category,area,level,lead,cooperating,basis,owner,valid_from,valid_until
 QZ-A02,A02,,district,CG,SW;SC,街道权责清单,区委编办,2020-01-01,
 ";
 
-/// What communities may be given.
+/// The admission list of communities.
 const ADMISSIONS: &str = "\
 code,kind,category,area,basis,valid_from,valid_until
 ZR-D04,assist,D04,,社区协助事项清单,2020-01-01,
@@ -79,7 +79,7 @@ impl Story {
         Ok(before)
     }
 
-    /// A resident's report is looked at, filed and whistled for; a department contests.
+    /// A resident's report is verified, filed and whistled for; a department contests.
     fn tell_contest(&mut self) -> Done<String> {
         say("\n—— 十六、核实、异议、协调、终审 / Looked at, contested, coordinated, ruled ——");
         let report = self.submit_report(
@@ -203,7 +203,7 @@ impl Story {
     }
 }
 
-/// Which edition of what is in force, and why.
+/// The edition in force of a document, and its note.
 fn render_edition(answer: &Value) -> String {
     let edition = answer.get("edition").unwrap_or(&Value::Null);
     let (kind, note) = (text_at(answer, "/kind_label"), text_at(answer, "/note"));
