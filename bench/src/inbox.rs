@@ -1,4 +1,4 @@
-//! A page of twenty of the inbox, beside pgbench asking PostgreSQL the same.
+//! A page of twenty of the inbox, beside pgbench running the same query on PostgreSQL.
 
 use std::{
     rc::Rc,
@@ -34,7 +34,7 @@ pub(crate) fn build_reference(stand: &Stand) -> Script {
     Script { database: CROWDED.to_owned(), texts, variables }
 }
 
-/// Pages for some time.
+/// Reads pages for some time.
 pub(crate) async fn drive_inbox(at: &Open, clients: u32, time: Duration) -> Done<Load> {
     let desk = at.desk.clone();
     drive_load(
@@ -46,7 +46,7 @@ pub(crate) async fn drive_inbox(at: &Open, clients: u32, time: Duration) -> Done
     .await
 }
 
-/// Rounds of both, and of SQLite.
+/// Measures both in rounds, and SQLite.
 pub(crate) async fn measure(stand: &Stand, loaded: &str, results: &mut Results) -> Done {
     let (time, clients) = (stand.options.time() / 2, stand.options.clients);
     let crowded = stand.serve_postgres(CROWDED).await?;
