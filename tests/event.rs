@@ -1,4 +1,4 @@
-//! Events: the feed misses and doubles nothing, the stream goes on where it was, and both show
+//! Events: the feed misses and doubles nothing, the stream continues where it was, and both show
 //! only what the caller may see.
 
 use std::{
@@ -28,7 +28,7 @@ on_both! {
     a_slow_reader_is_cut_off_and_goes_on_where_it_was,
 }
 
-/// The feed to its end, in pages of so many.
+/// The feed to its end, in pages of this many.
 fn fetch_events(city: &City, by: &str, limit: u32, more: &str) -> Vec<Value> {
     let (mut items, mut cursor) = (Vec::new(), String::new());
     loop {
@@ -199,7 +199,7 @@ impl Reader {
         (read > 0 && line != "0\r\n").then(|| line.trim_end().to_owned())
     }
 
-    /// The next event: its id, its type and what is told.
+    /// The next event: its id, its type and its data.
     fn read_event(&mut self) -> Option<(String, String, Value)> {
         let (mut id, mut kind) = (String::new(), String::new());
         loop {
