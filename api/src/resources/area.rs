@@ -329,7 +329,7 @@ pub struct CategoryView {
     name: String,
     /// The class it belongs to; none for a class.
     parent: Option<String>,
-    /// Whether it is about things or events (部件、事件).
+    /// The kind of matter, such as `component`, `event` or `demand`.
     kind: String,
 }
 

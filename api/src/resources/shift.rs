@@ -41,9 +41,9 @@ const MOST: i64 = 200;
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StartShiftBody {
-    /// Where. 值班区域。
+    /// The area of the shift. 值班区域。
     area_id: Uuid,
-    /// When it ends by itself, at most 16 hours from now; left out, in 8 hours. 自动离岗时间。
+    /// When it ends by itself, at most 16 hours from now; in 8 hours when left out. 自动离岗时间。
     until: Option<DateTime<FixedOffset>>,
 }
 
@@ -84,7 +84,7 @@ pub struct OnDuty {
     person_id: Uuid,
     /// The person's name: of staff as it is, of residents masked.
     name: String,
-    /// Where and how long.
+    /// The area and the times of the shift.
     shift: ShiftView,
 }
 

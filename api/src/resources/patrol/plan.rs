@@ -123,7 +123,7 @@ pub struct ContentBody {
     /// The length of the duty window, in minutes. 时段长度（分钟）。
     #[schema(minimum = 1, maximum = 960, example = 120)]
     window_minutes: u32,
-    /// The day of effect. 起始日期。
+    /// The first day. 起始日期。
     #[schema(example = "2026-03-02")]
     from: NaiveDate,
     /// The last day; without it, until it is retired. 截止日期。
