@@ -63,7 +63,7 @@ fn send_as(city: &City, bearer: &str, method: &str, path: &str, body: &Value) ->
     call.json(body).send()
 }
 
-/// An error as RFC 6749 tells it.
+/// An error in the form of RFC 6749.
 #[track_caller]
 fn expect_oauth_error(answer: &Answer, status: u16, error: &str) {
     assert_eq!(

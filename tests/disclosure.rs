@@ -1,6 +1,6 @@
 //! Who reads which text of which event, in one committed table: a word of its own is planted in
 //! every text of every event of every kind of flow, and looked for as every role, wherever the
-//! product tells what happened.
+//! product shows events.
 //!
 //! That none is forgotten follows from the types: the texts of all events are listed from what the
 //! domain declares, and each has to be planted, or be one of those that no person chooses.
@@ -86,8 +86,8 @@ const NAMED: &[&str] = &[
     "visit.planned.visit.status[planned].due.rule",
 ];
 
-/// Where these places begin, nothing is filled in: an event tells a thing as it is made, and this is
-/// added to it later, by other events.
+/// Where these places begin, nothing is filled in: an event holds a thing as it is made, and this
+/// is added to it later, by other events.
 const LATER: &[&str] = &[
     "campaign.begun.campaign.grids.unit.",
     "case.asked.ask.signatures.given.",

@@ -71,7 +71,7 @@ fn a_copy_holds_everything_and_nobody_elses(city: &City) {
     let (_, photo) = crate::media::submit_with_photo(city, "neighbour");
     city.file_report(&first);
     send_messages(city);
-    // A worker walks, too.
+    // A worker has a track, too.
     let patrol = crate::patrol::begin_patrol(city);
     let walked = fetch_copy(city, "worker");
     let walked: Vec<&Value> = walked.iter().filter(|item| item["kind"] == "patrol").collect();
@@ -152,7 +152,7 @@ fn an_administrator_erases_on_request(city: &City) {
     city.client("admin").post(&path, &body).expect_success();
     let contact = city.client("admin").get(&format!("{person}/contact")).expect_success();
     assert_eq!(json!([contact["erased"], contact["phone"]]), json!([true, null]));
-    // Nothing is kept anew.
+    // Nothing new is stored.
     let again = json!({ "phone": PHONE });
     city.client("admin").post(&format!("{person}/contact"), &again).expect_problem(422, "erased");
     let found = city.client("admin").post("/api/v1/contacts/search", &again).expect_success();

@@ -79,7 +79,7 @@ fn a_loop_is_told_in_order_and_page_by_page(city: &City) {
     assert_eq!(opened["label"], "立案");
     let read = city.client("dispatcher").get(&read_text(opened, "/subject/path")).expect_success();
     assert_eq!(read["id"], json!(case));
-    // Who reported is not told.
+    // The event does not say who reported.
     let reporter = city.client("resident").id().to_string();
     for event in &events {
         assert!(!event.to_string().contains(&reporter), "{event:#}");
@@ -273,7 +273,7 @@ fn a_stream_ends_with_the_rights_of_its_reader(city: &City) {
     city.client("admin")
         .post(&format!("/api/v1/people/{worker}/suspend"), &reason)
         .expect_success();
-    // Who reads is looked up anew after two seconds.
+    // The rights of the reader are looked up again after two seconds.
     std::thread::sleep(Duration::from_millis(2200));
     city.client("resident")
         .post("/api/v1/reports", &report_body_at(110.005, 30.005))

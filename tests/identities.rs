@@ -146,7 +146,7 @@ fn identities_are_listed_and_unlinked(city: &City, _: &Weixin) {
     city.client("worker").post(&path, &json!({})).expect_success();
     city.client("worker").post(&path, &json!({})).expect_problem(404, "not_found");
     assert!(list_identities(city, "worker").is_empty());
-    // A login that was made by it is over, and the login that asked goes on.
+    // A login that was made by it is over, and the login that asked stays open.
     send_as(city, &inside, "GET", "/api/v1/me", &Value::Null)
         .expect_problem(401, "unauthenticated");
     assert_ne!(

@@ -23,7 +23,7 @@ pub(crate) struct Story<'c> {
 #[derive(Clone)]
 pub(super) struct Secret {
     pub(super) word: String,
-    /// What it is, where that is not told by the field it stands in.
+    /// A name for it, where the field it stands in does not give one.
     pub(super) what: Option<&'static str>,
 }
 

@@ -129,7 +129,7 @@ impl Files {
     }
 }
 
-/// A connection, opened anew when it broke.
+/// A connection, reopened when it broke.
 struct Wire<'a> {
     by: &'a Attacker,
     counts: &'a Counts,

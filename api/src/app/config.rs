@@ -51,8 +51,8 @@ pub struct Settings {
     pub readers: Option<usize>,
     /// Connections that write: `GRIDWHISTLE_WRITERS`, by default what suits the database.
     pub writers: Option<usize>,
-    /// How many may wait for each kind of connection before callers are told to come back:
-    /// `GRIDWHISTLE_WAITING`, by default 4096.
+    /// How many may wait for each kind of connection before callers are refused with a time to
+    /// retry: `GRIDWHISTLE_WAITING`, by default 4096.
     pub waiting: usize,
     /// Minutes an access token is valid: `GRIDWHISTLE_ACCESS_MINUTES`, by default 15.
     pub access_minutes: u32,
@@ -112,7 +112,7 @@ pub struct Settings {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum SecondFactor {
-    /// Nobody has to; a person who enrolled one is still asked for it.
+    /// No one has to; a person who enrolled one is still asked for it.
     Off,
     /// Administrators and auditors.
     #[default]
@@ -136,16 +136,16 @@ pub enum LogFormat {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum LogLevel {
-    /// No line at all.
+    /// No lines at all.
     Off,
-    /// What needs somebody's attention.
+    /// Errors that need attention.
     Error,
-    /// And what may.
+    /// And warnings of the server.
     Warn,
     /// And a line a request.
     #[default]
     Info,
-    /// And what helps to find a fault.
+    /// And details that help to find a fault.
     Debug,
 }
 
@@ -215,7 +215,8 @@ pub struct Partial {
     /// The SMS gateway; not a flag, because it has a secret.
     #[arg(skip)]
     pub sms: Option<Sms>,
-    /// Networks webhooks may be told in besides the public internet, such as 10.0.0.0/8,fd00::/8
+    /// Networks that webhooks may be sent to besides the public internet, such as
+    /// 10.0.0.0/8,fd00::/8
     #[arg(long, value_name = "NETWORKS")]
     pub webhook_networks: Option<Networks>,
     /// What people's data is encrypted with: aes, or sm4 with SM3 (国密) [default: aes]

@@ -1,9 +1,9 @@
 //! Passwords: argon2id with the parameters OWASP recommends, on threads of lower priority than
 //! those that answer requests.
 //!
-//! An account that does not exist costs as much as one that does, so that the time tells
-//! nothing. Each verification takes 19 MiB and some 20 ms of a core; only a few run at once, a
-//! few more may wait, the rest are refused with a time to retry.
+//! An account that does not exist costs as much as one that does, so that the time reveals nothing.
+//! Each verification takes 19 MiB and some 20 ms of a core; only a few run at once, a few more may
+//! wait, the rest are refused with a time to retry.
 
 use std::{
     cell::RefCell,
@@ -147,7 +147,7 @@ pub struct Owner {
     pub account: String,
     /// The person's name; a password that is made of it counts as easy to guess.
     pub name: String,
-    /// Whether the person administers: more hangs on it, so it has to be longer.
+    /// Whether the person is an administrator, whose password has to be longer.
     pub administers: bool,
 }
 

@@ -140,7 +140,7 @@ async fn run_demo(options: Demo) -> Done {
     let flags = Partial {
         database: Some(database.unwrap_or(fresh)),
         listen: Some(listen),
-        // A visitor who looks around has no authenticator at hand.
+        // A visitor of the demo has no authenticator app at hand.
         second_factor: Some(SecondFactor::Off),
         ..Partial::default()
     };

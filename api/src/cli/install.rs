@@ -309,7 +309,7 @@ fn build_command(person: PersonId, new: &NewPerson, areas: &AreaTree) -> Result<
     })
 }
 
-/// Whether the tenant has anybody with this account.
+/// Whether the tenant has a person with this account.
 pub async fn has_account(store: &Store, tenant: &Tenant, account: &str) -> Result<bool, Failed> {
     let (id, account) = (tenant.id, account.to_owned());
     Ok(store.read(move |db| person::find_by_account(db, id, &account)).await?.is_some())

@@ -50,7 +50,7 @@ impl TryFrom<u64> for Limit {
     }
 }
 
-/// Where a list goes on.
+/// The cursor of a list: where its next page begins.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Cursor<P>(pub P);
 

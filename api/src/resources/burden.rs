@@ -84,7 +84,7 @@ pub struct WorkerBurden {
     required: i64,
     /// Fields given. 实际填写的字段。
     typed: i64,
-    /// Fields prefilled or carried over, which nobody had to give. 自动带出和沿用的字段。
+    /// Fields prefilled or carried over, which no one had to give. 自动带出和沿用的字段。
     reused: i64,
     /// Fields given although they were known with this very value. 重复填写的字段。
     repeated: i64,

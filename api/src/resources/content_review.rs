@@ -179,7 +179,7 @@ pub struct ReviewView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = view::review_cause_or_null)]
     cause: Option<&'static str>,
-    /// That cause in Chinese; none where nobody has to decide. 转人工原因名称。
+    /// That cause in Chinese; none where no person has to decide. 转人工原因名称。
     cause_label: Option<&'static str>,
     /// The suggestion of a program.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -348,7 +348,7 @@ pub struct CountsView {
     pub required: u16,
     /// Fields given. 填写。
     pub typed: u16,
-    /// Fields nobody had to give. 自动带出和沿用。
+    /// Fields no one had to give. 自动带出和沿用。
     pub reused: u16,
     /// Fields given although they were known with this value. 重复填写。
     pub repeated: u16,

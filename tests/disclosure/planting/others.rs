@@ -174,7 +174,7 @@ impl Story<'_> {
         assert_eq!(import["status"], "done", "{import}");
     }
 
-    /// Events without a command of a person: calls that reach nobody, samples, clocks that run out
+    /// Events without a command of a person: calls that reach no one, samples, clocks that run out
     /// or are recomputed.
     pub(super) fn let_clocks_run(&self) {
         let city = self.city;

@@ -52,7 +52,7 @@ pub struct Sms {
 pub enum Kind {
     /// OpenID Connect with discovery: an identity token is checked.
     Oidc,
-    /// OAuth 2.0 with an address that tells who logged in, such as 粤政易 in private deployments.
+    /// OAuth 2.0 with a URL that says who logged in, such as 粤政易 in private deployments.
     Oauth2,
     /// WeCom 企业微信, in which a corporation vouches for its members.
     Wecom,
@@ -85,7 +85,7 @@ pub struct Provider {
     pub authorize_url: Option<String>,
     /// The URL where a code is exchanged, of OAuth 2.0.
     pub token_url: Option<String>,
-    /// The URL that tells who logged in, of OAuth 2.0.
+    /// The URL that says who logged in, of OAuth 2.0.
     pub userinfo_url: Option<String>,
     /// The base URL of the interfaces, of WeCom.
     pub api_url: Option<String>,

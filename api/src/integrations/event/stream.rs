@@ -39,7 +39,7 @@ use crate::{
 /// for dead.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// How long a stream lasts; its reader then comes back and goes on where it was.
+/// How long a stream lasts; its reader then reconnects and resumes where it was.
 const LIFETIME: Duration = Duration::from_hours(1);
 
 /// How long the rights of the reader are cached before they are read again.

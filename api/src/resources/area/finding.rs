@@ -244,7 +244,7 @@ async fn load_posts(app: &App, tenant: TenantId) -> Result<Posts, StoreError> {
     Ok(held.into_iter().collect())
 }
 
-/// The notice of a grid, as it hangs in the stairwell.
+/// The notice of a grid, as it is posted in the stairwell.
 #[derive(Serialize, ToSchema)]
 pub struct GridNoticeView {
     /// The grid whose notice it is. 网格。

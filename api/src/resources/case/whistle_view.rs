@@ -109,7 +109,7 @@ pub(crate) struct ClocksView {
 /// The arrival of a department.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ArrivalView {
-    /// When somebody arrived.
+    /// When a person of the department arrived.
     at: DateTime<Utc>,
     /// The name of who arrived.
     by: String,

@@ -138,7 +138,7 @@ impl Story {
         Ok(case)
     }
 
-    /// A report of something else is joined, and taken out again.
+    /// A report about another matter is joined, and taken out again.
     fn tell_wrong_join(&mut self, case: &str) -> Done {
         let other = self.submit_report(
             "wangge-1",
@@ -159,7 +159,7 @@ impl Story {
         Ok(())
     }
 
-    /// The case stands still, and goes on before its time.
+    /// The case stands still, and is resumed before its time.
     fn tell_resumption(&mut self, case: &str) -> Done {
         let until = self.time.now() + chrono::Duration::days(10);
         let body = json!({ "until": until, "reason": "等待管材到货" });
