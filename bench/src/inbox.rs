@@ -14,8 +14,8 @@ use crate::{
     trouble::{Done, median, print_line},
 };
 
-/// What `persistence::kernel::obligation::load_open` selects for a first page of twenty and one to know
-/// whether there are more.
+/// What `persistence::kernel::obligation::load_open` selects for a first page of twenty, and one to
+/// know whether there are more.
 const PAGE: &str = r#"SELECT "obligations"."tenant_id", "obligations"."flow_id", "obligations"."no", "obligations"."duty", "obligations"."unit_id", "obligations"."flow", "obligations"."number", "obligations"."title", "obligations"."unit_name", "obligations"."started_at", "obligations"."due_at", "obligations"."term", "obligations"."settled_at", "obligations"."outcome", "obligations"."next_at" FROM "obligations" WHERE (((("obligations"."tenant_id" = :tenant) AND ("obligations"."settled_at" IS NULL)) AND ("obligations"."unit_id" = :unit_INDEX)) AND ("obligations"."duty" = ANY(:duties))) ORDER BY "obligations"."due_at" ASC, "obligations"."flow_id" ASC, "obligations"."duty" ASC, "obligations"."no" ASC LIMIT :page;
 "#;
 
