@@ -179,8 +179,8 @@ fn a_whistle_and_its_steps_replayed_give_the_original_answer(city: &City) {
     assert_eq!(city.verify().broken, Vec::<String>::new());
 }
 
-/// Older versions numbered the review of a report as the third entry of its command, with or without
-/// a second one.
+/// Older versions numbered the review of a report as the third entry of its command, with or
+/// without a second one.
 fn a_command_is_found_whatever_numbers_its_entries_have(city: &City) {
     let (command, body) = (new_key(), report_body_at(110.005, 30.005));
     let send =

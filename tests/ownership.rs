@@ -111,7 +111,8 @@ fn a_report_with_the_identity_of_a_member_takes_nothing_from_it(city: &City) {
         || city.client("worker").get(&format!("/api/v1/households/{home}")).expect_success();
     let member = read_text(&shown(), "/members/0/id");
     let before = shown();
-    // The identification number of the victim, typed as the own; and a report named like the member.
+    // The identification number of the victim, typed as the own; and a report named like the
+    // member.
     let own = format!("/api/v1/people/{}/contact", city.client("resident").id());
     city.client("resident").post(&own, &json!({ "name": NAME, "id_number": ID })).expect_success();
     city.client("resident").post("/api/v1/reports", &with_contact(&member)).expect_success();

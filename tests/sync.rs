@@ -431,8 +431,8 @@ fn what_was_typed_at_the_time_is_no_late_entry(city: &City) {
     assert!((3595..3605).contains(&active), "an hour, as it was typed: {active}");
 }
 
-/// Sends the same command as a request and as an item of a queue, whole answers wanted; both have to
-/// answer the same, but for the identity of the request. Answers that answer.
+/// Sends the same command as a request and as an item of a queue, whole answers wanted; both have
+/// to answer the same, but for the identity of the request. Answers that answer.
 #[track_caller]
 fn both(city: &City, by: &str, path: &str, item: &Value) -> Value {
     let online = city.client(by).post_as(&read_text(item, "/id"), path, &item["body"]);

@@ -115,8 +115,8 @@ pub(crate) fn register_webhook(city: &City, receiver: &Receiver, types: &[&str])
     city.client("admin").post("/api/v1/webhooks", &webhook_body(city, &url, types)).expect_success()
 }
 
-/// Whether one of the signatures of a request is by this secret, as the library of Standard Webhooks
-/// computes it; the time it carries is that of the story.
+/// Whether one of the signatures of a request is by this secret, as the library of Standard
+/// Webhooks computes it; the time it carries is that of the story.
 fn is_signed_by(asked: &Asked, secret: &str) -> bool {
     let library = standardwebhooks::Webhook::new(secret).unwrap();
     let at = asked.headers["webhook-timestamp"].parse().unwrap();

@@ -54,8 +54,8 @@ pub struct ChainView {
 pub struct BrokenView {
     /// The place of the entry; none when the chain is whole and the state is not what it says.
     seq: Option<i64>,
-    /// `order`, `link`, `content`, `state`, or `unreadable`: written by a version of the program that
-    /// knew what this one does not.
+    /// `order`, `link`, `content`, `state`, or `unreadable`: written by a newer version of the
+    /// program.
     kind: &'static str,
     /// What is broken, in Chinese.
     label: &'static str,

@@ -65,15 +65,15 @@ pub struct StreamEvents {
     /// `Last-Event-ID` only what happens from now on. 上次收到的事件 id。
     #[param(max_length = 200)]
     cursor: Option<String>,
-    /// Only these types, separated by commas. 事件类型，逗号分隔。
+    /// Only events of these types, separated by commas. 事件类型，逗号分隔。
     #[param(value_type = Option<String>, example = "case.closed,case.dispatched")]
     types: Option<Types>,
-    /// How long the stream lasts at most, in seconds, 0 to 3600; with 0 it ends when everything there
-    /// is was sent. 最长秒数。
+    /// How long the stream lasts at most, in seconds, 0 to 3600; with 0 it ends when everything was
+    /// sent. 最长秒数。
     #[param(value_type = Option<u32>, minimum = 0, maximum = 3600, example = 600)]
     seconds: Option<Seconds<0, 3600>>,
-    /// How often a line without an event is sent while nothing happens, in seconds, 1 to 60; 15 when
-    /// left out. 心跳间隔（秒）。
+    /// How often a line without an event is sent while idle, in seconds, 1 to 60; 15 when left out.
+    /// 心跳间隔（秒）。
     #[param(value_type = Option<u32>, minimum = 1, maximum = 60, example = 15)]
     heartbeat: Option<Seconds<1, 60>>,
 }

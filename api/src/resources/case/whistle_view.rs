@@ -145,8 +145,8 @@ impl From<&Rating> for RatingView {
 }
 
 impl WhistleView {
-    /// The view of a whistle, and whether it is still on, with the labels of today's rules, for a reader who works for the
-    /// units that `works_for` accepts.
+    /// The view of a whistle, with the labels of today's rules; `on` says whether it is still on.
+    /// The reader sees the mutual ratings of the street and the units that `works_for` accepts.
     pub(crate) fn new(
         (whistle, on): (&Whistle, bool),
         whistling: &Whistling,

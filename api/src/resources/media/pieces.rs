@@ -1,7 +1,7 @@
 //! Larger files in pieces: begun with their size, sent from the offset the server names, complete
 //! with the last byte. A piece that was cut off is sent again from there.
 //!
-//! `wx.request` knows no PATCH and hides informational answers, so this is the offset protocol of
+//! `wx.request` has no PATCH but shows every status, so this is the offset protocol of
 //! resumable uploads with the methods phones have.
 
 use actix_web::{
