@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Keeps one part busy and looks at it: profile.sh PART SECONDS, within `scripts/postgres.sh run`.
+# Keeps one part busy and profiles it: profile.sh PART SECONDS, within `scripts/postgres.sh run`.
 set -eu
 part=${1:-report} seconds=${2:-20}
 out=${TMPDIR:-/tmp}/gridwhistle-profile

@@ -25,10 +25,10 @@ if [ -n "${GRIDWHISTLE_TEST_POSTGRES-}" ]; then
     exec "$@"
 fi
 
-# Only the URL says where the server is, to the command as well as to the programs below.
+# Only the URL locates the server, for the command as well as for the programs below.
 unset PGDATA PGHOST PGHOSTADDR PGPORT PGUSER PGDATABASE PGPASSWORD PGOPTIONS PGSERVICE PGSSLMODE PGSYSCONFDIR
 
-user=   # who runs the server; empty: whoever runs this script
+user=   # who runs the server; empty: the user of this script
 via=()  # the words that change to that user
 bin=    # where initdb, postgres and pg_ctl are
 dir=    # everything temporary
@@ -67,7 +67,7 @@ find_programs() {
     initdb=$(command -v initdb) && initdb=$(dirname "$initdb")
     while IFS= read -r candidate; do
         [ -n "$candidate" ] || continue
-        # Asked as the server's user, who may not enter a directory of root's.
+        # Tested as the server's user, who may not enter a directory of root's.
         if as_server test -x "$candidate/initdb" -a -x "$candidate/postgres" -a -x "$candidate/pg_ctl"; then
             bin=$candidate
             return 0
@@ -140,7 +140,7 @@ start_server() {
             >"$dir/log" 2>&1 </dev/null; then
             return
         fi
-        # Somebody else's port: try another one.
+        # The port is taken: try another one.
         grep -q 'could not bind' "$dir/server.log" 2>/dev/null || break
         rm -f "$dir/server.log"
     done

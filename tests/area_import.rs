@@ -1,4 +1,4 @@
-//! Files of areas: checked row by row, taken over whole or not at all, and given back.
+//! Files of areas: checked row by row, imported whole or not at all, and exported.
 
 use serde_json::{Value, json};
 

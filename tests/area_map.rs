@@ -1,4 +1,4 @@
-//! Areas on a map: boundaries in a box, grids near a point, what does not fit, and the notice.
+//! Areas on a map: boundaries in a box, grids near a point, findings, and the notice.
 
 use serde_json::{Value, json};
 

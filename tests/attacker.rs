@@ -1,8 +1,8 @@
-//! One resident who does everything a resident can, as fast as it goes (`simulator`): the others work
+//! One resident who does everything a resident can, as fast as possible (`simulator`): others work
 //! on, and disk, deadlines and the journal stay as they should be.
 //!
 //! `bench --only attacker` does the same for a minute against a released server, and measures how
-//! much longer a worker waits meanwhile.
+//! much longer a worker waits.
 
 use std::{
     path::Path,
@@ -16,10 +16,10 @@ use simulator::Attacker;
 
 use crate::harness::{City, Engine, report_body_at, seed};
 
-/// How long it goes on here.
+/// How long the attack lasts here.
 const TIME: Duration = Duration::from_secs(12);
 
-/// The bytes below a folder that are kept, and those of files that are on their way there.
+/// The bytes below a folder that are stored, and those of files that are arriving.
 fn folder_size(folder: &Path) -> u64 {
     let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
     let sizes = entries.flatten().map(|entry| match entry.metadata() {
@@ -92,8 +92,8 @@ fn harms_nobody(engine: Engine) {
     });
     assert_eq!(haul.broken, 0, "{haul:?}");
     assert!(haul.taken > 0 && haul.put_off > 20, "{haul:?}");
-    // How much longer they wait is measured where nothing else runs (`bench`): here it is seen that
-    // no one waits for what the resident asked.
+    // How much longer they wait is measured where nothing else runs (`bench`); here, that no one
+    // waits for the resident's requests.
     for waited in [&mut alone, &mut beside] {
         waited.sort_unstable();
     }
@@ -101,7 +101,7 @@ fn harms_nobody(engine: Engine) {
     let (usual, longer) = (median(&alone), median(&beside));
     assert!(longer < usual * 20 + Duration::from_secs(1), "{longer:?} beside {usual:?}");
     assert!(beside.len() >= 5 && !cases.is_empty());
-    // No more is kept, on its way, open, or noted than one resident's share.
+    // No more is stored, arriving, open, or noted than one resident's share.
     let limits = &city.app.settings.limits.residents;
     let megabytes = |count: u32| u64::from(count) * 1_000_000;
     let seats = u64::from(limits.sending) * 20 * 1024 * 1024;
@@ -118,7 +118,7 @@ fn harms_nobody(engine: Engine) {
     assert!(noted["items"].as_array().unwrap().len() <= 11);
     let told = city.client("resident").get("/api/v1/reports?limit=1");
     assert_eq!(told.status, 200);
-    // What others owed was done in time, and everything is as it was written.
+    // The obligations of others were met in time, and everything is as it was written.
     for case in &cases {
         let path = format!("/api/v1/cases/{case}/obligations");
         let owed = city.client("dispatcher").get(&path).expect_success();

@@ -1,5 +1,5 @@
-//! The audit log: what matters for security is in it, in a chain; auditors read it, and what is
-//! over is removed.
+//! The audit log: acts that matter for security are in it, in a chain; auditors read it, and
+//! expired notes are removed.
 
 use std::time::Duration;
 
@@ -166,7 +166,7 @@ fn many_logins_at_once_are_one_chain(city: &City) {
     assert_eq!(city.verify().broken, Vec::<String>::new());
 }
 
-/// Waits for the clockwork to have done something.
+/// Waits for the scheduler to have done something.
 fn wait_until(what: &str, done: impl Fn() -> bool) {
     for _ in 0..200 {
         if done() {
@@ -204,7 +204,7 @@ fn what_is_over_is_removed(engine: Engine) {
             city.client("dispatcher").get(&format!("/api/v1/reports/{report}")).expect_success();
         shown["contact"]["phone"].clone()
     };
-    // A day later nothing is over yet, and that was looked at.
+    // A day later nothing has expired yet, and that was checked.
     city.advance(chrono::Duration::days(1));
     let ran = || {
         let kept = city.client("auditor").get("/api/v1/retention").expect_success();
@@ -221,7 +221,7 @@ fn what_is_over_is_removed(engine: Engine) {
     let noted = list_audit_log(&city, "&act=retention");
     assert!(noted.iter().any(|one| one["detail"]["class"] == "reporter_contacts"), "{noted:?}");
     assert!(noted.iter().all(|one| one["actor_name"] == "系统"));
-    // Of the matter that is not over the contact stays.
+    // The contact of an open matter stays.
     assert_eq!((phone(&over), phone(&open)), (Value::Null, json!("139****4321")));
     city.advance(chrono::Duration::days(200));
     wait_until("the log's end", || class("audit")["total"].as_i64() > Some(0));

@@ -44,7 +44,7 @@ fn a_wrong_login_tells_nothing(city: &City) {
         credentials("worker", "wrong password"),
         credentials("nobody-of-this-name", seed::PASSWORD),
         json!({ "tenant": "0000", "account": "worker", "password": seed::PASSWORD }),
-        // Two tenants, so leaving it out names none.
+        // Two tenants, so the tenant must be named.
         json!({ "account": "worker", "password": seed::PASSWORD }),
     ] {
         let mut problem = log_in(city, &body).expect_problem(401, "credentials_invalid");
@@ -123,7 +123,7 @@ fn guessing_is_slowed_down(city: &City) {
     let wait: i64 = refused[0].header("retry-after").parse().unwrap();
     assert!((1..=31).contains(&wait), "{wait}");
     assert_eq!(refused[0].clone().expect_problem(429, "too_many_requests")["retry_after_s"], wait);
-    // Others are not kept out, and neither is the owner.
+    // Others are not locked out, and neither is the owner.
     log_in(city, &credentials("worker", seed::PASSWORD)).expect_success();
     log_in(city, &credentials("leader", seed::PASSWORD)).expect_success();
 }

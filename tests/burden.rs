@@ -1,4 +1,4 @@
-//! Burden: what was demanded of whom, never a ranking of people; switches that are off until a
+//! Burden: the demands on workers, never a ranking of people; switches that are off until a
 //! reason is published.
 
 use chrono::Duration;
@@ -35,7 +35,7 @@ fn every_entry_counts_what_it_demanded(city: &City) {
     let visit = json!({ "household_id": home, "purposes": ["opinions"], "outcome": "met", "needs": [{ "text": "灯不亮" }] });
     city.client("worker").post("/api/v1/visits", &visit).expect_success();
     assert_eq!(get_burden(city, "worker", "")[0]["entries"], 3, "the need is no entry of its own");
-    // Residents and other systems are asked for nothing.
+    // Nothing is demanded of residents and other systems.
     city.submit_report();
     city.client("client")
         .post("/api/v1/reports", &report_body_at(110.005, 30.005))

@@ -1,4 +1,4 @@
-//! Campaigns: a list for workers, what came of each household, asked once.
+//! Campaigns: a list for workers, the outcome of each household, asked once.
 
 use chrono::Duration;
 use serde_json::{Value, json};
@@ -196,7 +196,7 @@ fn what_is_known_is_filled_in_before_somebody_goes(city: &City) {
         json!([done["form"]["counts"]["typed"], done["form"]["counts"]["reused"]]),
         json!([2, 1])
     );
-    // Next year nothing that is known is typed again.
+    // Next year no known answer is typed again.
     let again = run_campaign(city, Some(&form));
     let done = city
         .client("worker")
@@ -269,7 +269,7 @@ fn nobody_takes_the_place_of_a_visit_of_a_campaign(city: &City) {
     });
     let fault = city.client("worker").post("/api/v1/visits", &plain).expect_fault("/id");
     assert_eq!(fault, "reserved_id");
-    // Nor beforehand, by whatever it is that takes the place.
+    // Nor beforehand, by anything that takes the place.
     let uuid = |id: &str| id.parse().unwrap();
     let taken = domain::flows::visit::Visit::id_of(
         domain::core::id::CampaignId(uuid(&id)),

@@ -1,5 +1,5 @@
-//! Programs: registered, given tokens by the standard, held to scopes, areas and quotas, and
-//! shut out.
+//! Programs: registered, given tokens by the standard, limited to scopes, areas and quotas, and
+//! disabled.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use chrono::Duration;
@@ -63,7 +63,7 @@ fn send_as(city: &City, bearer: &str, method: &str, path: &str, body: &Value) ->
     call.json(body).send()
 }
 
-/// An error as RFC 6749 tells it.
+/// An error in the form of RFC 6749.
 #[track_caller]
 fn expect_oauth_error(answer: &Answer, status: u16, error: &str) {
     assert_eq!(
@@ -315,7 +315,7 @@ fn a_quota_is_announced_and_kept(city: &City) {
     refused.expect_problem(429, "too_many_requests");
     city.advance(Duration::seconds(wait));
     get().expect_success();
-    // What people may ask is counted apart, and announced in the same way.
+    // Requests of people are counted apart, and announced in the same way.
     let person = city.client("worker").get("/api/v1/me");
     assert!(person.header("ratelimit").starts_with("\"reads\";r="), "{:?}", person.headers);
 }

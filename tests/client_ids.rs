@@ -25,7 +25,7 @@ fn body_properties<'a>(document: &'a Value, operation: &'a Value) -> &'a Value {
     &schema["properties"]
 }
 
-/// An address with something in the place of every parameter.
+/// A path with an identity in the place of every parameter.
 fn fill_path(path: &str, id: &str) -> String {
     let mut parts = path.split('/').map(|part| if part.starts_with('{') { id } else { part });
     let first = parts.next().unwrap_or_default().to_owned();
@@ -38,7 +38,7 @@ fn no_operation_takes_an_unfit_identity(city: &City) {
     for (method, path, operation) in list_operations(&document) {
         let made = body_properties(&document, &operation);
         for name in ["id", "case_id"].into_iter().filter(|name| made.get(*name).is_some()) {
-            // Which case a report joins, or a file belongs to, is not made by the client.
+            // The case a report joins, or a file belongs to, has no identity of the client.
             if name == "case_id" && !path.ends_with("/file") {
                 continue;
             }

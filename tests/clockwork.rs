@@ -1,5 +1,5 @@
-//! The clockwork: debts that become late are reminded, urged and supervised, each measure once,
-//! by whichever replica takes it.
+//! The scheduler: debts that become late are reminded, urged and supervised, each measure once, by
+//! whichever replica takes it.
 
 use actix_web::rt::System;
 use api::{app::state::App, integrations::scheduler};
@@ -34,7 +34,7 @@ async fn open_replica(city: &City) -> App {
     App::open(build_settings(&city.database.url), city.clock()).await.expect("another replica")
 }
 
-/// The measures that were taken about a case, by name.
+/// The measures taken about a case, by name.
 fn list_measures(city: &City, case: &str) -> Vec<String> {
     let path = format!("/api/v1/cases/{case}/timeline");
     let shown = city.client("dispatcher").get(&path).expect_success();
@@ -135,7 +135,7 @@ fn the_level_above_answers_for_a_debt(city: &City) {
     assert_eq!(own("leader").len(), 1);
 }
 
-/// Asks for something and has it signed at both levels.
+/// Requests something and has it signed at both levels.
 fn grant_request(city: &City, case: &str, verb: &str, body: &Value, by: &[&str]) -> Value {
     let mut shown = city.take_step("community", case, verb, body);
     for by in by {

@@ -93,7 +93,7 @@ fn remarks_of_many_all_land(city: &City) {
     let answers = run_at_once(MANY, |index| {
         let (path, key) = (format!("/api/v1/cases/{case}/comment"), new_key());
         let body = json!({ "text": format!("批注 {index}") });
-        // A caller who is told that another was faster tries again, under the same key.
+        // A caller who learns that another was faster tries again, under the same key.
         loop {
             let answer = city.client(by[index % by.len()]).post_as(&key, &path, &body);
             if answer.status != 409 {
@@ -127,7 +127,7 @@ fn one_key_sent_sixteen_times_is_one_entry(city: &City) {
     assert_eq!(city.get_case("leader", &case)["seq"], 3);
 }
 
-/// Steps that alternate: no copy of one may be told that it is not possible any more.
+/// Steps that alternate: no copy of one may be refused as not possible any more.
 fn one_queue_sent_by_four_at_once_is_refused_to_none(city: &City) {
     let patrol = new_key();
     let item = |operation: &str, path: &Value, body: &Value| json!({ "id": new_key(), "operation": operation, "path": path, "body": body });
@@ -213,7 +213,8 @@ fn many_reports_at_once_are_all_kept(city: &City) {
 }
 
 fn many_cases_move_at_once(city: &City) {
-    // What shares a transaction must not share its fate: each of these has a loser in its batch.
+    // Writes that share a transaction must not share its outcome: each of these has a loser in its
+    // batch.
     let cases: Vec<String> = (0..6).map(|_| city.new_dispatched_case()).collect();
     let answers = run_at_once(12, |index| {
         let case = &cases[index / 2];

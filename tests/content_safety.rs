@@ -1,4 +1,4 @@
-//! What the public writes and shows is looked at before others of the public see it: by WeChat
+//! What the public writes and photographs is reviewed before others of the public see it: by WeChat
 //! where it is configured, by people otherwise; and nothing is lost by that.
 
 use std::time::{Duration, Instant};
@@ -13,10 +13,10 @@ use crate::harness::{
     Answer, City, Engine, new_key, on_both_beside, read_text, report_body_at, seed,
 };
 
-/// Where the server says it is: links for WeChat begin with it.
+/// The public address of the server: links for WeChat begin with it.
 const SERVER: &str = "https://grid.example";
 
-/// A city whose mini-program looks at what residents write, at the stand-in.
+/// A city whose mini-program checks what residents write, at the stand-in.
 fn open_city(engine: Engine) -> (City, Weixin) {
     let weixin = Weixin::start().expect("a stand-in");
     let city = City::open_with(engine, |settings| {
@@ -119,7 +119,7 @@ fn post_event(city: &City, message: &Value) -> Answer {
     city.client("").call("POST", &path).without_header("Idempotency-Key").json(message).send()
 }
 
-/// Waits until WeChat was asked about so many files; the address of the last.
+/// Waits until WeChat was asked about this many files; answers the address of the last.
 #[track_caller]
 fn await_file_check(weixin: &Weixin, count: usize) -> String {
     let begun = Instant::now();
@@ -163,16 +163,16 @@ fn a_text_is_checked_and_a_risky_one_is_left_to_people(city: &City, weixin: &Wei
             "withheld"
         );
     }
-    // What is long is asked about in parts, and the worst part counts.
+    // A long text is checked in parts, and the worst part counts.
     let before = weixin.with_memory(|memory| memory.texts);
     let long = format!("{}赌博", "路".repeat(3000));
     let report = zhang.submit_report(city, &long, json!({}));
     assert_eq!(await_review(city, &report)["suggestion"], "risky");
     assert_eq!(weixin.with_memory(|memory| memory.texts) - before, 2);
-    // What staff write is theirs to answer for.
+    // What staff write is not reviewed.
     let own = city.submit_report_as("worker");
     assert!(find_review(city, &own).is_none());
-    // Others decide nothing.
+    // Other people decide nothing.
     let queued = await_review(city, &report);
     decide_review(city, "worker", &queued, true).expect_problem(404, "not_found");
     decide_review(city, "far_dispatcher", &queued, true).expect_problem(404, "not_found");
@@ -239,7 +239,7 @@ fn a_photo_is_judged_by_a_message_that_comes_later(city: &City, weixin: &Weixin)
         (&shown["media"][0]["state"], &shown["media"][0]["review"]),
         (&json!("present"), &json!("queued"))
     );
-    // No program overrules what a person decided.
+    // No program overrules a decision of a person.
     assert_eq!(
         decide_review(city, "dispatcher", &queued, false).expect_success()["status"],
         "withheld"
@@ -261,7 +261,7 @@ fn a_message_may_come_before_our_own_record(city: &City, weixin: &Weixin) {
     let queued = await_review(city, &photo);
     assert_eq!((&queued["cause"], &queued["suggestion"]), (&json!("doubtful"), &json!("review")));
     assert_eq!(queued["label"], 20_003);
-    // So may one that says it could not look.
+    // So may one that says it could not check.
     let mut failed = build_verdict_event("trace-2", "pass", 100);
     failed["errcode"] = json!(-1008);
     post_event(city, &failed);
@@ -301,7 +301,7 @@ fn messages_are_signed_and_fresh(city: &City, _: &Weixin) {
     }
 }
 
-/// What the clockwork does about reviews.
+/// The part of the scheduler that handles reviews.
 fn run_review_pass(city: &City) {
     actix_web::rt::System::new()
         .block_on(api::resources::content_review::run_pass(&city.app))
@@ -382,7 +382,7 @@ fn others_of_the_public_see_what_passed(city: &City, _: &Weixin) {
     let seen = |by: &str| city.client(by).get(&path).expect_success();
     let told = |by: &str| city.client(by).get(&format!("{path}/timeline")).text;
     let hidden = "餐馆油烟直排";
-    // Both are told how it goes; what the other one wrote and showed is not told yet.
+    // Both learn the progress; the words and photos of the other are not shown yet.
     let shown = seen("neighbour");
     assert_eq!((&shown["withheld"], &shown["text"]), (&json!(true), &json!("内容待审核")));
     assert_eq!(shown["media"][0]["state"], "withheld");

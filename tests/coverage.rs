@@ -1,8 +1,8 @@
 //! Every operation as every role: who may do what, over which area, in one committed table.
 //!
-//! Each cell is the status of a request that is right in every other respect: the flow is in the
-//! state the operation needs, the body is valid. What a new operation lacks here, it lacks on
-//! purpose: an operation that is not tried here fails the test.
+//! Each cell is the status of a request that is valid in every other respect: the flow is in the
+//! state the operation needs, the body is valid. An operation that is not tried here fails the
+//! test.
 
 use std::{collections::BTreeMap, fmt::Write};
 
@@ -47,7 +47,7 @@ const COLUMNS: &[(&str, &str, &str)] = &[
 const STRANGERS: &[(&str, &str)] =
     &[("worker@9902", "外市"), ("auditor@9902", "外市"), ("", "未登录")];
 
-/// A request that is right: the path and the body.
+/// A valid request: the path and the body.
 pub(crate) type Right = (String, Value);
 
 /// A person to be managed, without any role yet.
@@ -58,7 +58,7 @@ fn register_newcomer(city: &City) -> String {
     read_text(&city.client("admin").post("/api/v1/people", &body).expect_success(), "/id")
 }
 
-/// Makes a flow the operation can be asked of, and asks it right.
+/// Makes a flow the operation can be asked of, and a valid request for it.
 pub(crate) fn build_right(city: &City, operation: &str) -> Option<Right> {
     let area = |code: &str| city.area_id(code);
     let reason = || json!({ "reason": "理由" });
@@ -153,7 +153,7 @@ pub(crate) fn build_right(city: &City, operation: &str) -> Option<Right> {
         "unlink_person_identity" => person(&format!("/identities/{}/unlink", new_key()), json!({})),
         "revoke_my_sessions" => ("/api/v1/me/sessions/revoke".to_owned(), json!({})),
         "revoke_my_session" => {
-            // A second login, so that the one the others need goes on.
+            // A second login, so that the one the others need stays open.
             let body = json!({
                 "tenant": seed::CITY, "account": "admin", "password": seed::PASSWORD,
             });
@@ -712,13 +712,13 @@ fn form_body(code: &str) -> Value {
     json!({ "code": code, "schema": schema, "note": "列入准入清单" })
 }
 
-/// A webhook to be.
+/// The body of a webhook.
 fn webhook_body(city: &City) -> Value {
     let area_id = city.area_id(seed::GRID);
     json!({ "name": "接收方", "url": "https://hooks.example.org/x", "area_id": area_id })
 }
 
-/// A webhook; the identity.
+/// Finds or makes a webhook; answers its identity.
 fn find_webhook(city: &City) -> String {
     // A tenant has a hundred of them: all but those who remove it share one.
     let known = city.client("admin").get("/api/v1/webhooks?limit=1").expect_success();
@@ -731,13 +731,13 @@ fn find_webhook(city: &City) -> String {
     )
 }
 
-/// A delivery of a webhook; the identity.
+/// Makes a delivery of a webhook; answers its identity.
 fn deliver_test(city: &City) -> String {
     let path = format!("/api/v1/webhooks/{}/test", find_webhook(city));
     read_text(&city.client("admin").post(&path, &json!({})).expect_success(), "/delivery_id")
 }
 
-/// A form of its own; the identity.
+/// Makes a form of its own; answers its identity.
 fn create_form(city: &City) -> String {
     let code = new_key();
     let code = code.get(24..).unwrap_or_default();
@@ -812,7 +812,7 @@ fn every_role_may_what_the_policy_says(city: &City) {
             let stranger = account.is_empty() && !open;
             assert_eq!(answer.status == 401, stranger, "{name}: {}", answer.text);
             assert!(answer.status < 500, "{name}: {}", answer.text);
-            // What was refused left it as it was; what was done needs another.
+            // A refused request left it as it was; after an accepted one another flow is needed.
             if answer.status < 300 && method == "POST" {
                 asked = build_right(city, &name).unwrap();
             }
@@ -831,7 +831,7 @@ fn every_role_may_what_the_policy_says(city: &City) {
     expect_committed("docs/permissions.md", &render_table(&table));
 }
 
-/// What everybody was answered to one operation.
+/// The statuses of one operation for all people.
 struct Row {
     name: String,
     here: Vec<u16>,
@@ -845,7 +845,7 @@ fn render_status(status: u16) -> String {
     if status < 300 { "✓".to_owned() } else { status.to_string() }
 }
 
-/// Statuses with those who got them, the most frequent first and without its names.
+/// Statuses with the people who got them, the most frequent first and without its names.
 fn summarize_statuses(statuses: &[u16]) -> String {
     let mut by: BTreeMap<u16, Vec<&str>> = BTreeMap::new();
     for (status, (.., label)) in statuses.iter().zip(COLUMNS) {
@@ -928,7 +928,7 @@ fn every_operation_survives_everybody(city: &City) {
         let path =
             path.replace("{id}", id).replace("{unit_id}", &unit).replace("{secret_id}", &unit);
         let path = path.replace("{form_id}", &unit);
-        // A stream that ends when everything there is was told.
+        // A stream that ends when everything there is was sent.
         let path = path.replace("/stream", "/stream?seconds=0");
         let everybody = COLUMNS.iter().map(|(account, ..)| account);
         for account in everybody.chain(STRANGERS.iter().map(|(account, _)| account)) {

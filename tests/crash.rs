@@ -1,5 +1,5 @@
-//! No acknowledged write is lost: the program is killed under load, again and again, started
-//! anew, and asked for everything it promised.
+//! No acknowledged write is lost: the program is killed under load, again and again, restarted, and
+//! asked for everything it acknowledged.
 
 mod clockwork;
 
@@ -70,7 +70,7 @@ impl Served {
         self.child.wait().expect("it ends");
     }
 
-    /// Asks it to end, as a supervisor does.
+    /// Sends SIGTERM, as a supervisor does.
     fn send_sigterm(&self) {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args(["-TERM", &pid]).status().expect("kill");
@@ -93,7 +93,7 @@ struct Written {
     path: String,
     body: Value,
     key: String,
-    /// What was answered; nothing when the server died before.
+    /// The answer; none when the server died before.
     answer: Option<Value>,
 }
 
@@ -111,7 +111,7 @@ fn write_round(site: &Site, log: &mut Vec<Written>, done: &AtomicUsize) -> Optio
         let call = site.client(by).call("POST", &path).key(&key).json(&body);
         let answer = call.try_send().ok();
         let refused = answer.as_ref().filter(|answer| answer.status >= 300);
-        // Told to come back: not done, as far as the client knows.
+        // Refused with a time to retry: not done, as far as the client knows.
         let told = answer.as_ref().filter(|answer| answer.status < 300).map(|a| a.body.clone());
         if let Some(refused) = refused {
             assert!([503].contains(&refused.status), "{}: {}", refused.asked, refused.text);
@@ -160,7 +160,7 @@ fn check_kill(engine: Engine) {
         let done = logs.iter().filter(|write| write.answer.is_some()).count();
         assert!(done >= 24, "only {done} writes before it was killed");
         drop(served);
-        // As it was left behind, before any cleaning up.
+        // As the kill left it, before any cleaning up.
         expect_intact(&database);
         let again = Served::start(engine, &database);
         for write in &mut logs {
@@ -240,7 +240,7 @@ fn check_termination(engine: Engine) {
         new_key(),
         body.len()
     );
-    // A phone on a bad line: half of it is there when the server is told to end.
+    // A phone on a bad line: half of the body has arrived when the server is told to stop.
     let (half, rest) = body.split_at(20);
     let mut stream = TcpStream::connect(served.site.base.trim_start_matches("http://")).unwrap();
     stream.write_all(head.as_bytes()).unwrap();

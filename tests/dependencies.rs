@@ -1,12 +1,13 @@
-//! What reads from the network is at least of the version that `deny.toml` names, with the reason.
+//! Crates that read from the network have at least the version that `deny.toml` names, with the
+//! reason.
 
 use crate::harness::workspace_root;
 
-/// What parses or decrypts bytes of strangers.
+/// The crates that parse or decrypt bytes of strangers.
 const STACK: [&str; 8] =
     ["actix-http", "httparse", "idna", "mio", "ring", "rustls", "rustls-webpki", "tokio"];
 
-/// Of a crate: the least version, and why.
+/// The least version of a crate, and why.
 struct Least {
     name: String,
     version: Vec<u64>,

@@ -1,6 +1,6 @@
 //! Who reads which text of which event, in one committed table: a word of its own is planted in
 //! every text of every event of every kind of flow, and looked for as every role, wherever the
-//! product tells what happened.
+//! product shows events.
 //!
 //! That none is forgotten follows from the types: the texts of all events are listed from what the
 //! domain declares, and each has to be planted, or be one of those that no person chooses.
@@ -30,7 +30,7 @@ on_both! {
     every_text_of_every_event_is_read_by_whom_the_table_says,
 }
 
-/// Who reads, and what the table calls them.
+/// The readers, and their names in the table.
 const READERS: &[(&str, &str)] = &[
     ("resident", "上报人"),
     ("neighbour", "并案上报人"),
@@ -55,7 +55,7 @@ const READERS: &[(&str, &str)] = &[
     ("", "未登录"),
 ];
 
-/// The flows with a timeline, and the addresses of all of their kind.
+/// The flows with a timeline, and the paths of their kinds.
 const TIMELINES: [(FlowKind, &str); 5] = [
     (FlowKind::Report, "reports"),
     (FlowKind::Case, "cases"),
@@ -75,7 +75,7 @@ const MADE: &[(&str, &str)] = &[
     (".boundary", "a digest"),
 ];
 
-/// Clocks that end on a day that was named, by no rule of the matrix: their rule has a fixed name.
+/// Clocks that end on a named day, by no rule of the matrix: their rule has a fixed name.
 const NAMED: &[&str] = &[
     "case.suspended.standstill.term.rule",
     "campaign.begun.campaign.grids.due.rule",
@@ -86,8 +86,8 @@ const NAMED: &[&str] = &[
     "visit.planned.visit.status[planned].due.rule",
 ];
 
-/// Where these places begin, nothing is filled in: an event tells a thing as it is made, and this is
-/// added to it later, by other events.
+/// Where these places begin, nothing is filled in: an event holds a thing as it is made, and this
+/// is added to it later, by other events.
 const LATER: &[&str] = &[
     "campaign.begun.campaign.grids.unit.",
     "case.asked.ask.signatures.given.",
@@ -149,7 +149,7 @@ fn read_journal(city: &City) -> Vec<Entry> {
     entries.into_iter().map(|(_, entry)| entry).collect()
 }
 
-/// What each reader is told, by the letter of the way.
+/// The words each reader finds, by the letter of the way.
 fn read_everything(
     city: &City,
     by: &str,
@@ -176,14 +176,14 @@ fn read_everything(
     ]
 }
 
-/// Which words stand in a text.
+/// The words that stand in a text.
 fn find_words<'s>(secrets: &'s [Secret], text: &str) -> BTreeSet<&'s str> {
     let words = text.match_indices("zq").filter_map(|(at, _)| text.get(at..at + 7));
     let all: BTreeSet<&str> = words.collect();
     secrets.iter().map(|secret| secret.word.as_str()).filter(|word| all.contains(word)).collect()
 }
 
-/// By each word, the places where it stands in events, and who asked that first.
+/// For each word, the places where it stands in events, and who said it first.
 fn locate_words(city: &City, entries: &[Entry]) -> BTreeMap<String, Standing> {
     let people = &city.seed_data().people;
     let account =

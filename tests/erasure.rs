@@ -31,7 +31,7 @@ fn plant_contact(city: &City) -> String {
     person
 }
 
-/// A report of the resident with the own phone.
+/// A report of the resident with the own phone number.
 fn submit_report(city: &City) -> String {
     let mut body = report_body_at(110.005, 30.005);
     body["contact"] = json!({ "phone": PHONE });
@@ -71,7 +71,7 @@ fn a_copy_holds_everything_and_nobody_elses(city: &City) {
     let (_, photo) = crate::media::submit_with_photo(city, "neighbour");
     city.file_report(&first);
     send_messages(city);
-    // A worker walks, too.
+    // A worker has a track, too.
     let patrol = crate::patrol::begin_patrol(city);
     let walked = fetch_copy(city, "worker");
     let walked: Vec<&Value> = walked.iter().filter(|item| item["kind"] == "patrol").collect();
@@ -152,7 +152,7 @@ fn an_administrator_erases_on_request(city: &City) {
     city.client("admin").post(&path, &body).expect_success();
     let contact = city.client("admin").get(&format!("{person}/contact")).expect_success();
     assert_eq!(json!([contact["erased"], contact["phone"]]), json!([true, null]));
-    // Nothing is kept anew.
+    // Nothing new is stored.
     let again = json!({ "phone": PHONE });
     city.client("admin").post(&format!("{person}/contact"), &again).expect_problem(422, "erased");
     let found = city.client("admin").post("/api/v1/contacts/search", &again).expect_success();
@@ -185,7 +185,7 @@ fn erasing_twice_is_erasing_once(city: &City) {
     assert_eq!(log["items"].as_array().unwrap().len(), 1);
 }
 
-/// Everything personal that is kept, as bytes: sealed values, wrapped keys, digests.
+/// Everything personal that is stored, as bytes: sealed values, wrapped keys, digests.
 fn collect_personal_bytes(city: &City) -> Vec<Vec<u8>> {
     let sqlite = city.database.url.starts_with("sqlite");
     let hex = |column: &str, table: &str| {
@@ -205,7 +205,7 @@ fn collect_personal_bytes(city: &City) -> Vec<Vec<u8>> {
     kept
 }
 
-/// What stands in the files of a database; nothing where it has none here.
+/// The content of the files of a database; empty where it has none here.
 fn read_database_files(city: &City) -> Vec<u8> {
     let Some(path) = city.database.url.strip_prefix("sqlite://") else { return Vec::new() };
     let read = |path: String| std::fs::read(path).unwrap_or_default();
@@ -224,7 +224,7 @@ fn count_vacuums(city: &City, table: &str) -> i64 {
     probe::query_lines(&city.database.url, &sql).unwrap().remove(0).parse().unwrap()
 }
 
-/// Erases by `erase` and looks whether anything of what was kept since `before` is left on disk.
+/// Erases by `erase` and checks whether anything of what was stored `before` is left on disk.
 fn leaves_nothing(city: &City, before: &[Vec<u8>], erase: impl FnOnce()) {
     let planted: Vec<Vec<u8>> =
         collect_personal_bytes(city).into_iter().filter(|bytes| !before.contains(bytes)).collect();
@@ -263,7 +263,7 @@ fn nothing_of_the_erased_stays_on_disk(city: &City) {
     for _ in 0..20 {
         submit_report(city);
     }
-    // Two readers ask all the while.
+    // Two readers send requests all the while.
     let stop = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
         let done = &stop;

@@ -1,4 +1,4 @@
-//! Events: the feed misses and doubles nothing, the stream goes on where it was, and both show
+//! Events: the feed misses and doubles nothing, the stream continues where it was, and both show
 //! only what the caller may see.
 
 use std::{
@@ -28,7 +28,7 @@ on_both! {
     a_slow_reader_is_cut_off_and_goes_on_where_it_was,
 }
 
-/// The feed to its end, in pages of so many.
+/// The feed to its end, in pages of this many.
 fn fetch_events(city: &City, by: &str, limit: u32, more: &str) -> Vec<Value> {
     let (mut items, mut cursor) = (Vec::new(), String::new());
     loop {
@@ -79,7 +79,7 @@ fn a_loop_is_told_in_order_and_page_by_page(city: &City) {
     assert_eq!(opened["label"], "立案");
     let read = city.client("dispatcher").get(&read_text(opened, "/subject/path")).expect_success();
     assert_eq!(read["id"], json!(case));
-    // Who reported is not told.
+    // The event does not say who reported.
     let reporter = city.client("resident").id().to_string();
     for event in &events {
         assert!(!event.to_string().contains(&reporter), "{event:#}");
@@ -199,7 +199,7 @@ impl Reader {
         (read > 0 && line != "0\r\n").then(|| line.trim_end().to_owned())
     }
 
-    /// The next event: its id, its type and what is told.
+    /// The next event: its id, its type and its data.
     fn read_event(&mut self) -> Option<(String, String, Value)> {
         let (mut id, mut kind) = (String::new(), String::new());
         loop {
@@ -273,7 +273,7 @@ fn a_stream_ends_with_the_rights_of_its_reader(city: &City) {
     city.client("admin")
         .post(&format!("/api/v1/people/{worker}/suspend"), &reason)
         .expect_success();
-    // Who reads is looked up anew after two seconds.
+    // The rights of the reader are looked up again after two seconds.
     std::thread::sleep(Duration::from_millis(2200));
     city.client("resident")
         .post("/api/v1/reports", &report_body_at(110.005, 30.005))

@@ -1,4 +1,4 @@
-//! Forms: prefilled, answered by what changed, shared by the names of their fields.
+//! Forms: prefilled, answered by changes, shared by the names of their fields.
 
 use serde_json::{Value, json};
 
@@ -239,7 +239,7 @@ fn what_was_personal_once_stays_masked(city: &City) {
     let changes = json!({ "changes": { "helper": "司马隐名" } });
     let helper = form_path(&household, &form);
     city.client("worker").post(&helper, &changes).expect_success();
-    // Whether a guess is right is not told.
+    // The answer does not reveal whether a guess is right.
     let guess = city.client("worker").post(&helper, &changes).expect_success();
     assert_eq!(json!([guess["counts"]["typed"], guess["counts"]["repeated"]]), json!([1, 0]));
     let other = form_path(&household, &publish_form(city, "other", &schema(false)));

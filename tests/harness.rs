@@ -49,8 +49,8 @@ macro_rules! on_both {
 }
 pub(crate) use on_both;
 
-/// The same for stories that are also given what `open` of their file puts beside the city, such as
-/// another party's server.
+/// The same for stories that are also given what `open` of their file makes beside the city, such
+/// as another party's server.
 macro_rules! on_both_beside {
     ($($story:ident),+ $(,)?) => {
         mod sqlite {
@@ -87,7 +87,7 @@ pub(crate) struct City {
     site: Site,
     /// Its store, for looking behind the scenes.
     pub(crate) store: Store,
-    /// The application itself, likewise.
+    /// The application itself, for the same purpose.
     pub(crate) app: Data<App>,
     /// The database the server stands on.
     pub(crate) database: Database,
@@ -132,7 +132,7 @@ pub(crate) fn build_settings(url: &str) -> Settings {
         access_minutes: 15,
         refresh_days: 30,
         proxies: 0,
-        // Tests do the work of the clockwork themselves; those about it start it.
+        // Tests do the work of the scheduler themselves; those about it start it.
         clockwork: false,
         idle_hours: 10_000,
         password_days: 0,
@@ -152,8 +152,8 @@ pub(crate) fn build_settings(url: &str) -> Settings {
         media_access_key: None,
         media_secret_key: None,
         spool: None,
-        // One resident does in a story what many do in a city; stories about limits have those that
-        // are shipped.
+        // One resident does in a story what many do in a city; stories about limits use the shipped
+        // ones.
         limits: Limits { residents: Limits::default().staff, ..Limits::default() },
     }
 }
@@ -278,7 +278,7 @@ impl Site {
         self.engine
     }
 
-    /// What there is.
+    /// The seeded people and areas.
     pub(crate) fn seed_data(&self) -> &'static seed::Seeded {
         &shared_template(self.engine).seeded
     }

@@ -1,4 +1,4 @@
-//! Households: registered in grids, masked, seen whole on the record, unknown to other grids and
+//! Households: registered in grids, masked, disclosed on the record, unknown to other grids and
 //! other systems, erased one member at a time.
 
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ const PHONE: &str = "13987654321";
 const ID: &str = "11010519491231002X";
 const ROOM: &str = "隐秘单元七层702";
 
-/// What may be found nowhere.
+/// Values that must be found nowhere.
 const SECRETS: [&str; 5] = [NAME, PHONE, ID, ROOM, "elderly_alone"];
 
 pub(crate) fn household_body(city: &City) -> Value {
@@ -94,7 +94,8 @@ fn a_household_is_shown_masked_and_kept_nowhere_in_plain_text(city: &City) {
     );
 }
 
-/// Reads whatever can be read with this household in every path, and looks for the secrets.
+/// Reads every operation that can be read with this household in the path, and looks for the
+/// secrets.
 fn crawl_for_secrets(city: &City, by: &str, id: &str, secrets: &[&str]) -> usize {
     let mut read = 0;
     for (method, path, operation) in list_operations(&api::server::build_openapi()) {
@@ -103,7 +104,7 @@ fn crawl_for_secrets(city: &City, by: &str, id: &str, secrets: &[&str]) -> usize
         }
         let path = path.replace("{id}", id).replace("{form_id}", id).replace("{unit_id}", id);
         let path = path.replace("{kind}", "conduct").replace("{provider}", "x");
-        // A stream that ends when everything there is was told.
+        // A stream that ends when everything there is was sent.
         let path = path.replace("/stream", "/stream?seconds=0");
         let answer = city.client(by).get(&path);
         assert!(answer.status < 500, "{by} {path}: {}", answer.text);
@@ -259,7 +260,7 @@ fn whoever_is_paired_sees_and_finds_it(city: &City) {
         read_texts(&city.client("lead").get("/api/v1/visits?mine=true").expect_success(), "/id"),
         [read_text(&visited, "/id")]
     );
-    // A resident who leads the group of ten is told nothing by it.
+    // A resident who leads the group of ten learns nothing by it.
     let leader = json!({ "person_id": city.client("neighbour").id(), "kind": "group_leader" });
     city.client("worker").post(&household_path(&id, "/pair"), &leader).expect_success();
     city.client("neighbour").get(&household_path(&id, "")).expect_problem(404, "not_found");

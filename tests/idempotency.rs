@@ -1,4 +1,4 @@
-//! No retried write is done twice: a replay is answered as the first time was, for ever.
+//! No retried write is done twice: a replay gets the first answer, for ever.
 
 use domain::{core::journal::FlowKind, flows::content_review::Review};
 use persistence::probe;
@@ -34,7 +34,7 @@ pub(crate) const UNFIT: [&str; 6] = [
     "018f3f5e-9c4b-7d2a-0e21-5b0c6f1a2d3e",
 ];
 
-/// A write as it was sent, and what it was answered.
+/// A write as it was sent, and its answer.
 struct Sent {
     by: &'static str,
     path: String,
@@ -179,8 +179,8 @@ fn a_whistle_and_its_steps_replayed_give_the_original_answer(city: &City) {
     assert_eq!(city.verify().broken, Vec::<String>::new());
 }
 
-/// Older versions numbered the review of a report as the third entry of its command, with or without
-/// a second one.
+/// Older versions numbered the review of a report as the third entry of its command, with or
+/// without a second one.
 fn a_command_is_found_whatever_numbers_its_entries_have(city: &City) {
     let (command, body) = (new_key(), report_body_at(110.005, 30.005));
     let send =

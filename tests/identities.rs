@@ -1,5 +1,5 @@
-//! Identities elsewhere: linked by a caller who proves to be the person, seen, taken back, and
-//! ended by a reset.
+//! External identities: linked by a caller who proves to be the person, listed, unlinked, and ended
+//! by a reset.
 
 use api::{
     access::totp,
@@ -53,7 +53,7 @@ fn send_as(city: &City, tokens: &Value, method: &str, path: &str, body: &Value) 
     city.client("").call(method, path).header("Authorization", &token).json(body).send()
 }
 
-/// Which person a code of WeChat stands for.
+/// The person that a code of WeChat stands for.
 fn find_person_of(city: &City, app: &str, code: &str) -> String {
     let tokens = log_in_at(city, app, code).expect_success();
     read_text(&send_as(city, &tokens, "GET", "/api/v1/me", &Value::Null).expect_success(), "/id")
@@ -146,7 +146,7 @@ fn identities_are_listed_and_unlinked(city: &City, _: &Weixin) {
     city.client("worker").post(&path, &json!({})).expect_success();
     city.client("worker").post(&path, &json!({})).expect_problem(404, "not_found");
     assert!(list_identities(city, "worker").is_empty());
-    // A login that was made by it is over, and the login that asked goes on.
+    // A login that was made by it is over, and the login that asked stays open.
     send_as(city, &inside, "GET", "/api/v1/me", &Value::Null)
         .expect_problem(401, "unauthenticated");
     assert_ne!(

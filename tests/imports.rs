@@ -1,7 +1,7 @@
 //! Which file of a crate imports which, read from the source: `use` trees and paths in the code.
 //!
-//! An import counts for the file that defines what is named, not for one that only hands it on, and
-//! a module that is imported for what is in it counts by what is named through it. Code for tests
+//! An import counts for the file that defines the imported name, not for one that only re-exports
+//! it, and a module that is imported counts by the names that are used through it. Code for tests
 //! does not count.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,7 +50,7 @@ impl Imports {
         Self(imports)
     }
 
-    /// Every pair: who imports, and whom.
+    /// All pairs of importing and imported files.
     pub(crate) fn iter_pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().flat_map(|(from, to)| to.iter().map(move |to| (from.as_str(), to.as_str())))
     }
@@ -82,7 +82,7 @@ impl Imports {
     }
 }
 
-/// The module that defines what a path names.
+/// The module that defines the name of a path.
 fn find_defining_module(
     mut path: Path,
     files: &BTreeMap<Path, Source>,
@@ -106,13 +106,13 @@ fn find_defining_module(
 struct Leaf {
     within: Path,
     path: Path,
-    /// What it is called here; none of everything in a module.
+    /// The name it has here; none for a glob import.
     name: Option<String>,
-    /// Whether others may take it from here.
+    /// Whether it is re-exported.
     public: bool,
 }
 
-/// What a file names.
+/// The imports of a file.
 struct Source {
     uses: Vec<Leaf>,
     /// Paths in the code, with the inline modules they stand in.
@@ -150,7 +150,7 @@ impl Source {
                         file.uses.push(Leaf { within, path, name, public });
                     });
                 }
-                // Where something may be seen is no import.
+                // A visibility (`pub(in …)`) is no import.
                 "in" if before == "(" => at += 2,
                 word if is_word(word) => {
                     file.words.insert(word.to_owned());
@@ -171,14 +171,14 @@ impl Source {
         file
     }
 
-    /// What others may take from here although it is defined elsewhere.
+    /// The names re-exported here although they are defined elsewhere.
     fn list_reexports(&self, module: &Path, files: &BTreeMap<Path, Self>) -> BTreeMap<&str, Path> {
         let public = self.uses.iter().filter(|leaf| leaf.public && leaf.within.is_empty());
         let of = |leaf| resolve_leaf(module, leaf, files);
         public.filter_map(|leaf| Some((leaf.name.as_deref()?, of(leaf)?))).collect()
     }
 
-    /// Every path of this crate that is named, from the root.
+    /// Every path of this crate that is used, from the root.
     fn list_paths(&self, module: &Path, files: &BTreeMap<Path, Self>) -> Vec<Path> {
         let mut modules = BTreeMap::new();
         for leaf in &self.uses {
@@ -241,7 +241,7 @@ fn resolve_path(here: &Path, path: &Path, files: &BTreeMap<Path, Source>) -> Opt
     files.contains_key(&from).then(|| from.into_iter().chain(rest.iter().cloned()).collect())
 }
 
-/// Reads a tree of `use` from a token on; answers where it ends.
+/// Parses a tree of `use` from a token on; answers where it ends.
 fn parse_use_tree(
     tokens: &[String],
     mut at: usize,
@@ -286,7 +286,7 @@ fn is_word(token: &str) -> bool {
     token.starts_with(|c: char| c.is_alphabetic() || c == '_')
 }
 
-/// Words, `::` and single characters; neither comments nor what strings say.
+/// Words, `::` and single characters; without comments and the content of strings.
 fn split_tokens(text: &str) -> Vec<String> {
     let chars: Vec<char> = text.chars().collect();
     let char = |at: usize| chars.get(at).copied().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What the command line imports: the same documents, checks and journal as over HTTP.
+//! Imports of the command line: the same documents, checks and journal as over HTTP.
 
 use std::{io::Write, process::Output};
 
@@ -27,7 +27,7 @@ fn run_import(city: &City, what: &str, text: &str, more: &[&str]) -> Output {
     build_command(&arguments).output().expect("it runs")
 }
 
-/// What it says when it did.
+/// The output of a successful import.
 #[track_caller]
 fn expect_success(output: &Output) -> String {
     let complaint = String::from_utf8_lossy(&output.stderr);
@@ -35,7 +35,7 @@ fn expect_success(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// What it complains about.
+/// The errors of a refused import.
 #[track_caller]
 fn expect_refusal(output: &Output) -> String {
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stdout));
@@ -81,7 +81,7 @@ fn a_notice_of_holidays_becomes_an_edition_of_the_calendar(city: &City) {
 fn lists_and_deadlines_become_editions(city: &City) {
     let duty = format!("{DUTIES}Q-1,A02,,,{},,测试依据,网格中心,2020-01-01,\n", seed::CG);
     expect_success(&run_import(city, "responsibilities", &duty, &[]));
-    // As spreadsheets write it: a mark in front, and what is in force said in Chinese.
+    // As spreadsheets write it: with a byte order mark, and `enforced` in Chinese.
     let admitted = format!("\u{feff}{ADMITTED}A-1,statutory,B01,,测试依据,2020-01-01,\r\n");
     expect_success(&run_import(city, "admissions", &admitted, &[]));
     let standard = workspace_root().join("domain/data/presets/standard.csv");

@@ -6,7 +6,7 @@ use domain::core::journal::FlowKind;
 
 use crate::{harness::workspace_root, imports::Imports, tidy};
 
-/// The dependencies a manifest names, of whichever kind.
+/// The dependencies a manifest names, of all kinds.
 fn load_dependencies(member: &str) -> BTreeSet<String> {
     let manifest =
         std::fs::read_to_string(workspace_root().join(member).join("Cargo.toml")).unwrap();
@@ -117,8 +117,8 @@ fn each_thing_is_done_in_one_place() {
 /// A folder, and those below it that it imports.
 type Folder = (&'static str, &'static [&'static str]);
 
-/// What the folders of a crate may import: each those below it. A file at the root of a crate stands
-/// above its folders. What a folder holds is said in the crate's `lib.rs`.
+/// The imports allowed between the folders of a crate: each imports those below it. A file at the
+/// root of a crate stands above its folders. What a folder holds is said in the crate's `lib.rs`.
 const FOLDERS: [(&str, &[Folder]); 3] = [
     (
         "domain",
@@ -181,8 +181,8 @@ fn a_folder_imports_only_folders_below_it() {
     }
 }
 
-/// Where an entry gets its number among those of its command: where numbers are picked by hand, two
-/// of them collide sooner or later.
+/// Where an entry gets its number among those of its command: numbers picked by hand collide sooner
+/// or later.
 #[test]
 fn only_the_commit_numbers_the_entries_of_a_command() {
     let allowed = [

@@ -1,5 +1,5 @@
-//! What one person may ask of a server that all share: a share, announced with every answer;
-//! a caller who asks more waits, loses nothing, and holds up no one.
+//! Limits of one person on a server that all share: a share, announced with every answer; a caller
+//! who asks more waits, loses nothing, and delays no one.
 
 use std::{
     io::{ErrorKind, Read, Write},
@@ -87,7 +87,7 @@ fn submit_report(city: &City, by: &str) -> Answer {
     city.client(by).post("/api/v1/reports", &report_body_at(110.005, 30.005))
 }
 
-/// How long a refusal says to wait.
+/// The time to retry of a refusal.
 #[track_caller]
 fn read_retry_after(answer: Answer, limit: &str) -> i64 {
     let wait = answer.header("retry-after").parse().expect("seconds");
@@ -116,11 +116,11 @@ fn a_resident_who_reports_without_end_is_told_to_wait(city: &City, _: &TempDir) 
     assert!((100..=103).contains(&taken), "{taken}");
     let wait = read_retry_after(refused, "commands");
     assert!((1..=12).contains(&wait), "{wait}");
-    // All that writes counts alike, what reads does not.
+    // All writes count alike, reads do not.
     let read = json!({ "purpose": "track", "given": true, "version": "1" });
     read_retry_after(city.client("resident").post("/api/v1/me/consents", &read), "commands");
     city.client("resident").get("/api/v1/reports").expect_success();
-    // No one else notices.
+    // No one else is affected.
     submit_report(city, "neighbour").expect_success();
     submit_report(city, "worker").expect_success();
     // And the wait is over when the refusal said so.
@@ -156,7 +156,7 @@ fn a_queue_that_is_too_long_goes_through_in_parts(city: &City, _: &TempDir) {
     assert_eq!(later["problem"]["code"], "too_many_requests");
     let mut wait = later["retry_after"].as_i64().unwrap();
     assert!((1..=12).contains(&wait), "{wait}");
-    // Sent again as they are, after the time that was told, they all go through.
+    // Sent again unchanged, after the announced time, they all go through.
     for _ in 0..200 {
         city.advance(Duration::seconds(wait.max(300)));
         let views = send_queue(city, "resident", &items);
@@ -312,7 +312,7 @@ fn a_resident_asks_no_more_than_a_share(city: &City, _: &TempDir) {
     ask().expect_success();
 }
 
-/// What is no photo and is taken as it is.
+/// A body that is no photo and is accepted as it is.
 fn make_sound(bytes: usize) -> Vec<u8> {
     let mut sound = b"ID3\x04\0\0\0\0\0\0".to_vec();
     sound.extend_from_slice(new_key().as_bytes());
@@ -325,7 +325,7 @@ fn send_sound(city: &City, by: &str, bytes: &[u8]) -> Answer {
     city.client(by).call("POST", &path).header("Content-Type", "audio/mpeg").bytes(bytes).send()
 }
 
-/// The files that are on their way, as far as this process has them open, below a folder.
+/// The files that are arriving, as far as this process has them open, below a folder.
 fn under_way(folder: &Path) -> usize {
     let Ok(open) = std::fs::read_dir("/proc/self/fd") else { return 0 };
     let links = open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
@@ -384,7 +384,7 @@ fn bytes_are_counted_as_they_come(city: &City, _: &Path) {
     let wait = read_retry_after(send_sound(city, "resident", &make_sound(900_000)), "megabytes");
     assert!((30..=42).contains(&wait), "{wait}");
     send_sound(city, "neighbour", &make_sound(900_000)).expect_success();
-    // What was refused and what did not arrive costs nothing.
+    // Refused bytes and bytes that did not arrive cost nothing.
     city.advance(Duration::seconds(wait));
     let path = format!("POST /api/v1/media?id={}", new_key());
     let mut broken = open_request(city, "resident", &path);
@@ -416,7 +416,7 @@ fn what_waits_to_be_named_is_bounded(city: &City, _: &Path) {
     assert_eq!((&refused["what"], &refused["max"]), (&json!("waiting_megabytes"), &json!(2)));
     send_sound(city, "resident", &make_sound(900_000)).expect_success();
     send_sound(city, "resident", &make_sound(900_000)).expect_problem(422, "too_many");
-    // What is named waits no longer.
+    // A file that is named waits no longer.
     let mut body = report_body_at(110.005, 30.005);
     body["media"] = json!([id]);
     city.client("resident").post("/api/v1/reports", &body).expect_success();
@@ -440,7 +440,7 @@ fn a_share_that_is_used_up_keeps_nobody_from_ending_logins<T>(city: &City, _: &T
         call.header("Authorization", &thief).send().status
     };
     assert!((0..200).any(|_| look() == 429), "the reserve has an end");
-    // Whichever login used it up: the owner sees the logins, and ends all others.
+    // Whichever login used it up: the owner can list the logins, and end all others.
     by.get("/api/v1/me/sessions").expect_success();
     by.post("/api/v1/me/sessions/revoke", &json!({})).expect_success();
     by.get("/api/v1/me/identities").expect_success();
@@ -468,7 +468,7 @@ fn nonsense_beyond_the_share_is_refused_no_sooner<T>(city: &City, _: &T) {
         call.send().expect_problem(429, "too_many_requests");
         assert!(begun.elapsed() >= Time::from_millis(200), "{path}: {:?}", begun.elapsed());
     }
-    // Anyone may ask what needs no login.
+    // Operations without login are open to all.
     for path in ["/readyz".to_owned(), format!("/api/v1/privacy?tenant={}", seed::CITY)] {
         assert_eq!(city.client("resident").get(&path).status, 200, "{path}");
     }
@@ -484,7 +484,7 @@ fn what_needs_no_login_is_counted_for_no_one() {
     let mut public = 0;
     for (path, operation) in operations {
         let needs_none = operation["security"] == json!([{}]) || operation["security"] == json!([]);
-        // Ending the own login is not kept from anyone either: it is counted where it is done.
+        // Ending the own login is always possible: it is counted where it is done.
         if path == "/api/v1/auth/logout" {
             continue;
         }

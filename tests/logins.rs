@@ -1,4 +1,4 @@
-//! What strangers who guess, copy or forge cannot do to those who log in.
+//! Strangers who guess, copy or forge cannot harm those who log in.
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -105,7 +105,7 @@ fn a_device_that_logged_in_before_is_not_held_up(city: &City) {
     }
     city.advance(Duration::seconds(60));
     crowd_account(city, "leader");
-    // A page need not know: its browser keeps the cookie, together with those of others.
+    // A page need not store it: its browser keeps the cookie, together with those of others.
     let kept = cookie.split(';').next().unwrap();
     let call = city.client("").call("POST", "/api/v1/auth/login");
     let call = call.header("Cookie", &format!("theme=dark; {kept}.{other}"));
@@ -142,7 +142,7 @@ fn one_address_does_not_lock_all_logins(city: &City) {
         let call = city.client("").call("POST", "/oauth/token").without_header("Idempotency-Key");
         call.header("Content-Type", "application/x-www-form-urlencoded").bytes(form).send()
     };
-    // A program that has the secret is not held up by those that have not, and those are.
+    // A program that has the secret is not delayed by those that have not, and those are.
     while city.app.logins.count_failure(HERE, city.now()).is_ok() {}
     ask(&secret).expect_success();
     ask(&secret.replace("gws_", "gws_A")).expect_problem(429, "too_many_requests");
@@ -350,7 +350,7 @@ fn wrong_codes_of_others_do_not_use_up_the_owners(city: &City) {
     city.client("").post("/api/v1/auth/second_factor", &body).expect_success();
     while city.app.codes.queue_code(&what, city.now()).is_ok() {}
     answer_challenge(city, &own, recovery.first().unwrap()).expect_success();
-    // And what a thief tries with a stolen token does not count for the owner's logins.
+    // And attempts of a thief with a stolen token do not count for the owner's logins.
     let token = read_text(&first, "/access_token");
     for _ in 0..10 {
         let wrong = json!({ "code": "12345x" });
@@ -513,7 +513,7 @@ fn a_database_is_for_its_owner_alone() {
     store.close();
 }
 
-/// What the program itself writes while it serves, everything below its folder.
+/// The files the program writes while it serves, everything below its folder.
 #[cfg(unix)]
 #[test]
 fn whatever_the_program_writes_is_for_its_owner_alone() {

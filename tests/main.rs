@@ -1,4 +1,4 @@
-//! GridWhistle from outside: stories over HTTP, told on SQLite and on PostgreSQL.
+//! GridWhistle from outside: stories over HTTP, run on SQLite and on PostgreSQL.
 
 #[cfg(test)]
 mod area;

@@ -1,5 +1,5 @@
-//! Photos, videos and sounds: before and after what names them, in pieces, damaged, disguised,
-//! twice; and who may see them.
+//! Photos, videos and sounds: before and after the reports that name them, in pieces, damaged,
+//! disguised, twice; and who may see them.
 
 use std::{fmt::Write, io::Cursor};
 
@@ -34,7 +34,7 @@ on_both! {
     before_and_after_stand_side_by_side,
 }
 
-/// A file of those shipped.
+/// A shipped file.
 pub(crate) fn load_image(name: &str) -> Vec<u8> {
     std::fs::read(workspace_root().join("tests/data/images").join(name)).unwrap()
 }
@@ -51,7 +51,7 @@ fn make_photo(seed: u8) -> Vec<u8> {
     bytes.into_inner()
 }
 
-/// The photo as a camera writes it that knows where it is: 115.07° E, 30.21° N.
+/// The photo as a camera with a position writes it: 115.07° E, 30.21° N.
 fn add_lake_position(jpeg: &[u8]) -> Vec<u8> {
     fn entry(tag: u16, kind: u16, count: u32, value: u32) -> Vec<u8> {
         let (tag, kind) = (tag.to_le_bytes(), kind.to_le_bytes());
@@ -272,7 +272,7 @@ fn what_the_camera_wrote_is_read_and_left_behind(city: &City) {
     let shift = json!({ "area_id": city.area_id(seed::GRID) });
     city.client("worker").post("/api/v1/me/shift/start", &shift).expect_success();
     assert!(shown("worker")["place"]["lat"].is_f64());
-    // What is served has nothing of it.
+    // The served pictures contain nothing of it.
     for name in ["ok/exif_gps.jpg", "ok/iptc.jpg", "ok/sugarshack.mpo"] {
         let sent = load_image(name);
         let id = upload_photo(city, "verifier", &sent);
@@ -461,7 +461,7 @@ fn what_is_no_photo_is_refused(city: &City) {
 }
 
 fn a_disguise_is_served_as_what_it_is(city: &City) {
-    // A page behind a photo, and in a comment of it.
+    // A page after the end of a photo, and in a comment of it.
     let page = b"<html><script>alert(document.cookie)</script></html>";
     let mut behind = load_image("ok/hopper.jpg");
     behind.extend_from_slice(page);
@@ -482,7 +482,7 @@ fn a_disguise_is_served_as_what_it_is(city: &City) {
         assert!(!served.text.contains("<script"), "{name}");
         assert!(!served.header("content-disposition").contains("passwd"));
     }
-    // Where bytes are kept as they were sent, they are saved and not opened.
+    // Where bytes are stored as they were sent, they are saved and not opened.
     let mut sound = b"ID3\x04\0\0\0\0\0\0".to_vec();
     sound.extend_from_slice(page);
     sound.resize(400, 0);
@@ -548,7 +548,7 @@ fn a_file_comes_in_pieces(city: &City) {
         call.header("Upload-Offset", &from.to_string()).bytes(bytes[from..to].to_vec()).send()
     };
     assert_eq!(append("worker", 0, 100_000).expect_success()["offset"], 100_000);
-    // The same again, and one too far: told where to go on.
+    // The same again, and one too far: the answer names the right offset.
     for from in [0, 50_000, 150_000] {
         let refused = append("worker", from, from + 10).expect_problem(409, "upload_offset");
         assert_eq!(refused["offset"], 100_000);
@@ -641,7 +641,7 @@ fn erasing_removes_what_nothing_names(city: &City) {
     let erased = city.client("resident").post("/api/v1/me/erasure", &erased).expect_success();
     assert_eq!(erased["files"], 1);
     city.client("").get(&link).expect_problem(404, "not_found");
-    // What was told with a report is part of it; where it was taken is forgotten.
+    // A file named by a report is part of it; where it was taken is forgotten.
     let shown = self::get_report(city, "community", &report);
     assert_eq!(shown["media"][0]["state"], "present");
     assert_eq!(get_media(city, "community", &told).expect_success()["place"], Value::Null);
@@ -717,7 +717,7 @@ fn before_and_after_stand_side_by_side(city: &City) {
     for by in ["community", "dispatcher", "resident"] {
         assert_eq!(shown(by), expected, "{by}");
     }
-    // What staff showed, the reporter may look at.
+    // The reporter may see what staff showed.
     assert_eq!(get_media(city, "resident", &after).expect_success()["own"], false);
     city.take_step("resident", &case, "callback", &callback_body());
     assert_eq!(city.verify().broken, Vec::<String>::new());

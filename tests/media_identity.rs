@@ -1,5 +1,5 @@
-//! Identities of files: those that something names are for the person who named them first, and
-//! those the server makes are for no one.
+//! Identities of files: an identity that is named is for the person who named it first, and those
+//! the server derives are for no one.
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,5 @@
-//! Messages: people are told what comes up for them, once, by the ways they agreed to, and never in
-//! the night if they said so.
+//! Messages: people are notified once, by the channels they agreed to, and never at night if they
+//! said so.
 
 use actix_web::rt::System;
 use api::{
@@ -153,7 +153,7 @@ fn people_are_told_what_comes_up_for_them_once(city: &City, _: &Outside) {
     assert_eq!(list_messages(city, "sibling"), Vec::<String>::new());
     let shown = city.client("resident").get("/api/v1/me/messages?limit=1").expect_success();
     assert_eq!(shown["items"][0]["flow_id"], json!(case));
-    // No one is told of their own acts, and no one reads another person's messages.
+    // No one is notified of their own acts, and no one reads another person's messages.
     assert!(!list_messages(city, "dispatcher").contains(&"case_closed".to_owned()));
     let count = |by: &str| {
         city.client(by).get("/api/v1/me/messages/unread").expect_success()["unread"].clone()

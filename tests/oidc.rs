@@ -1,5 +1,5 @@
-//! Staff log in through providers: every step that could be forged is checked, and an account
-//! is matched, never made.
+//! Logins of staff through providers: every step that could be forged is checked, and an account is
+//! matched, never created.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,13 +24,13 @@ use crate::harness::{Answer, City, Engine as Database, on_both_beside, read_text
 const CLIENT: &str = "grid-client";
 const SECRET: &str = "client secret/&never shown";
 
-/// What the provider is to say next, and what it knows.
+/// The next answers of the provider, and its state.
 #[derive(Default)]
 struct Memory {
-    /// Whom the codes are for, with the nonce and the challenge they were asked with.
+    /// The person each code is for, with the nonce and the challenge of its request.
     codes: BTreeMap<String, (String, String, String)>,
     used: BTreeSet<String>,
-    /// What is wrong with the next identity token.
+    /// The fault of the next identity token.
     wrong: Option<&'static str>,
     rsa: bool,
     fetched: u32,
@@ -109,7 +109,7 @@ impl Id {
         Self { server: server.expect("a stand-in"), memory }
     }
 
-    /// A person consents: the code they come back with, and the state.
+    /// A person consents: answers the code of the return address, and the state.
     fn give_consent(&self, url: &str, who: &str) -> (String, String) {
         let (_, query) = url.split_once('?').unwrap();
         let query: BTreeMap<String, String> =

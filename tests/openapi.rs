@@ -1,5 +1,5 @@
-//! The contract: what the program prints, what is committed and what is served are the same,
-//! and every operation says what it is, for whom, and how it fails.
+//! The contract: what the program prints, what is committed and what is served are the same, and
+//! every operation describes its purpose, its access, and its failures.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::{
     snapshot::expect_committed,
 };
 
-/// Every operation: method, path, and what the document says of it.
+/// Every operation: method, path, and its description.
 pub(crate) fn list_operations(document: &Value) -> Vec<(String, String, Value)> {
     let paths = document["paths"].as_object().expect("a document has paths");
     paths

@@ -1,5 +1,5 @@
-//! What one caller names takes nothing from another: keys of commands, places in journals, keys of
-//! personal data.
+//! A name given by one caller takes nothing from another: keys of commands, places in journals,
+//! keys of personal data.
 
 use actix_web::rt::System;
 use api::app::state::App;
@@ -42,7 +42,7 @@ fn with_contact(id: &str) -> Value {
     body
 }
 
-/// Another server on the database of a city opens, does something, and closes.
+/// Opens another server on the database of a city, does something, and closes it.
 pub(crate) fn with_reopened<R>(city: &City, work: impl AsyncFnOnce(&App) -> R) -> R {
     let (settings, clock) = (build_settings(&city.database.url), city.clock());
     System::new().block_on(async move {
@@ -111,7 +111,8 @@ fn a_report_with_the_identity_of_a_member_takes_nothing_from_it(city: &City) {
         || city.client("worker").get(&format!("/api/v1/households/{home}")).expect_success();
     let member = read_text(&shown(), "/members/0/id");
     let before = shown();
-    // The identification number of the victim, typed as the own; and a report named like the member.
+    // The identification number of the victim, typed as the own; and a report named like the
+    // member.
     let own = format!("/api/v1/people/{}/contact", city.client("resident").id());
     city.client("resident").post(&own, &json!({ "name": NAME, "id_number": ID })).expect_success();
     city.client("resident").post("/api/v1/reports", &with_contact(&member)).expect_success();
@@ -282,7 +283,7 @@ fn a_lost_key_of_one_tenant_keeps_no_other_from_its_work(city: &City) {
         "{broken:?}"
     );
     assert!(!broken.iter().any(|why| why.contains(whole)), "{broken:?}");
-    // It is mended by a command: what people are found by is made anew.
+    // It is repaired by a command: the look-up digests are made anew.
     let mended = with_reopened(city, async |app: &App| {
         let done = app.vault.rewrap_tenant(&app.store, first, app.clock.now()).await.unwrap();
         assert!(done.keys > 0 && done.values > 0, "{done:?}");

@@ -1,4 +1,4 @@
-//! Patrols: planned or begun on the spot, walked by one person, settled like every other debt.
+//! Patrols: planned or unplanned, walked by one person, settled like every other debt.
 
 use actix_web::rt::System;
 use api::{app::state::App, integrations::scheduler};
@@ -224,7 +224,7 @@ fn plans_make_today_and_tomorrow_once(city: &City) {
     run_clockwork(city);
     let after = made_by(city, &id);
     assert_eq!(after.len(), before.len() + 1);
-    // Days on which the clockwork did not run are not made up.
+    // Days on which the scheduler did not run are not made up.
     city.advance(Duration::days(10));
     run_clockwork(city);
     let later = made_by(city, &id);
@@ -272,7 +272,7 @@ fn a_walk_not_taken_is_reminded_and_urged_and_no_more(city: &City) {
     let what: Vec<&str> = events.filter_map(|event| event["what"].as_str()).collect();
     assert_eq!(what, ["remind", "urge"]);
     assert_eq!(list_todos(city)[0]["overdue"], true);
-    // Walked late, in a window declared anew, it is done late.
+    // A patrol that was walked late, in a window declared anew, is settled late.
     let now = city.now();
     let start = format!("/api/v1/patrols/{id}/start");
     city.client("worker").post(&start, &json!({})).expect_problem(422, "outside_window");

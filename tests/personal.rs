@@ -1,4 +1,4 @@
-//! People's data: kept where no one can read it, masked in views, seen whole only on the record.
+//! People's data: stored where no one can read it, masked in views, disclosed only on the record.
 
 use domain::people::personal::{Field, SubjectKind};
 use persistence::probe;
@@ -33,7 +33,7 @@ const PHONE: &str = "13987654321";
 const ID: &str = "11010519491231002X";
 const HOME: &str = "黄石港区隐秘巷77号9单元";
 
-/// What may be found nowhere.
+/// Values that must be found nowhere.
 const SECRETS: [&str; 4] = [NAME, PHONE, ID, HOME];
 
 /// Every value of every table, and for SQLite the file itself.
@@ -306,8 +306,8 @@ fn a_replayed_disclosure_is_one_record(city: &City) {
     late.expect_problem(422, "idempotency_key_reused");
 }
 
-/// Reads whatever can be read about a report and its case, and everything else besides, and looks
-/// for the secrets in bodies and headers.
+/// Reads every operation about a report and its case, and all others besides, and looks for the
+/// secrets in bodies and headers.
 fn crawl_for_secrets(city: &City, by: &str, report: &str, case: &str, secrets: &[&str]) -> usize {
     let (unit, person) = (city.area_id(seed::CG), city.client("resident").id().to_string());
     let mut read = 0;
@@ -358,7 +358,7 @@ fn a_confidential_reporter_leaves_no_trace(city: &City) {
     let account = own.to_string();
     let secrets = [NAME, PHONE, HOME, "慕**密", "139****4321", account.as_str()];
     for by in ["worker", "leader", "lead", "water", "far_department", "community", "neighbour"] {
-        // The crawl names the resident in paths; what comes back about people is another matter.
+        // The crawl names the resident in paths; answers about people are another matter.
         let read = crawl_for_secrets(city, by, &report, &case, &secrets);
         assert!(read >= 8, "{by} reads {read}");
     }

@@ -19,7 +19,7 @@ use crate::harness::{City, on_both, seed};
 
 on_both! { what_phones_meant_is_what_the_server_has }
 
-/// Which runs are made unless a setting says otherwise.
+/// The runs that are made unless a setting names others.
 const RUNS: Range<u64> = 0..8;
 
 impl Line for City {
@@ -99,7 +99,7 @@ fn what_phones_meant_is_what_the_server_has(city: &City) {
     assert_eq!(findings.broken, Vec::<String>::new());
 }
 
-/// What is stored of a walk is what was walked, to the last digit, and nothing else.
+/// The stored points of a walk are those that were walked, to the last digit, and no others.
 fn is_kept(city: &City, number: u64, walk: &Walk, phone: &Phone<'_>) {
     let (tenant, patrol) = (tenant_id(city), PatrolId(walk.patrol));
     let found = api::resources::patrol::load_fixes(&city.app, tenant, patrol);

@@ -1,4 +1,4 @@
-//! Posts: handed over, closed, left; what roles allow; shifts.
+//! Appointments: handed over, suspended, left; the rights of roles; shifts.
 
 use chrono::Duration;
 use serde_json::{Value, json};

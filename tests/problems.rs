@@ -1,5 +1,5 @@
-//! Nothing a client sends is a failure of the server: whatever is wrong comes back as a problem
-//! that says what and where.
+//! No request is a failure of the server: whatever is wrong comes back as a problem that says what
+//! and where.
 
 use std::{
     io::{Read, Write},
@@ -61,7 +61,7 @@ fn a_body_that_is_no_json_is_refused(city: &City) {
     let huge = format!("{{\"text\":\"{}\"}}", "x".repeat(300 * 1024));
     let refused = submit_raw(city, huge.as_bytes()).expect_problem(413, "payload_too_large");
     assert_eq!(refused["max_bytes"], 256 * 1024);
-    // What a stranger may have the server keep is less.
+    // Bodies of strangers have a lower limit.
     for path in ["/api/v1/auth/login", "/api/v1/auth/refresh", "/oauth/token"] {
         let call = city.client("").call("POST", path).header("Content-Type", "application/json");
         let refused =
@@ -194,7 +194,7 @@ fn a_text_has_bounds(city: &City) {
 }
 
 fn a_place_that_cannot_be_is_refused(city: &City) {
-    // Longitude and latitude swapped is the usual mistake, and is told where.
+    // Swapped longitude and latitude are the usual mistake, and the answer says so.
     submit_report(city, &report_body_at(30.005, 110.005)).expect_fault("/place/point/lat");
     submit_report(city, &report_body_at(181.0, 30.005)).expect_fault("/place/point/lng");
     submit_report(city, &report_body_at(-180.1, 30.005)).expect_fault("/place/point/lng");
@@ -291,7 +291,7 @@ fn strangers_are_sent_to_log_in(city: &City) {
     ] {
         city.client("").get(path).expect_problem(401, "unauthenticated");
     }
-    // What else is wrong is none of a stranger's business.
+    // Strangers do not learn what else is wrong.
     let call = city
         .client("")
         .call("POST", &format!("/api/v1/cases/{id}/close"))
@@ -350,7 +350,7 @@ fn a_problem_carries_the_trace_of_its_request(city: &City) {
     }
 }
 
-/// A little chance that is the same in every run.
+/// Random numbers that are the same in every run.
 struct Dice(u64);
 
 impl Dice {
@@ -531,7 +531,7 @@ fn nothing_random_is_a_failure_of_the_server(city: &City) {
     assert_eq!(city.verify().broken, Vec::<String>::new());
 }
 
-/// Sends bytes as they are; what comes back within a moment.
+/// Sends bytes as they are; answers what comes back within a moment.
 fn send_bytes(city: &City, bytes: &[u8]) -> String {
     let address = city.base.trim_start_matches("http://");
     let mut stream = TcpStream::connect(address).unwrap();

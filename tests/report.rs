@@ -1,4 +1,4 @@
-//! Reports: said, filed, joined, refused, handled on the spot.
+//! Reports: submitted, filed, joined, refused, handled on the spot.
 
 use chrono::Duration;
 use serde_json::{Value, json};
@@ -130,7 +130,7 @@ fn filing_corrects_what_the_reporter_did_not_know(city: &City) {
         (&json!("B04"), &json!("下水道堵塞冒溢"))
     );
     assert_eq!((&case["title"], &case["urgency"]), (&json!("下水道冒溢"), &json!("critical")));
-    // What was said stays as it was said.
+    // The report stays as it was submitted.
     let told = city.client("resident").get(&format!("/api/v1/reports/{report}")).expect_success();
     assert_eq!((&told["category"], &told["urgency"]), (&json!("A02"), &json!("normal")));
 }
@@ -206,7 +206,7 @@ fn a_confidential_reporter_is_invisible_to_handlers(city: &City) {
     }
     assert_eq!(reporter("community", &open), "居**许");
     assert_eq!(reporter("worker", &open), Value::Null);
-    // Nor does anything else tell: not the case, not a timeline, not a list.
+    // Nor does any other view reveal it: not the case, not a timeline, not a list.
     let case = city.file_report(&report);
     city.take_step("resident", &case, "comment", &json!({ "text": "匿名补充" }));
     for path in [

@@ -1,4 +1,4 @@
-//! The scheduler goes on even if single items fail, and says what it steps over and that it is
+//! The scheduler continues even if single items fail, and reports what it steps over and that it is
 //! late.
 
 use chrono::Duration;
@@ -17,7 +17,7 @@ on_both! {
     debts_due_by_their_row_alone_stop_no_clock,
 }
 
-/// Takes what is due, as the server does every second; the city's own server says what it saw.
+/// Runs a pass, as the server does every second; the city's own server reports what it saw.
 fn run_pass(city: &City) {
     let app = city.app.clone();
     actix_web::rt::System::new().block_on(async move {
@@ -29,7 +29,7 @@ fn get_readiness(city: &City) -> Value {
     city.client("").get("/readyz").expect_success()
 }
 
-/// Gives every open debt of reports a flow that no measure is known of.
+/// Gives every open debt of reports a flow without a known measure.
 fn break_debts(city: &City) {
     let sql = "update obligations set flow = 'no_such_flow' where flow = 'report'";
     probe::execute(&city.database.url, sql).unwrap();

@@ -34,7 +34,7 @@ fn load_columns(database: &Database, engine: Engine) -> Columns {
         .collect()
 }
 
-/// What `diesel::table!` says, and each table's primary key.
+/// The columns of `diesel::table!`, and each table's primary key.
 fn load_declared_columns() -> (Columns, BTreeMap<String, Vec<String>>) {
     let text =
         std::fs::read_to_string(workspace_root().join("persistence/src/kernel/schema.rs")).unwrap();

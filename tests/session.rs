@@ -1,4 +1,4 @@
-//! Sessions: seen, ended, over by themselves, and ended for a thief who copied a refresh token.
+//! Sessions: listed, ended, expired, and ended for a thief who copied a refresh token.
 
 use chrono::Duration;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Bodies that arrive slowly: rights are checked again when they end, and a request that was
+//! Bodies that arrive slowly: rights are checked again at their end, and a request that was
 //! overtaken replaces nothing.
 
 use std::{
@@ -37,7 +37,7 @@ impl Slow {
         Self(stream, *last)
     }
 
-    /// Sends the last byte; the status and the body of the answer.
+    /// Sends the last byte; answers the status and the body.
     fn finish_request(mut self) -> (u16, Value) {
         self.0.write_all(&[self.1]).unwrap();
         let mut answer = String::new();
@@ -66,7 +66,7 @@ fn begin_upload(city: &City, id: &str, bytes: &[u8]) -> String {
     format!("/api/v1/media_uploads/{id}/append")
 }
 
-/// A report, a photo and a piece, each but for its last byte.
+/// A report, a photo and a piece, each without its last byte.
 fn begin_three(city: &City) -> (Vec<Slow>, String) {
     let (id, photo) = (new_key(), make_photo());
     let pieces = begin_upload(city, &id, &photo);

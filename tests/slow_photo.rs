@@ -1,5 +1,5 @@
-//! Photos that are small and take long: estimated before they are unpacked, done in turn, and
-//! apart from those of all others.
+//! Photos that are small and take long: estimated before they are unpacked, done in turn, and apart
+//! from those of all others.
 
 use std::{
     io::Cursor,
@@ -31,14 +31,14 @@ fn send_photo(city: &City, by: &str, bytes: &[u8]) -> Answer {
     city.client(by).call("POST", &path).header("Content-Type", "image/jpeg").bytes(bytes).send()
 }
 
-/// Sends a photo beside others; when it was done.
+/// Sends a photo beside others; answers when it was done.
 fn time_photo(city: &City, by: &str, bytes: &[u8]) -> Instant {
     send_photo(city, by, bytes).expect_success();
     Instant::now()
 }
 
 fn a_photo_that_takes_long_holds_up_nobody(city: &City) {
-    // Slow enough to be told from small ones, and no slower: the machine has other things to do.
+    // Slow enough to be distinguished from small ones, and no slower.
     let (large, small) = (make_large_photo(2000), crate::media::load_image("ok/hopper.jpg"));
     std::thread::scope(|scope| {
         let slow: Vec<_> =
@@ -61,7 +61,7 @@ fn a_photo_packed_to_take_for_ever_is_refused(city: &City) {
     send_photo(city, "resident", &jpeg).expect_success();
 }
 
-/// What one person's photos cost is counted in their picture elements.
+/// The cost of one person's photos is counted in their picture elements.
 fn check_photo_cost(engine: Engine) {
     let city = City::open_with(engine, |settings| {
         settings.limits.residents.megapixels = Rate { at_once: 30, an_hour: 30 };

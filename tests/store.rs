@@ -1,4 +1,4 @@
-//! The only door for writes, tested directly: what a commit promises, whatever it is given.
+//! The only door for writes, tested directly: the promises of a commit, whatever it is given.
 
 use std::sync::LazyLock;
 
@@ -70,7 +70,7 @@ on_both_stores! {
     a_reader_cannot_write,
 }
 
-/// A store on the seeded city, and what decisions need.
+/// A store on the seeded city, and the context of decisions.
 pub(crate) struct Desk {
     pub(crate) database: Database,
     pub(crate) store: Store,
@@ -319,7 +319,7 @@ async fn two_flows_are_committed_together_or_not_at_all(desk: Desk) {
     assert_eq!(desk.find_broken().await, Vec::<String>::new());
 }
 
-/// Commits all at the same moment; what waits while the first is written shares a transaction.
+/// Commits all at the same moment; those that wait while the first is written share a transaction.
 async fn commit_together(desk: &Desk, writes: Vec<Vec<Write>>) -> Vec<Result<Outcome, StoreError>> {
     let commits: Vec<_> = writes
         .into_iter()
@@ -393,7 +393,7 @@ async fn one_poisoned_change_does_not_spoil_its_batch(desk: Desk) {
 async fn a_text_the_database_refuses_harms_nobody_else(desk: Desk) {
     let case = desk.create_case().await;
     let mut bad = desk.comment_case(&case, new_request());
-    // No command can carry it; should it ever get here, PostgreSQL says no and SQLite does not.
+    // No command can carry it; should one ever get here, PostgreSQL refuses it and SQLite does not.
     bad.entry.actor_name = "a\0b".to_owned();
     bad.entry = bad.entry.with_computed_hash();
     let good: Vec<_> = (0..6).map(|index| desk.register_person(&format!("good-{index}"))).collect();
@@ -483,7 +483,7 @@ async fn too_many_waiting_are_sent_away(desk: Desk) {
 }
 
 async fn a_closed_store_takes_nothing(desk: Desk) {
-    // What was taken before is finished.
+    // Work that was accepted before is finished.
     let store = desk.store.clone();
     let changes: Vec<_> =
         (0..8).map(|index| desk.register_person(&format!("last-{index}"))).collect();

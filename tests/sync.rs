@@ -1,5 +1,5 @@
-//! Phones without signal: what they kept is done once, whatever happens on the line; and what
-//! changed reaches them, no more and no less.
+//! Phones without signal: commands they kept are done once, whatever happens on the line; and
+//! changes reach them, no more and no less.
 
 use chrono::{Duration, SecondsFormat};
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ on_both! {
     an_item_is_answered_as_the_request_would_be,
 }
 
-/// Sends a queue; answers what became of each.
+/// Sends a queue; answers the result of each item.
 #[track_caller]
 fn send_queue(city: &City, by: &str, items: &[Value]) -> Vec<Value> {
     let answer = city.client(by).post("/api/v1/sync", &json!({ "items": items })).expect_success();
@@ -178,7 +178,7 @@ fn who_was_faster_is_a_conflict_with_what_is_still_possible(city: &City) {
     assert_eq!(answers[0]["present"]["stage"], "signed");
     let possible = answers[0]["present"]["possible"].as_array().unwrap();
     assert!(possible.contains(&json!("start")) && !possible.contains(&json!("sign")));
-    // What the phone saw is still so: then the command is wrong, and no one was faster.
+    // The state is still the one the phone saw: then the command is wrong, and no one was faster.
     let now = city.get_case("community", &case)["seq"].clone();
     assert_eq!(list_outcomes(&send_queue(city, "community", &[sign(&now)])), ["refused"]);
     // Meant for one version only, it is not done on another, even if it could be.
@@ -383,7 +383,7 @@ fn a_walk_by_a_wrong_clock_is_told_whole(city: &City) {
         let items = answer["items"].as_array().unwrap();
         assert_eq!(list_outcomes(items), ["done"; 6], "{off}: {answer:#}");
         assert_eq!(items[1]["answer"]["stored"], 40, "{off}: {answer:#}");
-        // Later, and by itself: the patrol knows how wrong the clock is that it was begun by.
+        // Later, and by itself: the patrol knows the error of the clock it was begun by.
         let path = format!("/api/v1/patrols/{patrol}");
         let more =
             city.client("worker").post(&format!("{path}/points"), &points(20..60)).expect_success();
@@ -417,7 +417,7 @@ fn what_was_typed_at_the_time_is_no_late_entry(city: &City) {
     });
     let direct = city.client("worker").post("/api/v1/patrols/begin", &begin);
     direct.expect_problem(422, "late_unexplained");
-    // A phone in a cellar for two days is not asked why.
+    // A phone in a cellar for two days is not asked for a reason.
     let on = json!({ "id": patrol });
     let items = [
         (days + 60, queue_item("begin_patrol", &json!({}), &begin)),
@@ -431,8 +431,8 @@ fn what_was_typed_at_the_time_is_no_late_entry(city: &City) {
     assert!((3595..3605).contains(&active), "an hour, as it was typed: {active}");
 }
 
-/// Sends the same command as a request and as an item of a queue, whole answers wanted; both have to
-/// answer the same, but for the identity of the request. Answers what was answered.
+/// Sends the same command as a request and as an item of a queue, whole answers wanted; both have
+/// to answer the same, but for the identity of the request. Answers that answer.
 #[track_caller]
 fn both(city: &City, by: &str, path: &str, item: &Value) -> Value {
     let online = city.client(by).post_as(&read_text(item, "/id"), path, &item["body"]);
@@ -483,7 +483,7 @@ fn an_item_is_answered_as_the_request_would_be(city: &City) {
         "/api/v1/me/shift/start",
         &queue_item("start_shift", &none, &json!({ "area_id": grid })),
     );
-    // What is wrong is told in the same words: in the body, in the path, in the state, by the rules.
+    // A fault is reported in the same words: in the body, in the path, in the state, by the rules.
     let bad = both(city, "community", &of("comment"), &comment(&json!(7)));
     assert_eq!(bad["errors"][0]["pointer"], "/text");
     let pointless = both(
@@ -538,7 +538,7 @@ fn an_item_is_answered_as_the_request_would_be(city: &City) {
     assert_eq!(list_outcomes(&send_queue(city, "community", &[new])), ["done"]);
 }
 
-/// What a phone has: everything it was told, the latest of each.
+/// The content of a phone: everything it was sent, the latest of each.
 #[derive(Default)]
 pub(crate) struct Phone {
     pub(crate) known: std::collections::BTreeMap<String, Value>,
@@ -602,7 +602,7 @@ impl Phone {
         panic!("there is always more");
     }
 
-    /// The assignments of a campaign end when it is told: those that stand follow it.
+    /// The assignments of a campaign end when it is sent: the present ones follow it.
     fn drop_assignments(&mut self, campaign: &str) {
         let kinds = self.kinds.clone();
         self.known.retain(|id, state| {
@@ -639,11 +639,11 @@ fn the_first_picture_and_what_changes_after_it_make_what_is(city: &City) {
     assert_eq!(phone.find_seq(&open), seq.map(|seq| seq + 2));
     assert_eq!(phone.known[&open], city.get_case("community", &open));
     assert_eq!(read_text(&phone.known[&new], "/status"), "received");
-    // A person elsewhere hears nothing of it.
+    // A person elsewhere receives nothing of it.
     let mut elsewhere = Phone::default();
     elsewhere.read_changes(city, "neighbour", 50);
     assert!(elsewhere.known.is_empty(), "{:?}", elsewhere.known);
-    // A resident: the own reports, and nothing of how they are worked on.
+    // A resident: the own reports, and nothing of how they are handled.
     let mut resident = Phone::default();
     resident.read_changes(city, "resident", 50);
     assert!(resident.known.values().all(|state| state.get("stage").is_none()));
@@ -665,7 +665,7 @@ fn what_leaves_the_view_is_told(city: &City) {
             .expect_success();
     }
     let mut told = phone.told;
-    // What was closed meanwhile is on the phone as well; what came after was never seen.
+    // A case closed meanwhile is on the phone as well; a later one was never visible.
     let secret = city.new_filed_case();
     let page = city
         .client("verifier")
@@ -680,7 +680,7 @@ fn what_leaves_the_view_is_told(city: &City) {
     told = phone.told;
     phone.read_changes(city, "verifier", 10);
     assert_eq!(phone.told, told, "it is told once");
-    // And back again: what may be seen anew is told without starting over.
+    // And back again: what becomes visible again is sent without starting over.
     let body = json!({ "role": "grid_worker", "area_id": city.area_id(seed::GRID) });
     city.client("admin").post(&format!("/api/v1/people/{person}/grant"), &body).expect_success();
     phone.read_changes(city, "verifier", 10);

@@ -1,6 +1,6 @@
-//! What phones are told besides their work: households, forms, campaigns with the households to go
-//! to, and the files of reports and cases. Each appears, changes and disappears, and callers who must
-//! not know of it are told nothing.
+//! Phones receive more than their work: households, forms, campaigns with the households to go to,
+//! and the files of reports and cases. Each appears, changes and disappears, and callers who must
+//! not know of it receive nothing.
 
 use chrono::Duration;
 use serde_json::{Value, json};
@@ -148,7 +148,7 @@ fn a_household_is_told_masked_and_forgotten_where_it_is_no_more(city: &City) {
     post(city, "community", &update, &json!({ "size": 4 }));
     own.read_changes(city, "worker", 10);
     assert_eq!(own.told, told, "nothing more of what is gone");
-    // Who moved away is told as that, and is not part of a first picture any more.
+    // A household that moved away is sent as that, and is not part of a first picture any more.
     post(city, "next_worker", &path("households", &id, "/leave"), &json!({}));
     next.read_changes(city, "next_worker", 10);
     assert_eq!(next.known[&id]["standing"], "gone");
@@ -163,7 +163,7 @@ fn a_household_is_told_while_a_pairing_holds(city: &City) {
     post(city, "worker", &path("households", &id, "/pair"), &pair);
     lead.read_changes(city, "lead", 10);
     assert_eq!(lead.known[&id], read(city, "lead", &path("households", &id, "")));
-    // A resident who leads the group of ten is told nothing by it.
+    // A resident who leads the group of ten learns nothing by it.
     let leader = json!({ "person_id": city.client("neighbour").id(), "kind": "group_leader" });
     post(city, "worker", &path("households", &id, "/pair"), &leader);
     assert!(!phone(city, "neighbour", 10).known.contains_key(&id));
@@ -332,7 +332,7 @@ fn an_assignment_that_is_given_to_another_is_forgotten(city: &City) {
     assert_eq!(assigned(&next), Vec::<String>::new());
 }
 
-/// How the files of something stand on a phone.
+/// The states of the files of something, as a phone has them.
 fn files(phone: &Phone, id: &str) -> Vec<(String, Value)> {
     let files = phone.known[id]["media"].as_array();
     let stands = |file: &Value| (read_text(file, "/state"), file["links"].clone());

@@ -109,7 +109,7 @@ fn every_file_ends_with_one_line_break() {
     assert!(wrong.is_empty(), "{wrong:?}");
 }
 
-/// In the API document such comments are all that is said of a field: "Which." says nothing.
+/// In the API document such comments are the only description of a field: "Which." says nothing.
 #[test]
 fn a_doc_comment_says_more_than_a_word_or_two() {
     const DOC: &str = "///";
@@ -147,7 +147,7 @@ const PARTICIPLES: [&str; 34] = [
     "undone", "woken", "written",
 ];
 
-/// What ends like a participle and is none.
+/// Verbs that end like a participle.
 const VERBS: [&str; 6] = ["embed", "exceed", "feed", "need", "proceed", "seed"];
 
 #[test]

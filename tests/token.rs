@@ -1,4 +1,4 @@
-//! Access tokens: signed by keys that come and go, refused with the reason when they are none.
+//! Access tokens: signed by rotating keys, refused with the reason when they are invalid.
 
 use actix_web::rt::System;
 use api::app::{
@@ -112,7 +112,7 @@ fn read_kid(token: &str) -> String {
 fn a_rotation_logs_nobody_out(city: &City) {
     let old = log_in(city);
     rotate_key(city, false);
-    // The new key is shown before it signs.
+    // The new key is published before it signs.
     let same = log_in(city);
     assert_eq!(read_kid(&old), read_kid(&same));
     let looked = System::new().block_on(city.app.keys.ring().refresh(&city.store, &city.app.seal));

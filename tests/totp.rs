@@ -1,4 +1,4 @@
-//! The second factor: enrolled, asked for, spent once, lost and replaced.
+//! The second factor: enrolled, requested, spent once, lost and replaced.
 
 use api::{access::totp, app::config::SecondFactor};
 use chrono::Duration;
@@ -204,7 +204,7 @@ fn administrators_enrol_first(engine: Engine) {
         call("GET", "/api/v1/me/second_factor", &Value::Null).expect_success()["required"],
         true
     );
-    // A person who had logged in before the rule is held up, too.
+    // A person who had logged in before the rule is restricted, too.
     city.client("admin").get("/api/v1/people").expect_problem(403, "login_incomplete");
     let shown = call("POST", "/api/v1/me/second_factor/enrol", &json!({})).expect_success();
     let secret = decode_base32(&read_text(&shown, "/secret"));
@@ -212,7 +212,7 @@ fn administrators_enrol_first(engine: Engine) {
     call("POST", "/api/v1/me/second_factor/confirm", &wrong).expect_problem(422, "code_invalid");
     let code = json!({ "code": totp::render_code(&secret, city.now()) });
     call("POST", "/api/v1/me/second_factor/confirm", &code).expect_success();
-    // The login goes on, now complete.
+    // The login continues, now complete.
     call("GET", "/api/v1/people", &Value::Null).expect_success();
     city.advance(Duration::seconds(30));
     let code = json!({ "code": totp::render_code(&secret, city.now()) });

@@ -1,4 +1,4 @@
-//! Tracks: taken with consent and on duty only, kept whole, marked and measured when read.
+//! Tracks: taken with consent and on duty only, stored whole, marked and measured when read.
 
 use std::{fmt::Write as _, io::Write as _};
 
@@ -34,7 +34,7 @@ pub(crate) fn set_consent(city: &City, given: bool) {
     city.client("worker").post("/api/v1/me/consents", &body).expect_success();
 }
 
-/// A patrol with consent, an hour on its way; when it began.
+/// A patrol with consent, an hour on its way; answers when it began.
 fn on_the_way(city: &City) -> (String, Instant) {
     set_consent(city, true);
     let (id, began) = (begin_patrol(city), city.now());
@@ -372,7 +372,7 @@ fn the_nearest_are_those_on_duty_and_nobody_else(city: &City) {
     assert!(read_texts(&find_nearest(city), "/name").is_empty());
 }
 
-/// A worker on duty and on patrol, seen at this latitude.
+/// A worker on duty and on patrol, at this latitude.
 fn seen_at(city: &City, by: &str, lat: f64) {
     let body = json!({ "purpose": "track", "given": true, "version": "1" });
     city.client(by).post("/api/v1/me/consents", &body).expect_success();
@@ -402,7 +402,7 @@ fn a_look_is_offered_to_the_nearest_on_duty(city: &City) {
     seen_at(city, "verifier", 30.004);
     assert_eq!(look("verifier"), json!({ "claim": null, "offered": true, "distance_m": 111.0 }));
     assert_eq!(look("worker"), json!({ "claim": null, "offered": false, "distance_m": 445.0 }));
-    // The worker who takes it has it, near or far.
+    // The worker who claims it has it, near or far.
     city.take_step("worker", &case, "claim", &json!({}));
     let taken = look("verifier");
     assert_eq!((&taken["offered"], &taken["claim"]["by"]), (&json!(false), &json!("网格员王芳")));
@@ -502,7 +502,7 @@ fn points_and_positions_are_sealed_by_the_walkers_key(city: &City) {
     // A batch does not open in the place of another.
     let backup = "create table backup as select * from track_batches;";
     probe::execute(&city.database.url, backup).unwrap();
-    // The walker leaves office and is erased; a backup of the tracks is put back.
+    // The worker leaves office and is erased; a backup of the tracks is restored.
     city.client("worker")
         .post(&format!("/api/v1/patrols/{id}/finish"), &json!({}))
         .expect_success();

@@ -1,5 +1,5 @@
 //! A journal that this version cannot read, because a newer one wrote to it: that flow is named by
-//! the check and by whatever reads it, and everything else goes on.
+//! the check and by every read of it, and everything else goes on.
 
 use actix_web::rt::System;
 use api::integrations::{notification_worker, scheduler};
@@ -81,7 +81,7 @@ fn add(city: &City, flow: (FlowKind, &str), kind: &str, events: &Value) -> i64 {
     entry.seq
 }
 
-/// What the check says of a flow; nothing else is wrong.
+/// The check names a flow; nothing else is wrong.
 #[track_caller]
 fn named(city: &City, kind: &str, id: &str) -> String {
     let mut broken = city.verify().broken;
@@ -107,13 +107,13 @@ fn an_unknown_event_is_named_by_the_check_and_by_its_reads(city: &City) {
     for read in ["", "/timeline", "/clocks", "/obligations"] {
         names(&case, city.client("community").get(&format!("{path}{read}")));
     }
-    // Commands say the same, and not that somebody was faster.
+    // Commands answer the same, and not that another caller was faster.
     names(&case, city.post_step("community", &case, "comment", &json!({ "text": "已到现场" })));
     let checked = city.client("community").get(&format!("{path}/verification")).expect_success();
     assert_eq!(checked["intact"], false);
     let broken = &checked["chains"][0]["broken"];
     assert_eq!((&broken["seq"], &broken["kind"]), (&json!(seq), &json!("unreadable")));
-    // Whoever may not know of it is told nothing.
+    // A caller who may not know of it does not learn that.
     city.client("far_worker").get(&path).expect_problem(404, "not_found");
 }
 
@@ -176,7 +176,7 @@ fn an_entry_in_the_middle_stops_only_its_timeline(city: &City) {
     let why = named(city, "case", &case);
     assert_eq!(why, "entry 1 cannot be read: there is no event \"teleported\"");
     names(&case, city.client("community").get(&format!("/api/v1/cases/{case}/timeline")));
-    // What it is now was decided by what can be read.
+    // Decided on the state before, which can be read.
     city.get_case("community", &case);
     city.take_step("community", &case, "comment", &json!({ "text": "继续办理" }));
 }
@@ -191,7 +191,7 @@ fn a_flow_of_an_unknown_kind_is_named(city: &City) {
     city.get_case("community", &case);
 }
 
-/// Feeds, messages, webhooks, phones and the scheduler do what they do about this case.
+/// Feeds, messages, webhooks, phones and the scheduler handle this case as usual.
 #[track_caller]
 fn goes_on(city: &City, other: &str) {
     let receiver = Receiver::start();
@@ -224,7 +224,7 @@ fn goes_on(city: &City, other: &str) {
     assert!(commands.contains(&"lapse".to_owned()), "{commands:?}");
 }
 
-/// A phone that begins now is told of this case, and then of what changes.
+/// A phone that begins now is sent this case, and then its changes.
 #[track_caller]
 fn phone_has(city: &City, case: &str) {
     let (mut since, mut told) = (None::<String>, String::new());
@@ -263,7 +263,7 @@ fn everything_beside_what_cannot_be_read_goes_on(city: &City) {
     // The report is readable, and says of its case what is known.
     city.client("resident").get(&format!("/api/v1/reports/{report}")).expect_success();
     goes_on(city, &other);
-    // The debts of what cannot be read are stepped over, and counted.
+    // The debts of an unreadable flow are stepped over, and counted.
     let ready = city.client("").get("/readyz").expect_success();
     assert!(ready["clockwork"]["deferred"].as_u64().unwrap() >= 1, "{ready}");
     assert_eq!(city.verify().broken.len(), 3, "what could not be read is as it was");

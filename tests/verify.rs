@@ -1,5 +1,5 @@
-//! Nothing changes behind the scenes unnoticed: whatever is taken away, altered or added in the
-//! database is named by `verify`; what fits together again is named by a checkpoint kept elsewhere.
+//! No change of the database goes unnoticed: whatever is removed, altered or added is named by
+//! `verify`; what fits together again is named by a checkpoint kept elsewhere.
 
 use actix_web::rt::System;
 use api::{
@@ -45,7 +45,7 @@ fn expect_intact(city: &City) {
     assert_eq!(city.verify().broken, Vec::<String>::new());
 }
 
-/// What `verify` finds, which is not nothing.
+/// The findings of `verify`, of which there must be some.
 #[track_caller]
 fn expect_broken(city: &City, what: &[&str]) -> Vec<String> {
     let found = city.verify().broken;
@@ -75,7 +75,7 @@ fn a_case_that_is_deleted_is_missed(city: &City) {
     expect_broken(city, &[&format!("cases of {case}"), "no journal speaks of it"]);
 }
 
-/// Deletes a report with everything that speaks of it.
+/// Deletes a report with every row that refers to it.
 fn delete_report(city: &City, report: &str) {
     let id = sql_literal(city, report);
     tamper_database(
@@ -113,7 +113,7 @@ fn a_row_that_no_journal_speaks_of_is_named(city: &City) {
     expect_broken(city, &[&format!("cases of {stranger}"), "no journal speaks of it"]);
 }
 
-/// Every kind of flow there is, with what hangs on it.
+/// Every kind of flow, with its rows.
 fn everything_there_is(city: &City) {
     city.new_whistled_case();
     patrol::begin_patrol(city);
@@ -223,7 +223,7 @@ fn disclosures_that_are_emptied_are_missed(city: &City) {
     tamper_database(city, "delete from disclosures;");
     expect_broken(city, &["disclosures", "tells of it, and it is missing"]);
     expect_broken(city, &["disclosures", "0 are there as they were written, of 2"]);
-    // An operator who knows that they are counted gets no further.
+    // An operator who also removes the tallies gets no further.
     tamper_database(city, "delete from tallies;");
     expect_broken(city, &["disclosures", "0 are counted, and the log tells of 2"]);
     tamper_database(city, "insert into disclosures select * from saved;");
@@ -293,7 +293,7 @@ fn races_leave_no_holes_in_the_feed(city: &City) {
     expect_intact(city);
 }
 
-/// A checkpoint by the endpoint, and the keys to read it.
+/// A checkpoint from the endpoint, and the keys to read it.
 fn take_checkpoint(city: &City) -> (Value, Vec<signing_keys::PublicKey>) {
     let taken = city.client("auditor").get("/api/v1/checkpoint").expect_success();
     let keys = System::new()
@@ -337,7 +337,7 @@ fn a_checkpoint_notices_what_fits_together_again(city: &City) {
     assert_eq!(compare_checkpoint(city, &seen, &keys), Vec::<String>::new());
     cut(&report);
     expect_intact(city);
-    // Something else is written in its place.
+    // Another entry is written in its place.
     city.submit_report();
     expect_intact(city);
     let found = compare_checkpoint(city, &seen, &keys);
@@ -448,7 +448,7 @@ fn the_command_writes_checkpoints_and_compares_with_them(city: &City) {
     std::fs::write(&forged, text.replace("\"signed\": \"ey", "\"signed\": \"eX")).unwrap();
     let (code, said) = asked(&["--against", forged.to_str().unwrap()]);
     assert!(code == Some(1) && said.contains("it is not a checkpoint"), "{code:?} {said}");
-    // What came since is gone without a trace: nothing to compare with saw it.
+    // Later entries are gone without a trace: no checkpoint saw them.
     delete_report(city, &report);
     let end = "update feeds set position = \
         (select max(j.position) from journal as j where j.tenant_id = feeds.tenant_id);";
@@ -463,7 +463,7 @@ fn a_tenant_that_is_missing_is_named(city: &City) {
     assert_eq!(city.verify().broken, Vec::<String>::new());
     let other = city.app.worlds.find_by_code(Some(seed::OTHER)).unwrap().tenant.id;
     let id = crate::ownership::sql_literal(city, &other.to_string());
-    // Its row alone, as an operator would who wants its records not to be looked at.
+    // Its row alone, as an operator would who wants its records not to be checked.
     let hide = match city.engine() {
         crate::harness::Engine::Sqlite => {
             format!("pragma foreign_keys = off; delete from tenants where tenant_id = {id}")

@@ -191,7 +191,7 @@ fn nobody_visits_next_door(city: &City) {
         let asked = city.client(by).post("/api/v1/visits", &visit_body(&household));
         assert_eq!(asked.expect_fault("/household_id"), "unknown_household", "{by}");
     }
-    // A person who sees the household without visiting it is told so.
+    // A person who may see the household but not visit it gets a refusal that says so.
     city.client("dispatcher")
         .post("/api/v1/visits", &visit_body(&household))
         .expect_problem(403, "not_permitted");
@@ -312,7 +312,7 @@ fn answers_go_when_their_time_is_over(city: &City) {
     let classes = report["items"].as_array().unwrap().iter();
     let removed = classes.filter(|item| item["class"] == "form_answers");
     assert_eq!(removed.map(|item| &item["removed"]).collect::<Vec<_>>(), [&json!(1)]);
-    // That a worker went, and filled in a form, stays; what was said is asked anew.
+    // That a worker went, and filled in a form, stays; the answers are asked anew.
     let shown = city
         .client("worker")
         .get(&format!("/api/v1/visits/{}", read_text(&made, "/id")))

@@ -1,5 +1,6 @@
-//! Who is heard as whom: of several reporters each for the own report, staff who report like
-//! everyone else, the public by their own way, and no one by words or places that did not pass.
+//! The capacity people are heard in: of several reporters each for the own report, staff who report
+//! like everyone else, the public by their own way, and no one by words or places that did not
+//! pass.
 
 use actix_web::rt::System;
 use api::integrations::delivery_worker;
@@ -78,7 +79,7 @@ fn feed_back_case(city: &City, case: &str) {
     city.take_step("verifier", case, "verify", &json!({ "passed": true, "point": point }));
 }
 
-/// Everything a case tells this person: the case itself and its timeline.
+/// Everything this person can read of a case: the case itself and its timeline.
 fn read_whole_case(city: &City, by: &str, case: &str) -> String {
     let timeline = city.client(by).get(&format!("/api/v1/cases/{case}/timeline")).text;
     format!("{}{timeline}", city.get_case(by, case))
@@ -201,7 +202,7 @@ fn a_patrol_does_not_tell_who_reported(city: &City) {
             assert!(!walked.text.contains(&report), "{by}, {how}: {}", walked.text);
         }
     }
-    // It tells what is no secret.
+    // Facts that are no secret are shown.
     let mut body = report_body_at(110.005, 30.005);
     body["patrol_id"] = json!(patrol);
     let report =
@@ -213,7 +214,7 @@ fn a_patrol_does_not_tell_who_reported(city: &City) {
     assert_eq!(walked["reports"][0]["id"], json!(report));
 }
 
-/// Who did what in the timeline of a case, as this person sees it.
+/// The actors in the timeline of a case, as this person sees it.
 fn list_actors(city: &City, by: &str, case: &str) -> Vec<(String, String)> {
     let told = city.client(by).get(&format!("/api/v1/cases/{case}/timeline")).expect_success();
     read_texts(&told, "/command").into_iter().zip(read_texts(&told, "/by")).collect()

@@ -1,5 +1,5 @@
-//! Webhooks: signed, in order, until they are taken or given up, and never to an address inside
-//! that was not named.
+//! Webhooks: signed, in order, until they are accepted or given up, and never to an internal
+//! address that was not named.
 
 use std::{
     collections::BTreeSet,
@@ -41,13 +41,13 @@ on_both! {
     nobody_else_manages_webhooks,
 }
 
-/// What a receiver was told, and how it answers.
+/// The requests a receiver got, and its next answers.
 struct Kept {
     asked: Vec<Asked>,
     answer: u16,
 }
 
-/// A server that is told events.
+/// A server that receives events.
 pub(crate) struct Receiver {
     pub(crate) server: Standin,
     kept: Arc<Mutex<Kept>>,
@@ -98,7 +98,7 @@ impl Receiver {
     }
 }
 
-/// One pass of the engine; how many deliveries were tried.
+/// One pass of the delivery worker; answers how many deliveries were tried.
 pub(crate) fn run_pass(city: &City) -> u64 {
     let app = city.app.clone();
     System::new()
@@ -109,14 +109,14 @@ pub(crate) fn webhook_body(city: &City, url: &str, types: &[&str]) -> Value {
     json!({ "name": "热线平台", "url": url, "area_id": city.area_id(seed::CITY), "types": types })
 }
 
-/// Registers a webhook; what was answered.
+/// Registers a webhook; answers the view.
 pub(crate) fn register_webhook(city: &City, receiver: &Receiver, types: &[&str]) -> Value {
     let url = format!("{}/hook", receiver.server.base);
     city.client("admin").post("/api/v1/webhooks", &webhook_body(city, &url, types)).expect_success()
 }
 
-/// Whether one of the signatures of a request is by this secret, as the library of Standard Webhooks
-/// computes it; the time it carries is that of the story.
+/// Whether one of the signatures of a request is by this secret, as the library of Standard
+/// Webhooks computes it; the time it carries is that of the story.
 fn is_signed_by(asked: &Asked, secret: &str) -> bool {
     let library = standardwebhooks::Webhook::new(secret).unwrap();
     let at = asked.headers["webhook-timestamp"].parse().unwrap();
@@ -165,7 +165,7 @@ fn events_of_a_case_come_in_order_and_wait_for_each_other(city: &City) {
     let case = city.new_dispatched_case();
     run_pass(city);
     assert_eq!(receiver.list_types(), ["case.opened"], "the next one waits for it");
-    // What is about another case does not wait.
+    // An event of another case does not wait.
     let other = city.new_filed_case();
     run_pass(city);
     let about = |asked: &Asked| read_text(&asked.body_field("data"), "/subject/id");
@@ -232,7 +232,7 @@ fn a_receiver_that_is_gone_is_told_nothing_more(city: &City) {
     assert_eq!(read_texts(&told, "/kind"), ["webhook_stopped"]);
     let audit = city.client("auditor").get("/api/v1/audit?limit=5").expect_success();
     assert!(audit.to_string().contains("disabled"), "{audit:#}");
-    // When it is back, what happened meanwhile is told.
+    // When it is back, it receives what happened meanwhile.
     receiver.answer_with(200);
     city.client("admin").post(&format!("{path}/resume"), &json!({})).expect_success();
     run_pass(city);
@@ -463,7 +463,7 @@ fn addresses_from_inside_are_refused(city: &City) {
     {
         assert_eq!(refused(url), "not_a_url", "{url}");
     }
-    // A name that leads inside is found out when it is resolved: nothing is sent.
+    // A name that leads to an internal address is found out when it is resolved: nothing is sent.
     let name = "https://localhost.localdomain.invalid/hook";
     let hook = city
         .client("admin")

@@ -1,5 +1,5 @@
-//! What a webhook is told: the person who set it need not be able to read, so it is told identities
-//! until a person who may read agrees.
+//! The content of webhooks: the person who set one up need not be allowed to read cases, so it
+//! receives identities until a person who may read approves whole events.
 
 use serde_json::{Value, json};
 
@@ -52,7 +52,7 @@ fn a_webhook_is_told_identities_until_somebody_who_reads_agrees(city: &City) {
     run_pass(city);
     let bodies = take_new_bodies(&receiver, &mut seen);
     assert!(bodies[0].contains(&report) && !bodies[0].contains("张三"), "{bodies:?}");
-    // The person who set it cannot agree to that, nor can anyone without the right over its whole
+    // The person who set it up cannot approve that, nor can anyone without the right over its whole
     // area.
     let approve = format!("{}/approve", webhook_path(&hook));
     let yes = approval_body(&hook, true);
@@ -74,7 +74,7 @@ fn a_webhook_is_told_identities_until_somebody_who_reads_agrees(city: &City) {
     assert!(!bodies[0].contains(&city.client("resident").id().to_string()), "never who reported");
     let audit = city.client("auditor").get("/api/v1/audit?limit=5").expect_success();
     assert!(audit.to_string().contains("approve"), "{audit:#}");
-    // Taken back: the person who manages it may do that, too.
+    // Withdrawn: the person who manages it may do that, too.
     city.client("admin").post(&approve, &approval_body(&hook, false)).expect_success();
     submit_report(city);
     run_pass(city);
@@ -87,7 +87,7 @@ fn an_agreement_ends_with_the_rights_of_who_gave_it(city: &City) {
     city.client("hotline")
         .post(&format!("{}/approve", webhook_path(&hook)), &approval_body(&hook, true))
         .expect_success();
-    // What was made while a reader agreed and is sent when none does is told in short, too.
+    // An event made while it was approved and sent when it is not is shortened, too.
     receiver.answer_with(500);
     submit_report(city);
     run_pass(city);

@@ -1,5 +1,5 @@
-//! Residents log in with a mini-program, bind their number, and are told to come back when
-//! WeChat does not answer as it should.
+//! Residents log in with a mini-program, bind their number, and are asked to retry when WeChat does
+//! not answer as it should.
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -303,7 +303,7 @@ fn secrets_reach_nobody(city: &City, _: &Weixin) {
     assert_ne!(new_key(), new_key());
 }
 
-/// The program itself, at its most talkative, with everything that goes wrong.
+/// The log of the program at its most detailed level, with everything that goes wrong.
 fn the_log_of(engine: Engine) -> String {
     let weixin = Weixin::start().expect("a stand-in");
     let database = crate::harness::Database::new_seeded(engine);

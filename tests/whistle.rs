@@ -130,7 +130,7 @@ fn a_case_closed_by_ruling_has_no_department_at_work(city: &City) {
     assert_eq!(city.verify().broken, Vec::<String>::new());
 }
 
-/// Nobody was summoned: there is no summons to ask anything of.
+/// No department was summoned: there is no summons to run a command on.
 fn a_case_without_a_whistle_offers_no_summons(city: &City) {
     for case in [city.new_feedback_case(), city.new_closed_case()] {
         let possible = city.get_case("dispatcher", &case)["possible"].clone();

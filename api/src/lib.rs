@@ -2,15 +2,15 @@
 //!
 //! A request passes [`http`], is authenticated by [`access`], becomes a command of one of the
 //! [`resources`], is decided by the domain and committed by the store ([`engine`]), and is answered
-//! with a view or a [`problem`](http::problem). What is personal is in [`privacy`], what is told to
-//! others in [`integrations`], what phones keep in [`mobile`]. Only [`problem`](http::problem)
-//! knows status codes of failures; only [`config`](app::config) reads the environment; only
-//! [`clock`](app::clock) reads the clock.
+//! with a view or a [`problem`](http::problem). Personal data is in [`privacy`], what is sent to
+//! others in [`integrations`], the offline queues of phones in [`mobile`]. Only
+//! [`problem`](http::problem) knows status codes of failures; only [`config`](app::config) reads
+//! the environment; only [`clock`](app::clock) reads the clock.
 
 pub mod server;
 
-/// What every request and answer passes: bodies, parameters, headers, pages, problems, the
-/// document.
+/// The layer every request and answer passes: bodies, parameters, headers, pages, problems, the
+/// OpenAPI document.
 pub mod http {
     pub mod answer;
     pub mod body;
@@ -27,8 +27,8 @@ pub mod http {
     pub mod wording;
 }
 
-/// What the process holds: settings, the clock, the tenants as they are now, keys, the vault,
-/// memory.
+/// The state of the process: settings, the clock, the tenants as they are now, keys, the vault,
+/// caches.
 pub mod app {
     pub mod actors;
     pub mod allowance;
@@ -55,7 +55,7 @@ pub mod app {
     pub mod world;
 }
 
-/// How every command runs, whatever its flow; what journals tell, and whether they are sound.
+/// How every command runs, whatever its flow; what journals say, and the checks of them.
 pub mod engine {
     pub mod checkpoint;
     pub mod flows;
@@ -67,7 +67,7 @@ pub mod engine {
     pub mod verify;
 }
 
-/// What is personal: consented to, disclosed, named, reached, and audited.
+/// Personal data: consents, disclosures, names, contacts, and the audit log.
 pub mod privacy {
     pub mod audit;
     pub mod consent;
@@ -76,7 +76,7 @@ pub mod privacy {
     pub mod names;
 }
 
-/// Who asks: logins, sessions, second factors, identities elsewhere, clients.
+/// Authentication: logins, sessions, second factors, external identities, clients.
 pub mod access {
     pub mod acting;
     pub mod auth;
@@ -124,7 +124,7 @@ pub mod resources {
     pub mod whistle;
 }
 
-/// What happens without a request, and how others learn of it.
+/// What happens without a request, and how others are notified.
 pub mod integrations {
     pub mod channel;
     pub mod delivery;
@@ -136,7 +136,7 @@ pub mod integrations {
     pub mod webhook;
 }
 
-/// What phones keep while they are offline.
+/// Synchronisation of phones that were offline.
 pub mod mobile {
     pub mod sync;
 }

@@ -35,12 +35,11 @@ use crate::{
     },
 };
 
-/// Every operation, once: what is not registered here does not exist, neither in the server nor
-/// in the document.
+/// All operations: what is not registered here exists neither in the server nor in the document.
 fn routes(config: &mut ServiceConfig<'_>) {
-    // What hangs on one thing stands in a scope of its own: a request is compared with the few
-    // there are, and not with every address of the API. The busiest come first; an address spelt
-    // out (`/areas/table`) has to come before one with a parameter.
+    // The operations below one resource stand in a scope of their own: a request is compared with
+    // the few scopes, and not with every path of the API. The busiest come first; a literal path
+    // (`/areas/table`) has to come before one with a parameter.
     config.scope("/api/v1", |config| {
         config
             .scope("/cases/{id}", |config| {
@@ -115,7 +114,7 @@ pub fn build_openapi() -> serde_json::Value {
     openapi::finish_document(&describe_operations())
 }
 
-/// What the handlers say about themselves.
+/// The descriptions of all operations.
 fn describe_operations() -> Described {
     register::describe_routes(openapi::Base::openapi(), routes)
 }
@@ -145,7 +144,7 @@ pub fn start(app: Data<App>, listener: TcpListener, signals: bool) -> std::io::R
     actix_web::rt::spawn(content_review::run_queue(app.clone()));
     if app.settings.clockwork {
         tokio::spawn(scheduler::run(app.clone()));
-        // On this thread: calls to others need not move between threads.
+        // On this thread: calls to other services need not move between threads.
         for audience in [Audience::People, Audience::Servers] {
             actix_web::rt::spawn(delivery_worker::run(app.clone(), audience));
         }
@@ -176,7 +175,7 @@ pub fn start(app: Data<App>, listener: TcpListener, signals: bool) -> std::io::R
     Ok(Running { handle: server.handle(), server, address })
 }
 
-/// Tells streams to end when the server is asked to: it waits for those who are being answered.
+/// Tells streams to end when the server is stopped: it waits for open requests.
 async fn end_streams(app: Data<App>) {
     #[cfg(unix)]
     let asked = async {
@@ -198,7 +197,7 @@ async fn end_streams(app: Data<App>) {
     app.closing.send_replace(true);
 }
 
-/// Looks for what replicas changed, and for tenants that were added.
+/// Loads changes made by replicas, and tenants that were added.
 async fn keep_caches_fresh(app: Data<App>) {
     let mut every = tokio::time::interval(Duration::from_secs(2));
     loop {
@@ -213,12 +212,12 @@ async fn keep_caches_fresh(app: Data<App>) {
     }
 }
 
-/// The paths there are, for telling a wrong method from a wrong path; looked up when a client takes
-/// one for the first time.
+/// The paths of all operations, to distinguish a wrong method from a wrong path; collected when a
+/// client first uses an unknown one.
 #[derive(Default)]
 struct KnownPaths(OnceLock<Vec<(Vec<String>, Vec<String>)>>);
 
-/// What is served beside the operations.
+/// The pages served beside the operations.
 const PAGES: [&str; 5] = ["/", "/docs", "/openapi.json", "/problems", "/problems/{code}"];
 
 impl KnownPaths {
@@ -242,7 +241,7 @@ impl KnownPaths {
                     .zip(&given)
                     .all(|(p, g)| p == g || (p.starts_with('{') && !g.is_empty()))
         };
-        // An address spelt out stands before one with a parameter.
+        // A literal path stands before one with a parameter.
         let all = self.0.get_or_init(|| Self::collect_paths(&describe_operations()));
         let exact = all.iter().find(|(pattern, _)| pattern.iter().eq(given.iter()));
         let found = exact.or_else(|| all.iter().find(|(pattern, _)| fits(pattern)));
@@ -250,7 +249,7 @@ impl KnownPaths {
     }
 }
 
-/// Whatever fits no operation.
+/// Answers a request that matches no operation.
 async fn answer_unknown_path(request: HttpRequest, known: Data<KnownPaths>) -> Reply<HttpResponse> {
     let Some(methods) = known.find_methods(request.path()) else {
         return Err(Problem::new(Code::NotFound).detail(

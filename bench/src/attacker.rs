@@ -1,9 +1,9 @@
 //! One resident who does everything a resident can, as fast as it goes (`tests/simulator`), for a
-//! minute against a released server with the limits as shipped: what a worker notices, and what the
-//! server takes and keeps.
+//! minute against a released server with the limits as shipped: how much slower workers are, and
+//! what the server accepts and stores.
 //!
-//! The attacker runs on the same machine, at the lowest priority: its own work would be done by
-//! another machine, but the processors it takes and what the kernel copies for it are noticed here.
+//! The attacker runs on the same machine, at the lowest priority: in reality another machine would
+//! do its work; here its processor time and the kernel's copying are part of the measurement.
 
 use std::{
     path::Path,
@@ -20,10 +20,10 @@ use crate::{
     trouble::{Done, new_trouble, percentile, print_line, to_float},
 };
 
-/// How long a worker needs between two commands: all of them together, since there are several.
+/// The pause of a worker between two commands: of all workers together, since there are several.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// How much the threads of the attacker give way to others.
+/// The niceness of the attacker's threads.
 const NICENESS: i32 = 19;
 
 /// The bytes below a folder.
@@ -37,8 +37,8 @@ fn folder_size(folder: &Path) -> u64 {
     sizes.sum()
 }
 
-/// Workers report, one after the other; how long each waited, sorted, in microseconds. Whatever is
-/// not taken ends the measurement.
+/// Workers report, one after the other; answers how long each waited, sorted, in microseconds. A
+/// refused report ends the measurement.
 async fn submit_reports(at: &Open, goes_on: impl Fn() -> bool) -> Done<Vec<u32>> {
     let mut client = Client::connect(at.server.address).await?;
     let mut waited = Vec::new();
@@ -60,7 +60,7 @@ async fn submit_reports(at: &Open, goes_on: impl Fn() -> bool) -> Done<Vec<u32>>
     Ok(waited)
 }
 
-/// A minute, or less to try.
+/// The duration of the attack: a minute, or less to try.
 fn attack_time(stand: &Stand) -> Duration {
     if stand.options.quick { Duration::from_secs(15) } else { Duration::from_mins(1) }
 }
@@ -87,7 +87,7 @@ async fn measure_engine(
     forget_peak(at.server.pid())?;
     let files = Files::make().map_err(new_trouble)?;
     let attack = std::thread::spawn(move || {
-        // What the attacker does is done elsewhere in reality: the server goes before it.
+        // In reality the attacker runs elsewhere: here the server takes precedence.
         rustix::process::nice(NICENESS).map_err(|error| error.to_string())?;
         simulator::attack(&attacker, &files, time)
     });
@@ -138,7 +138,7 @@ async fn measure_engine(
     Ok(())
 }
 
-/// On both engines.
+/// Measures on both engines.
 pub(crate) async fn measure(stand: &Stand, results: &mut Results) -> Done {
     for (engine, embedded) in [("PostgreSQL", false), ("SQLite", true)] {
         let (at, folder) = stand.serve_limited(embedded).await?;

@@ -1,5 +1,5 @@
-//! What it costs to know who asks: an access token checked in memory, and reads while many
-//! people log in.
+//! The cost of authentication: an access token checked in memory, and reads while many people log
+//! in.
 
 use std::{
     hint::black_box,
@@ -27,10 +27,10 @@ use crate::{
     trouble::{Done, median, new_trouble, print_line, to_float},
 };
 
-/// Tokens that are checked in turn, as those of many people are.
+/// Tokens that are checked in turn, like those of many people.
 const TOKENS: u64 = 1_000;
 
-/// Checks tokens that were seen before and tokens that were not, on one core.
+/// Checks tokens from the cache and tokens that are new, on one core.
 pub(crate) fn measure_checks(rounds: u32, results: &mut Results) -> Done {
     const CHECKS: u64 = 200_000;
     let now = Clock::default().now();
@@ -77,7 +77,7 @@ pub(crate) fn measure_checks(rounds: u32, results: &mut Results) -> Done {
     Ok(())
 }
 
-/// Reads for some time.
+/// Reads the inbox for some time.
 async fn drive_inbox(at: &Open, clients: u32, time: Duration) -> Done<Load> {
     let desk = at.desk.clone();
     drive_load(
@@ -89,7 +89,7 @@ async fn drive_inbox(at: &Open, clients: u32, time: Duration) -> Done<Load> {
     .await
 }
 
-/// People who log in one after the other, as fast as they are let, until told to stop.
+/// People who log in one after the other, as fast as they are let, until stopped.
 struct Storm {
     over: Arc<AtomicBool>,
     done: Arc<AtomicU64>,
@@ -125,7 +125,7 @@ impl Storm {
     }
 }
 
-/// The slowest of a hundred reads, without and with a storm of logins.
+/// Measures the slowest of a hundred reads, without and with a storm of logins.
 pub(crate) async fn measure(stand: &Stand, results: &mut Results) -> Done {
     let (time, clients) = (stand.options.time(), stand.options.clients.min(8));
     let at = stand.serve_postgres(PLAIN).await?;

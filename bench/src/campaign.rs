@@ -1,4 +1,4 @@
-//! A campaign of five thousand households: listed, begun, counted, walked.
+//! A campaign of five thousand households: listed, published, counted, visited.
 
 use std::{
     rc::Rc,
@@ -19,9 +19,9 @@ use crate::{
     trouble::{Done, median, new_trouble, print_line},
 };
 
-/// As many as a campaign may have.
+/// The most households of a campaign.
 const HOUSEHOLDS: usize = 5_000;
-/// As many as are registered at once.
+/// The most households of one import.
 const AT_ONCE: usize = 1_000;
 
 /// A campaign that runs, and how long its steps took, in milliseconds.
@@ -48,7 +48,7 @@ fn read_id(answer: &Value) -> Done<String> {
 }
 
 impl Running {
-    /// Registers households, puts all of them on the list, and asks workers to go.
+    /// Registers households, puts all of them on the list, and publishes the campaign.
     async fn begin(at: &Open) -> Done<Self> {
         let by = at.desk.campaigners().ok_or_else(|| new_trouble("nobody works here"))?;
         let mut client = Client::connect(at.server.address).await?;
@@ -83,7 +83,7 @@ impl Running {
         Ok(Self { by, id, households, steps })
     }
 
-    /// One client reads again and again.
+    /// One client reads a page again and again.
     async fn drive_page(
         &self,
         at: &Open,
@@ -110,7 +110,7 @@ impl Running {
     }
 }
 
-/// What is read of a campaign.
+/// The pages that are read of a campaign.
 fn list_pages(id: &str) -> [(&'static str, String); 5] {
     let of = |rest: &str| format!("/api/v1/campaigns/{id}{rest}");
     [
@@ -122,7 +122,7 @@ fn list_pages(id: &str) -> [(&'static str, String); 5] {
     ]
 }
 
-/// On both engines.
+/// Measures on both engines.
 pub(crate) async fn measure(stand: &Stand, results: &mut Results) -> Done {
     for (engine, at) in [
         ("PostgreSQL", stand.serve_postgres(PLAIN).await?),

@@ -1,5 +1,5 @@
-//! The clockwork works off ten thousand debts at once, among ten times as many that are not due,
-//! while callers ask: how long it takes, and what they notice.
+//! The scheduler takes ten thousand measures at once, among ten times as many debts that are not
+//! due, while callers send requests: how long it takes, and how much slower callers are.
 
 use std::{
     rc::Rc,
@@ -38,11 +38,11 @@ use crate::{
     trouble::{Done, Trouble, count_items, new_trouble, print_line, to_float},
 };
 
-/// How long the callers are measured at a time; between two of these it is asked whether
-/// anything is still due.
+/// How long the callers are measured at a time; between two of these it is checked whether anything
+/// is still due.
 const SLICE: Duration = Duration::from_millis(300);
 
-/// Moves the due debts out of the clockwork's sight, and back: all become due at one moment.
+/// Hides the due debts from the scheduler, and shows them again: all become due at one moment.
 const POSTGRES: [&str; 2] = [
     "update obligations set next_at = next_at + interval '10 years' where next_at <= now()",
     "update obligations set next_at = next_at - interval '10 years' \
@@ -55,7 +55,7 @@ const SQLITE: [&str; 2] = [
      where next_at > (unixepoch() + 252288000) * 1000000",
 ];
 
-/// Measures the clockwork on both engines.
+/// Measures the scheduler on both engines.
 pub(crate) async fn measure(stand: &Stand, results: &mut Results) -> Done {
     let url = stand.create_busy()?;
     create_debts(stand, &url, &stand.town).await?;
@@ -73,7 +73,7 @@ pub(crate) async fn measure(stand: &Stand, results: &mut Results) -> Done {
     measure_engine(stand, "SQLite", (&url, show), &at, results).await
 }
 
-/// Callers without the clockwork, then with it, until nothing is due.
+/// Measures callers without the scheduler, then with it, until nothing is due.
 async fn measure_engine(
     stand: &Stand,
     engine: &'static str,
@@ -126,7 +126,7 @@ async fn measure_engine(
     Ok(())
 }
 
-/// The worst slice does not tell: all answers of all slices together.
+/// The 99th percentile of all answers of all slices together: the worst slice alone would mislead.
 fn overall_p99(loads: &[Load]) -> f64 {
     Load::merge_loads(loads).latency_ms(99)
 }
@@ -137,7 +137,7 @@ async fn count_due(store: &Store, most: u64) -> Done<u64> {
     Ok(count_items(&store.read(move |db| obligation::load_lapsing(db, now, most)).await?))
 }
 
-/// What was measured a slice at a time.
+/// The measured slices.
 #[derive(Default)]
 struct Slices {
     looks: Vec<Load>,
@@ -151,7 +151,7 @@ impl Slices {
     }
 }
 
-/// People who ask meanwhile.
+/// The callers during the measurement.
 struct Callers<'a> {
     at: &'a Open,
     cases: Vec<Coming>,
@@ -159,7 +159,7 @@ struct Callers<'a> {
 }
 
 impl Callers<'_> {
-    /// Some look at cases and as many report, for a slice of time.
+    /// Some read cases and as many report, for a slice of time.
     async fn run_slice(&self) -> Done<(Load, Load)> {
         let (desk, cases) = (self.at.desk.clone(), self.cases.clone());
         let look: Make = Rc::new(move |number| {
@@ -177,7 +177,7 @@ impl Callers<'_> {
     }
 }
 
-/// Some cases to look at.
+/// Files some cases to read.
 async fn file_cases(at: &Open) -> Done<Vec<Coming>> {
     const CASES: u64 = 64;
     let cases: Vec<Coming> = (0..CASES).map(Coming::new).collect();
@@ -192,8 +192,8 @@ async fn file_cases(at: &Open) -> Done<Vec<Coming>> {
     Ok(cases)
 }
 
-/// Reports that no one accepted: most are new, every tenth is old enough for its first measure to
-/// be due.
+/// Makes reports that no one accepted: most are new, every tenth is old enough for its first
+/// measure to be due.
 async fn create_debts(stand: &Stand, url: &str, town: &Town) -> Done {
     let (open, due) = (stand.options.open_cases(), stand.options.due_debts());
     let store = Store::open(url, Options::default())?;

@@ -13,12 +13,12 @@ pub(crate) struct Cpu {
     pub(crate) database: Duration,
     /// This process, which makes the load.
     pub(crate) load: Duration,
-    /// Everything on the machine.
+    /// All processes of the machine.
     pub(crate) busy: Duration,
 }
 
 impl Cpu {
-    /// What was used then and in another time.
+    /// The sum of two spans.
     pub(crate) fn combine_with(self, other: Self) -> Self {
         Self {
             server: self.server + other.server,
@@ -28,7 +28,7 @@ impl Cpu {
         }
     }
 
-    /// What was used since `before`.
+    /// The time used since `before`.
     pub(crate) fn since(self, before: Self) -> Self {
         Self {
             server: self.server.saturating_sub(before.server),
@@ -40,7 +40,7 @@ impl Cpu {
 }
 
 impl Cpu {
-    /// The share of the machine that something else used in this time.
+    /// The share of the machine that other programs used in this time.
     pub(crate) fn others_share(self, time: Duration) -> f64 {
         quiet::others_share(self.busy, self.server + self.database + self.load, time)
     }
@@ -74,12 +74,12 @@ pub(crate) fn process_time(pid: u32) -> Duration {
     read_stat(&pid.to_string()).map(|stat| stat.own).unwrap_or_default()
 }
 
-/// What the children of this process used that have ended.
+/// The time used by ended children of this process.
 pub(crate) fn ended_children_time() -> Duration {
     read_stat("self").map(|stat| stat.children).unwrap_or_default()
 }
 
-/// What a process, its living children and its dead ones used.
+/// The time used by a process, its living children and its ended ones.
 pub(crate) fn family_time(pid: u32) -> Duration {
     let Some(root) = read_stat(&pid.to_string()) else { return Duration::ZERO };
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();

@@ -1,5 +1,5 @@
-//! Closed cases by the million, and open ones beside them, made of a few that the server itself
-//! brought to an end.
+//! Closed cases by the million, and open ones beside them, copied from a few that the server itself
+//! handled.
 
 use std::{fmt::Write, thread, time::Instant};
 
@@ -12,11 +12,11 @@ use crate::{
     trouble::{Done, count_items, new_trouble, print_line, to_float},
 };
 
-/// From this many on, only two of the ten journal entries of a case are loaded.
+/// From this number on, only two of the ten journal entries of a case are loaded.
 const THIN: u64 = 200_000;
 
-/// Templates, and functions that make what must differ. Identities and times grow with the
-/// number of the case, as they do in a database that grew over a year. The tables are vacuumed
+/// Templates, and functions that make the values that must differ. Identities and times grow with
+/// the number of the case, as they do in a database that grew over a year. The tables are vacuumed
 /// once at the end, not again and again on the way there.
 const TEMPLATES: &str = "
 create function bench_at(i bigint, n bigint) returns timestamptz language sql immutable as
@@ -51,7 +51,7 @@ alter table journal set (autovacuum_enabled = off);
 analyze bench_case; analyze bench_report; analyze bench_debt; analyze bench_entry; analyze bench_area;
 ";
 
-/// One range of cases: what they are is in `open`, how many there are in `n`.
+/// One range of cases: `open` says which they are, `n` how many there are.
 const RANGE: &str = "
 set synchronous_commit = off;
 set work_mem = '64MB';
@@ -96,7 +96,7 @@ insert into journal
   join bench_entry e on e.k = i % $count and e.open = $open and e.nth <= $entries;
 ";
 
-/// Crowds the database; answers in words what is in it.
+/// Loads the cases into the database; answers in words what is in it.
 pub(crate) async fn crowd_database(stand: &Stand) -> Done<String> {
     let begun = Instant::now();
     let (closed, open) = (stand.options.history(), stand.options.open_cases());
@@ -160,7 +160,7 @@ pub(crate) async fn crowd_database(stand: &Stand) -> Done<String> {
     Ok(text)
 }
 
-/// Some of the cases to load.
+/// A range of the cases to load.
 #[derive(Clone, Copy)]
 struct Range {
     open: bool,

@@ -10,7 +10,7 @@ use crate::{
     trouble::{Done, median, new_trouble, print_line, to_float},
 };
 
-/// Computes deadlines of every unit that looks at the calendar.
+/// Computes deadlines in every unit that uses the calendar.
 pub(crate) fn measure(rounds: u32, results: &mut Results) -> Done {
     const DEADLINES: u64 = 1_000_000;
     const MINUTES: u64 = 365 * 24 * 60;
@@ -23,7 +23,7 @@ pub(crate) fn measure(rounds: u32, results: &mut Results) -> Done {
     for _ in 0..rounds {
         let begun = Instant::now();
         for (number, limit) in (0..DEADLINES).zip(limits.iter().cycle()) {
-            // A stride that is prime to the minutes of a year visits them in no order.
+            // A stride that is prime to the minutes of a year visits them out of order.
             let minute = i64::try_from(number * 7919 % MINUTES)?;
             black_box(calendar.compute_due(origin + Duration::minutes(minute), *limit));
         }

@@ -1,4 +1,4 @@
-//! Everybody logged in to one server, and what they ask of it.
+//! All people logged in to one server, and their requests.
 
 use api::app::clock::new_id;
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ pub(crate) struct Desk {
     root: Uuid,
 }
 
-/// Those of one place.
+/// The people of one place.
 #[derive(Clone, Debug)]
 struct Post {
     place: Place,
@@ -35,7 +35,7 @@ struct Post {
 pub(crate) const LOOP: [&str; 9] =
     ["report", "file", "dispatch", "sign", "start", "feedback", "verify", "callback", "close"];
 
-/// A case to come, with the identities it is given.
+/// A case to be made, with the identities it gets.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Coming {
     number: u64,
@@ -48,14 +48,14 @@ impl Coming {
         Self { number, report: new_id(), case: new_id() }
     }
 
-    /// The case it will be.
+    /// The identity of the case.
     pub(crate) const fn case(self) -> Uuid {
         self.case
     }
 }
 
 impl Desk {
-    /// Logs everybody in.
+    /// Logs all people in.
     pub(crate) async fn open(server: &Server, town: &Town) -> Done<Self> {
         let mut client = Client::connect(server.address).await?;
         let hotline = log_in(&mut client, "rexian", town).await?;
@@ -156,7 +156,7 @@ impl Desk {
     }
 }
 
-/// Who runs a campaign, who walks it, and where.
+/// The people who run and visit a campaign, and the place.
 #[derive(Clone, Debug)]
 pub(crate) struct Campaigners {
     /// The token of the officer of the community.
@@ -200,7 +200,7 @@ impl Desk {
         })
     }
 
-    /// The tokens of everybody by account, with the grids they work in.
+    /// The tokens of all people by account, with the grids they work in.
     pub(crate) fn list_people(&self) -> Vec<(String, String, Uuid)> {
         let of = |(number, at): (usize, &Post)| {
             let people = [

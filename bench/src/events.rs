@@ -1,5 +1,5 @@
-//! Events: the feed read through, reports beside ten webhooks that are told everything, and five
-//! thousand streams that idle.
+//! Events: the feed read through, reports beside ten webhooks that receive everything, and five
+//! thousand idle streams.
 
 use std::{rc::Rc, time::Duration};
 
@@ -20,13 +20,13 @@ use crate::{
     trouble::{Done, median, new_trouble, print_line, to_float},
 };
 
-/// Webhooks that are told every event.
+/// Webhooks that receive every event.
 const HOOKS: usize = 10;
 
-/// Streams that idle.
+/// Streams that are idle.
 const STREAMS: usize = 5000;
 
-/// A receiver of webhooks that takes everything; its address.
+/// Starts a receiver of webhooks that accepts everything; answers its address.
 async fn start_receiver() -> Done<String> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let address = listener.local_addr()?;
@@ -38,7 +38,7 @@ async fn start_receiver() -> Done<String> {
     Ok(format!("http://{address}/hook"))
 }
 
-/// Answers whatever ends with an empty line and a body of the length it says.
+/// Accepts every request that ends with an empty line and a body of its stated length.
 async fn take_requests(mut stream: TcpStream) {
     let (mut seen, mut buffer) = (Vec::new(), vec![0; 16 * 1024]);
     while let Ok(read) = stream.read(&mut buffer).await {
@@ -116,7 +116,7 @@ async fn measure_webhooks(at: &Open, stand: &Stand, results: &mut Results) -> Do
     Ok(())
 }
 
-/// Waits until nothing more is delivered: other deliveries would be measured as well.
+/// Waits until no deliveries are left: they would be measured as well.
 async fn await_rest(at: &Open) -> Done {
     const LOOK: Duration = Duration::from_millis(500);
     for _ in 0..240 {
@@ -130,7 +130,7 @@ async fn await_rest(at: &Open) -> Done {
     Err(new_trouble("people are told things for two minutes after the last report".to_owned()))
 }
 
-/// The feed from its beginning, by several who read at once.
+/// Measures the feed from its beginning, with several readers at once.
 async fn measure_feed(at: &Open, stand: &Stand, results: &mut Results) -> Done {
     let mut client = Client::connect(at.server.address).await?;
     let token = at.desk.reader_token().to_owned();
@@ -164,7 +164,7 @@ async fn measure_feed(at: &Open, stand: &Stand, results: &mut Results) -> Done {
     Ok(())
 }
 
-/// The memory of streams that idle.
+/// Measures the memory of idle streams.
 async fn measure_streams(at: &Open, results: &mut Results) -> Done {
     let before = cpu::resident_memory(at.server.pid()).unwrap_or_default();
     let mut open = Vec::with_capacity(STREAMS);
@@ -198,7 +198,7 @@ async fn measure_streams(at: &Open, results: &mut Results) -> Done {
     Ok(())
 }
 
-/// All three, on PostgreSQL.
+/// Measures all three, on PostgreSQL.
 pub(crate) async fn measure(stand: &Stand, results: &mut Results) -> Done {
     let at = stand.serve_postgres(PLAIN).await?;
     submit_reports(&at, stand.options.clients, Duration::from_secs(1)).await?;

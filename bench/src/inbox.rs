@@ -1,4 +1,4 @@
-//! A page of twenty of the inbox, beside pgbench asking PostgreSQL the same.
+//! A page of twenty of the inbox, beside pgbench running the same query on PostgreSQL.
 
 use std::{
     rc::Rc,
@@ -14,8 +14,8 @@ use crate::{
     trouble::{Done, median, print_line},
 };
 
-/// What `persistence::kernel::obligation::open` asks for a first page of twenty and one to know
-/// whether there are more.
+/// What `persistence::kernel::obligation::load_open` selects for a first page of twenty, and one to
+/// know whether there are more.
 const PAGE: &str = r#"SELECT "obligations"."tenant_id", "obligations"."flow_id", "obligations"."no", "obligations"."duty", "obligations"."unit_id", "obligations"."flow", "obligations"."number", "obligations"."title", "obligations"."unit_name", "obligations"."started_at", "obligations"."due_at", "obligations"."term", "obligations"."settled_at", "obligations"."outcome", "obligations"."next_at" FROM "obligations" WHERE (((("obligations"."tenant_id" = :tenant) AND ("obligations"."settled_at" IS NULL)) AND ("obligations"."unit_id" = :unit_INDEX)) AND ("obligations"."duty" = ANY(:duties))) ORDER BY "obligations"."due_at" ASC, "obligations"."flow_id" ASC, "obligations"."duty" ASC, "obligations"."no" ASC LIMIT :page;
 "#;
 
@@ -34,7 +34,7 @@ pub(crate) fn build_reference(stand: &Stand) -> Script {
     Script { database: CROWDED.to_owned(), texts, variables }
 }
 
-/// Pages for some time.
+/// Reads pages for some time.
 pub(crate) async fn drive_inbox(at: &Open, clients: u32, time: Duration) -> Done<Load> {
     let desk = at.desk.clone();
     drive_load(
@@ -46,7 +46,7 @@ pub(crate) async fn drive_inbox(at: &Open, clients: u32, time: Duration) -> Done
     .await
 }
 
-/// Rounds of both, and of SQLite.
+/// Measures both in rounds, and SQLite.
 pub(crate) async fn measure(stand: &Stand, loaded: &str, results: &mut Results) -> Done {
     let (time, clients) = (stand.options.time() / 2, stand.options.clients);
     let crowded = stand.serve_postgres(CROWDED).await?;

@@ -1,4 +1,4 @@
-//! The load: so many clients, each sending its next request when the last one is answered.
+//! The load: a number of clients, each sending its next request when the last one is answered.
 
 use std::{
     cell::{Cell, RefCell},
@@ -24,13 +24,13 @@ pub(crate) type Make = Rc<dyn Fn(u64) -> Turn>;
 /// When to stop.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Until {
-    /// When the time is over; what was begun is finished.
+    /// When the time is over; open turns are finished.
     Time(Duration),
     /// After so many turns.
     Turns(u64),
 }
 
-/// What was measured.
+/// The result of a measurement.
 #[derive(Clone, Debug)]
 pub(crate) struct Load {
     /// Turns that were finished.
@@ -46,7 +46,7 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// What was measured in pieces, as one: what it took, and every answer.
+    /// Merges measurements of parts into one.
     pub(crate) fn merge_loads(loads: &[Self]) -> Self {
         let mut all = Self {
             turns: 0,
@@ -76,12 +76,12 @@ impl Load {
         to_float(self.turns) / self.time.as_secs_f64()
     }
 
-    /// The latency that so many of a hundred requests do not exceed, in milliseconds.
+    /// The latency that this many of a hundred requests do not exceed, in milliseconds.
     pub(crate) fn latency_ms(&self, hundredths: usize) -> f64 {
         percentile(&self.latencies, hundredths) / 1000.0
     }
 
-    /// The share of the machine that something else used.
+    /// The share of the machine that other programs used.
     pub(crate) fn others_share(&self) -> f64 {
         self.cpu.others_share(self.time)
     }
@@ -111,7 +111,7 @@ impl Load {
     }
 }
 
-/// What the clients share.
+/// The state the clients share.
 struct Shared {
     make: Make,
     next: Cell<u64>,
@@ -134,8 +134,8 @@ impl Shared {
     }
 }
 
-/// Puts load on a server. Any answer that is no success ends the measurement as a trouble: a
-/// number with errors in it means nothing.
+/// Puts load on a server. Any answer that is no success ends the measurement with a
+/// `Trouble`: a number with errors in it means nothing.
 pub(crate) async fn drive_load(
     server: &Server,
     clients: u32,

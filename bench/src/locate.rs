@@ -14,7 +14,7 @@ use crate::{
     trouble::{Done, count_items, median, new_trouble, print_line, to_float},
 };
 
-/// Cuts the city into ten thousand grids and looks for points in them.
+/// Cuts the city into ten thousand grids and locates points in them.
 pub(crate) fn measure(rounds: u32, results: &mut Results) -> Done {
     const GRIDS: usize = 10_000;
     const LOOKUPS: u64 = 500_000;

@@ -13,13 +13,13 @@ use crate::{
     trouble::{Done, median, print_line},
 };
 
-/// Loops for some time or so many of them.
+/// Runs loops for some time or a number of them.
 pub(crate) async fn run_loops(at: &Open, clients: u32, until: Until) -> Done<Load> {
     let desk = at.desk.clone();
     drive_load(&at.server, clients, until, Rc::new(move |number| desk.loop_turn(number))).await
 }
 
-/// Rounds of all three: without closed cases, with them, and embedded.
+/// Measures all three in rounds: without closed cases, with them, and embedded.
 pub(crate) async fn measure(stand: &Stand, loaded: &str, results: &mut Results) -> Done {
     let clients = stand.options.clients;
     let until = Until::Time(stand.options.time());

@@ -1,4 +1,4 @@
-//! The machine and the versions, in words that say nothing about whose it is.
+//! The machine and the versions, in words that do not reveal its owner.
 
 use std::{fs, process::Command};
 
@@ -11,7 +11,7 @@ use crate::{
     trouble::{Done, to_float},
 };
 
-/// A line each.
+/// The description, a line each.
 pub(crate) fn describe(cluster: &Cluster, options: &Options) -> Done<Vec<String>> {
     let cores = std::thread::available_parallelism()?;
     let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
@@ -52,7 +52,7 @@ pub(crate) fn describe(cluster: &Cluster, options: &Options) -> Done<Vec<String>
     ])
 }
 
-/// The command this is, without where it is.
+/// The command line, without the path of the program.
 fn command_line() -> String {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     format!("bench {}", arguments.join(" ")).trim().to_owned()

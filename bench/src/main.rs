@@ -103,7 +103,7 @@ async fn measure_parts(options: Options) -> Done {
     Ok(())
 }
 
-/// Everything that needs a city.
+/// Measures everything that needs a city.
 async fn measure_stand(stand: &Stand, results: &mut Results) -> Done {
     let wants = |part| stand.options.wants_part(part);
     if wants(Part::Report) {

@@ -1,5 +1,5 @@
-//! Photos: as a mini-program sends them, and 32 of 10 MB at the same moment, with the most memory
-//! the server took meanwhile.
+//! Photos: as a mini-program sends them, and 32 of 10 MB at the same moment, with the peak memory
+//! of the server.
 
 use std::{io::Write, rc::Rc};
 
@@ -13,13 +13,13 @@ use crate::{
     trouble::{Done, median, new_trouble, print_line},
 };
 
-/// How many are sent at the same moment.
+/// The photos that are sent at the same moment.
 const ABREAST: u32 = 32;
 
 /// The bytes of a large photo, about.
 const LARGE: usize = 10 * 1024 * 1024;
 
-/// A photo with so much noise in it that it takes about so many bytes.
+/// A photo with so much noise in it that it takes about this many bytes.
 fn make_photo(width: u32, height: u32, bytes: usize) -> Done<Vec<u8>> {
     let mut state = 0x9e37_79b9_u32;
     let mut noise = || {
@@ -59,7 +59,7 @@ fn upload_request(token: &str, bytes: &[u8]) -> Vec<u8> {
     request
 }
 
-/// Sends photos, each worker in turn.
+/// Sends photos, the workers in turn.
 async fn send_photos(at: &Open, bytes: &Rc<Vec<u8>>, clients: u32, until: Until) -> Done<Load> {
     let tokens: Vec<String> =
         at.desk.list_workers().iter().map(|(token, _)| (*token).to_owned()).collect();
@@ -71,12 +71,12 @@ async fn send_photos(at: &Open, bytes: &Rc<Vec<u8>>, clients: u32, until: Until)
     drive_load(&at.server, clients, until, make).await
 }
 
-/// Forgets the most memory a process took until now.
+/// Resets the peak memory of a process.
 pub(crate) fn forget_peak(pid: u32) -> Done {
     Ok(std::fs::write(format!("/proc/{pid}/clear_refs"), "5")?)
 }
 
-/// The memory a process took, in MiB: now, and at most since that was forgotten.
+/// The memory of a process, in MiB: at present, or its peak since the reset.
 pub(crate) fn read_memory(pid: u32, what: &str) -> Done<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix(what));
@@ -85,7 +85,7 @@ pub(crate) fn read_memory(pid: u32, what: &str) -> Done<f64> {
     Ok(kib / 1024.0)
 }
 
-/// Rounds of both.
+/// Measures both in rounds.
 pub(crate) async fn measure(stand: &Stand, results: &mut Results) -> Done {
     let at = stand.serve_sqlite().await?;
     let small = Rc::new(make_photo(1440, 1080, 400 * 1024)?);

@@ -24,7 +24,7 @@ use crate::{
     trouble::{Done, count_items, new_trouble, print_line, to_float},
 };
 
-/// The way to a released server.
+/// The connection to a released server.
 struct Wire {
     base: String,
     agent: ureq::Agent,
@@ -106,7 +106,7 @@ fn build_carriers(at: &Open, wire: &Wire) -> simulator::Done<Vec<Vec<Carrier>>> 
     all.chunks(3).map(|place| place.iter().map(carrier).collect()).collect()
 }
 
-/// Every place runs for some time; answers what that amounted to, and how many runs it was.
+/// Runs every place for some time; answers the tally, and how many runs it was.
 fn run_places(at: &Open, time: Duration) -> Done<(Tally, u64)> {
     let wire = Wire::connect_to(at);
     let carriers = build_carriers(at, &wire).map_err(new_trouble)?;
@@ -141,7 +141,7 @@ fn run_places(at: &Open, time: Duration) -> Done<(Tally, u64)> {
     })
 }
 
-/// On both engines.
+/// Measures on both engines.
 pub(crate) async fn measure(stand: &Stand, results: &mut Results) -> Done {
     let time = stand.options.time() * stand.options.rounds();
     for (engine, at) in [

@@ -35,7 +35,7 @@ pub(crate) fn find_program(name: &str) -> PathBuf {
 }
 
 impl Cluster {
-    /// The one named by the environment.
+    /// The cluster that the environment names.
     pub(crate) fn find() -> Done<Self> {
         let url: Option<OsString> = std::env::var_os("GRIDWHISTLE_TEST_POSTGRES");
         let admin = url.and_then(|url| url.into_string().ok()).ok_or_else(|| {
@@ -78,7 +78,7 @@ impl Cluster {
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
-    /// Asks for one JSON value.
+    /// Runs a query for one JSON value.
     pub(crate) fn query_json(&self, database: &str, sql: &str) -> Done<Value> {
         Ok(serde_json::from_str(&self.run_sql(database, sql)?)?)
     }

@@ -1,5 +1,6 @@
 //! Whether anything else keeps the machine busy: measurements made beside a compiler mean little,
-//! so they are made again, as long as patience lasts, and the results say what was left.
+//! so they are made again, as long as patience lasts, and the results say how much other programs
+//! used.
 
 use std::{
     cell::Cell,
@@ -13,7 +14,7 @@ use crate::{
     trouble::{print_line, to_float},
 };
 
-/// What others may use of the machine without a measurement being made again.
+/// The share of the machine that others may use without a measurement being repeated.
 const TOLERABLE: f64 = 0.08;
 
 /// Processor time of everything on this machine that was not idle, until now.
@@ -27,7 +28,7 @@ pub(crate) fn busy_time() -> Duration {
     Duration::from_millis(10 * busy)
 }
 
-/// The share of all cores that was used for something else than `ours` in this time.
+/// The share of all cores that other programs than `ours` used in this time.
 pub(crate) fn others_share(busy: Duration, ours: Duration, time: Duration) -> f64 {
     let all = time.as_secs_f64() * count_cores();
     (busy.saturating_sub(ours).as_secs_f64() / all.max(1e-9)).clamp(0.0, 1.0)
@@ -50,7 +51,7 @@ impl Patience {
         Self { left: Cell::new(left), worst: Cell::new(0.0) }
     }
 
-    /// Whether a round counts in which others used so much; if not, waits for quiet.
+    /// Whether a round counts in which others used this much; if not, waits for quiet.
     pub(crate) fn accepts_round(&self, shares: &[f64], took: Duration) -> bool {
         let worst = shares.iter().copied().fold(0.0, f64::max);
         if worst <= TOLERABLE || self.left.get().is_zero() {
@@ -75,7 +76,7 @@ impl Patience {
         false
     }
 
-    /// The most that others used while something counted.
+    /// The largest share that others used in a round that counted.
     pub(crate) fn worst_share(&self) -> f64 {
         self.worst.get()
     }

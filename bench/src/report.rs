@@ -42,7 +42,7 @@ join obligations o on o.tenant_id = r.tenant_id and o.flow_id = r.id
 order by abs(octet_length(r.state::text) - (select avg(octet_length(state::text)) from reports))
 limit 1";
 
-/// The reference, with the values of a report that the server wrote.
+/// The reference, with the values of a report the server wrote.
 pub(crate) fn build_reference(stand: &Stand) -> Done<Script> {
     let sample = stand.cluster.query_json(PLAIN, SAMPLE)?;
     let mut variables = vec![("k".to_owned(), "0".to_owned())];
@@ -62,14 +62,14 @@ pub(crate) fn build_reference(stand: &Stand) -> Done<Script> {
     Ok(Script { database: REFERENCE.to_owned(), texts, variables })
 }
 
-/// Reports for some time.
+/// Sends reports for some time.
 pub(crate) async fn submit_reports(at: &Open, clients: u32, time: Duration) -> Done<Load> {
     let desk = at.desk.clone();
     let make = Rc::new(move |number| desk.report_turn(number));
     drive_load(&at.server, clients, Until::Time(time), make).await
 }
 
-/// Rounds of all three.
+/// Measures all three in rounds.
 pub(crate) async fn measure(stand: &Stand, results: &mut Results) -> Done {
     let (time, clients) = (stand.options.time(), stand.options.clients);
     let postgres = stand.serve_postgres(PLAIN).await?;
@@ -189,7 +189,7 @@ fn add_results(
     Ok(())
 }
 
-/// Who used the processor.
+/// The processor time by process.
 pub(crate) fn describe_parts(loads: &[Load]) -> String {
     let of = |value: fn(&Load) -> f64| {
         format_number(median(&loads.iter().map(value).collect::<Vec<_>>()))

@@ -1,10 +1,10 @@
-//! What was measured, as a table for people and a file for the repository.
+//! The results, as a table for people and a file for the repository.
 
 use std::{fmt::Write, path::Path};
 
 use crate::trouble::Done;
 
-/// Which way is better.
+/// The direction of a budget.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Budget {
     /// At least so much.
@@ -23,7 +23,7 @@ struct Row {
     detail: String,
 }
 
-/// Everything that was measured.
+/// All measurements so far.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Results {
     rows: Vec<Row>,
@@ -78,7 +78,7 @@ impl Row {
 }
 
 impl Results {
-    /// Nothing yet, on this machine with these versions.
+    /// Empty results, for this machine with these versions.
     pub(crate) fn with_about(about: Vec<String>) -> Self {
         Self { about, ..Self::default() }
     }
@@ -122,7 +122,7 @@ impl Results {
         self.rows.iter().filter(|row| row.is_hit() == Some(false)).count()
     }
 
-    /// Everything as Markdown, which a terminal shows as well.
+    /// All results as Markdown, which a terminal shows as well.
     pub(crate) fn render_markdown(&self) -> String {
         let mut text = String::new();
         // Writing to a String cannot fail.

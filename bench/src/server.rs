@@ -16,7 +16,7 @@ use crate::{
     trouble::{Done, new_trouble},
 };
 
-/// More than anybody asks here.
+/// A limit that no measurement reaches.
 const MANY: u32 = 1_000_000_000;
 
 /// A running server.
@@ -40,8 +40,8 @@ pub(crate) fn find_binary() -> Done<PathBuf> {
 }
 
 impl Server {
-    /// Starts it on a database and waits until it is ready. A few people ask here what thousands ask
-    /// elsewhere, so none is held to a share.
+    /// Starts it on a database and waits until it is ready. A few people here send the requests of
+    /// thousands, so the limits are lifted.
     pub(crate) fn start(database: &str, postmaster: Option<u32>) -> Done<Self> {
         let rate = json!({ "at_once": MANY, "an_hour": MANY });
         let all = json!({
@@ -67,8 +67,8 @@ impl Server {
             .args(["--listen", &address.to_string()])
             .stdin(Stdio::null())
             .stdout(Stdio::null());
-        // The server refuses settings it does not know; what is its own may be tried out.
-        // Receivers of webhooks are of this machine.
+        // The server refuses unknown settings; its own may be passed through. Receivers of webhooks
+        // are on this machine.
         command.env("GRIDWHISTLE_WEBHOOK_NETWORKS", "127.0.0.0/8");
         command.env("GRIDWHISTLE_VAULT_KEY", "62".repeat(32));
         command.envs(settings.iter().copied());
@@ -119,7 +119,7 @@ impl Server {
 }
 
 impl Drop for Server {
-    /// Asks it to end, and ends it when it does not.
+    /// Stops it gracefully, and kills it when it does not end.
     fn drop(&mut self) {
         let asked = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status();
         if asked.is_ok_and(|status| status.success()) {
@@ -130,7 +130,7 @@ impl Drop for Server {
                 std::thread::sleep(Duration::from_millis(50));
             }
         }
-        // Nothing is left to be done about a process that cannot be ended.
+        // Nothing is left to be done about a process that cannot be killed.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,4 +1,4 @@
-//! Where the measurements happen: seeded databases on both engines, and servers on them.
+//! The stand of the measurements: seeded databases on both engines, and servers on them.
 
 use std::path::PathBuf;
 
@@ -16,17 +16,17 @@ use crate::{
 
 /// Databases made by copying the seeded one.
 pub(crate) const PLAIN: &str = "bench_plain";
-/// The one pgbench writes to.
+/// The database that pgbench writes to.
 pub(crate) const REFERENCE: &str = "bench_reference";
-/// The one with many closed cases.
+/// The database with many closed cases.
 pub(crate) const CROWDED: &str = "bench_crowded";
-/// The one with many debts.
+/// The database with many debts.
 pub(crate) const BUSY: &str = "bench_busy";
 const SEEDED: &str = "bench_seeded";
 
-/// Everything the measurements share.
+/// The state all measurements share.
 pub(crate) struct Stand {
-    /// What was asked for.
+    /// The options of the command line.
     pub(crate) options: Options,
     /// The PostgreSQL cluster measured on.
     pub(crate) cluster: Cluster,
@@ -38,11 +38,11 @@ pub(crate) struct Stand {
     dir: TempDir,
 }
 
-/// A server with everybody logged in.
+/// A server with all people logged in.
 pub(crate) struct Open {
-    /// The server that is asked.
+    /// The server under test.
     pub(crate) server: Server,
-    /// The people who ask it.
+    /// The people who send requests.
     pub(crate) desk: Desk,
 }
 
@@ -61,7 +61,7 @@ impl Stand {
         Ok(Self { options, cluster, patience, town, embedded, dir })
     }
 
-    /// Makes the database that will be crowded.
+    /// Makes the database that will hold many closed cases.
     pub(crate) fn create_crowded(&self) -> Done {
         self.cluster.create_database(CROWDED, Some(SEEDED))
     }
@@ -84,7 +84,8 @@ impl Stand {
             .await
     }
 
-    /// Serves one of both with the limits as shipped, and a folder of its own for files.
+    /// Serves a database of either engine with the limits as shipped, and a folder of its own for
+    /// files.
     pub(crate) async fn serve_limited(&self, embedded: bool) -> Done<(Open, PathBuf)> {
         let folder = self.dir.path().join(if embedded { "files-a" } else { "files-b" });
         let media = folder.display().to_string();
@@ -120,13 +121,13 @@ impl Stand {
         Ok(Open { server, desk })
     }
 
-    /// Lets PostgreSQL look at tables that have just grown, so that it plans for their size. In
-    /// a database older than a minute its own daemon has done so.
+    /// Lets PostgreSQL analyse tables that have just grown, so that it plans for their size. In a
+    /// database older than a minute its own daemon has done so.
     pub(crate) fn settle_tables(&self, database: &str) -> Done {
         self.cluster.run_sql(database, "vacuum (analyze); checkpoint").map(|_| ())
     }
 
-    /// Drops what was made in PostgreSQL.
+    /// Drops the databases made in PostgreSQL.
     pub(crate) fn drop_databases(&self) -> Done {
         [PLAIN, REFERENCE, CROWDED, BUSY, SEEDED]
             .iter()

@@ -1,4 +1,4 @@
-//! The program itself: how fast it starts, how much it needs when nothing happens, how big it is.
+//! The program itself: how fast it starts, its memory when idle, its size.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::{
     trouble::{Done, median, print_line, to_float},
 };
 
-/// Starts on empty embedded databases.
+/// Measures starts on empty embedded databases.
 pub(crate) fn measure(rounds: u32, results: &mut Results) -> Done {
     let (mut starts, mut idle) = (Vec::new(), 0);
     for _ in 0..rounds {

@@ -1,5 +1,5 @@
-//! What each command costs: many cases walk through the loop, all of them one step before any
-//! takes the next.
+//! The cost of each command: many cases go through the loop, all of them one step before any takes
+//! the next.
 
 use std::{collections::BTreeMap, rc::Rc, time::Instant};
 
@@ -13,7 +13,7 @@ use crate::{
     trouble::{Done, median, print_line},
 };
 
-/// Loads by what was asked.
+/// Loads by the step that was measured.
 type Costs = BTreeMap<&'static str, Vec<Load>>;
 
 /// Measures the steps of a case on both engines.
@@ -44,7 +44,7 @@ pub(crate) async fn measure(stand: &Stand, results: &mut Results) -> Done {
     Ok(())
 }
 
-/// One walk of many cases, then a look at each and remarks on them.
+/// Takes many cases through the loop once, then reads each and remarks on it.
 async fn walk_cases(stand: &Stand, open: &Open) -> Done<Vec<(&'static str, Load)>> {
     let mut loads = Vec::new();
     let clients = stand.options.clients;

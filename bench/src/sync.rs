@@ -71,16 +71,16 @@ pub(crate) async fn send_polls(at: &Open, clients: u32, time: Duration) -> Done<
     drive_load(&at.server, clients, Until::Time(time), make).await
 }
 
-/// A phone of a city: whose it is, and up to where it read.
+/// A phone of a city: its owner, and its cursor.
 struct Phone {
     token: String,
     grid: uuid::Uuid,
     since: String,
 }
 
-/// What a minute of all phones cost.
+/// The cost of a minute of all phones.
 struct Minute {
-    /// For how long it was measured.
+    /// The measured time.
     time: Duration,
     cpu: Cpu,
     /// From when a phone should have asked to when it had its answers, in microseconds, sorted.
@@ -90,7 +90,7 @@ struct Minute {
 /// Connections the phones share.
 const LINES: u64 = 16;
 
-/// Every so many phones has something to send when it asks.
+/// One in this many phones has something to send when it asks.
 const TYPING: u64 = 10;
 
 /// The place from which a phone that is up to date continues.
@@ -155,7 +155,7 @@ async fn run_minute(at: &Open, warm: Duration, time: Duration) -> Done<Minute> {
     Ok(Minute { time, cpu, latencies })
 }
 
-/// Every sixteenth of the phones, in turn.
+/// Runs every sixteenth of the phones, in turn.
 async fn line_of(
     mut client: Client,
     (line, begun): (u64, Instant),
@@ -200,7 +200,7 @@ async fn line_of(
     Ok(())
 }
 
-/// Rounds on PostgreSQL.
+/// Measures in rounds on PostgreSQL.
 pub(crate) async fn measure(stand: &Stand, results: &mut Results) -> Done {
     let at = stand.serve_postgres(PLAIN).await?;
     let (mut sent, mut asked) = (Vec::new(), Vec::new());

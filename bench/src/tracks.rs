@@ -1,5 +1,5 @@
-//! Points of tracks in batches of sixty, on PostgreSQL and on SQLite; the bytes they are kept in;
-//! a track read back.
+//! Points of tracks in batches of sixty, on PostgreSQL and on SQLite; their stored size; a track
+//! read back.
 
 use std::{
     fmt::Write,
@@ -36,18 +36,18 @@ use crate::{
 
 /// Points of a batch, as phones send them.
 const BATCH: usize = 60;
-/// Patrols at once: so many of each worker.
+/// Patrols of each worker at once.
 const EACH: usize = 8;
 /// Batches of one patrol: fifteen hours at a point a second.
 const BATCHES: usize = 900;
 
-/// Patrols under way and what is sent about each of them.
+/// Patrols under way and their batches.
 pub(crate) struct Walks {
     patrols: Vec<(Uuid, String)>,
     bodies: Vec<String>,
 }
 
-/// A request that must succeed; its answer.
+/// A request that must succeed; answers its body.
 async fn post_json(client: &mut Client, path: &str, token: &str, body: &Value) -> Done<Value> {
     let status = client.send(&post_request(path, token, new_id(), &body.to_string())).await?;
     let answer: Value = serde_json::from_slice(client.body())?;
@@ -59,7 +59,7 @@ async fn post_json(client: &mut Client, path: &str, token: &str, body: &Value) -
 }
 
 impl Walks {
-    /// Everybody agrees and begins.
+    /// All workers consent and begin patrols.
     async fn begin(at: &Open) -> Done<Self> {
         let mut client = Client::connect(at.server.address).await?;
         let until = Clock::default().now() + chrono::Duration::minutes(15 * 60 + 30);
@@ -129,14 +129,14 @@ fn build_batches() -> (Vec<Vec<u8>>, usize) {
     (fixes.chunks(BATCH).map(codec::encode).collect(), fixes.len())
 }
 
-/// The shipped track as it is kept, in bytes a point.
+/// The stored size of the shipped track, in bytes a point.
 fn measure_packing() -> Done<f64> {
     let (batches, points) = build_batches();
     let bytes: usize = batches.iter().map(Vec::len).sum();
     Ok(to_float(u64::try_from(bytes)?) / to_float(u64::try_from(points)?))
 }
 
-/// What sealing costs for one batch, with the position that comes with it, in microseconds.
+/// The cost of sealing one batch, with the position that comes with it, in microseconds.
 fn measure_sealing() -> Done<f64> {
     const TIMES: u32 = 200;
     let (batches, key) = (build_batches().0, Secret::generate()?);
@@ -176,7 +176,7 @@ async fn read_track(at: &Open, walks: &Walks, time: Duration) -> Done<(Load, usi
     Ok((drive_load(&at.server, 1, Until::Time(time), make).await?, points))
 }
 
-/// Rounds of both.
+/// Measures both in rounds.
 pub(crate) async fn measure(stand: &Stand, results: &mut Results) -> Done {
     let (time, clients) = (stand.options.time(), stand.options.clients);
     let postgres = stand.serve_postgres(PLAIN).await?;

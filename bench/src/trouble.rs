@@ -1,4 +1,4 @@
-//! What can go wrong, as a sentence, and the few numbers everybody needs.
+//! The error of measurements, as a sentence, and a few shared numeric functions.
 
 use std::{error::Error, fmt};
 
@@ -41,20 +41,20 @@ pub(crate) fn count_items<T>(of: &[T]) -> u64 {
     u64::try_from(of.len()).unwrap_or(u64::MAX)
 }
 
-/// The value in the middle; 0 of nothing.
+/// The median; 0 of no values.
 pub(crate) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     sorted.get(sorted.len() / 2).copied().unwrap_or_default()
 }
 
-/// The value that so many hundredths of the sorted values do not exceed; 0 of nothing.
+/// The value that this many hundredths of the sorted values do not exceed; 0 of no values.
 pub(crate) fn percentile(sorted: &[u32], hundredths: usize) -> f64 {
     let last = sorted.len().saturating_sub(1);
     sorted.get(last * hundredths / 100).copied().map_or(0.0, f64::from)
 }
 
-/// Tells the person who watches.
+/// Prints a line for the person who watches.
 #[expect(clippy::print_stdout, reason = "a measurement talks to whoever started it")]
 pub(crate) fn print_line(text: &str) {
     println!("{text}");

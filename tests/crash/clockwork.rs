@@ -37,7 +37,7 @@ async fn has_due_measure(desk: &Desk) -> bool {
     !due.expect("debts can be read").is_empty()
 }
 
-/// Serves until so many more measures were taken, and is killed at once.
+/// Serves until this many more measures were taken, and kills the server at once.
 fn kill_after(engine: Engine, desk: &Desk, more: usize) {
     let (url, patience) = (&desk.database.url, Instant::now());
     let before = count_measures(url);

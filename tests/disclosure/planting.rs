@@ -23,7 +23,7 @@ pub(crate) struct Story<'c> {
 #[derive(Clone)]
 pub(super) struct Secret {
     pub(super) word: String,
-    /// What it is, where that is not told by the field it stands in.
+    /// A name for it, where the field it stands in does not give one.
     pub(super) what: Option<&'static str>,
 }
 
@@ -105,7 +105,7 @@ impl<'c> Story<'c> {
         self.let_clocks_run();
     }
 
-    /// Every unit and everybody who acts is called by a word.
+    /// Names every unit and every actor by a word.
     fn name_everybody(&self) {
         for (code, what) in [
             (seed::CITY, "name of the city"),
@@ -139,7 +139,7 @@ impl<'c> Story<'c> {
             let body = json!({ "name": self.plant_word(Some(what)) });
             self.post("admin", &format!("people/{}/rename", self.person_id(account)), &body);
         }
-        // Names of actors are kept for seconds.
+        // Names of actors are cached for seconds.
         self.city.advance(Duration::minutes(1));
     }
 
@@ -233,7 +233,7 @@ impl<'c> Story<'c> {
         case
     }
 
-    /// Uses every login, so that none ends while time moves on.
+    /// Uses every login, so that none expires while time moves on.
     fn keep_logins(&self) {
         for account in self.city.seed_data().people.keys() {
             self.city.client(account).get("/api/v1/me");

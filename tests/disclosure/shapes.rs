@@ -1,4 +1,4 @@
-//! Texts of events, by what the domain declares of their types.
+//! The texts of events, by the declarations of the domain.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,9 +11,9 @@ use domain::{
 };
 use serde_json::Value;
 
-/// Where a word stands, and who said it.
+/// The places of a word, and who said it.
 pub(super) struct Standing {
-    /// The account of who asked what it stands in first; empty for the system.
+    /// The account of the person who said it first; empty for the system.
     pub(super) by: String,
     /// The places, such as `case.closed.note`.
     pub(super) places: BTreeSet<String>,
@@ -24,7 +24,7 @@ impl Standing {
         Self { by, places: BTreeSet::new() }
     }
 
-    /// The places, with what is declared of them.
+    /// The places, with their declared disclosure.
     pub(super) fn render_label(&self, declared: &BTreeMap<String, Disclosure>) -> String {
         let label = |place: &String| {
             let read = declared[place];
@@ -48,12 +48,12 @@ fn to_snake_case(name: &str) -> String {
     snake
 }
 
-/// A place within another; variants below the first are told in brackets.
+/// A place within another; variants below the first are written in brackets.
 fn join_place(place: &str, variant: &str) -> String {
     if place.contains('.') { format!("{place}[{variant}]") } else { format!("{place}.{variant}") }
 }
 
-/// Every place of a kind of flow's events where a text can stand, and who reads it as declared.
+/// Every place of a kind's events where a text can stand, with its declared disclosure.
 pub(super) fn list_fields(kind: FlowKind) -> Vec<(String, Disclosure)> {
     let mut fields = Vec::new();
     collect_fields(labels_of(kind).event, kind.name(), Disclosure::Open, &mut fields);
@@ -86,7 +86,7 @@ fn collect_fields(
     }
 }
 
-/// Every text of an event with its place. What no type declares fails.
+/// Visits every text of an event with its place. A text that no type declares fails.
 pub(super) fn visit_texts(kind: FlowKind, event: &Value, each: &mut impl FnMut(&str, &str)) {
     visit_texts_below(labels_of(kind).event, kind.name(), event, each);
 }

@@ -25,10 +25,10 @@ pub(crate) struct Call<'c> {
     body: Vec<u8>,
 }
 
-/// What came back.
+/// The answer to a request.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
-    /// What was asked, for messages.
+    /// The request, for messages.
     pub(crate) asked: String,
     /// The status of the answer.
     pub(crate) status: u16,
@@ -79,7 +79,7 @@ impl<'c> Client<'c> {
         if method == "POST" { call.key(&new_key()) } else { call }
     }
 
-    /// Reads what is at a path.
+    /// Reads a path.
     #[track_caller]
     pub(crate) fn get(self, path: &str) -> Answer {
         self.call("GET", path).send()
@@ -91,13 +91,13 @@ impl<'c> Client<'c> {
         self.call("POST", path).json(body).send()
     }
 
-    /// Writes under a key.
+    /// Writes under this key.
     #[track_caller]
     pub(crate) fn post_as(self, key: &str, path: &str, body: &Value) -> Answer {
         self.call("POST", path).key(key).json(body).send()
     }
 
-    /// Who this is.
+    /// The identity of this person.
     pub(crate) fn id(self) -> Uuid {
         self.site.seed_data().people[self.account].id
     }
@@ -111,7 +111,7 @@ impl Call<'_> {
         self
     }
 
-    /// Asks another server.
+    /// Sends the request to another server.
     pub(crate) fn on_server(mut self, base: &str) -> Self {
         base.clone_into(&mut self.base);
         self
@@ -139,7 +139,7 @@ impl Call<'_> {
         self
     }
 
-    /// Sends the request, and fails where nothing comes back.
+    /// Sends the request, and fails where no answer comes.
     #[track_caller]
     pub(crate) fn send(self) -> Answer {
         let asked = format!("{} {} {}", self.client.account, self.method, self.path);
@@ -183,7 +183,7 @@ impl Answer {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// The body, when it was done.
+    /// The body of a success.
     #[track_caller]
     pub(crate) fn expect_success(self) -> Value {
         assert!((200..300).contains(&self.status), "{}: {} {}", self.asked, self.status, self.text);
@@ -204,7 +204,7 @@ impl Answer {
     pub(crate) fn expect_complete_problem(&self) {
         let Self { asked, text, body, .. } = self;
         let kind = self.header("content-type");
-        // OAuth has a format of its own, and both are told at once.
+        // OAuth has a format of its own, and both are sent at once.
         let oauth = body["error"].is_string();
         let expected = if oauth { "application/json" } else { "application/problem+json" };
         assert_eq!(kind, expected, "{asked}: {} {text}", self.status);

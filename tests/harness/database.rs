@@ -16,14 +16,14 @@ use uuid::Uuid;
 
 use super::seed::{self, Seeded};
 
-/// The two engines every story is told on.
+/// The two engines every story runs on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Engine {
     Sqlite,
     Postgres,
 }
 
-/// A database of its own, gone when dropped.
+/// A database of its own, dropped with this value.
 pub(crate) struct Database {
     /// Where it is.
     pub(crate) url: String,
@@ -35,7 +35,7 @@ enum Kept {
     Name,
 }
 
-/// The seeded database every test copies, and what is in it.
+/// The seeded database every test copies, and its content.
 pub(crate) struct Template {
     source: Source,
     /// What is in it.
@@ -95,7 +95,7 @@ impl Database {
         }
     }
 
-    /// A database with nothing in it, not even tables.
+    /// An empty database, without tables.
     pub(crate) fn new_empty(engine: Engine) -> Self {
         match engine {
             Engine::Sqlite => {
@@ -166,7 +166,7 @@ fn create_database(name: &str, template: Option<&str>) {
 }
 
 /// A copy of the template. PostgreSQL takes its time to make one, so the next ones are made
-/// while a test runs; what one of them loses in a power failure will not be missed.
+/// while a test runs; a power failure may lose them.
 fn take_ready_copy(template: &'static str) -> String {
     static READY: OnceLock<Mutex<Receiver<String>>> = OnceLock::new();
     let ready = READY.get_or_init(|| {
@@ -188,8 +188,8 @@ fn take_ready_copy(template: &'static str) -> String {
     ready.recv().expect("databases can be created on the test server")
 }
 
-/// Drops a database while other tests run. Each drop makes PostgreSQL write down everything it
-/// holds, so several are dropped at a time; the next run sweeps the last few.
+/// Drops a database while other tests run. Each drop makes PostgreSQL write a checkpoint, so
+/// several are dropped at a time; the next run sweeps the last few.
 fn discard_database(name: &str) {
     static DISCARD: OnceLock<SyncSender<String>> = OnceLock::new();
     let discard = DISCARD.get_or_init(|| {

@@ -112,8 +112,8 @@ const OTHER_AREAS: &[Place] = {
     ]
 };
 
-/// Whether one person of the other tenant holds it with all the others, over the whole of it:
-/// whatever its holder may not see here is hidden by the border alone.
+/// Whether one person of the other tenant holds the role together with all the others, over the
+/// whole tenant: whatever its holder must not see here is hidden by the border of tenants alone.
 fn beside_others(role: Role) -> bool {
     !matches!(role, Role::Auditor | Role::Integrator)
 }

@@ -1,4 +1,4 @@
-//! Steps that many stories begin with, named after where they lead.
+//! Steps that many stories begin with, named after the state they lead to.
 
 use serde_json::{Value, json};
 
@@ -14,8 +14,8 @@ pub(crate) fn report_body_at(lng: f64, lat: f64) -> Value {
 }
 
 impl Site {
-    /// A person who was just registered logs in and chooses a password of their own; the access
-    /// token they have then.
+    /// Logs in a person who was just registered and chooses a new password; answers the access
+    /// token.
     #[track_caller]
     pub(crate) fn log_in_newcomer(&self, account: &str) -> String {
         const OWN: &str = "a passphrase of my own";
@@ -118,12 +118,12 @@ impl Site {
         case
     }
 
-    /// Why the community gives a case back, and whose it is instead.
+    /// The body of a return: why the community returns a case, and the unit it belongs to.
     pub(crate) fn not_ours(&self) -> Value {
         json!({ "reason": "涉及管网，社区无法处置", "proposed_unit_id": self.area_id(seed::CG) })
     }
 
-    /// The same, done as the community says.
+    /// The same, fed back by the community.
     #[track_caller]
     pub(crate) fn new_feedback_case(&self) -> String {
         let case = self.new_signed_case();

@@ -34,18 +34,18 @@ pub struct Attacker {
     pub place: Value,
 }
 
-/// What came of it.
+/// The results of the attack.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Haul {
-    /// What was taken.
+    /// Requests that were accepted.
     pub taken: u64,
-    /// What was put off (429).
+    /// Requests that were put off (429).
     pub put_off: u64,
-    /// What was refused otherwise.
+    /// Requests that were refused otherwise.
     pub refused: u64,
-    /// What broke the server (5xx, but for 503).
+    /// Requests that broke the server (5xx, except 503).
     pub broken: u64,
-    /// What the server was too busy for (503), or was not answered.
+    /// Requests the server was too busy for (503), or did not answer.
     pub unanswered: u64,
     /// Streams that were open at the same moment, at most.
     pub streams: u64,
@@ -96,7 +96,7 @@ impl Counts {
     }
 }
 
-/// What is sent again and again.
+/// The files that are sent again and again.
 pub struct Files {
     /// A small photo.
     photo: Vec<u8>,
@@ -104,7 +104,7 @@ pub struct Files {
     slow: Vec<u8>,
     /// A large one that looks like a video.
     video: Vec<u8>,
-    /// Packed nothing, many times.
+    /// Empty gzip members, in large numbers.
     members: Vec<u8>,
 }
 
@@ -129,7 +129,7 @@ impl Files {
     }
 }
 
-/// A connection, opened anew when it broke.
+/// A connection, reopened when it broke.
 struct Wire<'a> {
     by: &'a Attacker,
     counts: &'a Counts,
@@ -164,7 +164,7 @@ impl<'a> Wire<'a> {
         )
     }
 
-    /// Asks; the status and the body of the answer, if there was one.
+    /// Sends a request; answers the status and the body, if there was an answer.
     fn send_request(
         &mut self,
         method: &str,
@@ -228,7 +228,7 @@ fn read_answer(stream: &mut TcpStream) -> Option<(u16, Vec<u8>, bool)> {
     Some((status, seen.get(end..)?.to_vec(), kept))
 }
 
-/// Does all of it for some time, with files that were made before; on this machine only.
+/// Does all of it for some time, with prepared files; on this machine only.
 pub fn attack(attacker: &Attacker, files: &Files, time: Duration) -> Done<Haul> {
     if !attacker.address.ip().is_loopback() {
         return Err("nothing is sent to another machine".to_owned());
@@ -411,7 +411,7 @@ fn run_searches(mut wire: Wire<'_>, _: &Files) {
     }
 }
 
-/// Guesses at a password, and at what keeps a login open.
+/// Guesses at a password, and at a refresh token.
 fn guess_passwords(mut wire: Wire<'_>, _: &Files) {
     let mut chance = Chance::new(1);
     while wire.goes_on() {
@@ -425,7 +425,7 @@ fn guess_passwords(mut wire: Wire<'_>, _: &Files) {
     }
 }
 
-/// Points of a patrol that does not exist, packed as nothing twenty thousand times.
+/// Points of a patrol that does not exist, as twenty thousand empty gzip members.
 fn send_gzip_members(mut wire: Wire<'_>, files: &Files) {
     let path = format!("/api/v1/patrols/{}/points", Uuid::from_u128(7));
     let more = "Content-Type: application/json\r\nContent-Encoding: gzip\r\n";

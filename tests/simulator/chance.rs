@@ -1,4 +1,4 @@
-//! Chance that can be repeated.
+//! Random numbers that can be repeated.
 
 use uuid::Uuid;
 
@@ -21,28 +21,28 @@ impl Chance {
         z ^ (z >> 31)
     }
 
-    /// Less than `most`.
+    /// A number less than `most`.
     pub fn index_below(&mut self, most: usize) -> usize {
         let most = u64::try_from(most).unwrap_or(u64::MAX).max(1);
         usize::try_from(self.next_number() % most).unwrap_or(0)
     }
 
-    /// Less than `most`, as a number of something.
+    /// The same as `u32`.
     pub fn number_below(&mut self, most: u32) -> u32 {
         u32::try_from(self.next_number() % u64::from(most.max(1))).unwrap_or(0)
     }
 
-    /// Whether something happens that happens so many times in a hundred.
+    /// True in this many of a hundred cases.
     pub fn percent(&mut self, percent: u64) -> bool {
         self.next_number() % 100 < percent
     }
 
-    /// One of several; none of none.
+    /// One of several; none of an empty list.
     pub fn pick_one<'a, T>(&mut self, among: &'a [T]) -> Option<&'a T> {
         among.get(self.index_below(among.len()))
     }
 
-    /// Puts things into any order.
+    /// Shuffles things in place.
     pub fn shuffle<T>(&mut self, things: &mut [T]) {
         for last in (1..things.len()).rev() {
             things.swap(last, self.index_below(last + 1));

@@ -1,4 +1,4 @@
-//! What the server has at the end, asked of the server itself.
+//! The final state of the server, read from the server itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use crate::{Ask, Chance, Done, Line, Phone, Walk, line::read_json, parcel::item_id, phone::Meant};
 
-/// Fails when the server has anything other than what the phone meant, once and in its order.
+/// Fails when the server has anything other than the commands of the phone, once and in their
+/// order.
 pub fn check_phone(line: &impl Line, phone: &Phone<'_>) -> Done {
     let by = phone.carrier.account.as_str();
     let mut of_flow: BTreeMap<Uuid, Vec<&Meant>> = BTreeMap::new();
@@ -72,7 +73,7 @@ fn check_walk(line: &impl Line, by: &str, walk: &Walk) -> Done {
     }
     let track = read_json(line, by, &format!("{path}/track?tolerance=50"))?;
     check_same(&track["features"][0]["properties"]["points"], &json!(walk.count_points()), &path)?;
-    // A point that comes again is known only if it is the very same.
+    // A repeated point is known only if it is the very same.
     let whole = walk.all_points_body().to_string();
     let points = format!("{path}/points");
     let writes = Some((Chance::new(0).next_id(), whole.as_bytes()));

@@ -26,10 +26,10 @@ pub use line::{Ask, Line};
 pub use phone::{Carrier, Phone, person_of};
 pub use walk::Walk;
 
-/// What went wrong, in words.
+/// The result of a run; an error says what went wrong.
 pub type Done<T = ()> = Result<T, String>;
 
-/// What a run amounted to.
+/// The counts of a run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tally {
     /// Commands that were typed.
@@ -58,12 +58,12 @@ impl Tally {
 /// How often each phone gets a turn before all have signal again.
 const TURNS: u32 = 10;
 
-/// Everyone who may walk agrees to tracks.
+/// All workers consent to tracks.
 pub fn prepare_carriers(line: &impl Line, carriers: &[Carrier]) -> Done {
     carriers.iter().filter(|one| !one.files).try_for_each(|one| phone::give_consent(line, one))
 }
 
-/// The run with this number: what the phones are at its end, when everything has arrived.
+/// Runs the phones by this number; answers them at the end, when everything has arrived.
 pub fn run_phones<'c>(
     line: &impl Line,
     carriers: &'c [Carrier],

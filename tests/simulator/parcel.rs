@@ -1,4 +1,4 @@
-//! What a phone sends at once: a part of its queue, or a batch of points.
+//! A parcel of a phone: a part of its queue, or a batch of points.
 
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -10,7 +10,7 @@ pub(crate) enum Parcel {
     Queue {
         /// The commands of the queue, as they are sent.
         items: Vec<Value>,
-        /// Of which walk, under which command, which points.
+        /// The walk, the command and the points that go with them.
         points: Option<(usize, Uuid, Vec<usize>)>,
     },
     /// Points of a walk.

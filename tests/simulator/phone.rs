@@ -1,4 +1,4 @@
-//! A phone: what was typed on it, what of it is known to have arrived, and how wrong its clock is.
+//! A phone: what was typed on it, what of it is known to have arrived, and the error of its clock.
 
 use std::collections::BTreeSet;
 
@@ -13,12 +13,12 @@ use crate::{
     walk::format_time,
 };
 
-/// Who carries a phone, and where.
+/// The person who carries a phone, and the place.
 #[derive(Clone, Debug)]
 pub struct Carrier {
     /// The account that logs in.
     pub account: String,
-    /// Whose account: part of the identities made of commands.
+    /// The person of the account: part of the identities derived from commands.
     pub person: PersonId,
     /// The grid of what is reported and walked.
     pub grid: Uuid,
@@ -30,28 +30,29 @@ pub struct Carrier {
     pub files: bool,
 }
 
-/// What a command was meant to be.
+/// The expected effect of a command.
 #[derive(Clone, Debug)]
 pub(crate) struct Meant {
     /// When it was typed, by the phone's clock: no other has the same.
     pub(crate) typed: DateTime<Utc>,
-    /// What it moves, as in the address.
+    /// The kind of flow it changes, as in the path.
     pub(crate) kind: &'static str,
-    /// Which of them.
+    /// The identity of that flow.
     pub(crate) flow: Uuid,
 }
 
-/// A phone with what it has not got through yet.
+/// A phone with what has not gone through yet.
 #[derive(Debug)]
 pub struct Phone<'c> {
-    /// Who carries it, and where.
+    /// The person who carries it, and the place.
     pub carrier: &'c Carrier,
     skew: Duration,
     /// When something was typed last, by its clock.
     last: DateTime<Utc>,
     /// In the order it was typed, kept on the phone's disk.
     pub(crate) queue: Vec<Value>,
-    /// What it believes is through; lost when the app is killed before it is written down.
+    /// The commands it believes are through; lost when the app is killed before they are written
+    /// down.
     through: BTreeSet<Uuid>,
     written: BTreeSet<Uuid>,
     pub(crate) meant: Vec<Meant>,
@@ -61,7 +62,7 @@ pub struct Phone<'c> {
     walks: Vec<Walk>,
 }
 
-/// Whose account this is.
+/// The person of an account.
 pub fn person_of(line: &impl Line, account: &str) -> Done<PersonId> {
     let (status, answer) =
         line.ask(&Ask { by: account, path: "/api/v1/me", writes: None, zipped: false })?;
@@ -251,7 +252,7 @@ impl<'c> Phone<'c> {
 
     fn submit_report(&mut self, typed: DateTime<Utc>, handled: Option<Value>, chance: &mut Chance) {
         let (command, report) = (chance.next_id(), chance.next_id());
-        // What was handled there and then has a case made of the command.
+        // A report handled on the spot has a case derived from the command.
         let case =
             if handled.is_some() { self.derive_id(command, "case") } else { chance.next_id() };
         let mut body = json!({
@@ -301,8 +302,8 @@ impl<'c> Phone<'c> {
         self.queue.iter().filter(waits).cloned().collect()
     }
 
-    /// Whether the beginning of a walk is through, or goes before what is sent: a queue is sent in
-    /// its order.
+    /// Whether the beginning of a walk is through, or precedes it in what is sent: a queue is sent
+    /// in its order.
     fn has_begun(&self, walk: usize, items: &[Value]) -> bool {
         let patrol = self.walks.get(walk).map(|walk| json!(walk.patrol));
         let begins = |item: &&Value| {
@@ -312,7 +313,7 @@ impl<'c> Phone<'c> {
         items.iter().any(|item| begins(&item)) || self.queue.iter().find(begins).is_some_and(known)
     }
 
-    /// What it sends next, in any order.
+    /// The parcels it sends next, in any order.
     fn pack_parcels(&self, chance: &mut Chance) -> Vec<Parcel> {
         let mut parcels = Vec::new();
         let mut items = self.waiting_items();
@@ -338,8 +339,8 @@ impl<'c> Phone<'c> {
         parcels
     }
 
-    /// Sends a part of what has not arrived; the line does with it what it wants. Answers what was
-    /// sent.
+    /// Sends a part of what has not arrived; the line may lose or repeat it. Answers the parcels
+    /// that were sent.
     pub(crate) fn send_parcels(
         &mut self,
         line: &impl Line,
@@ -366,7 +367,7 @@ impl<'c> Phone<'c> {
                 answer = self.deliver_parcel(line, parcel, chance)?;
             }
             if chance.percent(25) {
-                // The answer is lost: the phone knows nothing of it.
+                // The answer is lost: the phone does not learn of it.
                 tally.lost += 1;
                 continue;
             }
@@ -435,7 +436,7 @@ impl<'c> Phone<'c> {
         }
     }
 
-    /// Asks; none when the server puts it off, or does not know the patrol yet.
+    /// Sends a request; none when the server puts it off, or does not know the patrol yet.
     fn post_body(
         &self,
         line: &impl Line,
@@ -477,7 +478,7 @@ impl<'c> Phone<'c> {
         }
     }
 
-    /// The app is killed: what it had not written down it forgets.
+    /// The app is killed: it forgets what it had not written down.
     pub(crate) fn kill_app(&mut self) {
         self.through = self.written.clone();
         self.walks.iter_mut().for_each(Walk::forget_unwritten);

@@ -1,4 +1,4 @@
-//! The shipped tracks, as steps from where they begin.
+//! The shipped tracks, as steps from their beginning.
 
 use std::sync::LazyLock;
 

@@ -1,4 +1,5 @@
-//! One patrol on a phone: where the worker walked, what of it was sent, what was found.
+//! One patrol on a phone: where the worker walked, which points were sent, and the reports and
+//! visits on it.
 
 use std::collections::BTreeSet;
 
@@ -31,9 +32,9 @@ pub struct Walk {
     /// Visits that were made on the way.
     pub visits: BTreeSet<Uuid>,
     coord_type: CoordType,
-    /// What is to come, from the end.
+    /// The steps to come, in reverse order.
     ahead: Vec<track::Step>,
-    /// What the steps are counted from.
+    /// The origin the steps are counted from.
     zero: (DateTime<Utc>, f64, f64),
     points: Vec<(Fix, Value)>,
     through: BTreeSet<usize>,
@@ -82,17 +83,17 @@ impl Walk {
         u64::try_from(self.points.len()).unwrap_or(u64::MAX)
     }
 
-    /// The points as they must be kept.
+    /// The points as they must be stored.
     pub fn fixes(&self) -> impl Iterator<Item = Fix> {
         self.points.iter().map(|(fix, _)| *fix)
     }
 
-    /// Whether there is anywhere left to go.
+    /// Whether all steps are walked.
     pub(crate) const fn is_at_its_end(&self) -> bool {
         self.ahead.is_empty()
     }
 
-    /// Walks some of the way.
+    /// Walks some of the steps.
     pub(crate) fn walk_on(&mut self, steps: usize, chance: &mut Chance) {
         for _ in 0..steps {
             let Some((after, east, north)) = self.ahead.pop() else { return };

@@ -1,4 +1,4 @@
-//! Whose a login or a key is, and what a person who logged in has to do first.
+//! The person behind a login or a key, and what a person who logged in has to do first.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use crate::{
 };
 
 impl App {
-    /// Who an API key belongs to. Asked of the database as seldom as for sessions.
+    /// The actor an API key belongs to. Reads the database as seldom as for sessions.
     pub async fn load_key_actor(&self, key: &Presented) -> Reply<ActorRecord> {
         let now = self.clock.now();
         let tenant = key.tenant;
@@ -59,9 +59,9 @@ impl App {
         }
     }
 
-    /// Whether a person who logged in this way did so with one factor where two are wanted. A
-    /// program has no telephone to look at; its secret is long and made here. What residents have
-    /// is one factor, and enough for them.
+    /// Whether a person who logged in by this method did so with one factor where two are required.
+    /// A program has no telephone to look at; its secret is long and made here. Residents have one
+    /// factor, and that is enough for them.
     pub fn lacks_factor(&self, person: &Person, method: &str) -> bool {
         let enough = match method {
             "totp" | CLIENT => true,
@@ -83,8 +83,8 @@ impl App {
         session.restriction.as_deref().and_then(Restriction::parse)
     }
 
-    /// A person as an actor, with rights that follow areas which were moved, split or merged; none
-    /// of an account that is closed.
+    /// The actor of a person, with rights that follow areas which were moved, split or merged; none
+    /// for an account that is closed.
     async fn build_actor(
         &self,
         person: &Person,
@@ -100,10 +100,10 @@ impl App {
         Ok(Some(Arc::new(actor)))
     }
 
-    /// Who carries these claims, unless the session ended. Asked of the database at most every
+    /// The actor of these claims, unless the session has ended. Reads the database at most every
     /// few seconds for each session.
     pub async fn load_actor(&self, claims: Claims) -> Reply<ActorRecord> {
-        /// How exactly it is kept when a session was last used.
+        /// How often at most the time of a session's last use is written.
         const SEEN: Duration = Duration::minutes(5);
         let now = self.clock.now();
         let world = self.worlds.get(claims.tid).ok_or(Fault::Ended)?;

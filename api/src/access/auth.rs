@@ -1,5 +1,5 @@
-//! Logins with account and password, and who is asking: an access token gives an actor. Without
-//! an actor no command runs.
+//! Logins with account and password, and the authentication of every request: an access token gives
+//! an actor. Without an actor no command runs.
 
 use std::sync::Arc;
 
@@ -93,7 +93,7 @@ impl FromRequest for Incomplete {
     }
 }
 
-/// Who sends this request.
+/// Authenticates the sender of this request.
 fn authenticate(request: &HttpRequest) -> impl Future<Output = Reply<Incomplete>> + use<> {
     let app = request.app_data::<Data<App>>().cloned();
     let request = request.clone();
@@ -103,7 +103,8 @@ fn authenticate(request: &HttpRequest) -> impl Future<Output = Reply<Incomplete>
         let asker = if let Some(First(asker)) = first {
             asker
         } else {
-            // A stream asks again who reads it: that is looked up anew, and counts once.
+            // A stream authenticates its reader again and again: that is looked up anew, and counts
+            // once.
             let asker = find_asker(&app, &request).await?;
             let is_counted = request.extensions().contains::<Asker>();
             if is_counted { asker } else { count_request(&app, &request, asker).await? }
@@ -117,15 +118,14 @@ fn authenticate(request: &HttpRequest) -> impl Future<Output = Reply<Incomplete>
     }
 }
 
-/// The middleware: counts a request of a caller who is logged in before anything of it is looked
-/// at, and refuses it if there were too many: its address, its parameters and its body are not
-/// read. What needs no login is served whatever login comes with it, so a login that is not good is
-/// refused by the operation that needs one.
+/// The middleware: counts a request of a caller who is logged in, and refuses it if there were too
+/// many, before its address, parameters or body are read. Operations without login are served
+/// whatever login comes with them, so an invalid login is refused by the operation that needs one.
 pub async fn ration_request(
     request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    // As the router reads it: what is written with percent signs is the same address.
+    // Compared as the router does: an address with percent-encoding is the same address.
     if !is_public(request.match_info().unprocessed())
         && let Some(app) = request.app_data::<Data<App>>().cloned()
         && let Ok(asker) = find_asker(&app, request.request()).await
@@ -146,7 +146,7 @@ pub fn is_public(path: &str) -> bool {
     is_link || rest == "privacy" || folders.any(|begin| rest.starts_with(begin))
 }
 
-/// Who asked when the request began, by which login, and when that was.
+/// The caller at the beginning of the request, by which login, and when that was.
 #[derive(Clone)]
 struct Asker {
     known: ActorRecord,
@@ -155,7 +155,7 @@ struct Asker {
     at: Instant,
 }
 
-/// Who asks, for whatever of the request needs to know first.
+/// The caller, for those parts of the request that need to know it first.
 struct First(Asker);
 
 async fn find_asker(app: &App, request: &HttpRequest) -> Reply<Asker> {
@@ -182,7 +182,7 @@ async fn count_request(app: &App, request: &HttpRequest, asker: Asker) -> Reply<
     Ok(asker)
 }
 
-/// What a request carries of who asks.
+/// The bearer token of a request.
 fn bearer_token(request: &HttpRequest) -> Option<String> {
     let value = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
@@ -202,9 +202,9 @@ async fn identify_caller(
     }
 }
 
-/// Refuses a request whose body took its time, when the login ended or the rights changed since it
-/// began: rights end at once, also for what was begun before. A token that expired meanwhile was
-/// good when it was sent.
+/// Refuses a request whose body took long to arrive, when the login ended or the rights changed
+/// since it began: rights end at once, also for requests that began before. A token that expired
+/// meanwhile was good when it was sent.
 pub async fn require_unchanged(request: &HttpRequest) -> Reply<()> {
     let asker = request.extensions().get::<Asker>().cloned();
     let (Some(before), Some(token)) = (asker, bearer_token(request)) else { return Ok(()) };
@@ -350,7 +350,7 @@ pub struct Admission<'a> {
     pub person: &'a Versioned<Person>,
     /// The method of the login: `password`, `wechat`, or the name of a provider.
     pub method: &'a str,
-    /// The identity elsewhere that logged the person in, where it can be taken from the account.
+    /// The external identity that logged the person in, where it can be unlinked from the account.
     pub identity: Option<Uuid>,
     /// Whether the password has to be changed.
     pub stale: bool,
@@ -403,7 +403,7 @@ async fn me(app: Data<App>, caller: Incomplete) -> Reply<HttpResponse> {
     let now = app.clock.now();
     let person = step::load_visible::<Person>(&app, &caller, caller.person.0).await?;
     let name = names::load_own(&app, caller.tenant, &person.state).await?;
-    // A grant over an area that was moved reaches several places and is told once.
+    // A grant over an area that was moved reaches several places and is shown once.
     let mut told = std::collections::HashSet::new();
     let once = |grant: &&Grant| grant.holds_at(now) && told.insert((grant.role, grant.over.id));
     let grants = caller.grants.iter().filter(once).map(GrantView::from);

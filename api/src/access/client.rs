@@ -1,5 +1,5 @@
-//! Programs as clients: registered by administrators, with a role over areas, scopes, and
-//! secrets that are shown once, end by themselves and overlap while they are replaced.
+//! Programs as clients: registered by administrators, with a role over areas, scopes, and secrets
+//! that are shown once, expire, and overlap while one replaces the other.
 
 use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -104,7 +104,7 @@ fn new_secret(
     Ok((text, stored))
 }
 
-/// A secret that a client sent, taken apart.
+/// A secret sent by a client, in its parts.
 pub struct Presented {
     /// The tenant that the secret names.
     pub tenant: TenantId,
@@ -114,7 +114,7 @@ pub struct Presented {
 }
 
 impl Presented {
-    /// What a text says it is; none when it cannot be a secret.
+    /// Parses a secret; none when the text cannot be one.
     pub fn parse(text: &str) -> Option<Self> {
         const LENGTH: usize = 75;
         let (kind, rest) =
@@ -128,9 +128,9 @@ impl Presented {
         Some(Self { tenant, id, kind, digest: Hash::digest(text.as_bytes()).0 })
     }
 
-    /// The client it belongs to, when it works and is of this kind.
+    /// The client the secret belongs to, when it works and is of this kind.
     pub async fn load_client(&self, app: &App, kind: &str) -> Reply<Option<(Client, Uuid)>> {
-        /// How exactly it is kept when a secret was last used.
+        /// How often at most the time of a secret's last use is written.
         const SEEN: Duration = Duration::minutes(5);
         if self.kind != kind {
             return Ok(None);
@@ -138,7 +138,7 @@ impl Presented {
         let (tenant, id, now) = (self.tenant, self.id, app.clock.now());
         let found =
             app.store.read(move |db| clients::find_live_secret(db, tenant, id, now)).await?;
-        // Digests of long random texts: the time of comparing them tells nothing of use.
+        // Digests of long random texts: a timing attack on the comparison gains nothing.
         let found = found.filter(|(secret, _)| {
             secret.kind == kind && secret.digest.as_slice() == self.digest.as_slice()
         });
@@ -149,7 +149,7 @@ impl Presented {
         Ok(Some((client, id)))
     }
 
-    /// The name under which an actor of this secret is remembered.
+    /// The key under which an actor of this secret is cached.
     pub fn cache_key(&self) -> Uuid {
         self.digest.first_chunk().map_or(Uuid::nil(), |bytes| Uuid::from_bytes(*bytes))
     }
@@ -166,7 +166,7 @@ pub struct SecretView {
     created_at: DateTime<Utc>,
     /// When it ends. 到期时间。
     expires_at: DateTime<Utc>,
-    /// When it was last used, to some minutes. 最近使用。
+    /// When it was last used, within some minutes. 最近使用。
     used_at: Option<DateTime<Utc>>,
     /// When it was revoked.
     revoked_at: Option<DateTime<Utc>>,
@@ -208,11 +208,11 @@ pub struct ClientView {
     secrets: Vec<SecretView>,
     /// When it was registered.
     created_at: DateTime<Utc>,
-    /// Since when it is shut out. 停用时间。
+    /// When it was disabled. 停用时间。
     disabled_at: Option<DateTime<Utc>>,
 }
 
-/// How a client calls itself: the tenant's code and its identity.
+/// The `client_id`: the tenant's code and the client's identity.
 pub fn client_id(code: &str, id: PersonId) -> String {
     format!("{code}.{}", id.0)
 }
@@ -290,7 +290,7 @@ fn require_manager(actor: &Actor, app: &App) -> Reply<()> {
     Err(Refusal::NotPermitted { permission: Permission::ManagePeople, area }.into())
 }
 
-/// The note that a client is not what it was.
+/// The audit note that a client was changed.
 fn new_change_note(
     app: &App,
     caller: &Actor,
@@ -358,7 +358,7 @@ async fn register_client(
         }
         Ok(new)
     };
-    // A retry finds it there; its secret was shown, or is lost and another can be made.
+    // A retry finds it stored; its secret was shown, or is lost and another one can be made.
     let value = app.store.run(add).await?.then_some(value);
     let stored = app.store.read(move |db| clients::find(db, tenant, id)).await?;
     let view = client_view(&app, tenant, stored.unwrap_or(client), value).await?;
@@ -390,7 +390,7 @@ pub struct ClientLine {
     scopes: String,
     /// When it was registered.
     created_at: DateTime<Utc>,
-    /// Since when it is shut out.
+    /// When it was disabled.
     disabled_at: Option<DateTime<Utc>>,
 }
 
@@ -421,7 +421,7 @@ async fn list_clients(
 
 /// The client, for a caller who manages it.
 async fn load_managed_client(app: &App, caller: &Caller, id: Uuid) -> Reply<Client> {
-    // A client is no administrator of itself.
+    // A client must not administer itself.
     require_manager(caller, app)?;
     let person = load_managed_person(app, caller, id).await?;
     let tenant = caller.tenant;
@@ -443,9 +443,9 @@ async fn get_client(app: Data<App>, caller: Caller, id: IdPath<Uuid>) -> Reply<H
 #[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SecretKind {
-    /// To be exchanged for tokens at `/oauth/token`.
+    /// Exchanged for tokens at `/oauth/token`.
     Secret,
-    /// To be sent itself as `Authorization: Bearer gw_…`.
+    /// Sent itself as `Authorization: Bearer gw_…`.
     Key,
 }
 
@@ -460,7 +460,7 @@ pub struct SecretBody {
     days: Option<u16>,
 }
 
-/// Makes another secret of a client; the ones there are work on.
+/// Makes another secret of a client; the existing ones keep working.
 ///
 /// 为接入系统新建密钥，原有密钥继续有效（便于轮换）；同时有效的 secret 最多 2 个、key 最多 5 个。
 #[utoipa::path(tag = "clients", request_body = SecretBody, responses((status = 201, body = SecretView)))]
@@ -528,7 +528,7 @@ async fn revoke_client_secret(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Shuts a client out for good.
+/// Disables a client for good.
 ///
 /// 停用接入系统：全部密钥和令牌立即失效，不可恢复。
 #[utoipa::path(tag = "clients", responses((status = 204, description = "Disabled 已停用")))]

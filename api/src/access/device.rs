@@ -1,10 +1,10 @@
-//! Devices that logged in before: what they show so that strangers who try at the same account,
-//! from the same address even, do not hold their owner up.
+//! Devices that logged in before: the token they present so that strangers who try at the same
+//! account, even from the same address, do not delay its owner.
 //!
-//! A device token names the login it was given at and carries a digest that only this server makes.
-//! It opens nothing: with it a device has tries of its own, beside those of everybody else. It is
-//! void once that login was ended by a person who distrusts it. Pages keep it as a cookie without
-//! knowing; programs that keep no cookies send it with the login.
+//! A device token names the login it was issued at and carries a digest that only this server can
+//! make. It opens nothing: it gives a device attempts of its own, beside those of everybody else.
+//! It is void once that login was ended by a person who distrusts it. Browsers keep it as a cookie;
+//! programs without cookies send it with the login.
 
 use actix_web::{
     HttpRequest,
@@ -23,13 +23,13 @@ use crate::{
 /// The name of the cookie.
 const COOKIE_NAME: &str = "gridwhistle_device";
 
-/// How many tokens a cookie holds: several people may share a computer.
+/// The most tokens in a cookie: several people may share a computer.
 const MOST: usize = 6;
 
 /// How long a token is: two identities and half a digest, in base64.
 const LENGTH: usize = 64;
 
-/// A login that a device was given a token at.
+/// A login at which a device was given a token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Device {
     /// The tenant of that login.
@@ -52,15 +52,15 @@ impl Device {
         BASE64_URL_SAFE_NO_PAD.encode([named, digest].concat())
     }
 
-    /// The device whose token this is; none when it was not made here.
+    /// Parses a device token; none when it was not made here.
     pub fn parse(seal: &SecretBox, text: &str) -> Option<Self> {
         if text.len() != LENGTH {
             return None;
         }
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
         let (named, given) = bytes.split_at_checked(32)?;
-        // Half a digest under a secret key: the time of comparing tells nothing of use, but
-        // costs nothing either.
+        // Half a digest under a secret key: a timing attack gains nothing, but comparing in
+        // constant time costs nothing either.
         let wrong =
             compute_digest(seal, named).iter().zip(given).fold(0, |sum, (a, b)| sum | (a ^ b));
         if wrong != 0 || given.len() != 16 {
@@ -71,13 +71,13 @@ impl Device {
         Some(Self { tenant, session: Uuid::from_slice(session).ok()? })
     }
 
-    /// Whose device it is; none when that login was ended by a person who distrusts it.
+    /// The owner of the device; none when that login was ended by a person who distrusts it.
     async fn load_owner(self, app: &App) -> Reply<Option<PersonId>> {
         let Self { tenant, session } = self;
         Ok(app.store.read(move |db| session::find_owner(db, tenant, session)).await?)
     }
 
-    /// The name under which its tries are counted.
+    /// The key under which its attempts are counted.
     fn attempt_name(self) -> String {
         format!("device {} {}", self.tenant.0, self.session)
     }
@@ -91,7 +91,8 @@ fn cookie_tokens(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     ours.flat_map(|(_, value)| value.trim().split('.')).take(MOST)
 }
 
-/// The devices a request shows to be: what came with the login, then what the cookie holds.
+/// The devices a request proves to come from: the token sent with the login, then those in the
+/// cookie.
 fn find_devices(app: &App, request: &HttpRequest, given: Option<&str>) -> Vec<Device> {
     let tokens = given.into_iter().chain(cookie_tokens(request.headers()));
     let mut devices: Vec<Device> = Vec::new();
@@ -103,9 +104,9 @@ fn find_devices(app: &App, request: &HttpRequest, given: Option<&str>) -> Vec<De
     devices
 }
 
-/// Counts a try for the device it comes from: one of `owner`, or of anybody when it is not known
-/// yet for whom the try is. Answers the name under which it was counted; none where a stranger
-/// tries or a device tried too often.
+/// Counts an attempt for the device it comes from: a device of `owner`, or of anybody when the
+/// owner is not known yet. Answers the key under which it was counted; none for a stranger, or a
+/// device that tried too often.
 pub async fn count_attempt(
     app: &App,
     request: &HttpRequest,
@@ -127,9 +128,9 @@ pub async fn count_attempt(
     Ok(None)
 }
 
-/// The header that lets a page keep the token of a new login, before those it has.
+/// The `Set-Cookie` value with the token of a new login, before those the browser has.
 pub fn build_cookie(app: &App, request: &HttpRequest, new: Device) -> String {
-    /// As long as a closed login is remembered, in seconds.
+    /// Max-Age of the cookie, in seconds: as long as a closed login is kept.
     const AGE: u32 = 183 * 24 * 3600;
     let older = find_devices(app, request, None).into_iter().filter(|device| *device != new);
     let all = std::iter::once(new).chain(older).take(MOST);

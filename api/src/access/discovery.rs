@@ -1,5 +1,5 @@
-//! What a provider of OpenID Connect says about itself, and its keys: asked for once an hour, the
-//! keys also when a token names one that is not known, but no more than once a minute.
+//! The metadata of a provider of OpenID Connect, and its keys: fetched once an hour, the keys also
+//! when a token names an unknown one, but at most once a minute.
 
 use std::{
     collections::HashMap,
@@ -20,20 +20,20 @@ use crate::{
     http::problem::Reply,
 };
 
-/// What is kept of a provider.
+/// The part of a provider's metadata that is used.
 #[derive(Clone, Debug)]
 pub struct Discovered {
-    /// Where people are sent.
+    /// The URL people are sent to.
     pub authorization_endpoint: String,
-    /// Where a code is exchanged.
+    /// The URL where a code is exchanged.
     pub token_endpoint: String,
-    /// Where the keys are.
+    /// The URL of the keys.
     jwks_uri: String,
     /// Whether our secret goes into a header rather than the form.
     pub basic: bool,
 }
 
-/// What is known of every provider, by its name, and since when.
+/// The metadata of every provider, by its name, and when it was fetched.
 #[derive(Default)]
 pub struct Discoveries {
     documents: Mutex<HashMap<String, (Discovered, Instant)>>,
@@ -51,7 +51,7 @@ fn read_address(document: &Value, name: &str) -> Reply<String> {
     Err(outside_unavailable(format!("the provider's document lacks {name}")))
 }
 
-/// What the provider says about itself.
+/// The metadata of the provider.
 pub async fn discover_provider(
     app: &App,
     outbound: &Outbound,
@@ -85,13 +85,13 @@ pub async fn discover_provider(
 
 fn find_key(keys: &JwkSet, kid: &str) -> Option<Jwk> {
     if kid.is_empty() {
-        // A token may leave the name out where there is but one key.
+        // A token may leave the key's name out where there is only one key.
         return keys.keys.first().filter(|_| keys.keys.len() == 1).cloned();
     }
     keys.find(kid).cloned()
 }
 
-/// The key of this name.
+/// The key with this name.
 pub async fn fetch_key(
     app: &App,
     outbound: &Outbound,

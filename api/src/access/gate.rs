@@ -1,6 +1,7 @@
-//! The gate in front of logins: lets tries through at once while there were few, and devices that
-//! logged in before; everybody else waits in the lanes of [`crate::app::limits`]. So strangers who
-//! guess are slow, and an owner with the right password gets in, though all come from one address.
+//! The gate in front of logins: lets attempts through at once while there are few, and always those
+//! of devices that logged in before; all others wait in the lanes of [`crate::app::limits`]. So
+//! strangers who guess are slow, and an owner with the right password gets in, though all come from
+//! one address.
 
 use std::time::Duration;
 
@@ -20,14 +21,14 @@ use crate::{
     http::problem::Reply,
 };
 
-/// A try at an account.
+/// An attempt at an account.
 #[derive(Clone, Copy)]
 pub struct Entering<'a> {
     /// The request, for its address and its cookies.
     pub request: &'a HttpRequest,
-    /// What is tried: tenant and account as they were typed.
+    /// The tenant and account as they were typed.
     pub tried: &'a str,
-    /// Whose account that is, where there is one.
+    /// The owner of that account, where there is one.
     pub owner: Option<(TenantId, &'a Person)>,
     /// The device token that came with it.
     pub device: Option<&'a str>,
@@ -36,13 +37,13 @@ pub struct Entering<'a> {
 /// Who was let through.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Passed {
-    /// A client that showed no token of a known device, or needed none.
+    /// A client that presented no token of a known device, or needed none.
     Stranger,
-    /// A device that logged in before, under what its tries are counted.
+    /// A device that logged in before, with the key under which its attempts are counted.
     Device(String),
 }
 
-/// Lets a try at an account through, when its turn has come.
+/// Lets an attempt at an account through, when its turn has come.
 pub async fn enter_account(app: &App, entering: Entering<'_>) -> Reply<Passed> {
     let Entering { request, tried, owner, device } = entering;
     let (now, address) = (app.clock.now(), limits::client_address(request, app.settings.proxies));
@@ -70,7 +71,7 @@ pub async fn enter_account(app: &App, entering: Entering<'_>) -> Reply<Passed> {
     Ok(Passed::Stranger)
 }
 
-/// Lets what is no guess at one account through: a login that an identity provider vouches for.
+/// Lets a login through that an identity provider vouches for: it is no guess at one account.
 pub async fn enter_vouched_login(
     app: &App,
     request: &HttpRequest,
@@ -109,8 +110,8 @@ async fn wait_turn(time: Duration) {
     }
 }
 
-/// Whether this is the password of the caller, who tries so often in one login and no more: a
-/// stranger with another login, even a stolen one, does not use up the owner's tries.
+/// Whether this is the password of the caller. Attempts are counted for the login they are made in:
+/// a stranger with another login, even a stolen one, does not use up the owner's attempts.
 pub async fn is_password(
     app: &App,
     caller: &Caller,

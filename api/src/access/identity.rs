@@ -1,6 +1,6 @@
-//! Identities elsewhere that log a person in here: linked by a caller who proves once more to be
-//! the person, listed and unlinked by the person and by administrators. A token alone, which may be
-//! stolen, links nothing; the person is told of every change.
+//! External identities that log a person in: linked by a caller who proves once more to be the
+//! person, listed and unlinked by the person and by administrators. A token alone, which may be
+//! stolen, links nothing; the person is notified of every change.
 
 use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use chrono::{DateTime, Duration, Utc};
@@ -54,23 +54,24 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(link_wechat).service(list_my_identities).service(unlink_my_identity);
 }
 
-/// Registers what is asked about one person.
+/// Registers the operations below one person.
 pub fn under_person(config: &mut ServiceConfig<'_>) {
     config.service(list_person_identities).service(unlink_person_identity);
 }
 
-/// The name of a person's identity here: it does not show which one it is elsewhere.
+/// The identity under which a person's external identity is shown; it does not reveal the subject
+/// at the provider.
 pub fn identity_id(person: PersonId, provider: &str, subject: &str) -> Uuid {
     Hash::digest(format!("identity\n{}\n{provider}\n{subject}", person.0).as_bytes()).to_uuid()
 }
 
-/// Whether this identity is linked to the person.
+/// Whether this external identity is linked to the person.
 pub async fn is_linked(app: &App, tenant: TenantId, person: PersonId, id: Uuid) -> Reply<bool> {
     let linked = app.store.read(move |db| identities::load_linked(db, tenant, person)).await?;
     Ok(linked.iter().any(|one| identity_id(person, &one.provider, &one.subject) == id))
 }
 
-/// An identity elsewhere.
+/// An external identity.
 #[derive(Serialize, ToSchema)]
 pub struct IdentityView {
     /// Its name here, for unlinking it.
@@ -85,7 +86,8 @@ pub struct IdentityView {
 }
 
 impl IdentityView {
-    /// Those that the person logs in by; what only ties several of them together is none.
+    /// Those that log the person in; the one that only ties several of them together (unionid) is
+    /// left out.
     pub fn from_linked(person: PersonId, linked: &[Linked]) -> Vec<Self> {
         let view = |one: &Linked| {
             Some(Self {
@@ -99,14 +101,14 @@ impl IdentityView {
     }
 }
 
-/// Identities elsewhere, those linked first first.
+/// External identities, in the order they were linked.
 #[derive(Serialize, ToSchema)]
 pub struct IdentitiesView {
     /// At most 100.
     items: Vec<IdentityView>,
 }
 
-/// What a reset took from an account besides.
+/// External identities that a reset unlinked.
 #[derive(Serialize, ToSchema)]
 pub struct EndedIdentities {
     /// The identities that log in no more. 已解除的外部身份。
@@ -125,7 +127,7 @@ pub struct LinkedProof {
     code: String,
 }
 
-/// What proves once more who asks; one of them.
+/// Proof that the caller is the person; exactly one of them.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Proof {
@@ -153,7 +155,7 @@ pub struct LinkBody {
     proof: Option<Proof>,
 }
 
-/// Lets a caller through who proves once more to be the person.
+/// Refuses a caller who does not prove once more to be the person.
 async fn require_proof(
     app: &App,
     request: &HttpRequest,
@@ -183,12 +185,12 @@ async fn require_proof(
     if proven { Ok(()) } else { Err(wrong()) }
 }
 
-/// How long a login proves by itself who asks.
+/// How long a fresh login counts as proof.
 const FRESH: Duration = Duration::minutes(10);
 
 /// The same for a second factor that is to be enrolled: it is no proof of itself. A login that
 /// waits for a factor was proven when it began, and so was any login of a person who has neither a
-/// password nor an identity here (OpenID Connect); later they log in anew.
+/// password nor an identity here (OpenID Connect); later they have to log in again.
 pub async fn require_factor_proof(
     app: &App,
     request: &HttpRequest,
@@ -254,7 +256,7 @@ async fn link_wechat(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// The message that tells a person of a change.
+/// The message that notifies a person of a change.
 fn new_message(app: &App, person: PersonId, text: &str) -> Message {
     Message {
         person,
@@ -269,7 +271,7 @@ fn new_message(app: &App, person: PersonId, text: &str) -> Message {
     }
 }
 
-/// Tells a person how many identities a reset took.
+/// Notifies a person how many identities a reset unlinked.
 pub async fn tell_ended_identities(
     app: &App,
     tenant: TenantId,
@@ -292,7 +294,7 @@ async fn list_identities(app: &App, caller: &Caller, person: PersonId) -> Reply<
         .json(IdentitiesView { items: IdentityView::from_linked(person, &linked) }))
 }
 
-/// Takes an identity from an account, and ends every login but the one that asks: it may have been
+/// Unlinks an identity from an account, and ends every login but the caller's: they may have been
 /// opened by that identity.
 async fn unlink_identity(
     app: &App,

@@ -12,7 +12,7 @@ const LEEWAY: i64 = 60;
 /// The most bytes of an identity token.
 const MAX_LENGTH: usize = 16 * 1024;
 
-/// The algorithms believed: all with a public key, so that nothing we know signs.
+/// The accepted algorithms: all with a public key, so that nothing this server knows can sign.
 const ALGORITHMS: &[Algorithm] = &[
     Algorithm::RS256,
     Algorithm::RS384,
@@ -23,19 +23,19 @@ const ALGORITHMS: &[Algorithm] = &[
     Algorithm::EdDSA,
 ];
 
-/// What must stand in a token.
+/// What a token must contain.
 pub struct Expected<'a> {
     /// The identifier of the provider, which must be its `iss`.
     pub issuer: &'a str,
-    /// Our identity at the provider, which must be in its `aud`.
+    /// Our client id at the provider, which must be in its `aud`.
     pub client_id: &'a str,
-    /// The nonce of the login it was asked for in.
+    /// The nonce of the login the token was requested in.
     pub nonce: &'a str,
     /// The present time, which its `exp`, `iat` and `nbf` are compared with.
     pub now: Instant,
 }
 
-/// The key a token names; empty when it names none.
+/// The key id a token names; empty when it names none.
 pub fn parse_key_id(token: &str) -> Result<String, &'static str> {
     if token.len() > MAX_LENGTH {
         return Err("too_long");
@@ -47,10 +47,10 @@ pub fn parse_key_id(token: &str) -> Result<String, &'static str> {
     Ok(header.kid.unwrap_or_default())
 }
 
-/// What a token says, when it is one for this login.
+/// The claims of a token, when it is valid for this login.
 pub fn verify(token: &str, key: &Jwk, expected: &Expected<'_>) -> Result<Value, &'static str> {
     let header = decode_header(token).map_err(|_malformed| "malformed")?;
-    // The key decides which algorithms fit; those that do not are refused with it.
+    // The key decides which algorithms fit; other algorithms are refused with it.
     let key = DecodingKey::from_jwk(key).map_err(|_unfit| "unknown_key")?;
     let mut validation = Validation::new(header.alg);
     validation.validate_exp = false;
@@ -74,7 +74,7 @@ pub fn verify(token: &str, key: &Jwk, expected: &Expected<'_>) -> Result<Value, 
     if claims.get("nonce").and_then(Value::as_str) != Some(expected.nonce) {
         return Err("wrong_nonce");
     }
-    // Of several audiences one asked for it, and it must be us.
+    // Of several audiences one requested the token, and that must be us.
     let party = claims.get("azp").map(|party| party.as_str() == Some(expected.client_id));
     let several = claims.get("aud").and_then(Value::as_array).is_some_and(|all| all.len() > 1);
     if party == Some(false) || (several && party.is_none()) {
@@ -83,7 +83,7 @@ pub fn verify(token: &str, key: &Jwk, expected: &Expected<'_>) -> Result<Value, 
     Ok(claims)
 }
 
-/// Seconds since 1970 as JSON has them: exact for as long as anybody looks ahead.
+/// Seconds since 1970 as a JSON number: exact for any date in question.
 fn as_float(second: i64) -> f64 {
     let second = second.clamp(0, i64::from(u32::MAX));
     f64::from(u32::try_from(second).unwrap_or(u32::MAX))

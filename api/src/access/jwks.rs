@@ -1,4 +1,4 @@
-//! The public keys that tokens are checked with, over HTTP.
+//! The public keys that access tokens are verified with, over HTTP.
 
 use actix_web::{HttpResponse, get, http::header, web::Data};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -27,16 +27,16 @@ pub struct JwkView {
     /// What the key is for: always `sig`.
     #[serde(rename = "use")]
     usage: &'static str,
-    /// Which: tokens name it in their header.
+    /// The key id, which tokens name in their header.
     kid: String,
     /// The public key.
     x: String,
 }
 
-/// The keys access tokens are checked with.
+/// The keys access tokens are verified with.
 #[derive(Serialize, ToSchema)]
 pub struct JwksView {
-    /// The newest first; one that does not sign yet is among them.
+    /// The newest first, including one that does not sign yet.
     keys: Vec<JwkView>,
 }
 

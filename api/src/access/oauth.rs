@@ -1,5 +1,5 @@
 //! OAuth 2.0 for programs: a client exchanges its secret for an access token (RFC 6749, 4.4), and
-//! finds out where by the document of RFC 8414. Errors here are those of that standard, told as
+//! finds the endpoint by the document of RFC 8414. Errors are those of that standard, sent as
 //! problems too.
 
 use actix_web::{
@@ -46,7 +46,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(get_authorization_server).service(issue_token);
 }
 
-/// Where what is, for libraries (RFC 8414).
+/// The server metadata, for libraries (RFC 8414).
 #[derive(Serialize, ToSchema)]
 pub struct ServerView {
     /// Who issues tokens.
@@ -61,13 +61,13 @@ pub struct ServerView {
     token_endpoint_auth_methods_supported: [&'static str; 2],
     /// What can be asked for.
     scopes_supported: &'static [&'static str],
-    /// None: nobody is sent anywhere.
+    /// None: there is no authorization endpoint.
     response_types_supported: [&'static str; 0],
 }
 
-/// The address of this server. What a request says of it (`Host`, `X-Forwarded-Host`) is its
-/// sender's invention, and a cache in between would tell others: where no address is configured, it
-/// is the one this server listens at, when only this machine can reach it.
+/// The address of this server. What a request says about it (`Host`, `X-Forwarded-Host`) may be
+/// forged by its sender, and a cache in between would serve it to others: where no address is
+/// configured, it is the one this server listens at, when only this machine can reach it.
 fn base_url(app: &App, request: &HttpRequest) -> Reply<String> {
     if let Some(url) = &app.settings.public_url {
         return Ok(url.clone());
@@ -107,11 +107,11 @@ pub struct TokenForm {
     /// How the token is asked for: always `client_credentials`. 授权方式。
     #[schema(example = "client_credentials")]
     pub grant_type: String,
-    /// What is wanted; everything the client may where it is left out. 权限范围。
+    /// The scopes wanted; all of the client's when left out. 权限范围。
     pub scope: Option<String>,
-    /// Where it is not in the header. client_id。
+    /// When it is not in the header. client_id。
     pub client_id: Option<String>,
-    /// Where it is not in the header. 密钥。
+    /// When it is not in the header. 密钥。
     pub client_secret: Option<String>,
 }
 
@@ -139,7 +139,7 @@ fn unknown_client() -> Problem {
         .header(WWW_AUTHENTICATE, "Basic realm=\"gridwhistle\"")
 }
 
-/// The form; a parameter given twice, or in another format, is no request.
+/// Parses the form; refuses a parameter given twice, and any other format.
 fn parse_form(request: &HttpRequest, body: &[u8]) -> Reply<TokenForm> {
     let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
@@ -154,7 +154,7 @@ fn parse_form(request: &HttpRequest, body: &[u8]) -> Reply<TokenForm> {
     })
 }
 
-/// Identity and secret out of the header (RFC 6749, 2.3.1).
+/// Client id and secret of the `Authorization` header (RFC 6749, 2.3.1).
 fn parse_basic_auth(request: &HttpRequest) -> Option<(String, String)> {
     let header = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, rest) = header.split_once(' ')?;
@@ -170,13 +170,13 @@ fn parse_basic_auth(request: &HttpRequest) -> Option<(String, String)> {
     Some((decode(id)?, decode(secret)?))
 }
 
-/// The client that proves to be one, with the secret it proved it by.
+/// Authenticates the client; answers it with the secret it used.
 async fn authenticate_client(
     app: &App,
     request: &HttpRequest,
     (id, secret): (String, String),
 ) -> Reply<(TenantId, Client, Uuid)> {
-    // A secret cannot be guessed, and a client that has it is never held up by those that have not.
+    // A secret cannot be guessed; a client that has it is never delayed by those that have not.
     let (now, address) = (app.clock.now(), limits::client_address(request, app.settings.proxies));
     let counted = || app.logins.count_failure(address, now);
     let Some(given) = Presented::parse(&secret) else {

@@ -1,9 +1,9 @@
-//! Staff log in through those who vouch for them: OpenID Connect, plain OAuth 2.0, WeCom.
+//! Logins of staff through identity providers: OpenID Connect, plain OAuth 2.0, WeCom.
 //!
-//! The page asks where to send the person, keeps the `flow` it was answered, sends them there, and
-//! hands over what they came back with. The flow is sealed and holds state, nonce, PKCE verifier
-//! and tenant; nothing is stored here, and a stranger without it can do nothing with a code that is
-//! not theirs. An account is matched by one configured claim and never made.
+//! The page asks where to send the person, keeps the `flow` it was answered, sends the person
+//! there, and hands over the parameters of the return address. The flow is sealed and holds state,
+//! nonce, PKCE verifier and tenant; nothing is stored here, and a stranger without it can do
+//! nothing with a stolen code. An account is matched by one configured claim and never created.
 
 use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use base64::{
@@ -61,7 +61,7 @@ pub struct ProviderView {
     label: String,
     /// `oidc`, `oauth2`, `wecom` or `wechat_mini_program`. 类型。
     kind: &'static str,
-    /// Of a mini-program: its AppID.
+    /// The AppID, of a mini-program.
     app_id: Option<String>,
 }
 
@@ -72,7 +72,7 @@ pub struct ProvidersView {
     items: Vec<ProviderView>,
 }
 
-/// For which tenant.
+/// The tenant whose providers are listed.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -113,7 +113,7 @@ async fn list_providers(app: Data<App>, params: Query<OfTenant>) -> Reply<HttpRe
     Ok(HttpResponse::Ok().json(ProvidersView { items: providers.chain(programs).collect() }))
 }
 
-/// What a flow says once it is opened.
+/// The content of a flow once it is opened.
 #[derive(Serialize, Deserialize)]
 struct Flow {
     provider: String,
@@ -124,7 +124,7 @@ struct Flow {
     until: i64,
 }
 
-/// Where to send somebody.
+/// Where to send the person.
 #[derive(Serialize, ToSchema)]
 pub struct AuthorizationView {
     /// The address of the provider. 跳转地址。
@@ -132,7 +132,7 @@ pub struct AuthorizationView {
     /// To be kept by the page and handed over with what comes back; it binds the login to the
     /// browser it began in. 由页面保存，回来时一并提交。
     flow: String,
-    /// Seconds until it is over.
+    /// Seconds until it expires.
     expires_in: i64,
 }
 
@@ -227,7 +227,7 @@ async fn build_authorization_url(app: &App, provider: &Provider, flow: &Flow) ->
     }
 }
 
-/// What somebody came back with.
+/// What the person came back with.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AuthorizedBody {
@@ -307,7 +307,7 @@ async fn finish_authorization(
     auth::admit_person(&app, admission).await
 }
 
-/// Whom the provider vouches for.
+/// The person the provider vouches for.
 async fn identify_person(
     app: &App,
     provider: &Provider,
@@ -327,7 +327,7 @@ async fn identify_person(
     found.map(|(person, _)| person).ok_or_else(nobody)
 }
 
-/// Exchanges a code for what the provider gives for it.
+/// Exchanges a code for the provider's answer.
 async fn exchange_code(
     app: &App,
     provider: &Provider,
@@ -356,7 +356,7 @@ async fn exchange_code(
     let answer = choose_outbound(app, provider).make_call(call).await?;
     match answer.status {
         200..300 => Ok(answer.body),
-        // The code is wrong, or we are: the provider says which.
+        // Either the code or this server's configuration is wrong: the provider says which.
         400 if answer.body.get("error").and_then(Value::as_str) == Some("invalid_grant") => {
             Err(login_problem("code"))
         }
@@ -422,7 +422,7 @@ async fn account_from_userinfo(
     read_claim(&answer.body, &provider.claim)
 }
 
-/// The errors of WeCom that say its access token is at fault.
+/// The errors of WeCom that say its access token is invalid.
 const TOKEN_ENDED: [i64; 3] = [40_014, 42_001, 40_001];
 
 /// What WeCom says went wrong; 0 when nothing did.
@@ -430,9 +430,9 @@ pub(crate) fn read_errcode(answer: &Value) -> i64 {
     answer.get("errcode").and_then(Value::as_i64).unwrap_or(0)
 }
 
-/// Asks WeCom something with the access token of an application that all replicas share, once more
-/// with another one where that was refused. `call` is the call with a token and the address of
-/// the interfaces.
+/// Calls WeCom with the access token of an application that all replicas share; once more with a
+/// new one when that was refused. `call` builds the call from a token and the base address of the
+/// interfaces.
 pub(crate) async fn ask_wecom(
     app: &App,
     provider: &Provider,

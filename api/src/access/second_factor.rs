@@ -60,12 +60,12 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(remove_second_factor);
 }
 
-/// Registers what is asked about one person.
+/// Registers the operations below one person.
 pub fn under_person(config: &mut ServiceConfig<'_>) {
     config.service(reset_second_factor);
 }
 
-/// How long a challenge waits for its code, in seconds.
+/// How long a challenge is valid, in seconds.
 const CHALLENGE: i64 = 300;
 
 /// How many recovery codes one person gets.
@@ -73,22 +73,22 @@ const CODES: usize = 10;
 
 const SEALED_FOR: &str = "totp";
 
-/// A password that was right.
+/// A login whose first factor was right.
 #[derive(Clone, Copy, Debug)]
 pub struct Login {
     /// The tenant that the person logs in to.
     pub tenant: TenantId,
     /// The person who logs in.
     pub person: PersonId,
-    /// Where the record of the person was: what is changed there ends the challenge.
+    /// The version of the person's record: a change of it voids the challenge.
     pub seq: i64,
-    /// The identity elsewhere that stood in for a password; it has to be linked still.
+    /// The external identity that stood in for a password; it has to be linked still.
     pub identity: Option<Uuid>,
     /// Whether the password has to be changed.
     pub stale: bool,
 }
 
-/// What a challenge says once it is opened.
+/// The content of a challenge once it is opened.
 #[derive(Serialize, Deserialize)]
 struct Waiting {
     tenant: TenantId,
@@ -99,7 +99,7 @@ struct Waiting {
     until: i64,
 }
 
-/// Whether this person has a second factor that counts.
+/// Whether this person has a confirmed second factor.
 pub async fn is_confirmed(app: &App, tenant: TenantId, person: PersonId) -> Reply<bool> {
     let found = app.store.read(move |db| factors::find(db, tenant, person)).await?;
     Ok(found.is_some_and(|factor| factor.confirmed_at.is_some()))
@@ -139,15 +139,16 @@ struct Spending<'a> {
     request: &'a HttpRequest,
     tenant: TenantId,
     person: PersonId,
-    /// The login in which it is asked for; none while the person logs in. Tries are counted apart,
-    /// so that a stranger who knows the password, or has a token, does not use up the owner's.
+    /// The login in which the code is asked for; none while the person logs in. Attempts are
+    /// counted apart, so that a stranger who knows the password, or has a token, does not use up
+    /// the owner's attempts.
     session: Option<Uuid>,
     /// The device token that came with it.
     device: Option<&'a str>,
 }
 
 impl Spending<'_> {
-    /// The name under which tries are counted.
+    /// The key under which attempts are counted.
     fn attempt_name(&self) -> String {
         let session = self.session.map(|session| session.to_string()).unwrap_or_default();
         format!("{} {session}", sealing_purpose(self.person))
@@ -160,7 +161,7 @@ async fn spend_code(app: &App, spending: Spending<'_>, factor: &Factor, code: &s
     let (now, what, code) = (app.clock.now(), spending.attempt_name(), code.trim());
     let wrong = || Problem::new(Code::CodeInvalid);
     if code.len() > 6 && code.len() <= 40 {
-        // Fifty bits of chance are not guessed, so these codes work however often strangers tried
+        // Fifty random bits are not guessed, so these codes work however often strangers tried
         // before.
         let digest = recovery_digest(app, person, code);
         let look = {
@@ -174,7 +175,7 @@ async fn spend_code(app: &App, spending: Spending<'_>, factor: &Factor, code: &s
         app.codes.count_named_attempt(&what, now)?;
         return Err(wrong());
     }
-    // Judged as it came: waiting may take longer than a code lives.
+    // Judged by the time of arrival: waiting may take longer than a code is valid.
     let step = find_step(app, person, factor, code)?;
     gate::enter_code(app, request, (&what, (tenant, person)), device).await?;
     let Some(step) = step else { return Err(wrong()) };
@@ -207,8 +208,8 @@ pub struct ChallengeBody {
     device_token: Option<String>,
 }
 
-/// Refuses a challenge when what it rests on is not what it was: the account was closed, the
-/// password set anew, or the identity taken from it.
+/// Refuses a challenge when what it rests on has changed: the account was closed, the password set
+/// anew, or the identity unlinked.
 async fn require_unchanged(app: &App, waiting: &Waiting) -> Reply<()> {
     let Waiting { tenant, person, seq, identity, .. } = *waiting;
     let wrong = || Problem::new(Code::CredentialsInvalid);
@@ -264,7 +265,7 @@ async fn answer_second_factor(
     session::open(&app, opening).await
 }
 
-/// The note that a second factor is not what it was.
+/// The audit note that a second factor was changed.
 fn new_change_note(
     app: &App,
     caller: &Actor,
@@ -275,7 +276,7 @@ fn new_change_note(
     noting.note(AuditAction::SecondFactor, Some(person.0), &json!({ "step": step }))
 }
 
-/// How it stands with the second factor.
+/// The state of the caller's second factor.
 #[derive(Serialize, ToSchema)]
 pub struct SecondFactorView {
     /// `none`, `pending` until a code was shown, or `confirmed`. 状态。
@@ -284,7 +285,7 @@ pub struct SecondFactorView {
     confirmed_at: Option<DateTime<Utc>>,
     /// Recovery codes that were not used. 剩余恢复码。
     recovery_codes_left: i64,
-    /// Whether it is wanted of the caller. 是否必须。
+    /// Whether the caller has to have one. 是否必须。
     required: bool,
 }
 
@@ -300,7 +301,7 @@ fn not_possible(state: &'static str) -> Problem {
     Problem::new(Code::SecondFactorState).with("state", state)
 }
 
-/// Shows how it stands with the caller's second factor.
+/// Shows the state of the caller's second factor.
 ///
 /// 我的动态口令：状态、剩余恢复码、是否必须启用。
 #[utoipa::path(tag = "me", responses((status = 200, body = SecondFactorView)))]
@@ -441,7 +442,7 @@ async fn confirm_second_factor(
     Ok(HttpResponse::Ok().json(RecoveryCodesView { recovery_codes: codes }))
 }
 
-/// Lets a caller through who shows a code of the caller's own second factor.
+/// Refuses a caller who does not present a code of the own second factor.
 pub async fn require_code(
     app: &App,
     request: &HttpRequest,
@@ -509,7 +510,7 @@ async fn remove_second_factor(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Removes somebody's second factor, ends every login, unlinks identities.
+/// Removes a person's second factor, ends every login, unlinks identities.
 ///
 /// 管理员为丢失手机的人员清除动态口令；其登录全部结束，绑定的微信一并解除（返回解除了哪些），重新登录后再绑定。
 #[utoipa::path(tag = "people", responses((status = 200, body = EndedIdentities)))]
@@ -524,7 +525,7 @@ async fn reset_second_factor(
     let (tenant, now) = (caller.tenant, app.clock.now());
     let known = step::load_visible::<Person>(&app, &caller, id.0).await?;
     let person = known.state.id;
-    // A caller who could take the factor away and reset the password could act as that person.
+    // A caller who could remove the factor and reset the password could act as that person.
     if person == caller.person || !known.state.is_wholly_managed_by(&caller, now) {
         let area = known.state.grants.first().map(|grant| grant.over.name.clone());
         let permission = Permission::ManagePeople;

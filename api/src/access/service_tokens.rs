@@ -1,5 +1,5 @@
-//! Tokens of other services that all replicas share: fetched once, by the replica that takes the
-//! lease in the database, and sealed there. WeChat allows few of them and lets each new one end the
+//! Access tokens of other services that all replicas share: fetched by the replica that takes the
+//! lease in the database, and sealed there. WeChat allows few of them, and each new one ends the
 //! last.
 
 use std::time::Duration;
@@ -15,20 +15,21 @@ use crate::{
     http::problem::Reply,
 };
 
-/// A token this close to its end is fetched anew.
+/// A token this close to its expiry is fetched anew.
 const EARLY: Span = Span::minutes(1);
 
-/// How long the replica that fetches may take; then the lease is another's.
+/// How long the replica that fetches may take before the lease is free for another.
 const LEASE: Span = Span::seconds(10);
 
-/// How often, and how many times, the others look whether it is there.
+/// How often, and how many times, the others look for it.
 const LOOKS: (Duration, usize) = (Duration::from_millis(100), 80);
 
-/// A token as it was fetched: the text and its life in seconds.
+/// A token as it was fetched: the text and its lifetime in seconds.
 pub type Fetched = (String, i64);
 
-/// The token of this name. `stale` is one that was refused although it should work: another one
-/// is fetched in its place. `fetch` is told whether the one there is must not come again.
+/// The token of this name. `stale` is one that was refused although it should work: another one is
+/// fetched in its place. The argument of `fetch` says whether the present one must not be returned
+/// again.
 pub async fn obtain_token(
     app: &App,
     name: &str,
@@ -57,7 +58,7 @@ pub async fn obtain_token(
 async fn take_lease(app: &App, name: &str) -> Reply<bool> {
     let (name, now) = (name.to_owned(), app.clock.now());
     match app.store.run(move |db| identity::take_lease(db, &name, now, now + LEASE)).await {
-        // Two at the same moment, the first time: the other has it.
+        // Two replicas at the same moment, the first time: the other has the lease.
         Err(StoreError::Exists(_)) => Ok(false),
         taken => Ok(taken?),
     }

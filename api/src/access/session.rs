@@ -1,12 +1,11 @@
 //! Sessions: opened by a login of any kind, refreshed, looked at, ended.
 //!
 //! A refresh token is the session's identity, 32 random bytes and a digest over both that only this
-//! server makes, kept here only as a digest. What was never issued is told from what was before
+//! server can make; only its digest is stored. A text that was never issued is recognised before
 //! anything is looked up, and ends nothing. A token works once. One that comes again after its
 //! successor was used, or from another device, has been copied: the session ends for everyone who
 //! has it. Only for [`GRACE`] may the same device send its last token again, because the answer may
-//! have been lost on the way; it then gets another successor, and the one that was lost is worth
-//! nothing.
+//! have been lost on the way; it then gets another successor, and the lost one is void.
 
 use actix_web::{
     HttpRequest, HttpResponse, get,
@@ -72,7 +71,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(revoke_my_session);
 }
 
-/// Registers what is asked about one person.
+/// Registers the operations below one person.
 pub fn under_person(config: &mut ServiceConfig<'_>) {
     config.service(list_person_sessions).service(revoke_person_sessions);
 }
@@ -83,13 +82,13 @@ pub const GRACE: Duration = Duration::seconds(60);
 /// How the sessions of programs began: see [`Session::method`].
 pub const CLIENT: &str = "client";
 
-/// How many logins one person has at a time; the one unused for longest gives way.
+/// How many logins one person has at a time; the one unused for longest is ended for a new one.
 pub const MOST: usize = 10;
 
-/// How many bytes of a refresh token are identity and chance.
+/// How many bytes of a refresh token are identity and random bytes.
 const NAMED: usize = 48;
 
-/// The digest by which a refresh token is known as one of ours.
+/// The digest by which a refresh token is recognised as issued here.
 fn compute_proof(seal: &SecretBox, tenant: TenantId, named: &[u8]) -> Vec<u8> {
     let mut proof = seal.compute_digest(&format!("refresh token {}", tenant.0), named);
     proof.truncate(16);
@@ -114,14 +113,14 @@ struct Presented {
     session: Uuid,
     /// The digest under which it is stored.
     digest: Hash,
-    /// Whether this server made it. Tokens of before there was a proof are known by their digest.
+    /// Whether it carries this server's proof. Older tokens without one are known by their digest.
     issued: bool,
 }
 
 impl Presented {
-    /// Takes a text apart; none when it cannot be a refresh token of this tenant.
+    /// Parses a refresh token; none when the text cannot be one of this tenant.
     fn parse(seal: &SecretBox, tenant: TenantId, text: &str) -> Option<Self> {
-        /// With a proof, and as they were before.
+        /// With a proof, and without.
         const LENGTHS: [usize; 2] = [86, 64];
         if !LENGTHS.contains(&text.len()) {
             return None;
@@ -170,9 +169,9 @@ pub struct Opening<'a> {
     pub tenant: TenantId,
     /// The person who logs in, and whose session it becomes.
     pub person: PersonId,
-    /// Where the record of the person was when the proof was looked at.
+    /// The version of the person's record when the proof was checked.
     pub seq: i64,
-    /// The method of the login, as at [`Session::method`].
+    /// The method of the login, as in [`Session::method`].
     pub method: &'a str,
     /// Whether a second factor has to be enrolled first.
     pub lacking: bool,
@@ -197,7 +196,7 @@ pub async fn open(app: &App, opening: Opening<'_>) -> Reply<HttpResponse> {
         created_at: now,
         used_at: now,
         expires_at: now + Duration::days(i64::from(app.settings.refresh_days)),
-        // Whether a factor is lacking is asked anew each time; how old a password was is not.
+        // Whether a factor is lacking is checked each time; whether the password is too old is not.
         restriction: stale.map(|restriction| restriction.name().to_owned()),
     };
     let noting = Noting::of_person(app, tenant, person, request).await?;
@@ -205,7 +204,7 @@ pub async fn open(app: &App, opening: Opening<'_>) -> Reply<HttpResponse> {
     let note = noting.note(AuditAction::Login, Some(person.0), &detail);
     let open = move |db: &mut Db| {
         // A password that was set meanwhile ended every login, and an account that was closed
-        // has none: this one would have come too late to be ended.
+        // has none: this one would be missed by that.
         if !people::is_unchanged(db, tenant, person, seq)? {
             return Ok(None);
         }
@@ -239,7 +238,7 @@ fn login_view(
     Ok(LoginView { access_token, token_type, expires_in, refresh_token, restriction, device_token })
 }
 
-/// What a client calls itself, cut to what a list can show.
+/// The `User-Agent` of the client, cut to what a list can show.
 fn device_name(request: &HttpRequest) -> String {
     let named = request.headers().get(USER_AGENT).map_or(&[][..], HeaderValue::as_bytes);
     String::from_utf8_lossy(named).chars().filter(|c| !c.is_control()).take(160).collect()
@@ -287,7 +286,7 @@ async fn refresh_login(
     let (tenant, now) = (world.tenant.id, app.clock.now());
     let given = Presented::parse(&app.seal, tenant, &body.0.refresh_token).ok_or_else(wrong)?;
     let (session, idle_since) = (given.session, now - app.idle_limit());
-    // Read first: a client that sends what was never issued makes no writer wait.
+    // Read first: a client that sends a token that was never issued takes no writing connection.
     let look = move |db: &mut Db| session::find_refreshable(db, tenant, session, (now, idle_since));
     let stored = app.store.read(look).await?.filter(|stored| given.belongs_to(stored));
     if stored.is_none() {
@@ -366,9 +365,9 @@ pub struct SessionView {
     created_at: DateTime<Utc>,
     /// When it was last used, to some minutes.
     used_at: DateTime<Utc>,
-    /// When it ends whatever happens.
+    /// When it ends at the latest.
     expires_at: DateTime<Utc>,
-    /// Whether it is the one that asks. 是否本次登录。
+    /// Whether it is the login of this request. 是否本次登录。
     current: bool,
 }
 
@@ -470,7 +469,7 @@ async fn end_sessions(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// The person, when the caller is that person or manages them.
+/// Loads a person, when the caller is that person or manages them.
 pub async fn load_managed_person(app: &App, caller: &Caller, id: Uuid) -> Reply<PersonId> {
     let person = &step::load_visible::<Person>(app, caller, id).await?.state;
     if person.id == caller.person || person.is_managed_by(caller, app.clock.now()) {

@@ -7,7 +7,7 @@ use totp_rs::{Builder, Secret, Totp};
 /// How long a code is shown, in seconds.
 pub const PERIOD: i64 = 30;
 
-/// Codes of one moment only: `check` with neighbours would answer the earliest that fits.
+/// Codes of one moment only: `check` with neighbours would answer the earliest match.
 fn codes(secret: &[u8]) -> Totp {
     Builder::new().with_skew(0).with_secret(secret.to_vec()).build_noncompliant()
 }
@@ -17,8 +17,8 @@ pub fn render_code(secret: &[u8], at: Instant) -> String {
     codes(secret).generate(u64::try_from(at.timestamp()).unwrap_or_default()).to_string()
 }
 
-/// The step of time whose code this is: now, or one step before or after, because clocks differ;
-/// the latest, when several have the same code.
+/// The time step this code belongs to: now, or one step before or after, because clocks differ; the
+/// latest, when several have the same code.
 pub fn find_step(secret: &[u8], given: &str, at: Instant) -> Option<i64> {
     let codes = codes(secret);
     let now = at.timestamp() / PERIOD;
@@ -26,16 +26,16 @@ pub fn find_step(secret: &[u8], given: &str, at: Instant) -> Option<i64> {
         let second = u64::try_from(step * PERIOD).ok()?;
         codes.check(given, second).map(|_| step)
     };
-    // All three are computed, whichever fits.
+    // All three are computed, whichever matches.
     [now + 1, now, now - 1].map(fits).into_iter().flatten().next()
 }
 
-/// Bytes in base32 without padding (RFC 4648), as apps take secrets.
+/// Encodes bytes in base32 without padding (RFC 4648), as apps take secrets.
 pub fn encode_base32(bytes: &[u8]) -> String {
     Secret::from(bytes.to_vec()).to_base32()
 }
 
-/// The bytes of such a text; none when it is none.
+/// Decodes base32; none when the text is not.
 pub fn decode_base32(text: &str) -> Option<Vec<u8>> {
     Secret::try_from_base32(text).ok().map(|secret| secret.as_bytes().to_vec())
 }

@@ -2,8 +2,8 @@
 //! number with the code of the button.
 //!
 //! What WeChat answers stays here: the `session_key` is sealed, the access token is shared among
-//! replicas, and neither is shown to anybody. When WeChat does not answer, or answers nonsense,
-//! the caller is told to come back.
+//! replicas, and neither is sent to clients. When WeChat does not answer, or answers nonsense, the
+//! caller is asked to retry.
 
 use actix_web::{HttpRequest, HttpResponse, get, http::header::RETRY_AFTER, post, web::Data};
 use domain::{
@@ -89,7 +89,7 @@ pub struct WechatBody {
     device_token: Option<String>,
 }
 
-/// A code of WeChat, from somebody who is logged in.
+/// A code of WeChat, from a caller who is logged in.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WechatCodeBody {
@@ -101,7 +101,7 @@ pub struct WechatCodeBody {
     code: String,
 }
 
-/// The mini-program meant, of those that serve the tenant.
+/// The mini-program a caller means, of those that serve the tenant.
 pub(crate) fn find_program<'a>(
     app: &'a App,
     world: &TenantSnapshot,
@@ -127,7 +127,7 @@ pub(crate) fn find_program<'a>(
     }
 }
 
-/// Codes are the caller's text: only what can be one is sent on.
+/// Refuses a text that cannot be a code; only the rest is sent on.
 fn check_code(code: &str) -> Reply<&str> {
     const MAX: usize = 512;
     let fits = (1..=MAX).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_graphic());
@@ -151,7 +151,7 @@ fn check_answer(answer: Value) -> Reply<Value> {
         45_011 => Err(Problem::new(Code::TooManyRequests)
             .with("retry_after_s", 60)
             .header(RETRY_AFTER, "60")),
-        // Busy, or something that is set up wrongly: not the caller's fault either way.
+        // Busy, or a faulty configuration: not the caller's fault either way.
         other => Err(outside_unavailable(format!("WeChat answered errcode {other}"))),
     }
 }
@@ -167,7 +167,7 @@ pub(crate) fn encode_query(pairs: &[(&str, &str)]) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 
-/// Who WeChat says it is.
+/// The identity WeChat vouches for.
 pub(crate) struct Vouched {
     pub(crate) openid: String,
     union: Option<String>,
@@ -195,7 +195,7 @@ pub(crate) fn provider_name(program: &MiniProgram) -> String {
     format!("wechat:{}", program.app_id)
 }
 
-/// Remembers that the person is this one at WeChat; whose the identity is.
+/// Links the person to this identity at WeChat; answers the person the identity belongs to.
 pub(crate) async fn link_identity(
     app: &App,
     tenant: TenantId,
@@ -221,7 +221,7 @@ pub(crate) async fn link_identity(
         Ok(whose)
     };
     match app.store.run(link.clone()).await {
-        // Two at the same moment: the second finds the first.
+        // Two at the same moment: the second finds the link of the first.
         Err(StoreError::Exists(_)) => Ok(app.store.run(link).await?),
         whose => Ok(whose?),
     }
@@ -285,19 +285,19 @@ async fn login_wechat(
     auth::admit_person(&app, admission).await
 }
 
-/// A new resident. The account is made of the openid, so that of two first logins at the same
-/// moment one makes it and both are the same person.
+/// A new resident. The account is derived from the openid, so that two first logins at the same
+/// moment make the same person.
 async fn ensure_resident(
     app: &App,
     world: &TenantSnapshot,
     program: &MiniProgram,
     found: &Vouched,
 ) -> Reply<Versioned<Person>> {
-    /// More often no one was erased and came back.
+    /// The most erasures of one identity.
     const ROUNDS: u32 = 100;
     for round in 0..ROUNDS {
         let person = register_resident(app, world, program, found, round).await?;
-        // A person who was erased and comes back is a new one: nothing leads to what was before.
+        // A person who was erased and comes back is a new one, unconnected to the record before.
         if !contact::is_erased(app, world.tenant.id, person.state.id).await? {
             return Ok(person);
         }
@@ -305,7 +305,7 @@ async fn ensure_resident(
     Err(Problem::new(Code::AccountClosed).with("standing", "erased"))
 }
 
-/// The person that an identity stands for after so many erasures, registered if they are new.
+/// The person of an identity after this many erasures, registered if new.
 async fn register_resident(
     app: &App,
     world: &TenantSnapshot,
@@ -375,7 +375,7 @@ pub(crate) fn is_token_refused(answer: &Value) -> bool {
     matches!(answer.get("errcode").and_then(Value::as_i64), Some(40_001 | 40_014 | 42_001))
 }
 
-/// What binding a telephone number changes of how a person can be reached.
+/// The extent of contact data that binding a telephone number changes.
 const PHONE: Extent = Extent::One(Field::Phone);
 
 /// A telephone number, masked.
@@ -449,7 +449,7 @@ async fn get_phone(app: Data<App>, caller: Caller) -> Reply<HttpResponse> {
         .json(PhoneView { phone: phone.map(|phone| Field::Phone.mask_value(phone)) }))
 }
 
-/// Forgets the caller's telephone number.
+/// Deletes the caller's telephone number.
 ///
 /// 解绑并删除我的手机号。
 #[utoipa::path(tag = "me", responses((status = 204, description = "Forgotten 已删除")))]
@@ -467,7 +467,7 @@ async fn unbind_phone(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// What a content check says: what it suggests, and why by its own code.
+/// The result of a content check: its suggestion, and its own code for the reason.
 pub(crate) type Checked = (Suggestion, Option<i64>);
 
 /// The mini-program that checks what a person of this tenant writes, and the person's openid there;
@@ -494,7 +494,7 @@ pub(crate) async fn find_checker<'a>(
     Ok(checking.into_iter().find_map(|program| openid(program).map(|openid| (program, openid))))
 }
 
-/// Asks a content check, with another token when the first was refused.
+/// Calls a content check, again with another token when the first was refused.
 async fn request_check(
     app: &App,
     program: &MiniProgram,
@@ -509,7 +509,7 @@ async fn request_check(
     for _ in 0..2 {
         let token =
             obtain_access_token(app, program, stale.as_deref()).await.map_err(unavailable)?;
-        // The token stands in the address alone.
+        // The token is in the address only.
         let query = encode_query(&[("access_token", token.as_str())]);
         let url = format!("{}/wxa/{interface}?{query}", program.url);
         let answered = app.outbound.make_call(Call::post(url, body.clone())).await;
@@ -520,7 +520,7 @@ async fn request_check(
         }
         return match answer.get("errcode").and_then(Value::as_i64) {
             Some(0) | None => Ok(answer),
-            // Not seen for two hours, or not one of its users.
+            // The user has not been there for two hours, or is none of its users.
             Some(61_010 | 40_003 | 40_001) => Err(Cause::Refused),
             Some(other) => {
                 tracing::warn!(errcode = other, interface, "a content check failed");
@@ -531,7 +531,7 @@ async fn request_check(
     Err(Cause::Unavailable)
 }
 
-/// What an answer of a content check, or an event about one, says.
+/// Parses the answer of a content check, or an event about one.
 pub(crate) fn parse_checked(answer: &Value) -> Option<Checked> {
     let result = answer.get("result")?;
     let suggestion = result.get("suggest").and_then(Value::as_str).and_then(Suggestion::parse)?;
@@ -547,7 +547,7 @@ pub(crate) async fn check_text(
 ) -> Result<Checked, Cause> {
     /// The most characters of one question.
     const MOST: usize = 2500;
-    /// 评论: something said about something.
+    /// 评论: a comment.
     const SCENE: i64 = 2;
     let letters: Vec<char> = text.chars().collect();
     let mut worst = (Suggestion::Pass, None);
@@ -563,8 +563,8 @@ pub(crate) async fn check_text(
     Ok(worst)
 }
 
-/// Has a picture or a sound checked (`media_check_async`); its number for that, under which it
-/// answers later.
+/// Submits a picture or a sound to the check (`media_check_async`); answers the trace id under
+/// which the result comes later.
 pub(crate) async fn check_media(
     app: &App,
     program: &MiniProgram,
@@ -581,13 +581,13 @@ pub(crate) async fn check_media(
     trace.filter(|trace| is_trace(trace)).map(str::to_owned).ok_or(Cause::Unavailable)
 }
 
-/// Whether a text can be the number of a check.
+/// Whether a text can be a trace id of a check.
 pub(crate) fn is_trace(text: &str) -> bool {
     (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// The name under which it is kept how many messages of a template of a mini-program a person
-/// agreed to.
+/// The name of the quota of subscribe messages a person agreed to, for a template of a
+/// mini-program.
 pub fn quota_name(program: &MiniProgram, template: &str) -> String {
     format!("{} {template}", program.app_id)
 }

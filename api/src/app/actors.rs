@@ -1,4 +1,4 @@
-//! Whom the process knows: actors by their logins, for a few seconds.
+//! Actors by their logins, kept in memory for a few seconds.
 
 use std::{
     collections::HashMap,
@@ -18,25 +18,25 @@ use uuid::Uuid;
 
 use crate::app::{caller::Restriction, scope::Scopes};
 
-/// A person or program whose token was accepted, as the database had it lately.
+/// A person or program whose token was accepted, as last read from the database.
 #[derive(Clone)]
 pub struct ActorRecord {
     /// The person or program, with its roles.
     pub actor: Arc<Actor>,
     /// What has to be done before anything else.
     pub restriction: Option<Restriction>,
-    /// Of a program: what it is held to.
+    /// The limits of a program.
     pub client: Option<Limits>,
 }
 
-/// What a program is held to.
+/// The limits of a program.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// The client's identity, under which its requests are counted.
     pub id: Uuid,
     /// How many requests a minute.
     pub per_minute: u32,
-    /// What it may be given at most.
+    /// The most scopes it may be given.
     pub scopes: Scopes,
 }
 
@@ -54,14 +54,14 @@ impl Limits {
 #[derive(Default)]
 pub struct Actors {
     known: Mutex<HashMap<Uuid, (ActorRecord, Instant)>>,
-    /// How often an actor was forgotten: what was read before the last time is not kept.
+    /// How often an actor was forgotten: an actor read before the last time is not kept.
     forgotten: AtomicU64,
 }
 
 impl Actors {
-    /// How long a revocation made by another replica may take to be noticed.
+    /// The longest time until a revocation made by another replica is noticed.
     const FOR_MS: i64 = 5_000;
-    /// How many sessions are remembered.
+    /// The most sessions remembered.
     const MOST: usize = 50_000;
 
     pub(crate) fn get(&self, session: Uuid, now: Instant) -> Option<ActorRecord> {
@@ -70,12 +70,12 @@ impl Actors {
         ((now - *since).num_milliseconds() < Self::FOR_MS).then(|| found.clone())
     }
 
-    /// To be asked before an actor is read, for [`Self::put`].
+    /// The generation for [`Self::put`], to be taken before an actor is read.
     pub(crate) fn current_generation(&self) -> u64 {
         self.forgotten.load(Ordering::Acquire)
     }
 
-    /// Keeps whom was read after `before`, unless rights changed since.
+    /// Keeps an actor that was read after `before`, unless rights changed since.
     pub(crate) fn put(&self, session: Uuid, who: ActorRecord, now: Instant, before: u64) {
         let mut known = self.lock();
         if self.current_generation() != before {
@@ -87,23 +87,22 @@ impl Actors {
         known.insert(session, (who, now));
     }
 
-    /// Forgets a session at once.
+    /// Forgets a session, whose rights ended.
     pub fn forget_session(&self, session: Uuid) {
         self.begin_forgetting().remove(&session);
     }
 
-    /// Forgets a person at once: grants changed.
+    /// Forgets a person, whose grants changed.
     pub fn forget_person(&self, person: PersonId) {
         self.begin_forgetting().retain(|_, (known, _)| known.actor.person != person);
     }
 
-    /// Forgets everybody of a tenant at once: areas changed.
+    /// Forgets all actors of a tenant, whose areas changed.
     pub fn forget_tenant(&self, tenant: TenantId) {
         self.begin_forgetting().retain(|_, (known, _)| known.actor.tenant != tenant);
     }
 
-    /// What is known, when some of it is about to be forgotten: what others are reading now they
-    /// do not keep.
+    /// The cache, for an entry to be removed: what others are reading now is not kept.
     fn begin_forgetting(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, (ActorRecord, Instant)>> {
         let known = self.lock();
         self.forgotten.fetch_add(1, Ordering::Release);

@@ -1,5 +1,5 @@
-//! Buckets that fill evenly, and how they are announced: the draft standard's headers and those
-//! everybody knows.
+//! Buckets that fill evenly, and the headers that announce them: those of the draft standard and
+//! the common ones.
 
 use std::{borrow::Cow, collections::HashMap, hash::Hash};
 
@@ -11,14 +11,14 @@ use crate::{
     http::problem::{Code, Problem},
 };
 
-/// What is left after a request.
+/// What is left in a bucket after a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Allowance {
     /// The name of what is counted, as headers and problems write it.
     name: &'static str,
     /// How many a full bucket holds.
     limit: u32,
-    /// In how many seconds an empty one is full.
+    /// In how many seconds an empty bucket is full.
     window: u32,
     /// How many could follow at once.
     pub(crate) remaining: u32,
@@ -26,14 +26,14 @@ pub struct Allowance {
     pub(crate) reset: u32,
 }
 
-/// A thousandth of one: what is counted in parts, such as bytes, is taken in these.
+/// Thousandths in one: the unit for goods counted in parts, such as bytes.
 pub const THOUSAND: i64 = 1000;
 
-/// One is so many units: with these, what comes back within a millisecond is a whole number of them
-/// (as many as come back within an hour).
+/// Units in one: with these, the refill per millisecond is a whole number of them (as many as the
+/// refill per hour).
 const ONE: i64 = 3_600_000;
 
-/// How much is left in one bucket, as of a time.
+/// The level of one bucket, as of a time.
 #[derive(Clone, Copy, Debug)]
 struct Bucket {
     left: i64,
@@ -41,7 +41,7 @@ struct Bucket {
 }
 
 impl Rate {
-    /// So many a minute, and no more at once.
+    /// A rate of this many a minute, and no more at once.
     pub fn per_minute(number: u32) -> Self {
         let number = number.max(1);
         Self { at_once: number, an_hour: number.saturating_mul(60) }
@@ -51,7 +51,7 @@ impl Rate {
         i64::from(self.at_once) * ONE
     }
 
-    /// In how many seconds so much comes back.
+    /// In how many seconds this many units are refilled.
     fn seconds_to_refill(self, units: i64) -> u32 {
         let a_second = (i64::from(self.an_hour) * 1000).max(1);
         u32::try_from((units + a_second - 1) / a_second).unwrap_or(u32::MAX)
@@ -59,7 +59,7 @@ impl Rate {
 }
 
 impl Bucket {
-    /// What is in it now. A clock that went back fills nothing.
+    /// The present level. A clock that went back fills nothing.
     fn current_level(self, rate: Rate, now: Instant) -> i64 {
         const MONTH: i64 = 31 * 24 * 3_600_000;
         let passed = (now - self.at).num_milliseconds().clamp(0, MONTH);
@@ -67,8 +67,8 @@ impl Bucket {
     }
 }
 
-/// Buckets by whose and of what they are. When room is needed, those go first that were not used
-/// for longest: they are the fullest.
+/// Buckets by owner and kind. When room is needed, the buckets unused for longest are removed: they
+/// are the fullest.
 #[derive(Debug)]
 pub struct Buckets<K> {
     buckets: HashMap<K, Bucket>,
@@ -76,13 +76,13 @@ pub struct Buckets<K> {
 }
 
 impl<K: Hash + Eq> Buckets<K> {
-    /// No more than so many.
+    /// Buckets for at most this many keys.
     pub fn new(most: usize) -> Self {
         Self { buckets: HashMap::new(), most: most.max(2) }
     }
 
-    /// Takes so many thousandths, or says in how many seconds they would be there. What is more than
-    /// a full bucket needs a full one, and leaves a debt.
+    /// Takes this many thousandths, or says in how many seconds they would be there. A request
+    /// larger than a full bucket needs a full one, and leaves a debt.
     pub fn take(
         &mut self,
         key: K,
@@ -113,7 +113,7 @@ impl<K: Hash + Eq> Buckets<K> {
         }
     }
 
-    /// Gives back so many thousandths that were taken.
+    /// Gives back this many thousandths.
     pub fn give_back(&mut self, key: &K, rate: Rate, thousandths: i64, now: Instant) {
         if let Some(bucket) = self.buckets.get_mut(key) {
             let more = thousandths.max(0).saturating_mul(ONE / THOUSAND);
@@ -122,7 +122,7 @@ impl<K: Hash + Eq> Buckets<K> {
         }
     }
 
-    /// Makes room: the half that was left alone for longest.
+    /// Makes room: removes the half that was unused for longest.
     fn evict_oldest(&mut self) {
         let mut times: Vec<Instant> = self.buckets.values().map(|bucket| bucket.at).collect();
         let middle = times.len() / 2;
@@ -153,7 +153,7 @@ impl Allowance {
         ]
     }
 
-    /// Announces it, unless a refusal announced another.
+    /// Writes the headers, unless a refusal wrote its own.
     pub fn write_headers(self, headers: &mut HeaderMap) {
         if headers.contains_key("ratelimit") {
             return;
@@ -165,7 +165,8 @@ impl Allowance {
         }
     }
 
-    /// The refusal when it is used up, for so many seconds; of what is said in Chinese and English.
+    /// The refusal when the bucket is empty, for this many seconds; `zh` and `en` name what is
+    /// counted.
     pub fn into_problem(self, wait: u32, zh: &str, en: &str) -> Problem {
         let problem = too_many_requests(
             wait,
@@ -179,7 +180,7 @@ impl Allowance {
     }
 }
 
-/// Refused for so many seconds.
+/// Refusal for this many seconds.
 pub fn too_many_requests(
     seconds: u32,
     zh: impl Into<Cow<'static, str>>,

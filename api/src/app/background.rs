@@ -1,5 +1,5 @@
-//! Threads for work that takes long and must not make anybody else wait: the system gives them
-//! the processor only when those who answer requests leave some.
+//! Threads for long work that must not delay others: the system gives them the processor only when
+//! the threads that answer requests leave some.
 
 use std::{
     io,
@@ -14,17 +14,17 @@ use tokio::sync::oneshot;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// How much later than others their turn comes: as late as can be, a sixtieth of the share.
+/// The niceness of the threads: the highest there is, a sixtieth of the share of others.
 const NICENESS: i32 = 19;
 
-/// A few threads and what waits for them. They end when no one can give them work any more.
+/// A few threads and their queue. They end when their last handle is dropped.
 #[derive(Clone, Debug)]
 pub struct Background {
     jobs: Sender<Job>,
 }
 
 impl Background {
-    /// So many threads of this name.
+    /// Starts this many threads of this name.
     pub fn start(name: &str, threads: usize) -> io::Result<Self> {
         let (jobs, waiting) = mpsc::channel();
         let waiting = Arc::new(Mutex::new(waiting));
@@ -48,7 +48,7 @@ impl Background {
         answer.await.ok()
     }
 
-    /// Has `work` done on one of the threads, some time.
+    /// Queues `work` for one of the threads.
     pub fn submit_job(&self, work: impl FnOnce() + Send + 'static) {
         // The threads outlive every sender, so this does not fail.
         let _ = self.jobs.send(Box::new(work));
@@ -56,7 +56,8 @@ impl Background {
 }
 
 fn run_jobs(waiting: &Mutex<Receiver<Job>>) {
-    // On Linux this is the thread alone. Where it is not allowed, the work is done all the same.
+    // On Linux this affects the thread alone. Where it is not allowed, the work is done all the
+    // same.
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::nice(NICENESS) {
         tracing::debug!(%error, "cannot lower the priority of a thread");

@@ -1,4 +1,4 @@
-//! Who asks: an actor, the login it asks under, and what has to be done first.
+//! The caller of a request: an actor, the login, and what has to be done first.
 
 use std::{ops::Deref, sync::Arc};
 
@@ -27,7 +27,7 @@ impl Restriction {
         }
     }
 
-    /// The one called `name`.
+    /// Parses the machine code.
     pub fn parse(name: &str) -> Option<Self> {
         [Self::SecondFactor, Self::Password].into_iter().find(|one| one.name() == name)
     }
@@ -39,12 +39,12 @@ pub struct Caller {
     pub(crate) actor: Arc<Actor>,
     /// The login the token belongs to.
     pub session: Uuid,
-    /// What the phone said about the command, when it had kept it.
+    /// What the phone said about the command, when it was kept offline.
     pub arrival: Option<Arc<Arrival>>,
 }
 
 impl Caller {
-    /// When the command was typed, where a phone had kept it.
+    /// When the command was typed, if a phone had kept it offline.
     pub fn offline_command(&self) -> Option<OfflineTime> {
         self.arrival.as_ref().map(|arrival| arrival.offline_time())
     }
@@ -57,8 +57,7 @@ impl Deref for Caller {
     }
 }
 
-/// The same, though something may have to be done before anything else: for the operations that
-/// do it.
+/// A caller who may have to do something before anything else: for the operations that do it.
 pub struct Incomplete {
     pub(crate) caller: Caller,
     /// What has to be done.
@@ -72,7 +71,7 @@ impl Deref for Incomplete {
     }
 }
 
-/// Whether the actor acts for the administration now: others know of no household.
+/// Whether the actor holds an office now: others cannot see households.
 pub fn is_in_office(actor: &Actor, at: Instant) -> bool {
     actor.grants.iter().any(|grant| grant.holds_at(at) && !grant.role.is_outsider())
 }

@@ -1,4 +1,4 @@
-//! The one place that reads the clock. Everything else is told the time.
+//! The one place that reads the clock. All other code takes the time as an argument.
 
 use std::sync::{
     Arc,
@@ -38,9 +38,9 @@ pub fn new_id() -> uuid::Uuid {
     uuid::Uuid::now_v7()
 }
 
-/// The identifier of what a command creates, when the client names none: the same for every
-/// retry, because it is made of the command's own and of who asked, so that the same key of
-/// another caller makes something else. The time in front is kept, so that it sorts.
+/// The identifier of what a command creates, when the client names none: the same for every retry,
+/// because it is derived from the command's id and the caller, so that the same key of another
+/// caller makes something else. The time in front is kept, so that it sorts.
 pub fn derive_id(by: PersonId, command: CommandId, purpose: &str) -> uuid::Uuid {
     let hash = domain::core::journal::Hash::digest(format!("{purpose}:{command}:{by}").as_bytes());
     let mut bytes = *command.0.as_bytes();

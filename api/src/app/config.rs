@@ -51,8 +51,8 @@ pub struct Settings {
     pub readers: Option<usize>,
     /// Connections that write: `GRIDWHISTLE_WRITERS`, by default what suits the database.
     pub writers: Option<usize>,
-    /// How many may wait for each kind of connection before callers are told to come back:
-    /// `GRIDWHISTLE_WAITING`, by default 4096.
+    /// How many may wait for each kind of connection before callers are refused with a time to
+    /// retry: `GRIDWHISTLE_WAITING`, by default 4096.
     pub waiting: usize,
     /// Minutes an access token is valid: `GRIDWHISTLE_ACCESS_MINUTES`, by default 15.
     pub access_minutes: u32,
@@ -61,8 +61,8 @@ pub struct Settings {
     /// Reverse proxies in front that add to `X-Forwarded-For`: `GRIDWHISTLE_PROXIES`, by
     /// default 0.
     pub proxies: u8,
-    /// Whether this replica takes the measures about debts that become late:
-    /// `GRIDWHISTLE_CLOCKWORK`, by default `true`. Every replica may; at least one must.
+    /// Whether this replica runs the scheduler, which takes the measures about debts that become
+    /// late: `GRIDWHISTLE_CLOCKWORK`, by default `true`. Every replica may; at least one must.
     pub clockwork: bool,
     /// Hours after which an unused login is over: `GRIDWHISTLE_IDLE_HOURS`, by default 168.
     pub idle_hours: u32,
@@ -78,12 +78,12 @@ pub struct Settings {
     pub key: Option<Secret>,
     /// WeChat mini-programs residents log in with: `GRIDWHISTLE_MINI_PROGRAMS`, by default none.
     pub mini_programs: Vec<MiniProgram>,
-    /// Where staff may log in besides: `GRIDWHISTLE_PROVIDERS`, by default nowhere.
+    /// Identity providers for staff: `GRIDWHISTLE_PROVIDERS`, by default none.
     pub providers: Vec<Provider>,
-    /// What sends short messages: `GRIDWHISTLE_SMS`, by default nothing.
+    /// The gateway for short messages: `GRIDWHISTLE_SMS`, by default none.
     pub sms: Option<Sms>,
-    /// Networks webhooks may be told in besides the public internet, such as `10.0.0.0/8`, also over
-    /// plain HTTP: `GRIDWHISTLE_WEBHOOK_NETWORKS`, by default none.
+    /// Networks that webhooks may be sent to besides the public internet, such as `10.0.0.0/8`,
+    /// also over plain HTTP: `GRIDWHISTLE_WEBHOOK_NETWORKS`, by default none.
     pub webhook_networks: Networks,
     /// What people's data is encrypted with: `GRIDWHISTLE_VAULT_CIPHER`, by default `aes`.
     pub vault_cipher: Suite,
@@ -92,19 +92,19 @@ pub struct Settings {
     /// A file with them: `GRIDWHISTLE_VAULT_KEY_FILE`; with SQLite by default the database's
     /// name and `.key`.
     pub vault_key_file: Option<PathBuf>,
-    /// A program that prints them: `GRIDWHISTLE_VAULT_KEY_COMMAND`.
+    /// A program that prints the master keys: `GRIDWHISTLE_VAULT_KEY_COMMAND`.
     pub vault_key_command: Option<String>,
     /// Where photos and other files are kept: `GRIDWHISTLE_MEDIA`, by default a folder; see
     /// [`Settings::media`].
     pub media: Option<MediaUrl>,
     /// The access key of a bucket: `GRIDWHISTLE_MEDIA_ACCESS_KEY`.
     pub media_access_key: Option<Secret>,
-    /// Its secret: `GRIDWHISTLE_MEDIA_SECRET_KEY`.
+    /// The secret key of that bucket: `GRIDWHISTLE_MEDIA_SECRET_KEY`.
     pub media_secret_key: Option<Secret>,
     /// Where files lie while they arrive: `GRIDWHISTLE_SPOOL`, by default beside the files that are
     /// kept; see [`Settings::spool`].
     pub spool: Option<PathBuf>,
-    /// How much one person may ask: `GRIDWHISTLE_LIMITS`.
+    /// The limits for one person: `GRIDWHISTLE_LIMITS`.
     pub limits: Limits,
 }
 
@@ -112,7 +112,7 @@ pub struct Settings {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum SecondFactor {
-    /// Nobody; who has one is still asked for it.
+    /// No one has to; a person who enrolled one is still asked for it.
     Off,
     /// Administrators and auditors.
     #[default]
@@ -136,20 +136,20 @@ pub enum LogFormat {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum LogLevel {
-    /// No line at all.
+    /// No lines at all.
     Off,
-    /// What needs somebody's attention.
+    /// Errors that need attention.
     Error,
-    /// And what may.
+    /// And warnings of the server.
     Warn,
     /// And a line a request.
     #[default]
     Info,
-    /// And what helps to find a fault.
+    /// And details that help to find a fault.
     Debug,
 }
 
-/// What one source says; the rest it leaves to the next. Its fields are the names in the file.
+/// The settings of one source; the rest is left to the next. Its fields are the names in the file.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize, clap::Args)]
 #[serde(deny_unknown_fields)]
 pub struct Partial {
@@ -203,19 +203,20 @@ pub struct Partial {
     /// The address callers use, such as `https://grid.example.gov.cn`
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
-    /// Others can see command lines, so these stand in the environment or the file.
+    /// Not a flag, because others can see command lines: it stands in the environment or the file.
     #[arg(skip)]
     pub key: Option<Secret>,
-    /// The WeChat mini-programs; they have secrets, and stand there too.
+    /// The WeChat mini-programs; not a flag, because they have secrets.
     #[arg(skip)]
     pub mini_programs: Option<Vec<MiniProgram>>,
-    /// The providers of identities; they have secrets, and stand there too.
+    /// The identity providers; not a flag, because they have secrets.
     #[arg(skip)]
     pub providers: Option<Vec<Provider>>,
-    /// The SMS gateway; it has a secret, and stands there too.
+    /// The SMS gateway; not a flag, because it has a secret.
     #[arg(skip)]
     pub sms: Option<Sms>,
-    /// Networks webhooks may be told in besides the public internet, such as 10.0.0.0/8,fd00::/8
+    /// Networks that webhooks may be sent to besides the public internet, such as
+    /// 10.0.0.0/8,fd00::/8
     #[arg(long, value_name = "NETWORKS")]
     pub webhook_networks: Option<Networks>,
     /// What people's data is encrypted with: aes, or sm4 with SM3 (国密) [default: aes]
@@ -233,16 +234,16 @@ pub struct Partial {
     /// Where photos are kept, as file:///FOLDER or s3://BUCKET [default with SQLite: the database's name and .media]
     #[arg(long, value_name = "URL")]
     pub media: Option<MediaUrl>,
-    /// Others can see command lines, so these stand in the environment or the file.
+    /// Not a flag, because others can see command lines: it stands in the environment or the file.
     #[arg(skip)]
     pub media_access_key: Option<Secret>,
-    /// The secret that goes with that key; it stands there too.
+    /// The secret key of the bucket; not a flag either.
     #[arg(skip)]
     pub media_secret_key: Option<Secret>,
     /// Where files lie while they arrive [default: beside the files that are kept]
     #[arg(long, value_name = "FOLDER")]
     pub spool: Option<PathBuf>,
-    /// How much one person may ask: a table, so it stands in the environment or the file.
+    /// The limits for one person: a table, so it stands in the environment or the file.
     #[arg(skip)]
     pub limits: Option<limits::Given>,
 }
@@ -276,8 +277,8 @@ impl Settings {
         persistence::Options { readers: self.readers, writers: self.writers, waiting: self.waiting }
     }
 
-    /// Where files are kept: what was said, or else a folder beside the SQLite file, or one of
-    /// this directory where the database is elsewhere.
+    /// Where files are kept: the setting, or else a folder beside the SQLite file, or one of this
+    /// directory where the database is elsewhere.
     pub fn media(&self) -> MediaUrl {
         let folder = |path: String| MediaUrl::Folder(PathBuf::from(path));
         self.media.clone().unwrap_or_else(|| {
@@ -288,8 +289,8 @@ impl Settings {
         })
     }
 
-    /// Where files lie while they arrive: what was said, or else a folder among the files that are
-    /// kept. Before a bucket that is beside the SQLite file, or the folder for temporary files.
+    /// Where files lie while they arrive: the setting, or else a folder among the files that are
+    /// kept. With a bucket that is beside the SQLite file, or the folder for temporary files.
     pub fn spool(&self) -> PathBuf {
         self.spool.clone().unwrap_or_else(|| match self.media() {
             MediaUrl::Folder(folder) => folder.join(".spool"),
@@ -337,7 +338,7 @@ impl Settings {
         settings.check_values()
     }
 
-    /// Refuses numbers that make no sense: a server that starts must be able to work.
+    /// Refuses values with which the server could start but not work.
     fn check_values(self) -> Result<Self, Fault> {
         let amount = |name, given: Option<usize>, most| (name, given, 1, most);
         let minutes = usize::try_from(self.access_minutes).ok();
@@ -380,7 +381,7 @@ impl Settings {
 }
 
 impl Partial {
-    /// What this source says, and where it is silent what the other says.
+    /// The settings of this source, completed by those of the other.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self {

@@ -1,12 +1,12 @@
-//! How often a client may try: token buckets in memory, for logins.
+//! How often a client may try to log in: token buckets in memory.
 //!
 //! One bucket for an address and an account together stops guessing at one account; a larger one
 //! for the address stops guessing at many. A third, for an account from everywhere, slows down
 //! those who guess from many addresses. What finds a bucket empty is not refused, because it may be
 //! the owner after strangers tried: it waits in a lane, where tries are let through one after the
 //! other at a pace that makes guessing hopeless. A lane is as long as a client may be made to wait;
-//! only a client that would wait longer is told to come back. The tables are bounded, and forget
-//! those first who have waited longest.
+//! only a client that would wait longer is refused, with the time to retry. The tables are bounded,
+//! and forget the buckets unused for longest first.
 
 use std::{
     collections::{HashMap, hash_map::RandomState},
@@ -24,7 +24,7 @@ use domain::Instant;
 
 use crate::http::problem::{Code, Problem, Reply};
 
-/// How many tries at once, and how long until one more.
+/// How many attempts at once, and how long until one more.
 #[derive(Clone, Copy, Debug)]
 struct Rate {
     burst: f64,
@@ -37,20 +37,20 @@ const ACCOUNT: Rate = Rate { burst: 10.0, every: Duration::from_secs(30) };
 /// An office or a mobile network shares an address, so it gets far more.
 const ADDRESS: Rate = Rate { burst: 200.0, every: Duration::from_secs(1) };
 
-/// Thirty tries at an account from anywhere, then one every ten seconds for all strangers.
+/// Thirty attempts at an account from anywhere, then one every ten seconds for all strangers.
 const SPREAD: Rate = Rate { burst: 30.0, every: Duration::from_secs(10) };
 
-/// What a lane lets through, and how long a try waits in it at most.
+/// How fast a lane lets attempts through, and how long one waits in it at most.
 #[derive(Clone, Copy, Debug)]
 struct Pace {
     every: Duration,
     longest: Duration,
 }
 
-/// A password of one account, beyond the buckets.
+/// Attempts at one account, beyond the buckets.
 const SLOW_ACCOUNT: Pace = Pace { every: Duration::from_secs(5), longest: Duration::from_secs(30) };
 
-/// Whatever comes from one address, beyond its bucket.
+/// Attempts from one address, beyond its bucket.
 const SLOW_ADDRESS: Pace =
     Pace { every: Duration::from_millis(200), longest: Duration::from_secs(10) };
 
@@ -68,7 +68,7 @@ const SLOW_CODE: Pace = Pace { every: Duration::from_secs(30), longest: Duration
 /// The most buckets kept.
 const MOST: usize = 20_000;
 
-/// A bucket: what was left in it when it was last looked at.
+/// A bucket: its level when it was last looked at.
 #[derive(Clone, Copy, Debug)]
 struct Bucket {
     left: f64,
@@ -77,14 +77,14 @@ struct Bucket {
 
 impl Bucket {
     fn current_level(self, rate: Rate, now: Instant) -> f64 {
-        // A clock that went back gives nothing, and takes nothing.
+        // A clock that went back adds nothing, and removes nothing.
         let passed = (now - self.at).to_std().unwrap_or_default();
         let gained = passed.div_duration_f64(rate.every);
         (self.left + gained).min(rate.burst)
     }
 }
 
-/// The tries of everybody.
+/// The login attempts of all clients.
 #[derive(Debug, Default)]
 pub struct Attempts {
     tables: Mutex<Tables>,
@@ -94,33 +94,33 @@ pub struct Attempts {
 #[derive(Debug, Default)]
 struct Tables {
     buckets: HashMap<u64, Bucket>,
-    /// When the next try of a lane is let through.
+    /// When the next attempt of a lane is let through.
     lanes: HashMap<u64, Instant>,
 }
 
 impl Attempts {
-    /// A table without anybody in it.
+    /// An empty table.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Counts a try at an account, unless there were too many; whether it was counted. Call it
-    /// before the password is looked at.
+    /// Counts an attempt at an account, unless there were too many; answers whether it was counted.
+    /// To be called before the password is checked.
     pub fn count_attempt(&self, address: IpAddr, account: &str, now: Instant) -> bool {
         let (one, all) = self.attempt_keys(address, account);
         let spread = self.spread_key(account);
         self.take_all(&[(one, ACCOUNT), (all, ADDRESS), (spread, SPREAD)], now)
     }
 
-    /// The same for a client at an address where the owner logged in before: what strangers try
-    /// elsewhere does not count.
+    /// The same for a client at an address where the owner logged in before: attempts of strangers
+    /// elsewhere do not count.
     pub fn count_nearby_attempt(&self, address: IpAddr, account: &str, now: Instant) -> bool {
         let (one, all) = self.attempt_keys(address, account);
         self.take_all(&[(one, ACCOUNT), (all, ADDRESS)], now)
     }
 
-    /// Queues a try at an account that found a bucket empty: how long it waits before the password
-    /// is looked at. `nearby` as at [`Self::count_nearby_attempt`].
+    /// Queues an attempt at an account that found a bucket empty; answers how long it waits before
+    /// the password is checked. `nearby` as in [`Self::count_nearby_attempt`].
     pub fn queue_attempt(
         &self,
         address: IpAddr,
@@ -130,7 +130,7 @@ impl Attempts {
     ) -> Reply<Duration> {
         let (one, all) = self.attempt_keys(address, account);
         let spread = self.spread_key(account);
-        // A client at an address where the owner was before does not queue behind those from
+        // A client at an address where the owner was before does not queue behind clients from
         // elsewhere.
         let place = nearby.then(|| network_of(address));
         let lane = self.hasher.hash_one(("account lane", normalize_account(account), place));
@@ -144,7 +144,8 @@ impl Attempts {
         let mut lanes = Vec::with_capacity(2);
         let crowded = empty(&tables, all, ADDRESS);
         let tried = buckets.iter().any(|(key, rate)| *key != all && empty(&tables, *key, *rate));
-        // Where the owner was before, the crowd at other accounts takes no place of the owner's.
+        // At an address where the owner was before, attempts at other accounts do not delay the
+        // owner.
         if tried || (crowded && nearby) {
             lanes.push((lane, SLOW_ACCOUNT));
         }
@@ -160,37 +161,38 @@ impl Attempts {
         Ok(waited)
     }
 
-    /// Counts a login from an address that an identity provider vouches for; whether there was one
-    /// left. Passwords are counted apart: neither takes the places of the other.
+    /// Counts a login from an address that an identity provider vouches for; answers whether there
+    /// was one left. Passwords are counted apart: neither uses up the other's.
     pub fn count_vouched_login(&self, address: IpAddr, now: Instant) -> bool {
         let key = self.hasher.hash_one(("vouched", network_of(address)));
         self.take_all(&[(key, VOUCHED)], now)
     }
 
-    /// Queues such a login from an address that has none left: how long it waits.
+    /// Queues such a login when the bucket is empty; answers how long it waits.
     pub fn queue_vouched_login(&self, address: IpAddr, now: Instant) -> Reply<Duration> {
         let lane = self.hasher.hash_one(("vouched lane", network_of(address)));
         self.lock().join_lanes(&[(lane, SLOW_VOUCHED)], now)
     }
 
-    /// Counts a failure of something that cannot be guessed, from an address, or says how long to
-    /// wait: only those who fail are counted.
+    /// Counts a failure at something that cannot be guessed, from an address, or answers how long
+    /// to wait: only failures are counted.
     pub fn count_failure(&self, address: IpAddr, now: Instant) -> Reply<()> {
         let (_, all) = self.attempt_keys(address, "");
         self.take_one(all, ADDRESS, now)
     }
 
-    /// Counts a try at something that is guessed at from within, such as a code.
+    /// Counts an attempt at something a logged-in caller may guess at, such as a code.
     pub fn count_named_attempt(&self, what: &str, now: Instant) -> Reply<()> {
         self.take_one(self.hasher.hash_one(("alone", what)), ACCOUNT, now)
     }
 
-    /// Counts one of many, such as the tokens of a program.
+    /// Counts one of frequent requests, such as those for tokens of a program.
     pub fn count_frequent_attempt(&self, what: &str, now: Instant) -> Reply<()> {
         self.take_one(self.hasher.hash_one(("often", what)), ADDRESS, now)
     }
 
-    /// Queues a code beyond what [`Self::count_named_attempt`] allows: how long it waits.
+    /// Queues an attempt beyond what [`Self::count_named_attempt`] allows; answers how long it
+    /// waits.
     pub fn queue_code(&self, what: &str, now: Instant) -> Reply<Duration> {
         self.lock().join_lanes(&[(self.hasher.hash_one(("code lane", what)), SLOW_CODE)], now)
     }
@@ -220,13 +222,13 @@ impl Attempts {
         true
     }
 
-    /// Forgets the tries at an account from an address: the password was right.
+    /// Forgets the attempts at an account from an address: the password was right.
     pub fn forget_attempts(&self, address: IpAddr, account: &str) {
         let (one, _) = self.attempt_keys(address, account);
         self.lock().buckets.remove(&one);
     }
 
-    /// Forgets the tries at what is guessed at from within: it was right.
+    /// Forgets the attempts counted by [`Self::count_named_attempt`]: the code was right.
     pub fn forget_named_attempts(&self, what: &str) {
         let key = self.hasher.hash_one(("alone", what));
         self.lock().buckets.remove(&key);
@@ -244,7 +246,7 @@ impl Attempts {
         self.hasher.hash_one(("address lane", network_of(address)))
     }
 
-    /// Accounts are not kept, only keyed digests of them.
+    /// The keys of the buckets: keyed digests, so that no account names are kept.
     fn attempt_keys(&self, address: IpAddr, account: &str) -> (u64, u64) {
         let network = network_of(address);
         let account = normalize_account(account);
@@ -256,8 +258,8 @@ impl Attempts {
 }
 
 impl Tables {
-    /// Takes the next place of each of these lanes; how long until the last of them comes. One
-    /// that is full refuses, and no place is taken.
+    /// Takes the next place of each of these lanes; answers how long until the last of them comes.
+    /// When one lane is full it refuses, and no place is taken.
     fn join_lanes(&mut self, lanes: &[(u64, Pace)], now: Instant) -> Reply<Duration> {
         let mut longest = Duration::ZERO;
         for (key, pace) in lanes {
@@ -282,7 +284,7 @@ impl Tables {
     }
 }
 
-/// How long until a moment; nothing when it is over.
+/// The time until a moment; zero when it is over.
 fn time_until(now: Instant, then: Instant) -> Duration {
     (then - now).to_std().unwrap_or_default()
 }
@@ -303,7 +305,7 @@ fn attempts_left(buckets: &HashMap<u64, Bucket>, key: u64, rate: Rate, now: Inst
     buckets.get(&key).map_or(rate.burst, |bucket| bucket.current_level(rate, now))
 }
 
-/// How long until there is one more try.
+/// The time until one more attempt is allowed.
 fn compute_wait(buckets: &HashMap<u64, Bucket>, key: u64, rate: Rate, now: Instant) -> Duration {
     let left = attempts_left(buckets, key, rate, now);
     if left >= 1.0 { Duration::ZERO } else { rate.every.mul_f64(1.0 - left) }
@@ -329,7 +331,8 @@ fn too_many_attempts(wait: Duration) -> Problem {
         .header(RETRY_AFTER, &seconds.to_string())
 }
 
-/// A client with one IPv6 address has the other 2⁶⁴ of its network too.
+/// The network an address counts as: a client with one IPv6 address has the other 2⁶⁴ of its
+/// network too.
 fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(six) => {
@@ -342,7 +345,7 @@ fn network_of(address: IpAddr) -> IpAddr {
 
 /// Where a request comes from: past `proxies` reverse proxies that add to `X-Forwarded-For`.
 ///
-/// What stands left of what our own proxies wrote is the caller's invention and is not looked at.
+/// What stands left of the entries of our own proxies may be forged by the caller and is not read.
 pub fn client_address(request: &HttpRequest, proxies: u8) -> IpAddr {
     const FORWARDED: HeaderName = HeaderName::from_static("x-forwarded-for");
     let peer = request.peer_addr().map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |peer| peer.ip());
@@ -358,15 +361,16 @@ pub fn client_address(request: &HttpRequest, proxies: u8) -> IpAddr {
     host.and_then(|host| parse_host(host)).unwrap_or(peer)
 }
 
-/// An address as proxies write it: some put the port behind it, and brackets around one of IPv6.
+/// Parses an address as proxies write it: some put the port behind it, and brackets around one of
+/// IPv6.
 fn parse_host(host: &str) -> Option<IpAddr> {
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     let with_port = || host.parse::<SocketAddr>().ok().map(|address| address.ip());
     bare.parse().ok().or_else(with_port)
 }
 
-/// Says once that there seems to be a proxy this server was not told of: behind it everybody has
-/// one address.
+/// Warns once that there seems to be a proxy missing in the configuration: behind it all callers
+/// have one address.
 fn warn_unknown_proxy() {
     static SAID: Once = Once::new();
     SAID.call_once(|| {

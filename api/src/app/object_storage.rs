@@ -1,7 +1,7 @@
 //! Where the bytes of files are: a folder of this host, or a bucket that speaks S3.
 //!
-//! Names are made of identities and digests, never of what a sender called a file. Nothing here
-//! decides who may read; nothing is listed, so a bucket needs no right to list. Files are read and
+//! Names are made of identities and digests, never of what a sender called a file. Access is
+//! decided elsewhere; nothing is listed, so a bucket needs no right to list. Files are read and
 //! written a piece at a time.
 
 mod outside;
@@ -28,7 +28,7 @@ use crate::{
     http::problem::{Code, Problem, Reply},
 };
 
-/// The storage of files.
+/// The storage of files' bytes.
 #[derive(Debug)]
 pub struct ObjectStorage {
     spool: PathBuf,
@@ -38,18 +38,18 @@ pub struct ObjectStorage {
 
 #[derive(Debug)]
 enum Place {
-    /// Made when the first file comes.
+    /// A folder, created with the first file.
     Folder(PathBuf),
     Bucket,
 }
 
-/// Some bytes of a file.
+/// A range of a file.
 pub struct Found {
     /// The bytes, as they come.
     pub bytes: BoxStream<'static, Reply<Bytes>>,
-    /// The range of them within the file, in bytes from 0.
+    /// The range of the file they are, in bytes from 0.
     pub range: std::ops::Range<u64>,
-    /// How many there are in all.
+    /// The size of the whole file, in bytes.
     pub size: u64,
 }
 
@@ -67,7 +67,7 @@ fn storage_unavailable(error: impl std::fmt::Display) -> Problem {
 }
 
 impl ObjectStorage {
-    /// As the settings say.
+    /// Opens the storage the settings name.
     pub fn open(settings: &Settings) -> Result<Self, String> {
         let spool = settings.spool();
         match settings.media() {
@@ -82,7 +82,8 @@ impl ObjectStorage {
                         retry_timeout: PATIENCE,
                         ..RetryConfig::default()
                     })
-                    // Few are removed at once, and not everything that speaks S3 removes several.
+                    // Few are removed at once, and not every service that speaks S3 supports bulk
+                    // removal.
                     .with_disable_bulk_delete(true)
                     .with_http_connector(outside::Connector);
                 if let Some(endpoint) = endpoint {
@@ -118,8 +119,8 @@ impl ObjectStorage {
         Ok(Arc::clone(self.store.get_or_init(|| made)))
     }
 
-    /// An empty file of this host, without a name that others could open, for what is on its way;
-    /// it is gone when it is closed.
+    /// An empty file of this host, without a name that others could open, for a file that is
+    /// arriving; it is removed when it is closed.
     pub async fn create_temp_file(&self) -> Reply<std::fs::File> {
         let spool = self.spool.clone();
         let made =
@@ -134,7 +135,7 @@ impl ObjectStorage {
         Ok(())
     }
 
-    /// Keeps what a file of this host holds, a piece at a time.
+    /// Stores a file of this host, a piece at a time.
     pub async fn put_file(&self, name: &str, file: std::fs::File) -> Reply<()> {
         let upload = self
             .open_store()?
@@ -188,7 +189,7 @@ impl ObjectStorage {
         Ok(Some(Found { bytes: pieces.boxed(), range, size }))
     }
 
-    /// Writes the bytes under a name to a file of this host; how many.
+    /// Copies the bytes under a name to a file of this host; answers how many.
     pub async fn copy_to_file(&self, name: &str, into: &mut tokio::fs::File) -> Reply<u64> {
         use tokio::io::AsyncWriteExt;
         let Some(found) = self.get(name, None).await? else {
@@ -203,7 +204,7 @@ impl ObjectStorage {
         Ok(sum)
     }
 
-    /// Removes what is kept under these names; what is not there is no error.
+    /// Removes the bytes under these names; a missing one is no error.
     pub async fn remove(&self, names: Vec<String>) -> Reply<()> {
         let store = self.open_store()?;
         for name in names {
@@ -216,7 +217,7 @@ impl ObjectStorage {
     }
 }
 
-/// Makes a folder only this user reads.
+/// Creates a folder that only this user can read.
 fn create_private_folder(folder: &FilePath) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);

@@ -1,4 +1,5 @@
-//! Asking others over HTTP: bounded in time, in size and in number, and silent about secrets.
+//! Calls to other services over HTTP: bounded in time, in size and in number, and without secrets
+//! in the log.
 //!
 //! Addresses carry secrets in their query (WeChat wants it so), so neither an address nor what
 //! the client library says of it reaches a log; a failure is one of a few words. The library
@@ -22,10 +23,10 @@ use crate::http::problem::{Code, Problem};
 /// The most bytes of an answer.
 const MAX_BYTES: u64 = 256 * 1024;
 
-/// How many calls are under way at once; one that finds no place within a second is given up.
+/// How many calls are under way at once; a call that finds no place within a second fails.
 const AT_ONCE: usize = 32;
 
-/// How long a call may take, from the look-up of the name to the last byte.
+/// How long a call may take, from the look-up of the host name to the last byte.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A client for calls to other services, bounded in number and in time.
@@ -35,7 +36,7 @@ pub struct Outbound {
     places: Arc<Semaphore>,
 }
 
-/// What is sent along.
+/// The content of a request.
 pub enum Content {
     /// Nothing: a GET.
     None,
@@ -67,7 +68,7 @@ impl Call {
     }
 }
 
-/// What came back.
+/// The answer of another service.
 #[derive(Clone, Debug)]
 pub struct Answered {
     /// The HTTP status of the answer.
@@ -76,7 +77,7 @@ pub struct Answered {
     pub body: Value,
 }
 
-/// Why nothing sensible came back, in words without secrets.
+/// Why there is no usable answer, in words without secrets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Failure(pub(crate) &'static str);
 
@@ -115,7 +116,7 @@ impl Outbound {
         Self { agent: config.build().into(), places: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 
-    /// One that trusts the authorities in this file and no others.
+    /// A client that trusts the authorities in this file and no others.
     pub fn with_authorities(file: &Path) -> Result<Self, String> {
         let shown = file.display();
         let text = std::fs::read(file).map_err(|error| format!("{shown}: {error}"))?;
@@ -141,7 +142,7 @@ impl Outbound {
         let place = place.map_err(|_late| full())?.map_err(|_closed| full())?;
         let agent = self.agent.clone();
         let asked = web::block(move || {
-            // Kept until the call is over, even if no one waits for it any more.
+            // Held until the call is over, even if the caller has gone away.
             let _place = place;
             send_call(&agent, call)
         });
@@ -178,7 +179,7 @@ fn send_call(agent: &Agent, call: Call) -> Result<Answered, Failure> {
     Ok(Answered { status, body: serde_json::from_slice(&body).map_err(nonsense)? })
 }
 
-/// Which kind of error it was; what the library says may quote the address.
+/// The kind of an error; the library's own message may quote the address.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the kinds of errors may grow")]
 fn classify_error(error: &ureq::Error) -> Failure {
     Failure(match error {

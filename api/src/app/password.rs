@@ -1,9 +1,9 @@
-//! Passwords: argon2id with the parameters OWASP recommends, on threads of their own that come
-//! after those who answer requests.
+//! Passwords: argon2id with the parameters OWASP recommends, on threads of lower priority than
+//! those that answer requests.
 //!
-//! An account that does not exist costs as much as one that does, so that the time tells
-//! nothing. Each verification takes 19 MiB and some 20 ms of a core; only a few run at once, a
-//! few more may wait, the rest are told to come back.
+//! An account that does not exist costs as much as one that does, so that the time reveals nothing.
+//! Each verification takes 19 MiB and some 20 ms of a core; only a few run at once, a few more may
+//! wait, the rest are refused with a time to retry.
 
 use std::{
     cell::RefCell,
@@ -43,20 +43,20 @@ const PARAMS: (u32, u32, u32) = (19 * 1024, 2, 1);
 const DECOY: &str = "$argon2id$v=19$m=19456,t=2,p=1$\
     L/6AVVZW2kXy+ufuAtSA0Q$wAVt6m4PGd/RZ3ZiqlpnVA57KSN2pg9wIKkNYXKStZQ";
 
-/// The place where passwords are hashed and verified.
+/// The threads that hash and verify passwords.
 #[derive(Clone, Debug)]
 pub struct Passwords {
     threads: Background,
     places: Arc<Semaphore>,
-    /// Those of the places that strangers may have: some are left for known devices.
+    /// The places that strangers may have: the others are left for known devices.
     for_strangers: Arc<Semaphore>,
-    /// How many of them are for those who wait.
+    /// How many of the places are for those who wait.
     waiting: usize,
     computed: Arc<AtomicU64>,
 }
 
 impl Passwords {
-    /// A place where `at_once` passwords are worked on and eight times as many wait.
+    /// Hashes `at_once` passwords at a time; eight times as many wait.
     pub fn new(at_once: usize) -> std::io::Result<Self> {
         let at_once = at_once.max(1);
         let waiting = at_once.saturating_mul(8);
@@ -86,15 +86,15 @@ impl Passwords {
             let known = stored.is_some();
             computed.fetch_add(1, Ordering::Relaxed);
             let matches = verify_hash(&given, stored.as_deref().unwrap_or(DECOY));
-            // Until now, even if the caller has gone away.
+            // Held until now, even if the caller has gone away.
             drop(kept);
             Ok(matches? && known)
         })
         .await
     }
 
-    /// The same for a client that is not known yet: where many of those come, they leave places for
-    /// those who logged in before.
+    /// The same for a client that is not known yet: many of those leave places for clients that
+    /// logged in before.
     pub async fn verify_stranger(&self, given: String, stored: Option<String>) -> Reply<bool> {
         let place = Arc::clone(&self.for_strangers).try_acquire_owned();
         let place = place.map_err(|_crowd| Problem::new(Code::Overloaded))?;
@@ -128,9 +128,9 @@ impl Passwords {
         let (places, waiting) = (Arc::clone(&self.places), self.waiting);
         let worked = self.threads.run(move || {
             let worked = work();
-            // Kept until the work is done, even if the caller has gone away.
+            // Held until the work is done, even if the caller has gone away.
             drop(place);
-            // With more places free than those, no one waits.
+            // With more free places than waiting ones, no one waits.
             if places.available_permits() > waiting {
                 forget_memory();
             }
@@ -140,18 +140,18 @@ impl Passwords {
     }
 }
 
-/// Whose password it is to be.
+/// The owner of the password.
 #[derive(Clone, Debug)]
 pub struct Owner {
     /// The account; a password that is like it is refused.
     pub account: String,
     /// The person's name; a password that is made of it counts as easy to guess.
     pub name: String,
-    /// Whether the person administers: more hangs on it, so it has to be longer.
+    /// Whether the person is an administrator, whose password has to be longer.
     pub administers: bool,
 }
 
-/// What people here build passwords of, and a list made elsewhere does not know.
+/// Words that people here build passwords of and that a list made elsewhere does not know.
 const COMMON_HERE: [&str; 22] = [
     "woaini",
     "1314520",
@@ -208,7 +208,7 @@ pub fn check(password: &str, owner: &Owner) -> Reply<()> {
     Ok(())
 }
 
-/// How hard a password is to guess, as far as it has to be known.
+/// How hard a password is to guess, up to the strength that is required.
 ///
 /// The time this takes grows with the third power of the length and more, so that a long one is
 /// judged by its beginning and its end: it is no easier to guess than either.
@@ -226,7 +226,7 @@ fn estimate_strength(password: &str, own: &[&str]) -> zxcvbn::Score {
 }
 
 /// A new password that can be read over the telephone: four groups of four characters without
-/// `0`, `1`, `l` and `o`, 80 bits of chance.
+/// `0`, `1`, `l` and `o`, 80 random bits.
 pub fn generate() -> Result<String, rand::rngs::SysError> {
     const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     let mut password = String::with_capacity(19);
@@ -240,7 +240,7 @@ pub fn generate() -> Result<String, rand::rngs::SysError> {
     Ok(password)
 }
 
-/// The hash of a password, in PHC format, right here: takes its time.
+/// Hashes a password on this thread, in PHC format: takes its time.
 pub fn hash(password: &str) -> Reply<String> {
     let salt = random_bytes::<16>()?;
     let hashed = || -> password_hash::Result<String> {
@@ -260,7 +260,7 @@ pub fn hash(password: &str) -> Reply<String> {
 }
 
 fn verify_hash(password: &str, stored: &str) -> Reply<bool> {
-    // No password is longer; looking at more would be work for nothing.
+    // No password is longer; hashing more would be wasted work.
     if password.chars().nth(MAX).is_some() {
         return Ok(false);
     }
@@ -298,8 +298,8 @@ fn compute_digest(
 }
 
 thread_local! {
-    /// The memory for a password, kept while others wait: taking 19 MiB from the system and giving
-    /// them back for each makes everybody wait who answers requests meanwhile.
+    /// The memory for hashing, reused while others wait: taking 19 MiB from the system and giving
+    /// them back for each password would slow down the threads that answer requests.
     static MEMORY: RefCell<Vec<Block>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -316,7 +316,7 @@ fn reserve_memory(memory: &mut Vec<Block>, blocks: usize) {
     memory.resize(blocks, Block::new());
 }
 
-/// Gives the memory of this thread back, once no one waits.
+/// Frees the memory of this thread, once no one waits.
 fn forget_memory() {
     MEMORY.with_borrow_mut(|memory| *memory = Vec::new());
 }
@@ -340,7 +340,7 @@ mod tests {
         let real = PasswordHash::new(&real).unwrap();
         assert_eq!((decoy.algorithm, decoy.version), (real.algorithm, real.version));
         assert_eq!(decoy.params, real.params);
-        // It was made by the usual way through argon2, which this file leaves to save memory.
+        // Made by the usual way through argon2, which this file leaves to save memory.
         assert!(verify_hash("nobody has this one: 没有人用它", DECOY).unwrap());
     }
 

@@ -1,4 +1,4 @@
-//! How much a program may ask: one bucket a client, filled evenly, announced with every answer.
+//! The quota of programs: one bucket a client, filled evenly, announced with every answer.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -26,7 +26,7 @@ impl Default for Quotas {
 }
 
 impl Quotas {
-    /// Takes one request of this client's, or says when there is one again.
+    /// Takes one request of this client, or refuses it with the time to retry.
     pub fn take_request(&self, client: Uuid, per_minute: u32, now: Instant) -> Reply<Allowance> {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = buckets.take(client, ("client", Rate::per_minute(per_minute)), THOUSAND, now);

@@ -6,14 +6,14 @@ use rand::{
     rngs::{SysError, SysRng},
 };
 
-/// Bytes of pure chance.
+/// Random bytes of the operating system.
 pub fn random_bytes<const N: usize>() -> Result<[u8; N], SysError> {
     let mut bytes = [0; N];
     SysRng.try_fill_bytes(&mut bytes)?;
     Ok(bytes)
 }
 
-/// The two halves of a key, made of its 32 secret bytes.
+/// The key pair of a signing key, from its 32 secret bytes.
 pub(crate) fn derive_key_pair(seed: &[u8; 32]) -> (EncodingKey, DecodingKey, [u8; 32]) {
     // PKCS #8 around an Ed25519 seed is the same 16 bytes for every key (RFC 8410).
     const PKCS8: [u8; 16] = [

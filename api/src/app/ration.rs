@@ -1,9 +1,9 @@
-//! What one person may ask of a server that everybody shares: a bucket for each kind of thing, and
-//! seats for what lasts. A caller who took more than the share is told when there is more; no one
-//! else notices.
+//! The limits of one person on a server that all share: a bucket for each kind of good, and seats
+//! for what lasts. A caller who took more than the share learns when to retry; no one else is
+//! affected.
 //!
-//! The numbers are settings ([`crate::app::config::Limits`]). What programs ask is counted by their
-//! own quota ([`crate::app::quota`]); what they send and hold is counted here as well.
+//! The numbers are settings ([`crate::app::config::Limits`]). Requests of programs are counted by
+//! their own quota ([`crate::app::quota`]); what they send and hold is counted here as well.
 
 use std::{
     collections::HashMap,
@@ -29,15 +29,15 @@ use crate::{
     http::problem::{Problem, Reply},
 };
 
-/// The kinds of things there are buckets for.
+/// The goods that have a bucket each.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Good {
     /// Requests that write (POST), except the queue of a phone and files.
     Commands,
-    /// All other requests, those of the queue and of files too.
+    /// All other requests, those with queues and files too.
     Reads,
-    /// What ends logins and identities, beyond the share of commands and reads. Each login has its
-    /// own: a thief cannot use up the owner's.
+    /// Requests that end logins and identities, beyond the share of commands and reads. Each login
+    /// has its own bucket: a thief cannot use up the owner's.
     Defences,
     /// Copies of a person's own data.
     Exports,
@@ -100,54 +100,55 @@ impl Good {
     }
 }
 
-/// Whose share it is: the tenant and the person.
+/// The owner of a share: the tenant and the person.
 type Who = (TenantId, PersonId);
 
-/// A stream that is open: its number, and how it is told to end.
+/// An open stream: its number, and the channel that tells it to end.
 type Open = (u64, watch::Sender<bool>);
 
-/// The streams of everybody.
+/// The open streams of all people.
 type Streams = Arc<Mutex<(u64, HashMap<Who, Vec<Open>>)>>;
 
-/// What everybody took, and holds.
+/// What all people took and hold.
 pub struct Rationed {
     limits: Limits,
     buckets: Mutex<Buckets<(Who, Good)>>,
-    /// What ends logins, for each login.
+    /// Buckets for requests that end logins, by login.
     defences: Mutex<Buckets<Uuid>>,
-    /// Who was refused how often in a row.
+    /// The refusals in a row of each person.
     refused: Mutex<HashMap<Who, u32>>,
     sending: Arc<Mutex<HashMap<Who, u32>>>,
-    /// When all bytes of a person would be here, had they come at the pace they may.
+    /// When all bytes of a person would have arrived at the permitted pace.
     paces: Mutex<HashMap<Who, tokio::time::Instant>>,
     streams: Streams,
 }
 
-/// What shuts a thief out goes on when the share is used up: enough for the owner who does it by
-/// hand, however many others hold a token.
+/// Shutting a thief out works when the share is used up: enough for the owner who does it by hand,
+/// however many others hold a token.
 const DEFENCES: Rate = Rate { at_once: 60, an_hour: 3_600 };
 
-/// After how long a caller is refused who asks on although there is nothing left, times the
-/// refusals in a row: a client that waits for answers before it asks again cannot keep the server
-/// busy with refusals, and one that heeds `Retry-After` hardly notices.
+/// The delay of a refusal, times the refusals in a row: a client that waits for answers before it
+/// asks again cannot keep the server busy with refusals, and one that heeds `Retry-After` hardly
+/// notices.
 const REFUSED_AFTER: Duration = Duration::from_millis(200);
 
-/// How fast the bytes of one person's files are taken, in bytes a second: faster than telephones send,
-/// and slow enough that hashing and storing them leave the processors and the disk to others.
+/// The pace at which the bytes of one person's files are taken, in bytes a second: faster than
+/// telephones send, and slow enough that hashing and storing them leave the processors and the disk
+/// to others.
 const PACE: u64 = 16_000_000;
 
-/// How much sooner than at that pace bytes may come: photos are not slowed down.
+/// How far ahead of that pace bytes may come: photos are not slowed down.
 const AHEAD: Duration = Duration::from_millis(1_250);
 
-/// The most refusals in a row that make the next one later.
+/// The most refusals in a row that lengthen the delay.
 const MOST_REFUSALS: u32 = 10;
 
 impl Rationed {
     /// The most buckets kept: six for each of 30,000 people.
     const MOST: usize = 180_000;
-    /// The most people whose pace is known.
+    /// The most people whose pace is kept.
     const MOST_PACED: usize = 50_000;
-    /// The most logins that ended others lately.
+    /// The most logins with a bucket of their own.
     const MOST_DEFENDED: usize = 50_000;
 
     /// Full shares for everybody, within these limits.
@@ -163,7 +164,7 @@ impl Rationed {
         }
     }
 
-    /// What an actor may ask.
+    /// The limits of an actor.
     pub fn rations_of(&self, actor: &Actor, now: Instant) -> &Rations {
         if is_of_public(actor, now) { &self.limits.residents } else { &self.limits.staff }
     }
@@ -173,7 +174,7 @@ impl Rationed {
         self.take_parts(actor, good, THOUSAND, now)
     }
 
-    /// Takes so many thousandths of a good.
+    /// Takes this many thousandths of a good.
     pub fn take_parts(
         &self,
         actor: &Actor,
@@ -186,7 +187,7 @@ impl Rationed {
         taken.map_err(|refused| build_refusal(good, refused))
     }
 
-    /// Takes one from what a login may do against others.
+    /// Takes one request that ends logins from the login's own bucket.
     fn take_defence(&self, session: Uuid, now: Instant) -> Reply<Allowance> {
         let good = Good::Defences;
         let taken =
@@ -200,7 +201,7 @@ impl Rationed {
         lock_mutex(&self.buckets).give_back(&(actor_key(actor), good), rate, thousandths, now);
     }
 
-    /// Counts a caller's request by the login it belongs to. Refusals come a little late.
+    /// Counts a caller's request by the login it belongs to. Refusals are delayed a little.
     pub async fn count_request(
         &self,
         request: &HttpRequest,
@@ -208,7 +209,7 @@ impl Rationed {
         now: Instant,
     ) -> Reply<()> {
         let taken = self.take_one(actor, good_of(request), now);
-        // A share that is used up keeps no one from ending the logins that did it.
+        // A used-up share keeps no one from ending the logins that used it up.
         let taken = taken.or_else(|refused| {
             if is_defence(request) { self.take_defence(session, now) } else { Err(refused) }
         });
@@ -226,7 +227,7 @@ impl Rationed {
         }
     }
 
-    /// Counts a refusal; how many there were in a row, up to a bound.
+    /// Counts a refusal; answers how many there were in a row, up to a bound.
     fn count_refusal(&self, actor: &Actor) -> u32 {
         let mut refused = lock_mutex(&self.refused);
         if refused.len() >= Self::MOST {
@@ -237,7 +238,7 @@ impl Rationed {
         *times
     }
 
-    /// A seat for a file that is sent, for as long as that takes.
+    /// A seat for a file that is being sent, held until it has arrived.
     pub fn begin_sending(&self, actor: &Actor, now: Instant) -> Reply<Sending> {
         let (who, most) = (actor_key(actor), self.rations_of(actor, now).sending);
         let mut sending = lock_mutex(&self.sending);
@@ -249,8 +250,8 @@ impl Rationed {
         Ok(Sending { all: Arc::clone(&self.sending), who })
     }
 
-    /// Waits until an actor's next bytes are read: those who send faster than they may are slowed
-    /// down by that, whatever number of files they send at once.
+    /// Waits until an actor's next bytes are read: those who send faster than the pace are slowed
+    /// down by that, however many files they send at once.
     pub async fn pace_upload(&self, actor: &Actor, bytes: u64) {
         let due = {
             let now = tokio::time::Instant::now();
@@ -267,8 +268,8 @@ impl Rationed {
         }
     }
 
-    /// A seat for a stream. When an actor has as many as there may be, the oldest ends: often it is
-    /// a connection that broke without anybody noticing.
+    /// A seat for a stream. When an actor has the most there may be, the oldest ends: often it is a
+    /// connection that broke unnoticed.
     pub fn begin_streaming(&self, actor: &Actor, now: Instant) -> Streaming {
         let (who, most) = (actor_key(actor), self.rations_of(actor, now).streams);
         let most = usize::try_from(most).unwrap_or(1).max(1);
@@ -298,7 +299,7 @@ fn actor_key(actor: &Actor) -> Who {
     (actor.tenant, actor.person)
 }
 
-/// From what a request is taken. Files and queues are counted where they are read: a queue by its
+/// The good a request counts as. Files and queues are counted where they are read: a queue by its
 /// commands.
 fn good_of(request: &HttpRequest) -> Good {
     let path = request.path();
@@ -309,7 +310,7 @@ fn good_of(request: &HttpRequest) -> Good {
     if writes && !elsewhere { Good::Commands } else { Good::Reads }
 }
 
-/// Whether a request looks at the caller's own logins, ends some, or closes the account.
+/// Whether a request reads the caller's own logins, ends some, or closes the account.
 fn is_defence(request: &HttpRequest) -> bool {
     let path = request.path().strip_prefix("/api/v1").unwrap_or_default();
     ["/auth/logout", "/me/sessions", "/me/identities", "/me/password", "/me/erasure"]
@@ -330,7 +331,7 @@ fn too_many_uploads(most: u32) -> Problem {
     .with("limit", "sending")
 }
 
-/// A file that is on its way.
+/// A file that is being sent.
 pub struct Sending {
     all: Arc<Mutex<HashMap<Who, u32>>>,
     who: Who,
@@ -357,12 +358,12 @@ pub struct Streaming {
 }
 
 impl Streaming {
-    /// Whether it gave way to a newer one.
+    /// Whether it was ended for a newer one.
     pub fn is_over(&self) -> bool {
         *self.ended.borrow()
     }
 
-    /// Waits until it gives way to a newer one.
+    /// Waits until it is ended for a newer one.
     pub async fn wait_until_over(&mut self) {
         // The sender is dropped only after it has told the stream to end.
         let _ = self.ended.wait_for(|ended| *ended).await;
@@ -381,7 +382,7 @@ impl Drop for Streaming {
     }
 }
 
-/// When so many more bytes would be here, had all come at the pace they may.
+/// When so many more bytes would have arrived at the permitted pace.
 fn due_after(
     due: tokio::time::Instant,
     now: tokio::time::Instant,
@@ -402,7 +403,7 @@ mod tests {
         assert_eq!(wait(photo), Some(Duration::ZERO), "a photo is not slowed down");
         let second = due_after(photo, start, 19_000_000);
         assert_eq!(wait(second), Some(Duration::from_millis(1_125)));
-        // What was not used is not saved up.
+        // An unused share is not saved up.
         let later = start + Duration::from_mins(1);
         assert_eq!(due_after(second, later, 16_000_000), later + Duration::from_secs(1));
     }

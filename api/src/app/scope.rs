@@ -1,5 +1,5 @@
-//! Scopes: what the token of a program is limited to, whatever its roles allow. Two, because a
-//! client reads or reports; which areas it does that in is for its grants to say.
+//! Scopes: the limits of a program's token, whatever its roles allow. There are two, because a
+//! client reads or reports; in which areas is up to its grants.
 
 use std::fmt;
 
@@ -32,8 +32,8 @@ impl Scopes {
         Some(scopes)
     }
 
-    /// Whether a request of this method to this route is within. What a program may do to its own
-    /// account is nothing: no scope opens `/me` for writing.
+    /// Whether a request of this method to this route is within the scopes. No scope opens `/me`
+    /// for writing: a program may not change its own account.
     pub fn allows_request(self, method: &Method, route: &str) -> bool {
         if *method == Method::GET || *method == Method::HEAD {
             return self.read;

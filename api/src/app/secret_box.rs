@@ -1,8 +1,8 @@
-//! Sealing: what is secret and has to be read again (a TOTP secret, a signing key) is stored
-//! encrypted as people's data is, bound to what it is for.
+//! Sealing of secrets that have to be read again (a TOTP secret, a signing key): stored encrypted
+//! as people's data is, bound to their purpose.
 //!
-//! The key is a setting, or else one that was made at the first start and stands in the
-//! database, wrapped by the master key of the vault, which does not.
+//! The key is a setting, or else one that was made at the first start and stands in the database,
+//! wrapped by the master key of the vault, which is not in the database.
 
 use crate::{
     app::vault::cipher::{self, Secret, Suite},
@@ -17,7 +17,7 @@ pub struct SecretBox {
 }
 
 impl SecretBox {
-    /// With a secret, by these ciphers.
+    /// A box with this key and these ciphers.
     pub const fn new(secret: Secret, suite: Suite) -> Self {
         Self { suite, secret }
     }
@@ -33,8 +33,8 @@ impl SecretBox {
         Some(opened.to_vec())
     }
 
-    /// A digest only this key makes, for finding what is sealed. What was found by it once has to
-    /// be found again, so it stays the same when the cipher changes.
+    /// A digest that only this key makes, for finding sealed values. It stays the same when the
+    /// cipher changes, so that what was found by it once is found again.
     pub fn compute_digest(&self, purpose: &str, bytes: &[u8]) -> Vec<u8> {
         Suite::Aes.digest(&self.secret, &[b"blind", purpose.as_bytes(), bytes]).to_vec()
     }

@@ -29,7 +29,7 @@ use crate::{
     http::problem::Problem,
 };
 
-/// How long a new key is shown before it signs: longer than anybody keeps a copy of the list.
+/// How long a new key is published before it signs: longer than a copy of the list is cached.
 pub const LEAD: Duration = Duration::minutes(2);
 
 /// How long a key that signs no more is accepted: no access token is valid for longer.
@@ -39,7 +39,7 @@ pub const TRAIL: Duration = Duration::hours(24);
 pub struct SigningKey {
     /// The key's identity in the database.
     pub id: Uuid,
-    /// The same as tokens write it.
+    /// The identity as tokens write it.
     pub kid: String,
     pub(crate) sign: EncodingKey,
     pub(crate) check: DecodingKey,
@@ -49,7 +49,7 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    /// From its 32 secret bytes.
+    /// A key from its 32 secret bytes.
     pub fn new(id: Uuid, seed: &[u8; 32], from: Instant, until: Option<Instant>) -> Self {
         let (sign, check, public) = derive_key_pair(seed);
         Self { id, kid: id.to_string(), sign, check, public, from, until }
@@ -61,7 +61,7 @@ impl SigningKey {
 pub struct SigningKeys(RwLock<Arc<Vec<Arc<SigningKey>>>>);
 
 impl SigningKeys {
-    /// Of these keys.
+    /// A set of these keys.
     pub fn new(keys: Vec<SigningKey>) -> Self {
         let ring = Self::default();
         ring.replace_keys(keys);
@@ -85,7 +85,7 @@ impl SigningKeys {
         begun.or_else(|| keys.last()).map(Arc::clone)
     }
 
-    /// The key a token names.
+    /// The key with the `kid` that a token names.
     pub fn find_by_kid(&self, kid: &str) -> Option<Arc<SigningKey>> {
         self.keys().iter().find(|key| key.kid == kid).map(Arc::clone)
     }
@@ -96,7 +96,7 @@ impl SigningKeys {
         self.keys().iter().any(|key| key.id == id && accepted(key))
     }
 
-    /// Takes what is stored: at the start, and whenever another replica may have rotated.
+    /// Loads the stored keys: at the start, and whenever another replica may have rotated.
     pub async fn refresh(&self, store: &Store, seal: &SecretBox) -> Result<(), StoreError> {
         let stored = store.read(|db| key::load_all(db, Purpose::Sign)).await?;
         let known = self.keys();
@@ -127,7 +127,7 @@ fn signing_key_error(problem: &Problem) -> StoreError {
     StoreError::Unusable(format!("the signing key: {problem}"))
 }
 
-/// A new key, sealed, in use from `from` on.
+/// A new key, sealed, that signs from `from` on.
 pub fn new_key(seal: &SecretBox, now: Instant, from: Instant) -> Result<StoredKey, StoreError> {
     let seed = random_bytes::<32>().map_err(|error| signing_key_error(&Problem::from(error)))?;
     let secret = seal.seal(SEALED_FOR, &seed).map_err(|problem| signing_key_error(&problem))?;
@@ -136,7 +136,7 @@ pub fn new_key(seal: &SecretBox, now: Instant, from: Instant) -> Result<StoredKe
     Ok(StoredKey { id, secret, created_at: now, activated_at: from, retired_at: None, public })
 }
 
-/// What a public half is sealed for: which key's it is.
+/// The purpose a public half is sealed for, which names its key.
 fn public_key_purpose(id: Uuid) -> String {
     format!("public half of {id}")
 }
@@ -145,8 +145,9 @@ fn seal_public_key(seal: &SecretBox, id: Uuid, public: [u8; 32]) -> Result<Vec<u
     seal.seal(&public_key_purpose(id), &public).map_err(|problem| signing_key_error(&problem))
 }
 
-/// Keeps the public halves of keys that were made before these were kept: what such a key signed
-/// for years, as a checkpoint is, is checked with it when the secret is long wiped.
+/// Stores the public halves of keys from before public halves were stored: a signature of such a
+/// key that is valid for years, as that of a checkpoint, is verified with it when the secret is
+/// long wiped.
 pub async fn store_public_keys(store: &Store, seal: &SecretBox) -> Result<(), StoreError> {
     let keys = store.read(|db| key::load_all(db, Purpose::Sign)).await?;
     for key in keys.into_iter().filter(|key| key.public.is_none() && !key.secret.is_empty()) {
@@ -169,7 +170,7 @@ pub struct PublicKey {
     pub until: Option<Instant>,
 }
 
-/// The public halves of all keys that ever signed here, as far as they are kept.
+/// The public halves of all keys that ever signed here, as far as they are stored.
 pub async fn load_public_keys(
     store: &Store,
     seal: &SecretBox,
@@ -182,7 +183,7 @@ pub async fn load_public_keys(
     Ok(keys.into_iter().filter_map(public).collect())
 }
 
-/// Makes a new key and lets the old ones go: when their last token is over, or at once.
+/// Makes a new key and retires the old ones: when their last token has expired, or at once.
 pub async fn rotate_keys(
     store: &Store,
     seal: &SecretBox,

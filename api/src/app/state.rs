@@ -1,4 +1,4 @@
-//! What every request may use: the store, the clock, the keys, and what is kept in memory.
+//! The state that every request may use: the store, the clock, the keys, and the caches.
 
 use std::{
     collections::HashMap,
@@ -43,35 +43,35 @@ use crate::{
 pub struct App {
     /// The database, with the data of all tenants.
     pub store: Store,
-    /// The time that decisions and tokens go by; tests and the demo can move it.
+    /// The time that decisions and tokens use; tests and the demo can move it.
     pub clock: Clock,
-    /// What tokens are signed with.
+    /// The keys that sign and verify tokens.
     pub keys: Keys,
-    /// What seals secrets that are stored.
+    /// Seals secrets that are stored.
     pub seal: SecretBox,
-    /// What seals and opens people's data.
+    /// Seals and opens people's data.
     pub vault: Vault,
     /// The tenants in memory, each with its areas and rules.
     pub worlds: TenantSnapshots,
-    /// What capabilities keep in memory.
+    /// The caches of capabilities.
     pub memory: Memory,
-    /// Who was authenticated lately.
+    /// Actors that were authenticated lately.
     pub actors: Actors,
     /// How often a client may try to log in.
     pub logins: Attempts,
     /// How often a code or an old password may be tried.
     pub codes: Attempts,
-    /// Hashes and checks passwords, a few at once.
+    /// Hashes and verifies passwords, a few at once.
     pub passwords: Passwords,
-    /// How much programs asked lately.
+    /// The quotas of programs.
     pub quotas: Quotas,
-    /// What people asked lately, and what they hold.
+    /// The shares that people took lately, and what they hold.
     pub rationed: Rationed,
-    /// Asks other services.
+    /// Calls other services.
     pub outbound: Outbound,
-    /// Tells servers that others chose.
+    /// Posts to servers that others chose.
     pub hooks: Hooks,
-    /// Asks providers that other authorities vouch for, by their names.
+    /// Calls providers that other authorities vouch for, by their names.
     pub trusting: HashMap<String, Outbound>,
     /// Whether the server is about to end: streams end first.
     pub closing: watch::Sender<bool>,
@@ -91,7 +91,7 @@ fn count_hash_threads() -> usize {
 }
 
 impl App {
-    /// Opens the database and loads what is kept in memory.
+    /// Opens the database and loads the caches.
     pub async fn open(settings: Settings, clock: Clock) -> Result<Self, StoreError> {
         let store = Store::open(settings.database.expose(), settings.store_options())?;
         let trusting = build_outbounds(&settings)?;
@@ -136,8 +136,8 @@ impl App {
         Duration::hours(i64::from(self.settings.idle_hours))
     }
 
-    /// Looks for signing keys that another replica made, at most once a second: what names an
-    /// unknown key is often only forged. Whether it looked.
+    /// Looks for signing keys that another replica made, at most once a second: a token that names
+    /// an unknown key is often only forged. Answers whether it looked.
     pub async fn refresh_keys(&self) -> Result<bool, StoreError> {
         let now = self.clock.now().timestamp_millis();
         let last = self.looked.load(Ordering::Relaxed);
@@ -153,7 +153,7 @@ impl App {
     }
 }
 
-/// Those that trust authorities of their own, by the names of the providers.
+/// The clients that trust authorities of their own, by the names of the providers.
 fn build_outbounds(settings: &Settings) -> Result<HashMap<String, Outbound>, StoreError> {
     let with_file = |provider: &Provider| {
         let outbound = Outbound::with_authorities(provider.ca_file.as_deref()?);
@@ -163,7 +163,7 @@ fn build_outbounds(settings: &Settings) -> Result<HashMap<String, Outbound>, Sto
     settings.providers.iter().filter_map(with_file).collect()
 }
 
-/// The key that seals: the setting, or one that was made at the first start and kept, wrapped by
+/// The key that seals: the setting, or one that was made at the first start and stored, wrapped by
 /// the master key of the vault.
 pub async fn ensure_seal(
     store: &Store,
@@ -178,7 +178,7 @@ pub async fn ensure_seal(
         return Ok(SecretBox::new(secret, suite));
     }
     let secret = vault.wrap_own_key(&cipher::Secret::generate()?)?;
-    // It has one identity, so that of two that start together one makes it and both take it.
+    // It has a fixed identity: of two servers that start together one makes it and both use it.
     let id = Uuid::from_u128(1);
     let fresh = StoredKey {
         id,
@@ -196,7 +196,7 @@ pub async fn ensure_seal(
     Ok(SecretBox::new(vault.unwrap_own_key(kept)?, suite))
 }
 
-/// The keys this database signs with; the first is made at the first start.
+/// The signing keys of this database; the first is made at the first start.
 async fn ensure_keys(
     store: &Store,
     seal: &SecretBox,

@@ -1,8 +1,8 @@
 //! The edge every request passes once: ids, the log, common headers, and the rendering of
 //! problems.
 //!
-//! One line a request says method, route, status, duration, bytes and ids: never a path with
-//! its identifiers, a query, a body, or who asked. It runs for everything, so it allocates
+//! The log has one line a request with method, route, status, duration, bytes and ids: never a path
+//! with its identifiers, a query, a body, or the caller. It runs for everything, so it allocates
 //! little: one box for an extension, the route's name, and what the headers need.
 
 mod trace;
@@ -50,8 +50,8 @@ pub fn init(format: LogFormat, level: LogLevel) {
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
     };
-    // The web server announces itself in three lines; ours says where it listens in one. And it
-    // calls it an error of its own when a client sends what is not HTTP.
+    // The web server announces itself in three lines; this program says where it listens in one. It
+    // also logs an error of its own when a client sends what is not HTTP.
     let parser = if level < LevelFilter::DEBUG { LevelFilter::OFF } else { level };
     let targets = Targets::new()
         .with_default(level)
@@ -75,7 +75,7 @@ pub fn init(format: LogFormat, level: LogLevel) {
     }
 }
 
-/// The middleware: `App::new().wrap(from_fn(telemetry::observe))`, outermost.
+/// The middleware: `App::new().wrap(from_fn(telemetry::observe_request))`, outermost.
 pub async fn observe_request<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
@@ -99,7 +99,7 @@ fn find_problem(response: &HttpResponse) -> Option<&Problem> {
     response.error().and_then(Error::as_error)
 }
 
-/// The response to send: what went wrong is a problem with a body, whichever layer noticed it.
+/// The response to send: every failure is a problem with a body, whichever layer noticed it.
 fn finish_response(request: &HttpRequest, response: HttpResponse, trace: &Trace) -> HttpResponse {
     let status = response.status();
     if !status.is_client_error() && !status.is_server_error() {
@@ -121,7 +121,7 @@ fn finish_response(request: &HttpRequest, response: HttpResponse, trace: &Trace)
     response
 }
 
-/// Headers every response has, unless the handler knew better.
+/// Sets the headers every response has, unless the handler set them.
 fn set_default_headers(response: &mut HttpResponse, trace: &Trace) {
     let headers = response.headers_mut();
     let mut default = |name: HeaderName, value: &'static str| {
@@ -131,14 +131,14 @@ fn set_default_headers(response: &mut HttpResponse, trace: &Trace) {
     };
     default(X_CONTENT_TYPE_OPTIONS, "nosniff");
     default(CACHE_CONTROL, "no-store");
-    // What people wrote and the labels of the catalogue are Chinese.
+    // The texts of people and the labels of the catalogue are Chinese.
     default(CONTENT_LANGUAGE, Language::Zh.tag());
     if let Some(id) = trace.header() {
         headers.insert(trace::REQUEST_ID, id);
     }
 }
 
-/// The line of a request; what failed on our side says why.
+/// Logs a request; a failure of this server with its cause.
 fn log_request(request: &HttpRequest, response: &HttpResponse, trace: &Trace, started: Instant) {
     let route = request.match_pattern();
     let line = Line {
@@ -158,7 +158,7 @@ fn log_request(request: &HttpRequest, response: &HttpResponse, trace: &Trace, st
     line.write();
 }
 
-/// The line of a command that came in the queue of a phone, as if it had been asked by itself.
+/// Logs a command that came in the queue of a phone, like a request of its own.
 pub fn log_kept(
     route: &str,
     (status, problem): (u16, Option<&Problem>),
@@ -169,7 +169,7 @@ pub fn log_kept(
     Line { method, route, status, bytes, problem, request_id, trace_id, started }.write();
 }
 
-/// What a line of the log says.
+/// The fields of a line of the log.
 struct Line<'a> {
     method: &'a str,
     route: &'a str,

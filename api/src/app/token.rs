@@ -2,8 +2,8 @@
 //!
 //! An access token is a JWT (EdDSA, Ed25519) that names person, tenant and session; the public
 //! half of its key is at `/.well-known/jwks.json`. It cannot be taken back, so it is short, and
-//! every request asks whether its session goes on. What was verified is remembered under the
-//! token's digest, so that a token that comes again costs a hash.
+//! every request checks whether its session has ended. A verified token is cached under its digest,
+//! so that a repeated token costs a hash.
 
 use actix_web::http::header::WWW_AUTHENTICATE;
 use domain::{
@@ -26,16 +26,16 @@ use crate::{
 };
 
 pub use crate::app::signing_keys::{SigningKey, SigningKeys};
-/// Whom access tokens are for: this API and nothing else.
+/// The audience of access tokens: this API and nothing else.
 pub const AUDIENCE: &str = "gridwhistle-api";
 
-/// Who signs them, where no public address is configured.
+/// The issuer of access tokens, where no public address is configured.
 pub const ISSUER: &str = "gridwhistle";
 
-/// Longer is no token.
+/// The most bytes of a token.
 pub const MAX_LENGTH: usize = 2048;
 
-/// What an access token says.
+/// The claims of an access token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Claims {
     /// The person or program it was issued to.
@@ -48,7 +48,7 @@ pub struct Claims {
     pub iat: i64,
     /// From when on it is refused, in seconds.
     pub exp: i64,
-    /// Of a program's token: what it is limited to.
+    /// The scopes of a program's token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scopes>,
 }
@@ -71,15 +71,15 @@ pub enum Fault {
     TooLong,
     /// It is not made like one.
     Malformed,
-    /// It is signed in another way, or not at all.
+    /// It is signed by another algorithm, or not at all.
     Algorithm,
-    /// It names a key that does not sign here, or does so no longer.
+    /// It names a key that never signed here, or is retired.
     Key,
     /// Its signature is wrong.
     Signature,
     /// Its issuer is another server.
     Issuer,
-    /// It was made for something else.
+    /// It was made for another audience.
     Audience,
     /// The request came after its `exp`.
     Expired,
@@ -144,12 +144,12 @@ impl From<Fault> for Problem {
     }
 }
 
-/// What signs and checks access tokens.
+/// Signs and verifies access tokens.
 pub struct Keys {
     ring: SigningKeys,
     issuer: String,
     validation: Validation,
-    /// Tokens that were right, by their digest, with the key that signed them.
+    /// Tokens that were verified, by their digest, with the key that signed them.
     known: Cache<[u8; 32], (Claims, Uuid)>,
 }
 
@@ -168,7 +168,7 @@ impl Keys {
         Self { ring, issuer: issuer.to_owned(), validation, known: Cache::new(Self::KNOWN) }
     }
 
-    /// The keys that sign tokens and check them.
+    /// The keys that sign tokens and verify them.
     pub const fn ring(&self) -> &SigningKeys {
         &self.ring
     }
@@ -178,7 +178,7 @@ impl Keys {
         &self.issuer
     }
 
-    /// Signs a token with the key of the moment it is issued at.
+    /// Signs a token with the key in use when it was issued.
     pub fn issue_token(&self, claims: &Claims) -> Reply<String> {
         let none = || Problem::new(Code::Internal).because("no key signs tokens");
         let key = self.ring.signing_key_at(claims.iat).ok_or_else(none)?;
@@ -188,7 +188,7 @@ impl Keys {
         encode(&header, &wire, &key.sign).map_err(|e| Problem::new(Code::Internal).because(e))
     }
 
-    /// What a token says, when this installation signed it and it is not over.
+    /// The claims of a token, when this installation signed it and it has not expired.
     pub fn verify_token(&self, token: &str, now: Instant) -> Result<Claims, Fault> {
         if token.len() > MAX_LENGTH {
             return Err(Fault::TooLong);
@@ -220,7 +220,7 @@ impl Keys {
     }
 }
 
-/// Of errors that this version does not know yet the token is at fault too.
+/// An error this version of the library's interface does not know is the token's fault, too.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the kinds of errors may grow")]
 fn classify_error(kind: &ErrorKind) -> Fault {
     match kind {

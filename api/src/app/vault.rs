@@ -1,7 +1,7 @@
 //! The vault: people's data, sealed before it reaches the database.
 //!
-//! Each subject has a key of its own, kept in the database wrapped by a master key that is not. To
-//! erase a person is to destroy that key: what it sealed, in tables and in every copy of them, can
+//! Each subject has a key of its own, kept in the database wrapped by a master key that is not.
+//! Erasing a person destroys that key: what it sealed, in tables and in every copy of them, can
 //! never be read again, and no chain of hashes is touched. Values that people are looked up by also
 //! have a keyed digest beside them (a blind index), by a key of the tenant.
 
@@ -44,7 +44,7 @@ type Result<T, E = StoreError> = std::result::Result<T, E>;
 /// Values of a subject by field.
 pub type Values = BTreeMap<Field, String>;
 
-/// What values are looked up with in one tenant.
+/// The key and the cipher of the look-up digests of one tenant.
 #[derive(Debug)]
 pub struct LookUp {
     secret: Secret,
@@ -57,15 +57,15 @@ impl LookUp {
         self.suite.digest(&self.secret, &[field.name().as_bytes(), value.as_bytes()]).to_vec()
     }
 
-    /// A digest of a whole contact, for telling a replayed request from another: what was said
-    /// must not be guessed from what the journal keeps.
+    /// A digest of a whole contact, for distinguishing a replayed request from another: the journal
+    /// must not keep anything from which the values could be guessed.
     pub fn fingerprint_contact(&self, contact: &Contact) -> Vec<u8> {
         let values = contact.values();
         let parts = values.iter().flat_map(|(field, value)| [field.name(), value]);
         self.fingerprint_texts(&parts.collect::<Vec<_>>())
     }
 
-    /// The same of any texts, in their order.
+    /// The same for any texts, in their order.
     pub fn fingerprint_texts(&self, parts: &[&str]) -> Vec<u8> {
         let parts: Vec<&[u8]> = parts.iter().map(|part| part.as_bytes()).collect();
         let key = Secret(self.suite.digest(&self.secret, &[b"fingerprint"]));
@@ -88,21 +88,21 @@ impl std::fmt::Debug for Vault {
     }
 }
 
-/// Where the installation's own key is wrapped.
+/// The place of the installation's own key.
 const OWN: &[u8] = b"sealing key";
 
-/// Where a subject's key is wrapped.
+/// The place of a subject's key.
 fn place_of_key(tenant: TenantId, subject: Uuid) -> Vec<u8> {
     [tenant.0.as_bytes(), subject.as_bytes(), b"key".as_slice()].concat()
 }
 
-/// Where a value is sealed.
+/// The place of a value.
 fn place_of_value(tenant: TenantId, subject: Uuid, field: Field) -> Vec<u8> {
     [tenant.0.as_bytes(), subject.as_bytes(), field.name().as_bytes()].concat()
 }
 
 impl Vault {
-    /// How long a source is left alone that did not know a key.
+    /// How long a source that lacked a key is not asked again.
     const PATIENCE: Duration = Duration::from_secs(5);
 
     /// Reads the master keys and checks that they open what the database holds.
@@ -132,8 +132,9 @@ impl Vault {
         Ok(vault)
     }
 
-    /// Says what is wrong with the keys of tenants. A tenant whose key is damaged is named, and the
-    /// others are served; where no key can be opened because its master key is not given, nothing is.
+    /// Reports what is wrong with the keys of tenants. A tenant whose key is damaged is named, and
+    /// the others are served; where no key can be opened because its master key is not given, the
+    /// server does not start.
     fn check_keys(&self, keys: Vec<(Tenant, Option<DataKey>)>) -> Result<()> {
         let (mut opened, mut missing) = (false, None);
         for (tenant, key) in keys {
@@ -179,7 +180,7 @@ impl Vault {
         Arc::clone(&self.ring.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The master key with this name; asks the source again when it is new, for the keys may have
+    /// The master key with this name; reads the source again when it is new, for the keys may have
     /// been rotated while this server ran.
     fn find_master_key(&self, id: KeyId) -> Result<Secret> {
         if let Some(key) = self.ring().get(id) {
@@ -198,7 +199,7 @@ impl Vault {
         self.ring().get(id).cloned().ok_or_else(missing)
     }
 
-    /// Wraps a subject's key for keeping it.
+    /// Wraps a subject's key for storing it.
     fn wrap_key(
         &self,
         tenant: TenantId,
@@ -216,7 +217,7 @@ impl Vault {
         cipher::seal(self.suite, &self.ring().current, OWN, &secret.0[..])
     }
 
-    /// That key as it is used.
+    /// Unwraps the key of this installation.
     pub fn unwrap_own_key(&self, wrapped: &[u8]) -> Result<Secret> {
         let wrong = |why: &str| StoreError::Unusable(format!("the sealing key: {why}"));
         let (_, id) =
@@ -236,7 +237,7 @@ impl Vault {
         Ok((secret, key))
     }
 
-    /// The key of a subject as it is used.
+    /// Unwraps the key of a subject.
     fn unwrap_key(&self, tenant: TenantId, key: &DataKey) -> Result<Secret> {
         let id = key.owner.id();
         let wrong = |why: &str| StoreError::Inconsistent(format!("key {id}: {why}"));
@@ -248,7 +249,7 @@ impl Vault {
         Secret::from_slice(&secret).ok_or_else(|| wrong("it has not 32 bytes"))
     }
 
-    /// What values of a tenant are looked up with; made at the first use.
+    /// The look-up key of a tenant; made at the first use.
     pub async fn ensure_look_up(
         &self,
         store: &Store,
@@ -269,8 +270,8 @@ impl Vault {
             let (_, new) = self.new_key(tenant, KeyOwner::LookUp, at)?;
             store.run(move |db| vault::claim_key(db, tenant, &new)).await?
         };
-        // It is looked up with what its wrapping names, so that a change of the cipher does not
-        // make what was kept before unfindable.
+        // The digests use the cipher that the wrapping names, so that a change of the cipher keeps
+        // stored values findable.
         let wrapped = kept.wrapped.as_deref().and_then(cipher::parse_header);
         let suite = wrapped.map_or(self.suite, |(suite, _)| suite);
         let look_up = Arc::new(LookUp { secret: self.unwrap_key(tenant, &kept)?, suite });
@@ -309,7 +310,7 @@ impl Vault {
         self.new_subject_with(tenant, subject, &contact.values(), look_up, at)
     }
 
-    /// The same, whatever is kept of it.
+    /// The same for any fields.
     pub fn new_subject_with(
         &self,
         tenant: TenantId,
@@ -332,7 +333,7 @@ impl Vault {
         self.new_key(tenant, KeyOwner::Subject(subject), at).map(|(_, key)| key)
     }
 
-    /// Values of a subject whose key is kept already.
+    /// Seals a contact of a subject whose key is stored already.
     pub fn seal_contact(
         &self,
         tenant: TenantId,
@@ -343,7 +344,7 @@ impl Vault {
         self.seal_values(tenant, of, &contact.values(), look_up)
     }
 
-    /// The same, whatever is kept of it.
+    /// The same for any fields.
     pub fn seal_values(
         &self,
         tenant: TenantId,
@@ -373,7 +374,7 @@ impl Vault {
     }
 
     /// Reads and opens values of some subjects of a kind; those without any, and those that were
-    /// erased, are not among them.
+    /// erased, are left out.
     pub async fn load_values(
         &self,
         store: &Store,

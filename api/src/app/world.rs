@@ -1,5 +1,5 @@
-//! What decisions look at besides the state: rules, areas, catalogue. Kept in memory for each
-//! tenant, loaded anew when its areas changed or an edition of its rules was published.
+//! What decisions need besides the state: rules, areas, catalogue. Kept in memory for each tenant,
+//! loaded anew when its areas changed or an edition of its rules was published.
 
 use std::{
     collections::HashMap,
@@ -78,21 +78,21 @@ pub struct TenantSnapshot {
     pub registry: Registry,
     /// The boundaries that hold today.
     pub boundaries: HashMap<AreaId, MultiPolygon>,
-    /// The same, for finding points.
+    /// The boundaries, indexed for locating points.
     pub locator: Locator<AreaId>,
     /// The catalogue of matters, one for all tenants.
     pub catalogue: Arc<Catalogue>,
     /// The rules in force, published or as shipped.
     pub rules: Rules,
-    /// What this was loaded at.
+    /// The version of the data this was loaded from.
     pub version: Version,
     /// The day its areas are as of.
     pub today: NaiveDate,
-    /// The day on which something comes into effect that is decided already.
+    /// The next day on which a decided change takes effect.
     turns: Option<NaiveDate>,
 }
 
-/// The place in the journal of the areas, and how many editions of rules there were.
+/// The seq of the areas in their journal, and how many editions of rules there were.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Version {
     areas: i64,
@@ -100,7 +100,7 @@ pub struct Version {
 }
 
 impl Version {
-    /// Whether something was published since that the other knows; both only grow.
+    /// Whether the other has something published since; both numbers only grow.
     const fn is_before(self, other: Self) -> bool {
         self.areas < other.areas || self.rules < other.rules
     }
@@ -125,7 +125,7 @@ impl TenantSnapshot {
         }
     }
 
-    /// The same for a caller who asks now, or had asked without a signal.
+    /// The same for a caller who asks now, or asked offline.
     pub fn build_caller_context<'a>(&'a self, caller: &'a Caller, at: Instant) -> Context<'a> {
         Context { kept: caller.offline_command(), ..self.build_context(caller, at) }
     }
@@ -135,7 +135,7 @@ impl TenantSnapshot {
         self.locator.locate(point).and_then(|id| self.areas.get(id))
     }
 
-    /// The place in the journal of the areas.
+    /// The seq of the areas in their journal.
     pub const fn areas_seq(&self) -> i64 {
         self.version.areas
     }
@@ -179,7 +179,7 @@ impl TenantSnapshot {
     }
 }
 
-/// A boundary as it is kept.
+/// Parses a stored boundary.
 pub fn parse_boundary(id: AreaId, text: &str) -> Result<MultiPolygon, StoreError> {
     let wrong = |why: String| StoreError::Inconsistent(format!("area_boundaries {id}: {why}"));
     let geometry: Geometry =
@@ -187,7 +187,7 @@ pub fn parse_boundary(id: AreaId, text: &str) -> Result<MultiPolygon, StoreError
     geometry.into_boundary().map_err(wrong)
 }
 
-/// The rules a tenant published, and those this program comes with where it published none.
+/// The rules a tenant published, and the shipped ones where it published none.
 fn load_rules(
     db: &mut persistence::Db,
     tenant: TenantId,
@@ -243,8 +243,8 @@ impl TenantSnapshots {
         })
     }
 
-    /// Loads what is new: tenants that were added, areas that changed, by us or by a replica, or
-    /// because the day has come.
+    /// Loads what is new: tenants that were added, areas that changed, through this or another
+    /// replica, or because the day has come.
     pub async fn refresh(&self, store: &Store) -> Result<(), StoreError> {
         let today = local_day(self.clock.now());
         let known: HashMap<TenantId, (Version, tenant::Tenant)> = self.read(|worlds| {
@@ -276,7 +276,8 @@ impl TenantSnapshots {
         if !fresh.is_empty() {
             let mut worlds = self.loaded.write().unwrap_or_else(PoisonError::into_inner);
             for world in fresh {
-                // A reader that looked earlier and comes later must not bring back anything older.
+                // A reader that began earlier and finishes later must not bring back anything
+                // older.
                 let known = worlds.get(&world.tenant.id);
                 if known.is_none_or(|known| !world.version.is_before(known.version)) {
                     worlds.insert(world.tenant.id, Arc::new(world));

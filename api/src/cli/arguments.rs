@@ -9,7 +9,7 @@ use crate::app::config::{DatabaseUrl, Partial};
 /// 网格哨 GridWhistle: the backend of grid management (网格化管理).
 ///
 /// Grid workers and residents report a problem; the community files it, dispatches it, or the
-/// street blows the whistle and the departments report in; somebody verifies on the spot, the
+/// street blows the whistle and the departments report in; a grid worker verifies on the spot, the
 /// resident says whether it is solved, the case closes. One binary, one HTTP API, SQLite or
 /// PostgreSQL.
 #[derive(Parser, Clone, Debug)]
@@ -121,8 +121,8 @@ pub enum Command {
     Problems,
     /// Import areas, units, boundaries of grids, holidays, deadlines or lists from a file
     ///
-    /// Everything in the file is imported or, with one fault in it, nothing: faults are told with
-    /// their lines and columns. Servers that run take up what was imported by themselves.
+    /// Everything in the file is imported or, with one fault in it, nothing: faults are reported
+    /// with their lines and columns. Running servers use imported data by themselves.
     #[command(after_long_help = FORMATS)]
     Import(Import),
     /// Manage tenants: one city or county each
@@ -143,8 +143,8 @@ pub enum Command {
     /// states, lists, deadlines, the feed, the audit log, disclosures and consents. Exit code 3
     /// when something does not match.
     ///
-    /// Whoever can write to the database can make all of it fit together again. A checkpoint that
-    /// is kept elsewhere shows that too: take one now and then, and verify against it.
+    /// A person who can write to the database can make all of it fit together again. A checkpoint
+    /// that is kept elsewhere shows that too: take one now and then, and verify against it.
     Verify(Verify),
     /// Ask a running server whether it is well; for containers and load balancers
     Health(Health),
@@ -162,7 +162,7 @@ pub struct Source {
 }
 
 impl Source {
-    /// What it says of the settings.
+    /// The settings given here.
     pub fn settings(&self) -> Partial {
         Partial { database: self.database.clone(), ..Partial::default() }
     }
@@ -174,7 +174,7 @@ pub struct Serve {
     /// The configuration file [default: gridwhistle.toml, when it exists]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// What the command line says of the settings.
+    /// The settings given on the command line.
     #[command(flatten)]
     pub settings: Partial,
 }
@@ -301,11 +301,7 @@ pub struct NewAdmin {
 /// The commands under `keys`.
 #[derive(Subcommand, Clone, Debug)]
 pub enum Keys {
-    /// Make a new key; nobody is logged out
-    ///
-    /// It signs in two minutes, when every server and gateway has seen it; what the old one
-    /// signed is accepted until it is over. It is sealed under the master keys, so this needs the
-    /// ones of the servers.
+    /// Make a new key; no one is logged out
     Rotate(Rotate),
     /// List the keys
     List(Source),
@@ -359,7 +355,7 @@ pub struct VaultSource {
 }
 
 impl VaultSource {
-    /// What it says of the settings.
+    /// The settings given here.
     pub fn settings(&self) -> Partial {
         Partial {
             vault_cipher: self.vault_cipher,

@@ -41,7 +41,7 @@ use crate::{
     server,
 };
 
-/// How a command ended: done, or what a caller should know by the exit code.
+/// How a command ended: done, or with an exit code that tells a caller why not.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ended {
     /// The command did what it was asked to; the exit code is 0.
@@ -80,7 +80,8 @@ pub async fn run(cli: Cli) -> Done {
     }
 }
 
-/// What this program writes, only its user reads: the database with its log, files, keys.
+/// Makes everything this program writes readable by its user only: the database with its log,
+/// files, keys.
 fn keep_private() {
     #[cfg(target_os = "linux")]
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
@@ -141,7 +142,7 @@ async fn run_demo(options: Demo) -> Done {
     let flags = Partial {
         database: Some(database.unwrap_or(fresh)),
         listen: Some(listen),
-        // A visitor who looks around has no authenticator at hand.
+        // A visitor of the demo has no authenticator app at hand.
         second_factor: Some(SecondFactor::Off),
         ..Partial::default()
     };

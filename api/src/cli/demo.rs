@@ -79,7 +79,7 @@ pub async fn run(
     done
 }
 
-/// Takes the stand-in for WeChat and WeCom, so that every way in can be tried.
+/// Configures the stand-in for WeChat and WeCom, so that every way to log in can be tried.
 fn configure_standins(settings: &mut Settings, base: &str) {
     settings.mini_programs = vec![MiniProgram {
         app_id: weixin::APP_ID.to_owned(),

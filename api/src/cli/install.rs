@@ -1,5 +1,5 @@
 //! Installing a tenant: areas, units and grids from files, the first administrator. Used by the
-//! command line and the demo; every import is an entry in the tenant's own journal.
+//! command line and the demo; every import is an entry in the journal of the tenant's areas.
 
 pub mod publish;
 
@@ -42,7 +42,7 @@ use crate::app::{
     world::Geometry,
 };
 
-/// Why an installation step failed, for people.
+/// Why an installation step failed, as a sentence.
 #[derive(Debug)]
 pub struct Failed(pub String);
 
@@ -127,16 +127,16 @@ impl NewArea {
     }
 }
 
-/// How a file is taken over.
+/// How a file is imported.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct How {
-    /// Whether only to look what would be done.
+    /// Whether to check only.
     pub dry: bool,
     /// Whether crossings of boundaries may be resolved.
     pub repair: bool,
 }
 
-/// Takes over what a file gives, as the system, today.
+/// Imports the rows of a file, as the system, today.
 pub async fn import_rows(
     store: &Store,
     clock: &Clock,
@@ -156,7 +156,7 @@ pub async fn import_rows(
         .await?;
     let (last, at) = (chain.last(), clock.now());
     let tree = registry.build_tree(local_day(at));
-    // Before there is any area the system is at home everywhere.
+    // Before there is any area the system acts everywhere.
     let everywhere = Unit {
         id: AreaId(id.0),
         kind: AreaKind::City,
@@ -313,7 +313,7 @@ fn build_command(person: PersonId, new: &NewPerson, areas: &AreaTree) -> Result<
     })
 }
 
-/// Whether the tenant has anybody with this account.
+/// Whether the tenant has a person with this account.
 pub async fn has_account(store: &Store, tenant: &Tenant, account: &str) -> Result<bool, Failed> {
     let (id, account) = (tenant.id, account.to_owned());
     Ok(store.read(move |db| person::find_by_account(db, id, &account)).await?.is_some())

@@ -1,7 +1,7 @@
 //! The demo city: 黄石, with real divisions, derived grids and invented reports.
 //!
 //! Pure functions over files compiled into the binary (`api/data`, each folder with its origin and
-//! licence). A line that cannot be read is left out; the tests count, so it cannot happen unseen.
+//! licence). A line that cannot be read is left out; the tests count the lines.
 
 mod boundaries;
 
@@ -49,7 +49,7 @@ pub struct Department {
 pub struct ReportSeed {
     /// The code of its sub-class.
     pub category: String,
-    /// In a line.
+    /// The title, in a line.
     pub title: String,
     /// The whole text of the report.
     pub text: String,
@@ -81,7 +81,7 @@ pub fn track() -> Vec<TrackPoint> {
     serde_json::from_str(include_str!("../../data/huangshi/patrol.json")).unwrap_or_default()
 }
 
-/// Who made a [`ReportSeed`].
+/// Who makes a [`ReportSeed`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Channel {
@@ -107,7 +107,7 @@ pub fn departments() -> Vec<Department> {
         .collect()
 }
 
-/// Sixty reports. The first two are the same oil fume, told by a grid worker and by a resident.
+/// Sixty reports. The first two are the same oil fume, reported by a grid worker and by a resident.
 pub fn reports() -> Vec<ReportSeed> {
     serde_json::from_str(include_str!("../../data/huangshi/reports.json")).unwrap_or_default()
 }

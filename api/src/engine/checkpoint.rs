@@ -1,9 +1,9 @@
-//! Checkpoints: what the records of a tenant are now, as one digest, signed. Kept elsewhere, a
-//! checkpoint shows later that what was before it was written anew or cut off, even when every
-//! chain fits together again.
+//! Checkpoints: a signed digest of the records of a tenant. Kept elsewhere, a checkpoint shows
+//! later that what was before it was rewritten or cut off, even when every chain fits together
+//! again.
 //!
-//! A checkpoint is a JWT (EdDSA) by the key that signs access tokens, made for this check alone: it
-//! opens nothing. Its public key is at `/.well-known/jwks.json` while the key signs, and kept
+//! A checkpoint is a JWT (EdDSA) by the key that signs access tokens, for this check alone: it
+//! opens nothing. Its public key is at `/.well-known/jwks.json` while the key signs, and stored
 //! sealed in the database for as long as there are checkpoints.
 
 use std::collections::HashMap;
@@ -48,10 +48,10 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 /// The `aud` of checkpoints; access tokens have another, so a checkpoint is never taken for one.
 const AUDIENCE: &str = "gridwhistle-checkpoint";
 
-/// A longer file holds no checkpoints.
+/// The most bytes of a file of checkpoints.
 const MOST_BYTES: usize = 4 << 20;
 
-/// What a checkpoint says.
+/// The claims of a checkpoint.
 #[derive(Serialize, Deserialize)]
 struct Claims {
     iss: String,
@@ -72,9 +72,9 @@ pub enum Fault {
     Key(String),
     /// Its signature is wrong: it was forged or changed.
     Signature,
-    /// What stands beside the signed part says something else.
+    /// The readable copy beside the signed part says something else.
     Readable,
-    /// It says that it was made when the key that signed it was retired already.
+    /// It was made, as it says, when the key that signed it was retired already.
     Retired(String),
 }
 
@@ -96,7 +96,7 @@ impl std::fmt::Display for Fault {
     }
 }
 
-/// Signs a checkpoint with the key of the moment it was taken at.
+/// Signs a checkpoint with the key in use when it was taken.
 pub fn sign(
     ring: &SigningKeys,
     issuer: &str,
@@ -130,7 +130,7 @@ pub fn sign(
     })
 }
 
-/// What a file of checkpoints says, where one of these keys signed each of them.
+/// Reads a file of checkpoints, each of which one of these keys signed.
 pub fn read(text: &str, keys: &[PublicKey]) -> Result<Vec<Checkpoint>, Fault> {
     if text.len() > MOST_BYTES {
         return Err(Fault::Malformed);
@@ -143,7 +143,7 @@ pub fn read(text: &str, keys: &[PublicKey]) -> Result<Vec<Checkpoint>, Fault> {
     signed.iter().map(|one| one.verify(keys)).collect()
 }
 
-/// A file: all tenants, or what the endpoint answers.
+/// The shapes of a file: all tenants, or what the endpoint answers.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum File {
@@ -151,7 +151,7 @@ enum File {
     One(Entry),
 }
 
-/// What is signed counts; what stands beside it is for people, and has to say the same.
+/// The signed part counts; the copy beside it is for people, and has to say the same.
 #[derive(Deserialize)]
 struct Entry {
     signed: String,
@@ -198,8 +198,8 @@ fn verify_signed(signed: &str, keys: &[PublicKey]) -> Result<Checkpoint, Fault> 
     Ok(checkpoint)
 }
 
-/// How far the feed of each tenant was read, and its digest there: what was read once and changed
-/// since shows in no later checkpoint as if it had been so from the beginning.
+/// How far the feed of each tenant was read, and its digest there: an entry that was read once and
+/// changed since does not enter a later checkpoint as if it had been so from the beginning.
 #[derive(Debug, Default)]
 pub struct Checkpoints(Mutex<HashMap<TenantId, Read>>);
 
@@ -211,7 +211,8 @@ struct Read {
 }
 
 impl Checkpoints {
-    /// What the records of a tenant are now. One is made at a time, a page of the feed by itself.
+    /// The present checkpoint of a tenant. One is taken at a time, a page of the feed after the
+    /// other.
     async fn take_checkpoint(&self, app: &App, tenant: TenantId) -> Reply<Checkpoint> {
         const PAGE: i64 = 2000;
         let mut all = self.0.lock().await;
@@ -223,7 +224,7 @@ impl Checkpoints {
             Ok((feed::load_end(db, tenant)?, AuditMark { seq: end.seq, hash: end.hash, at }))
         };
         let (position, audit) = app.store.read_snapshot(ends).await?;
-        // A database that was restored to an earlier day is read anew.
+        // In a database that was restored to an earlier day reading starts over.
         let known = all.get(&tenant).copied().filter(|read| read.position <= position);
         let mut read = known.unwrap_or_default();
         while read.position < position {
@@ -239,7 +240,7 @@ impl Checkpoints {
             if read.position == before {
                 read.position = position;
             }
-            // A later request goes on from here when this one was given up.
+            // A later request continues from here when this one is aborted.
             all.insert(tenant, read);
         }
         let Read { entries, digest, .. } = read;
@@ -303,7 +304,7 @@ impl CheckpointFile {
     }
 }
 
-/// What all this is signed with, for a command: the keys of the database, and their public halves.
+/// The keys a command signs and verifies with: those of the database, and their public halves.
 pub struct Signing {
     /// The keys that can sign now.
     pub ring: SigningKeys,
@@ -314,7 +315,7 @@ pub struct Signing {
 }
 
 impl Signing {
-    /// Signs where the records of tenants end.
+    /// Signs the heads of the tenants' records.
     pub fn sign_file(
         &self,
         heads: &[crate::engine::verify::Head],

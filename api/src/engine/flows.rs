@@ -21,21 +21,21 @@ pub trait ServedFlow: FlowTable {
     /// Whether its events make notices.
     const NOTIFIES: bool = false;
 
-    /// Whether this actor may know that it exists.
+    /// Whether this actor may know that the flow exists.
     fn is_visible_to(&self, actor: &Actor, at: Instant) -> bool;
 
-    /// The command that takes the measure about a debt whose time has come: which duty, of which unit,
-    /// which term. None where no measures are taken about such flows.
+    /// The command that takes the measure about a debt whose time has come; the arguments are the
+    /// duty, the unit and the term. None where no measures are taken about such flows.
     fn measure_command(_: Duty, _: AreaId, _: i64) -> Option<Self::Command> {
         None
     }
 
-    /// The command that computes provisional deadlines anew; none where a calendar moves none.
+    /// The command that recomputes provisional deadlines; none where a calendar moves none.
     fn recompute_command() -> Option<Self::Command> {
         None
     }
 
-    /// What published events of it are about; none of a flow whose events are not published.
+    /// The subject of its published events; none where events are not published.
     fn event_subject(_: Arc<Versioned<Self>>) -> Option<Arc<dyn Subject>> {
         None
     }

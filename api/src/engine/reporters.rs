@@ -1,4 +1,4 @@
-//! Who had reported a matter at each entry of its journal. Reports join cases and leave them again;
+//! The reporters of a matter at each entry of its journal. Reports join cases and leave them again;
 //! what a person said as a reporter stays said as a reporter, and what a person did in office stays
 //! done in office, whatever was joined or taken out since.
 
@@ -13,7 +13,7 @@ use domain::{
 /// The commands that say which reports a case answers.
 pub const TELLING: [&str; 3] = ["open", "join", "unjoin"];
 
-/// A report of a matter, from which entry until before which.
+/// A report of a matter, from one entry until before another.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Tenure {
     report: ReportId,
@@ -22,13 +22,13 @@ struct Tenure {
     until: Option<i64>,
 }
 
-/// Everybody who reported a matter, and when.
+/// All reporters of a matter, and when they were.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Reporters(Vec<Tenure>);
 
 impl Reporters {
-    /// Those of a report or a case, by entries that have all of [`TELLING`] among them; empty for
-    /// any other flow.
+    /// The reporters of a report or a case, by entries that have all of [`TELLING`] among them;
+    /// empty for any other flow.
     pub fn from_entries(entries: &[Entry]) -> Self {
         let mut all = Self::default();
         for entry in entries {
@@ -42,7 +42,7 @@ impl Reporters {
         all
     }
 
-    /// Those who are known to have reported something, since it began.
+    /// Reporters that are known from their reports, since the beginning of the flow.
     pub fn from_reports(reports: impl IntoIterator<Item = (ReportId, PersonId)>) -> Self {
         let mut all = Self::default();
         for (report, person) in reports {
@@ -88,7 +88,7 @@ impl Reporters {
         reports
     }
 
-    /// The people who made them.
+    /// The people who made the reports.
     pub fn people(&self) -> Vec<PersonId> {
         self.0.iter().map(|one| one.person).collect()
     }
@@ -100,7 +100,7 @@ impl Reporters {
         self
     }
 
-    /// Whether an entry was said by one of them as a reporter.
+    /// Whether one of them said an entry as a reporter.
     pub fn has_said(&self, entry: &Entry) -> bool {
         let reported = |one: &Tenure| {
             one.person == entry.actor
@@ -111,7 +111,7 @@ impl Reporters {
     }
 }
 
-/// Whether a reporter could have given this command as one; everything else is done in office alone.
+/// Whether a reporter can give this command as one; everything else is done in office alone.
 pub fn is_sayable(entry: &Entry) -> bool {
     (labels_of(entry.flow).is_said_by_reporters)(entry)
 }

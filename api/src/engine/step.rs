@@ -1,5 +1,5 @@
-//! How every command runs, whatever its flow: look whether it was seen, load, decide, commit,
-//! and answer; or rebuild the answer that was given the first time.
+//! How every command runs, whatever its flow: find an earlier answer, load, decide, commit, and
+//! answer; or rebuild the answer that was given the first time.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -35,8 +35,8 @@ use crate::{
     },
 };
 
-/// The state of a flow the caller may know of, whether or not its journal can be read: for the check
-/// that says so.
+/// The state of a flow the caller may know of, whether or not its journal can be read: for the
+/// check that reports that.
 pub async fn look_at_row<F: ServedFlow>(
     app: &App,
     caller: &Caller,
@@ -46,7 +46,7 @@ pub async fn look_at_row<F: ServedFlow>(
     require_visible(stored, caller, app.clock.now())
 }
 
-/// Loads a flow the caller may know of; whatever else there is does not exist for the caller.
+/// Loads a flow the caller may know of; for all others the answer is 404.
 pub async fn load_visible<F: ServedFlow>(
     app: &App,
     caller: &Caller,
@@ -56,7 +56,7 @@ pub async fn load_visible<F: ServedFlow>(
     readable_by(found, caller, app.clock.now())
 }
 
-/// Whoever may not know of a flow is not told that it cannot be read either.
+/// A caller who may not know of a flow does not learn that it cannot be read either.
 fn readable_by<F: ServedFlow>(
     found: Option<CheckedState<F>>,
     by: &Actor,
@@ -84,9 +84,9 @@ pub const ATTEMPTS: usize = 4;
 /// A command on something that exists: load, decide, commit; look for an earlier answer only
 /// when that does not succeed.
 ///
-/// `decide` answers the change of the flow that was asked and what else moves with it. The first
-/// time it may see a state that was kept in memory and has moved on since: the journal refuses a
-/// change of it, and a refusal is given only by a state that was read for it.
+/// `decide` answers the change of the flow that was asked and the changes of other flows that go
+/// with it. The first time it may see a cached state that is out of date: the journal rejects a
+/// change of it, and a refusal is given only on a state that was read for it.
 pub async fn run_step<F: ServedFlow>(
     app: &App,
     caller: &Caller,
@@ -96,7 +96,7 @@ pub async fn run_step<F: ServedFlow>(
     let kept = app.store.recall_state::<F>(caller.tenant, asked.id);
     let stored = match kept {
         Some(kept) => Some(kept),
-        // What cannot be read, or must not be known, is told apart below.
+        // A flow that cannot be read, or must not be known, is handled below.
         None => app
             .store
             .look_checked::<F>(caller.tenant, asked.id)
@@ -122,7 +122,7 @@ async fn commit_change<F: ServedFlow>(
     change: Change<F>,
     more: Vec<Write>,
 ) -> Reply<(Versioned<F>, Outcome)> {
-    // It comes first, so that its part and its hash are what they are here.
+    // It comes first, so that its part and its hash are those assumed here.
     let after = change.to_stored();
     let kept = caller.arrival.iter().filter(|arrival| arrival.command == change.entry.command);
     let arrived = kept.map(|arrival| Write::Arrived(Box::new((**arrival).clone())));
@@ -131,8 +131,8 @@ async fn commit_change<F: ServedFlow>(
     Ok((after, app.store.commit(writes).await?))
 }
 
-/// A command whose decision needs more than the flow itself: seen? load, decide, commit. `also`
-/// loads what else it needs.
+/// A command whose decision needs more than the flow itself: find an earlier answer, load, decide,
+/// commit. `also` loads the rest.
 pub async fn run_step_with<F: ServedFlow, T: Send + 'static>(
     app: &App,
     caller: &Caller,
@@ -145,8 +145,8 @@ pub async fn run_step_with<F: ServedFlow, T: Send + 'static>(
     let world = app.world(tenant)?;
     for _ in 0..ATTEMPTS {
         let also = also.clone();
-        // The state before the answer: a twin of this command that is not seen now had not moved
-        // the state either, and what is refused is refused by a state without it.
+        // The state is read before the earlier answer: a twin of this command that is not found now
+        // had not changed the state either, and a refusal is given on a state without it.
         let found = app.store.look_checked::<F>(tenant, id).await?;
         let load = move |db: &mut Db| {
             Ok((journal::find_command(db, tenant, by, request.command)?, also(db)?))
@@ -161,15 +161,15 @@ pub async fn run_step_with<F: ServedFlow, T: Send + 'static>(
         let (change, more) = decide(&stored, &extra, world.build_caller_context(caller, now))?;
         match commit_change(app, caller, change, more).await? {
             (after, Outcome::Done) => return Ok(after),
-            // Seen: the next round finds it. Stale: the next round decides on the new state,
-            // unless the client said which state it meant.
+            // Seen: the next round finds it. Stale: the next round decides on the new state, unless
+            // the client insisted on a version.
             (_, Outcome::Seen | Outcome::Stale) => {}
         }
     }
     Err(Problem::new(Code::LostRace))
 }
 
-/// What a request asks of which flow.
+/// What a request asks, and of which flow.
 #[derive(Clone, Copy)]
 pub struct Asked {
     /// The identity of the flow.
@@ -180,16 +180,16 @@ pub struct Asked {
     pub if_match: IfMatch,
 }
 
-/// Where a command comes from: a request, or what a phone had kept. Each part is read when it is
-/// needed, and refused in the same words.
+/// The origin of a command: a request, or a command kept by a phone. Each part is read when it is
+/// needed, with the same problems.
 pub trait Origin {
-    /// What stands in the path, by name and in order.
+    /// The segments of the path, by name and in order.
     fn segments(&self) -> Vec<(String, String)>;
 
-    /// The command asked under (`Idempotency-Key`).
+    /// The key of the command (`Idempotency-Key`).
     fn key(&self) -> Reply<Key>;
 
-    /// The version that is insisted on (`If-Match`).
+    /// The version the client insists on (`If-Match`).
     fn if_match(&self) -> Reply<IfMatch>;
 }
 
@@ -213,17 +213,17 @@ pub trait CommandContext: Sized {
     /// The most bytes that the body of such a command has.
     const MAX_BODY: usize = MAX_BYTES;
 
-    /// Reads it from where the command comes from; the caller is known to be the one who asks.
+    /// Reads it from the origin of the command; the caller is authenticated.
     fn read(app: Data<App>, caller: Caller, origin: &impl Origin) -> Reply<Self>;
 }
 
-/// Of a command that begins something.
+/// The context of a command that begins a flow.
 pub struct Start {
     /// The state of the server, for reading and committing.
     pub app: Data<App>,
     /// The person or program that asks, and whose rights decide.
     pub caller: Caller,
-    /// The command asked under.
+    /// The key of the command.
     pub key: Key,
 }
 
@@ -233,7 +233,7 @@ impl CommandContext for Start {
     }
 }
 
-/// Of a command on something: who asks what of which flow, in which state.
+/// The context of a command on a flow: caller, flow, key and version.
 pub struct Step {
     /// The state of the server, for reading and committing.
     pub app: Data<App>,
@@ -256,7 +256,7 @@ impl CommandContext for Step {
 }
 
 impl Step {
-    /// The command asked under.
+    /// The key of the command.
     pub fn key(&self) -> CommandId {
         self.key.0
     }
@@ -282,7 +282,7 @@ impl Step {
     }
 }
 
-/// Of a command on the caller.
+/// The context of a command on the caller.
 pub struct OwnStep(pub Step);
 
 impl CommandContext for OwnStep {
@@ -304,7 +304,7 @@ fn read_segment(segments: &[(String, String)], name: &'static str) -> Reply<Uuid
     })
 }
 
-/// Something that is extracted from a request, after a while.
+/// A value that is extracted from a request asynchronously.
 pub type Extracting<T> = Pin<Box<dyn Future<Output = Reply<T>>>>;
 
 /// Reads the context of a command from a request.
@@ -314,7 +314,7 @@ pub fn extract<C: CommandContext>(request: &HttpRequest, payload: &mut Payload) 
     let request = request.clone();
     Box::pin(async move {
         let app = app.ok_or_else(|| Problem::new(Code::Internal))?;
-        // Who asks comes first: strangers learn nothing from what is wrong with the rest.
+        // The caller is authenticated first: strangers learn nothing from faults of the rest.
         C::read(app, caller.await?, &request)
     })
 }
@@ -334,7 +334,7 @@ macro_rules! extracted {
 
 extracted!(Start, Step, OwnStep);
 
-/// A command that moves only the flow it names.
+/// A command that changes only the flow it names.
 pub async fn run_command<F: ServedFlow>(
     app: &App,
     caller: &Caller,
@@ -347,8 +347,8 @@ pub async fn run_command<F: ServedFlow>(
     run_step(app, caller, asked, decide).await
 }
 
-/// A command that begins something: decide, commit; look for an earlier answer only when that
-/// does not succeed.
+/// A command that begins a flow: decide, commit; find an earlier answer only when that does not
+/// succeed.
 pub async fn begin_flow<F: ServedFlow>(
     app: &App,
     caller: &Caller,
@@ -372,8 +372,7 @@ pub async fn begin_flow<F: ServedFlow>(
     }
 }
 
-/// The answer a command was given before, if it was: asked where what is needed to decide it can
-/// not be had any more.
+/// The answer a command was given before, if any: used where what the decision needs is gone.
 pub async fn load_answer<F: ServedFlow>(
     app: &App,
     caller: &Caller,
@@ -387,7 +386,7 @@ pub async fn load_answer<F: ServedFlow>(
 }
 
 /// The answer a command was given the first time, rebuilt from the journal, while the caller may
-/// know of it.
+/// know of the flow.
 async fn rebuild_answer<F: ServedFlow>(
     app: &App,
     caller: &Caller,
@@ -398,7 +397,7 @@ async fn rebuild_answer<F: ServedFlow>(
         return Err(Problem::new(Code::IdempotencyKeyReused));
     }
     let tenant = caller.tenant;
-    // What is not the caller's to know any more is not repeated either.
+    // An answer the caller must not know any more is not repeated.
     load_visible::<F>(app, caller, seen.flow).await?;
     let stored = app
         .store
@@ -407,7 +406,7 @@ async fn rebuild_answer<F: ServedFlow>(
     stored.ok_or_else(|| Problem::new(Code::NotFound))
 }
 
-/// The flows of one kind some entries are about; what cannot be read is left out.
+/// The flows of one kind that some entries are about; unreadable ones are left out.
 pub async fn load_flows<F: FlowTable>(
     app: &App,
     tenant: TenantId,
@@ -429,8 +428,8 @@ pub async fn load_flows<F: FlowTable>(
     Ok(present)
 }
 
-/// Asks a command as the system; what became of it, or none when there is nothing to do. `what`
-/// names what is asked of the flow at its place in the journal.
+/// Runs a command as the system; answers what became of it, or none when there is nothing to do.
+/// `what` names the command at its place in the journal.
 pub(crate) async fn run_as_system<F: ServedFlow>(
     app: &App,
     tenant: TenantId,
@@ -446,7 +445,7 @@ pub(crate) async fn run_as_system<F: ServedFlow>(
     let request = Request::for_system(&what(stored.seq));
     match execute::<F>(Some(&stored), command, request, world.build_context(&by, app.clock.now())) {
         Ok(change) => Ok(Some(app.store.commit(vec![Write::from(change)]).await?)),
-        // A caller settled it, or a replica was faster.
+        // A caller settled it, or another replica was faster.
         Err(Refusal::NothingDue) => Ok(None),
         Err(refusal) => {
             let why = format!("{} {id}: {}", F::KIND.name(), refusal.code());

@@ -1,4 +1,4 @@
-//! What published events are about: who may know of it, where it is, who reported it.
+//! The subject of a published event: who may know of it, where it is, who reported it.
 
 use domain::{
     Instant,
@@ -9,39 +9,39 @@ use domain::{
 
 use crate::engine::reporters::Reporters;
 
-/// A flow whose events are published, to the feed, streams and webhooks. What they say is what
+/// A flow whose events are published, to the feed, streams and webhooks. Its events are those that
 /// [`Happening`](domain::flows::event_type::Happening) has a type for.
 pub trait Published {
-    /// The address of all of its kind, below `/api/v1`.
+    /// The path of its kind, below `/api/v1`.
     const PATH: &'static str;
 
     /// Whether this actor may know of it.
     fn is_known_to(&self, actor: &Actor, at: Instant) -> bool;
 
-    /// Whether this actor is told what happened in detail, and not only that something happened:
-    /// all that the types of its events [disclose](domain::core::disclosure) to readers of the feed.
+    /// Whether this actor reads events in detail, and not only that something happened: all that
+    /// the types of its events [disclose](domain::core::disclosure) to readers of the feed.
     fn is_whole_for(&self, actor: &Actor, at: Instant) -> bool;
 
-    /// Where it is.
+    /// The area it lies in.
     fn area(&self) -> &Unit;
 
-    /// The units that work on it besides.
+    /// The other units that work on it.
     fn units(&self) -> &[Unit] {
         &[]
     }
 
-    /// The number that people know it by.
+    /// Its number for people.
     fn number(&self) -> &str;
 
-    /// Who reported it, as it is now.
+    /// Its reporters, as it is now.
     fn reporters(&self) -> Reporters {
         Reporters::default()
     }
 }
 
-/// The same of a flow of whatever kind, as it is now.
+/// The same for a flow of any kind, as it is now.
 pub trait Subject: Send + Sync {
-    /// The address of all of its kind, below `/api/v1`.
+    /// The path of its kind, below `/api/v1`.
     fn path(&self) -> &'static str;
 
     /// The same as [`Published::is_known_to`].
@@ -50,16 +50,16 @@ pub trait Subject: Send + Sync {
     /// The same as [`Published::is_whole_for`].
     fn is_whole_for(&self, actor: &Actor, at: Instant) -> bool;
 
-    /// Where it is.
+    /// The area it lies in.
     fn area(&self) -> &Unit;
 
     /// Whether it lies in an area, or is worked on by a unit in it.
     fn is_within(&self, path: &Path) -> bool;
 
-    /// The number that people know it by.
+    /// Its number for people.
     fn number(&self) -> &str;
 
-    /// Who reported it, as it is now.
+    /// Its reporters, as it is now.
     fn reporters(&self) -> Reporters;
 }
 

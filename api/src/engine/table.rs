@@ -1,5 +1,5 @@
-//! The kinds of flows that are served, a line each, and what is asked of each of them wherever all are
-//! gone over: by the scheduler, checks, timelines, events and messages.
+//! The kinds of flows that are served, a line each, and what is called of each of them by those
+//! that go over all: the scheduler, checks, timelines, events and messages.
 
 use std::{collections::HashMap, pin::Pin, sync::Arc};
 
@@ -32,15 +32,15 @@ use crate::{
     },
 };
 
-/// Something that is done later.
+/// A future that is boxed.
 pub type Work<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
-/// A kind of flow, whichever.
+/// Any kind of flow.
 pub trait AnyFlow: Sync {
     /// The kind of flow this serves.
     fn kind(&self) -> FlowKind;
 
-    /// Checks the chain of one flow, and takes what follows from it.
+    /// Checks the chain of one flow, and collects the rows that follow from it.
     fn replay(
         &self,
         db: &mut Db,
@@ -49,11 +49,11 @@ pub trait AnyFlow: Sync {
         into: &mut Projection,
     ) -> Result<Checked, StoreError>;
 
-    /// Takes the measure about a debt as the system; whether there was one to take.
+    /// Takes the measure about a debt as the system; answers whether there was one to take.
     fn take_measure<'a>(&'a self, app: &'a App, debt: &'a Lapsing) -> Work<'a, bool>;
 
-    /// Computes the provisional deadlines of a flow anew by an edition of the calendar; whether it
-    /// moved.
+    /// Recomputes the provisional deadlines of a flow by an edition of the calendar; answers
+    /// whether it changed.
     fn recompute_deadlines<'a>(
         &'a self,
         app: &'a App,
@@ -61,8 +61,8 @@ pub trait AnyFlow: Sync {
         edition: i64,
     ) -> Work<'a, bool>;
 
-    /// What published events of entries are about, by the identities of the flows. What cannot be read
-    /// is left out.
+    /// The subjects of published events of entries, by the identities of the flows. Unreadable ones
+    /// are left out.
     fn load_subjects<'a>(
         &'a self,
         app: &'a App,
@@ -70,8 +70,8 @@ pub trait AnyFlow: Sync {
         entries: &'a [(i64, Entry)],
     ) -> Work<'a, HashMap<Uuid, Arc<dyn Subject>>>;
 
-    /// Who is told what of entries, by their positions. Of what cannot be read nobody is told; that
-    /// holds up no other notice.
+    /// The notices of entries, by their positions. An unreadable entry makes none; that delays no
+    /// other notice.
     fn load_notices<'a>(
         &'a self,
         app: &'a App,
@@ -136,7 +136,7 @@ where
         (tenant, id): (TenantId, Uuid),
         edition: i64,
     ) -> Work<'a, bool> {
-        /// Somebody may move it meanwhile.
+        /// Other commands may change the flow meanwhile.
         const ATTEMPTS: usize = 4;
         Box::pin(async move {
             let Some(command) = F::recompute_command() else { return Ok(false) };
@@ -190,7 +190,7 @@ where
 }
 
 async fn take_measure<F: ServedFlow>(app: &App, debt: &Lapsing) -> Result<bool, StoreError> {
-    /// A replica may be faster once; whoever is second finds nothing due.
+    /// A replica may be faster once; the second one finds nothing due.
     const ATTEMPTS: usize = 3;
     let Lapsing { tenant, flow_id, duty, unit, no, next_at, .. } = debt;
     let unknown = |what: &str| StoreError::Inconsistent(format!("{flow_id}: no {what}"));

@@ -1,5 +1,5 @@
-//! Whether one case is exactly as it was written, over HTTP: what `gridwhistle verify` checks for
-//! all of them.
+//! Whether one case is exactly as it was written, over HTTP: the check that `gridwhistle verify`
+//! makes of all of them.
 
 use actix_web::{HttpResponse, get, web::Data};
 use domain::{
@@ -18,7 +18,7 @@ use crate::{
     http::{params::IdPath, problem::Reply, register::ServiceConfig},
 };
 
-/// Registers what is asked of one case.
+/// Registers the operations below one case.
 pub fn under_case(config: &mut ServiceConfig<'_>) {
     config.service(get_case_verification);
 }
@@ -54,8 +54,8 @@ pub struct ChainView {
 pub struct BrokenView {
     /// The place of the entry; none when the chain is whole and the state is not what it says.
     seq: Option<i64>,
-    /// `order`, `link`, `content`, `state`, or `unreadable`: written by a version of the program that
-    /// knew what this one does not.
+    /// `order`, `link`, `content`, `state`, or `unreadable`: written by a newer version of the
+    /// program.
     kind: &'static str,
     /// What is broken, in Chinese.
     label: &'static str,

@@ -1,8 +1,8 @@
-//! Checking what is kept: every chain of the journal, everything that follows from it, the feed
+//! Checks of the records: every chain of the journal, everything that follows from it, the feed
 //! without holes, the audit log, and what it says was written and removed; and all of it against
 //! checkpoints that were kept elsewhere.
 //!
-//! Everything is read at one moment, a page at a time, each row once.
+//! Everything is read in one snapshot, a page at a time, each row once.
 
 mod evidence;
 mod feed;
@@ -32,7 +32,7 @@ use uuid::Uuid;
 
 use crate::engine::{flows::ServedFlow, table::find_flow};
 
-/// What a check found.
+/// The findings of a check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Findings {
     /// Chains that were checked.
@@ -41,13 +41,13 @@ pub struct Findings {
     pub entries: usize,
     /// What is wrong, in words; the first thousand.
     pub broken: Vec<String>,
-    /// How much more is.
+    /// How many more findings there are.
     pub more: usize,
-    /// Where the records of each tenant end.
+    /// The heads of the records of each tenant.
     pub heads: Vec<Head>,
 }
 
-/// Where the records of a tenant end.
+/// The head of the records of a tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
     /// The tenant whose records these are.
@@ -89,7 +89,7 @@ pub async fn check_tenants(store: &Store, only: Option<&str>) -> Result<Findings
     check_against_checkpoints(store, only, &[]).await
 }
 
-/// The same, and whether the records are still those that checkpoints saw.
+/// The same, and compares the records with checkpoints.
 pub async fn check_against_checkpoints(
     store: &Store,
     only: Option<&str>,
@@ -120,7 +120,7 @@ pub async fn check_against_checkpoints(
         let work = move |db: &mut Db| {
             let mut found = Findings::default();
             match self::check_tenant(db, (id, &code), &seen, &mut found) {
-                // What cannot even be read is broken too, and hides no other tenant.
+                // Unreadable data is broken too, and must not hide other tenants.
                 Err(StoreError::Inconsistent(why)) => {
                     found.record_break(format!("tenant {code}: {why}"));
                 }
@@ -154,7 +154,7 @@ fn check_tenant(
     Ok(())
 }
 
-/// Checks that the key which people are looked up with is there.
+/// Checks that the tenant's look-up key is there.
 fn check_look_up_key(
     db: &mut Db,
     (id, code): (TenantId, &str),
@@ -174,7 +174,7 @@ fn check_look_up_key(
 /// Checks every journal of a tenant, and every row that follows from one.
 fn check_flows(db: &mut Db, tenant: TenantId, found: &mut Findings) -> Result<(), StoreError> {
     const PAGE: i64 = 200;
-    /// So many bytes of events are taken apart before rows are compared: memory stays small.
+    /// The bytes of events that are replayed before rows are compared: memory stays small.
     const WEIGHT: usize = 8 << 20;
     let (mut projection, mut after, mut readable) = (persistence::new_projection()?, None, true);
     loop {
@@ -207,7 +207,7 @@ fn check_flows(db: &mut Db, tenant: TenantId, found: &mut Findings) -> Result<()
     for (area, column) in area::find_differing_columns(db, tenant)? {
         found.record_break(format!("area {area}: {column} is not what its record says"));
     }
-    // Rows of a journal that cannot be read are not known, and would all be too many.
+    // The rows of an unreadable journal are unknown, and would all be reported.
     if readable {
         projection.find_extra(db, tenant)?.into_iter().for_each(|why| found.record_break(why));
     }
@@ -225,7 +225,7 @@ fn compare_projection(
     Ok(())
 }
 
-/// What is wrong with one chain.
+/// A fault of one chain.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Wrong {
     /// A link of it is broken.
@@ -237,7 +237,7 @@ pub enum Wrong {
         /// The reason, in words.
         why: String,
     },
-    /// It is whole, and the state is not what it says.
+    /// It is whole, and the state does not follow from it.
     State(String),
 }
 
@@ -283,7 +283,7 @@ pub fn check_flow<F: ServedFlow>(
     Ok(Checked { wrong: odd.map(|odd| Wrong::State(odd.why)), ..checked })
 }
 
-/// Checks the chain of a flow, and takes what follows from it.
+/// Checks the chain of a flow, and collects the rows that follow from it.
 pub(super) fn replay_flow<F: ServedFlow>(
     db: &mut Db,
     tenant: TenantId,
@@ -298,7 +298,8 @@ pub(super) fn replay_flow<F: ServedFlow>(
     for entry in entries {
         match read_events::<F::Event>(&entry.events) {
             Ok(events) => read.push((entry, events)),
-            // Nothing is taken of it: rows that follow from a part of it are not what they ought to be.
+            // Nothing is collected: rows that follow from a part of it are not what they ought to
+            // be.
             Err(error) => {
                 let (seq, why) = (entry.seq, error.to_string());
                 return Ok(Checked { wrong: Some(Wrong::Unreadable { seq, why }), ..checked });
@@ -320,7 +321,7 @@ pub(super) fn replay_flow<F: ServedFlow>(
     Ok(checked)
 }
 
-/// Checks the areas of a tenant: their chain, and what is kept against what it says.
+/// Checks the areas of a tenant: their chain, and the stored areas against it.
 fn check_areas(db: &mut Db, tenant: TenantId, flow: Uuid) -> Result<Checked, StoreError> {
     let (checked, entries) = check_links(db, tenant, flow, FlowKind::Areas)?;
     if checked.wrong.is_some() {
@@ -363,9 +364,9 @@ fn check_any_flow(
     }
 }
 
-/// How areas differ from what was decided about them: boundaries from their digests, and what
-/// each event said from what is kept. What a file brought is in no event; its boundaries are
-/// attested by the records, the records by nothing.
+/// How the stored areas differ from their journal: boundaries from their digests, and each event
+/// from the rows. The content of an imported file is in no event; its boundaries are attested by
+/// the records, the records by nothing.
 fn compare_areas(
     db: &mut Db,
     tenant: TenantId,

@@ -1,4 +1,4 @@
-//! What a command answers, before it is a response: handlers render it, and the queue of a phone
+//! The answer of a command before it is a response: handlers render it, and the queue of a phone
 //! takes it as it is.
 
 use actix_web::{
@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::http::headers::etag;
 
-/// The view of what a command made or moved.
+/// The view of what a command created or changed.
 pub struct Answer<V> {
     location: Option<String>,
     tag: Option<String>,
@@ -21,17 +21,17 @@ pub struct Answer<V> {
 }
 
 impl<V> Answer<V> {
-    /// Something that moved to this place in its journal.
+    /// The answer of a change, with its seq in the journal.
     pub fn of_change(seq: i64, view: V) -> Self {
         Self { location: None, tag: Some(etag(seq)), view }
     }
 
-    /// Something that began, and where it is read.
+    /// The answer of a creation, with the address where it is read.
     pub fn of_creation(location: String, seq: i64, view: V) -> Self {
         Self { location: Some(location), tag: Some(etag(seq)), view }
     }
 
-    /// An account of what was done, which has no version.
+    /// A report of what was done, which has no version.
     pub const fn of_account(view: V) -> Self {
         Self { location: None, tag: None, view }
     }

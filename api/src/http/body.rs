@@ -1,9 +1,9 @@
 //! Bodies: JSON, strictly.
 //!
 //! `application/json` in UTF-8, at most 256 KiB, no field unknown (the types say
-//! `deny_unknown_fields`); what is wrong is told with the place where it is. An empty body is
+//! `deny_unknown_fields`); a fault is reported with its place. An empty body is
 //! `{}`, because many steps need nothing but their address. Uploads of points may be larger, and
-//! compressed: [`zipped`]. What anybody may send without a login is at most 16 KiB.
+//! compressed: [`zipped`]. A body that needs no login has at most 16 KiB.
 
 pub mod shared;
 pub(crate) mod time;
@@ -39,22 +39,22 @@ use crate::http::{
 /// The most bytes a JSON body has.
 pub const MAX_BYTES: usize = 256 * 1024;
 
-/// The most bytes a body has that needs no login: what a stranger sends is kept until it is all
-/// here.
+/// The most bytes of a body that needs no login: bodies of strangers are buffered until they are
+/// complete.
 pub const MAX_STRANGER_BYTES: usize = 16 * 1024;
 
 /// How long a body may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long a body may take before it is asked again whether its sender may still do this.
+/// How long a body may take before the rights of its sender are checked again.
 const AT_ONCE: Duration = Duration::from_millis(500);
 
-/// How it is asked again whether the sender of a request may still do what it asks. Left with the
-/// request by authentication.
+/// The function that checks again whether the sender of a request may still do what it asks.
+/// Attached to the request by authentication.
 #[derive(Clone, Copy)]
 pub struct Recheck(pub fn(HttpRequest) -> Rechecking);
 
-/// What a recheck comes to.
+/// The result of a recheck.
 pub type Rechecking = Pin<Box<dyn Future<Output = Result<(), Problem>>>>;
 
 /// The body of a request, as JSON.
@@ -98,7 +98,7 @@ impl FromRequest for StrangerBytes {
     }
 }
 
-/// Reads a body of at most `max` bytes; one that says it is longer is not waited for.
+/// Reads a body of at most `max` bytes; one that announces more is refused at once.
 fn read_body(
     request: &HttpRequest,
     payload: &mut Payload,
@@ -124,7 +124,7 @@ fn read_body(
     async move { timeout(PATIENCE, read).await.unwrap_or_else(|_| Err(Problem::new(Code::Timeout))) }
 }
 
-/// Reads a body; if it took its time, its sender is asked for again.
+/// Reads a body; if it took long, the rights of its sender are checked again.
 async fn read_then_recheck<T>(
     request: &HttpRequest,
     read: impl Future<Output = Result<T, Problem>>,
@@ -140,7 +140,7 @@ async fn read_then_recheck<T>(
     read
 }
 
-/// Refuses what is not plain JSON.
+/// Refuses anything but plain JSON.
 fn check_plain_json(headers: &HeaderMap) -> Result<(), Problem> {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     let encoding = text(&CONTENT_ENCODING).unwrap_or("identity");
@@ -155,7 +155,7 @@ fn check_plain_json(headers: &HeaderMap) -> Result<(), Problem> {
     check_json_type(headers)
 }
 
-/// Refuses what is not JSON.
+/// Refuses anything but JSON.
 fn check_json_type(headers: &HeaderMap) -> Result<(), Problem> {
     let full = headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default());
     let full = full.unwrap_or_default();
@@ -180,7 +180,7 @@ fn check_json_type(headers: &HeaderMap) -> Result<(), Problem> {
     ))
 }
 
-/// The value of a JSON body of at most `max` bytes that is here already.
+/// Parses a JSON body of at most `max` bytes that has arrived.
 pub(crate) fn parse_within<T: DeserializeOwned>(body: &[u8], max: usize) -> Result<T, Problem> {
     if body.len() > max { Err(too_large(max)) } else { parse(body) }
 }
@@ -195,9 +195,9 @@ fn too_large(max: usize) -> Problem {
         .with("max_bytes", max)
 }
 
-/// An identity that a client made, if it did. Those that are made of what they stand for (version 8:
-/// the visit of a campaign to a household, the patrol of a plan on a day) are not for clients to
-/// give: it would stand in the way of what it is made for.
+/// An identity made by a client, if given. Derived ones (version 8: the visit of a campaign to a
+/// household, the patrol of a plan on a day) are refused: they would block what they are derived
+/// for.
 pub(crate) fn own_id<'de, D: Deserializer<'de>>(given: D) -> Result<Option<Uuid>, D::Error> {
     match Option::<Uuid>::deserialize(given)? {
         Some(id) if !is_client_made(id) => Err(D::Error::custom(RESERVED)),
@@ -205,9 +205,9 @@ pub(crate) fn own_id<'de, D: Deserializer<'de>>(given: D) -> Result<Option<Uuid>
     }
 }
 
-/// The same of several, such as files that are named before they are sent.
+/// The same for several, such as files that are named before they are sent.
 pub(crate) fn own_ids<'de, D: Deserializer<'de>>(given: D) -> Result<Vec<Uuid>, D::Error> {
-    /// One of them: its place in the list is told with what is wrong with it.
+    /// One of them: its place in the list is reported with its fault.
     struct Own(Uuid);
 
     impl<'de> Deserialize<'de> for Own {
@@ -225,8 +225,8 @@ pub(crate) fn own_key<'de, D: Deserializer<'de>>(given: D) -> Result<Uuid, D::Er
     is_client_made(id).then_some(id).ok_or_else(|| D::Error::custom(RESERVED))
 }
 
-/// The value of a body. The place of a fault is only looked for when there is one: keeping
-/// track of it costs an allocation per field.
+/// Parses a body. The place of a fault is only looked for when there is one: keeping track of it
+/// costs an allocation per field.
 pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     // serde would take an array for an object, field by field in the order of the source code.
     if body.trim_ascii_start().starts_with(b"[") {
@@ -262,7 +262,7 @@ fn explain_error<T: DeserializeOwned>(body: &[u8], error: &serde_json::Error) ->
     let Err(error) = serde_path_to_error::deserialize::<_, T>(&mut text) else { return invalid };
     let wording = translate_message(&error.inner().to_string(), Noun::Field);
     let mut pointer = json_pointer(error.path());
-    // serde points at the object that lacks a field; people look for the field.
+    // serde reports the object that lacks a field; people look for the field.
     if let Some(field) =
         wording.field.filter(|field| last_key(error.path()) != Some(field.as_str()))
     {
@@ -279,7 +279,6 @@ fn last_key(path: &Path) -> Option<&str> {
 }
 
 /// A path as a JSON pointer (RFC 6901).
-/// The JSON pointer of a place.
 pub fn json_pointer(path: &Path) -> String {
     path.iter().fold(String::new(), |mut pointer, segment| {
         match segment {

@@ -1,8 +1,8 @@
 //! What a connection remembers between its requests: a body in chunks is the last one on it.
 //!
-//! Where such a body ends is what a proxy and this server may read differently (a line feed in
-//! the place of the end of line is enough: CVE-2026-134342), and what one of them takes for the
-//! body the other takes for a request. So the answer to a body in chunks closes the connection, and
+//! A proxy and this server may disagree where such a body ends (a line feed in
+//! the place of the end of line is enough: CVE-2026-134342), and one of them may take for a request
+//! what the other takes for the body. So the answer to a body in chunks closes the connection, and
 //! nothing that follows on it is executed.
 
 use std::{
@@ -23,7 +23,7 @@ use crate::http::problem::{Code, Problem, refuse_request};
 /// One connection of a client or proxy.
 #[derive(Debug, Default)]
 pub struct Connection {
-    /// Whether it has carried a body whose end is not known from a length.
+    /// Whether it has carried a body of unknown length.
     ended: AtomicBool,
 }
 

@@ -27,8 +27,8 @@ pub struct Docs(Arc<Parts>);
 
 struct Parts {
     make: fn() -> Value,
-    /// The text and its tag. Made when it is first asked for: a server that is never asked neither
-    /// starts slower for it nor keeps it.
+    /// The text and its tag. Made at the first request: a server that never gets one neither starts
+    /// slower for it nor keeps it.
     openapi: OnceLock<(Bytes, String)>,
     swagger: Arc<Config<'static>>,
 }
@@ -36,7 +36,7 @@ struct Parts {
 impl Docs {
     /// Serves the OpenAPI document this makes.
     pub fn new(make: fn() -> Value) -> Self {
-        // Without an address for its validator the page asks no other server.
+        // Without an address for its validator the page calls no other server.
         let swagger = Config::from("/openapi.json")
             .validator_url("none")
             .deep_linking(true)
@@ -94,7 +94,7 @@ async fn page(docs: Data<Docs>, file: web::Path<String>) -> Reply<HttpResponse> 
         .body(file.bytes.into_owned()))
 }
 
-/// The page runs its own scripts and no others, and no other site may put it in a frame.
+/// The page may run its own scripts and no others, and no other site may put it in a frame.
 const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; \
                       img-src 'self' data:; frame-ancestors 'none'";
 

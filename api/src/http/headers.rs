@@ -36,8 +36,8 @@ fn single_value<'a>(
 /// The `Idempotency-Key`, which is the id of the command.
 ///
 /// A plain UUID of version 4 or 7, or one in quotes as the draft standard writes it. The nil UUID is
-/// refused: it is what a client sends that forgot to make one, and every write would replay the
-/// first. So is version 8: the server makes those for its own commands.
+/// refused: a client sends it that forgot to make one, and every write would replay the first. So
+/// is version 8: the server makes those for its own commands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Key(pub CommandId);
 
@@ -45,7 +45,7 @@ impl Key {
     /// The header's name.
     pub const NAME: &str = "Idempotency-Key";
 
-    /// What the headers say.
+    /// Reads the header.
     pub fn from_headers(headers: &HeaderMap) -> Result<Self, Problem> {
         const NAME: HeaderName = HeaderName::from_static("idempotency-key");
         let invalid = || Problem::new(Code::IdempotencyKeyInvalid);
@@ -76,7 +76,7 @@ impl FromRequest for Key {
 pub struct IfMatch(pub Option<i64>);
 
 impl IfMatch {
-    /// What the headers say.
+    /// Reads the header.
     pub fn from_headers(headers: &HeaderMap) -> Result<Self, Problem> {
         match single_value(headers, &IF_MATCH, invalid_tag)? {
             None | Some("*") => Ok(Self(None)),
@@ -84,7 +84,7 @@ impl IfMatch {
         }
     }
 
-    /// That a command is for this version only, as a phone says it that had kept the command.
+    /// The only version a kept command is for, as the phone says.
     pub fn only(seq: i64) -> Result<Self, Problem> {
         parse_seq(&etag(seq)).map(|seq| Self(Some(seq))).ok_or_else(invalid_tag)
     }
@@ -142,7 +142,7 @@ fn parse_seq(tag: &str) -> Option<i64> {
 pub struct IfNoneMatch(Option<HeaderValue>);
 
 impl IfNoneMatch {
-    /// What the headers say.
+    /// Reads the header.
     pub fn from_headers(headers: &HeaderMap) -> Self {
         Self(headers.get(IF_NONE_MATCH).cloned())
     }

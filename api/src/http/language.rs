@@ -21,8 +21,8 @@ pub enum Language {
 }
 
 impl Language {
-    /// What `Accept-Language` asks for: the best of its ranges by weight; of equal ones, the first. A
-    /// range we do not speak is passed over, and `*` is Chinese.
+    /// The language `Accept-Language` asks for: the best of its ranges by weight; of equal ones,
+    /// the first. A language that is not available is skipped, and `*` is Chinese.
     pub fn from_headers(headers: &HeaderMap) -> Self {
         let given = from_comma_delimited(headers.get(ACCEPT_LANGUAGE).into_iter());
         let AcceptLanguage(ranges) = AcceptLanguage(given.unwrap_or_default());

@@ -28,7 +28,7 @@ the case closes.\n\n\
 - 错误一律是 `application/problem+json`（RFC 9457），`code` 稳定，`errors` 指出位置；`Accept-Language` 选择中文或英文。\n\
 - 时间为 RFC 3339（UTC），坐标输出为 WGS-84。";
 
-/// What is not read off the handlers.
+/// The parts that the handlers do not give.
 #[derive(OpenApi)]
 #[openapi(
     info(title = "GridWhistle 网格哨", license(name = "Apache-2.0", identifier = "Apache-2.0"), contact(name = "GridWhistle")),
@@ -107,7 +107,7 @@ pub fn finish_document(document: &Document) -> Value {
     document
 }
 
-/// What receivers of webhooks are posted: one entry for each type of event.
+/// The webhooks: one entry for each type of event.
 fn describe_webhooks(examples: &Value) -> Value {
     let entry = |kind: &Happening| {
         let name = kind.name();
@@ -161,7 +161,8 @@ fn describe_webhooks(examples: &Value) -> Value {
     Value::Object(Happening::ALL.iter().map(entry).collect())
 }
 
-/// The example of an event the demonstration does not come by: the shape all have, without details.
+/// An example of an event that the demonstration does not produce: the common shape, without
+/// details.
 fn build_example(kind: Happening) -> Value {
     let flow = kind.name().split('.').next().unwrap_or_default();
     let id = "0190c5a2-7d3e-7f10-9a54-2f1b6c7d8e90";
@@ -177,7 +178,7 @@ fn build_example(kind: Happening) -> Value {
     })
 }
 
-/// A page refers to what it is a page of, instead of repeating it.
+/// Lets the schema of a page refer to that of its items, instead of repeating it.
 fn name_items(schemas: &mut Map<String, Value>) {
     let names: Vec<String> = schemas.keys().cloned().collect();
     for (page, schema) in schemas.iter_mut() {
@@ -199,7 +200,7 @@ fn complete_operation(
         operation.insert("security".to_owned(), json!([{ "bearer": [] }]));
     }
     let login = path.starts_with("/api/v1/auth/") || path == "/oauth/token";
-    // What WeChat tells by itself names no command.
+    // A message that WeChat sends is no command.
     let told = path.starts_with("/api/v1/wechat/");
     let writes = method == "post" && !login && !told;
     add_parameters(path, writes, operation);

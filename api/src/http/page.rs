@@ -1,7 +1,7 @@
 //! Pages: a bounded number of items and an opaque cursor to the next.
 //!
-//! A cursor is the position of the last item shown, so what is new or gone in between shifts
-//! nothing. Clients cannot look inside; one that was altered is refused.
+//! A cursor is the position of the last item shown, so that items that come or go in between shift
+//! nothing. It is opaque to clients; an altered one is refused.
 
 use actix_web::{
     HttpRequest, HttpResponse, Responder,
@@ -26,7 +26,7 @@ impl Limit {
         self.0
     }
 
-    /// One more than a page shows: if there are so many, there is a next page.
+    /// One more than a page shows: when a query finds that many, there is a next page.
     pub fn probe(self) -> i64 {
         i64::from(self.0) + 1
     }
@@ -50,11 +50,11 @@ impl TryFrom<u64> for Limit {
     }
 }
 
-/// Where a list goes on.
+/// The cursor of a list: where its next page begins.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Cursor<P>(pub P);
 
-/// Told apart from what later editions of this program will write.
+/// Distinguishes it from cursors of later editions of this program.
 const EDITION: u8 = 1;
 
 impl<P: Serialize> Cursor<P> {
@@ -66,7 +66,7 @@ impl<P: Serialize> Cursor<P> {
 }
 
 impl<P: DeserializeOwned> Cursor<P> {
-    /// What a text stands for; none when this program did not write it for this list.
+    /// Parses a cursor; none when this program did not write it for this list.
     pub fn parse(text: &str) -> Option<Self> {
         const MAX_LENGTH: usize = 512;
         if text.len() > MAX_LENGTH {
@@ -103,8 +103,8 @@ impl<T> Page<T> {
         Self { items, next: next.map(|position| Cursor(position).text()) }
     }
 
-    /// Makes a page of up to `limit.probe()` rows: `position` says where a row stands, `view`
-    /// what is shown of it.
+    /// Makes a page of up to `limit.probe()` rows: `position` gives the position of a row, `view`
+    /// its view.
     pub fn from_rows<R, P: Serialize>(
         mut rows: Vec<R>,
         limit: Limit,

@@ -1,8 +1,8 @@
 //! Query and path parameters, strictly.
 //!
 //! An unknown query parameter is a mistake (a filter that silently does nothing shows too much), so
-//! it is refused by name; so is one given twice. Which parameters there are is read off the type
-//! itself: no attribute can be forgotten.
+//! it is refused by name; so is one given twice. The names are read off the type itself: no
+//! attribute can be forgotten.
 
 use std::{
     borrow::Cow,
@@ -65,7 +65,7 @@ fn parse_query<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
 }
 
 fn parameter_problem(name: &str, Wording { code, zh, en, .. }: Wording) -> Problem {
-    // A name is the caller's own text and may be of any length.
+    // The name comes from the caller and may have any length.
     let name: String = name.chars().take(64).collect();
     Problem::new(Code::InvalidQuery).parameter(name, code, zh, en)
 }

@@ -1,13 +1,13 @@
 //! Where operations are registered: to be served, or to be described in the OpenAPI document.
 //! Both passes go over the same list, so that what is served is described and the other way
-//! round; a server that only serves is spared the description, which takes longer to make than
-//! everything else at its start.
+//! round; a server that only serves does not make the description, which takes longer than the rest
+//! of its start.
 
 use actix_web::{dev::HttpServiceFactory, web};
 use utoipa::openapi::{Components, OpenApi, Paths, RefOr, Schema};
 use utoipa_actix_web::OpenApiFactory;
 
-/// Takes operations, to be served or to be described.
+/// Registers operations, to be served or to be described.
 pub struct ServiceConfig<'a>(Purpose<'a>);
 
 enum Purpose<'a> {
@@ -15,7 +15,7 @@ enum Purpose<'a> {
     Describing(&'a mut Description),
 }
 
-/// What operations say about themselves.
+/// The descriptions of operations.
 #[derive(Default)]
 struct Description {
     paths: Paths,
@@ -27,7 +27,7 @@ pub fn serve_routes(config: &mut web::ServiceConfig, routes: fn(&mut ServiceConf
     routes(&mut ServiceConfig(Purpose::Serving(config)));
 }
 
-/// Adds what operations say about themselves to a document.
+/// Adds the descriptions of operations to a document.
 pub fn describe_routes(mut document: OpenApi, routes: fn(&mut ServiceConfig<'_>)) -> OpenApi {
     let mut description = Description::default();
     routes(&mut ServiceConfig(Purpose::Describing(&mut description)));
@@ -55,7 +55,7 @@ impl ServiceConfig<'_> {
         self
     }
 
-    /// Registers what a module registers.
+    /// Registers the operations of a module.
     pub fn configure(&mut self, routes: impl FnOnce(&mut ServiceConfig<'_>)) -> &mut Self {
         routes(self);
         self

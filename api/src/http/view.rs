@@ -1,5 +1,5 @@
-//! What leaves the system, shared by several capabilities. Made from domain values, never
-//! stored; a field that leaves is named here or in a `…View` beside its handlers.
+//! Views that several resources share. Made from domain values, never stored; a field that leaves
+//! the system is named here or in a `…View` beside its handlers.
 
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, http::header};
 use chrono::{DateTime, Utc};
@@ -28,7 +28,7 @@ use uuid::Uuid;
 
 use crate::http::headers::{IfNoneMatch, etag};
 
-/// Answers a view with its `ETag`; on a conditional read that has it already, only 304.
+/// Answers a view with its `ETag`; 304 on a conditional read of a client that has it.
 pub fn render_with_etag(
     request: &HttpRequest,
     mut answer: HttpResponseBuilder,
@@ -119,7 +119,7 @@ enum_schemas! {
     role: domain::people::actor::Role;
     /// Whether a person works here.
     standing: domain::flows::person::Standing;
-    /// What is owed.
+    /// The duty that is owed.
     duty: domain::rules::obligation::Duty;
     /// How an obligation ended.
     obligation_outcome: domain::rules::obligation::Outcome;
@@ -280,19 +280,19 @@ impl From<&Grant> for GrantView {
     }
 }
 
-/// A deadline and its working: begun then, so long, late then.
+/// A deadline and its working: the start, the limit, when it is late.
 #[derive(Serialize, ToSchema)]
 pub struct TermView {
     /// When the clock started. 起算时间。
     pub started_at: DateTime<Utc>,
-    /// How long. 时限数值。
+    /// The length of the limit, in `unit`. 时限数值。
     pub amount: u32,
-    /// Of what. 时限单位。
+    /// The unit of `amount`. 时限单位。
     #[schema(schema_with = limit_unit)]
     pub unit: &'static str,
-    /// When it is late. 到期时间。
+    /// From when on it is late. 到期时间。
     pub due_at: DateTime<Utc>,
-    /// The row of the matrix of deadlines that said so. 时限依据编号。
+    /// The row of the matrix of deadlines that gave the limit. 时限依据编号。
     #[schema(example = "STD-05")]
     pub rule: String,
     /// The edition of that matrix; 0 is the one shipped. 时限标准版本。
@@ -301,24 +301,24 @@ pub struct TermView {
     pub calendar: i64,
     /// Whether a year without a published notice had to be looked at. 是否暂定。
     pub provisional: bool,
-    /// What moved it, in order. 延期与挂账。
+    /// Its extensions and pauses, in order. 延期与挂账。
     pub moves: Vec<MoveView>,
 }
 
-/// What moved a deadline.
+/// An extension or a pause of a deadline.
 #[derive(Serialize, ToSchema)]
 pub struct MoveView {
     /// `extended` or `paused`.
     #[schema(example = "extended")]
     pub what: &'static str,
-    /// Of an extension: how long.
+    /// The length of an extension.
     pub amount: Option<u32>,
-    /// Of an extension: of what.
+    /// The unit of that length.
     #[schema(schema_with = limit_unit_or_null)]
     pub unit: Option<&'static str>,
-    /// Of a pause: since when.
+    /// The beginning of a pause.
     pub from: Option<DateTime<Utc>>,
-    /// Of a pause: until when.
+    /// The end of a pause.
     pub until: Option<DateTime<Utc>>,
 }
 
@@ -359,17 +359,17 @@ impl From<&Term> for TermView {
     }
 }
 
-/// Something owed now.
+/// An obligation that is owed now.
 #[derive(Serialize, ToSchema)]
 pub struct OwedView {
-    /// What is owed.
+    /// The duty that is owed.
     #[schema(schema_with = duty)]
     pub duty: &'static str,
     /// The duty in Chinese.
     pub duty_label: &'static str,
     /// The unit that owes it.
     pub owed_by: UnitView,
-    /// By when, and why then.
+    /// The deadline and its working.
     pub term: TermView,
 }
 
@@ -384,10 +384,10 @@ impl From<&Obligation> for OwedView {
     }
 }
 
-/// Somebody went to look on the spot.
+/// A person took a verification on the spot.
 #[derive(Serialize, ToSchema)]
 pub struct ClaimView {
-    /// Who. 领取人。
+    /// The name of the person who took it. 领取人。
     by: String,
     /// From when on others may go. 他人可领取的时间。
     until: DateTime<Utc>,
@@ -399,7 +399,7 @@ impl From<&domain::flows::claim::Claim> for ClaimView {
     }
 }
 
-/// In which system a point is given.
+/// The coordinate system of a point.
 #[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CoordTypeBody {
@@ -421,7 +421,7 @@ pub struct PointBody {
     /// Degrees north. 纬度。
     #[schema(minimum = -90.0, maximum = 90.0, example = 30.2105)]
     pub lat: f64,
-    /// In which system. 坐标系。
+    /// The coordinate system. 坐标系。
     pub coord_type: CoordTypeBody,
 }
 
@@ -458,7 +458,7 @@ impl From<Point> for PointView {
     }
 }
 
-/// Where something happened.
+/// The place where something happened.
 #[derive(Serialize, ToSchema)]
 pub struct PlaceView {
     /// The grid, or the smallest area known.

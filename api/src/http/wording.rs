@@ -1,10 +1,9 @@
 //! What serde says about wrong input, as a code and two sentences.
 //!
-//! serde's messages are English fragments made for programmers; those that people meet (unknown
-//! and missing fields, wrong types, texts that are too long) are told properly, the rest are
-//! quoted.
+//! serde's messages are English fragments made for programmers; the common ones (unknown and
+//! missing fields, wrong types, texts that are too long) are translated, the rest are quoted.
 
-/// One thing wrong with what was given.
+/// One fault of the input.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Wording {
     /// The stable machine code.
@@ -31,7 +30,7 @@ impl Wording {
 /// The wording for a message of serde, whose `noun` is "field" for bodies and "parameter" for
 /// queries.
 pub fn translate_message(message: &str, noun: Noun) -> Wording {
-    // serde_json appends where in the text; the pointer says it better.
+    // serde_json appends the place in the text; the pointer says it better.
     let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);
     match_unknown(message, noun)
         .or_else(|| match_missing(message, noun))
@@ -48,7 +47,7 @@ pub fn translate_message(message: &str, noun: Noun) -> Wording {
         })
 }
 
-/// Of an identity that is not for clients to make.
+/// The message for an identity that clients must not make.
 pub const RESERVED: &str = "identities are UUIDs of version 4 or 7";
 
 fn match_reserved(message: &str) -> Option<Wording> {
@@ -86,7 +85,7 @@ impl Noun {
     }
 }
 
-/// What stands between the first two backticks, and the rest.
+/// The text between the first two backticks, and the rest.
 fn split_quoted<'a>(message: &'a str, before: &str) -> Option<(&'a str, &'a str)> {
     message.strip_prefix(before)?.strip_prefix('`')?.split_once('`')
 }
@@ -96,7 +95,7 @@ fn parse_names(rest: &str) -> Vec<&str> {
     rest.split('`').skip(1).step_by(2).collect()
 }
 
-/// A name that nothing here has.
+/// A name that is not known here.
 pub fn unknown_name(name: &str, known: &[&str], noun: Noun) -> Wording {
     let (zh, en, name) = (noun.zh(), noun.en(), truncate_text(name));
     let wording = if known.is_empty() {
@@ -190,7 +189,7 @@ const TYPES: &[(&str, &str, &str)] = &[
     ("RFC 3339 formatted date and time string", "带时区的时间", "a time with an offset"),
 ];
 
-/// A type in both languages, with the value serde found, when it tells one.
+/// A type in both languages, with the value serde found, when it reports one.
 fn translate_type(text: &str) -> (String, String) {
     let unsigned = matches!(text, "u8" | "u16" | "u32" | "u64" | "usize");
     if unsigned || matches!(text, "i8" | "i16" | "i32" | "i64" | "isize") {
@@ -213,7 +212,7 @@ fn translate_type(text: &str) -> (String, String) {
     }
 }
 
-/// The beginning of a text that a caller may have made very long.
+/// The beginning of a text of the caller, which may be very long.
 fn truncate_text(text: &str) -> &str {
     const MOST: usize = 60;
     text.char_indices().nth(MOST).map_or(text, |(end, _)| text.get(..end).unwrap_or_default())

@@ -1,6 +1,6 @@
-//! The ways by which people are reached outside this program: subscribe messages of WeChat, messages
-//! of a WeCom application, short messages. What cannot be sent for a reason that stays is skipped,
-//! and says why.
+//! The channels by which people are reached outside this program: subscribe messages of WeChat,
+//! messages of a WeCom application, short messages. What cannot be sent for a permanent reason is
+//! skipped, with that reason.
 
 use std::collections::HashMap;
 
@@ -34,15 +34,15 @@ use crate::{
     http::problem::Reply,
 };
 
-/// The consent to be told of progress outside this program.
+/// The consent to notifications outside this program.
 const NOTIFICATION: &str = "notification";
 
-/// What came of sending something.
+/// The result of sending something.
 pub enum Sent {
-    /// It was tried: what it came to, and what was answered. What was sent is not told: it is for
-    /// the person alone, and the record of attempts is for others.
+    /// It was tried: the outcome, the status, and the answer. The content is not part of it: it is
+    /// for the person alone, and the record of attempts is read by others.
     Tried(Outcome, Option<u16>, String),
-    /// It was not tried, because of this.
+    /// It was not tried, for this reason.
     Skipped(&'static str),
 }
 
@@ -67,7 +67,7 @@ fn find_wecom_application<'a>(app: &'a App, world: &TenantSnapshot) -> Option<&'
     app.settings.providers.iter().find(fits)
 }
 
-/// The ways by which a person is told something of this kind.
+/// The channels by which a person gets notices of this kind.
 pub async fn choose_channels(
     app: &App,
     world: &TenantSnapshot,
@@ -109,7 +109,7 @@ async fn load_openid<'a>(
     Ok(found)
 }
 
-/// Sends what is due to a person by one way, together.
+/// Sends what is due to a person by one channel, together.
 pub async fn send(app: &App, due: &[Delivery]) -> Reply<Sent> {
     let Some(first) = due.first() else { return Ok(Sent::Skipped("there is nothing to send")) };
     let Some(world) = app.worlds.get(first.tenant) else {
@@ -131,7 +131,7 @@ fn text_field<'a>(item: &'a Value, name: &str) -> &'a str {
     item.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// What stands in a field of a template.
+/// The value of a field of a template.
 fn render_slot(item: &Value, value: SlotValue) -> String {
     match value {
         // A field for numbers takes no Chinese, and is never empty.
@@ -211,21 +211,21 @@ async fn send_wechat(app: &App, world: &TenantSnapshot, one: &Delivery) -> Reply
     Ok(Sent::Tried(outcome, Some(200), format!("errcode {code}")))
 }
 
-/// What an errcode of WeChat comes to, and what it changes of how many messages are left (F.4).
+/// The outcome that an errcode of WeChat means, and the change of the quota of messages (F.4).
 pub const fn interpret_errcode(code: i64) -> (Outcome, i32) {
     match code {
         0 => (Outcome::Taken, -1),
-        // Refused, or used up: the person has agreed to no more.
+        // Refused, or used up: the person's quota is empty.
         43_101 => (Outcome::Refused, i32::MIN),
-        // No such openid, template, argument or page: it will not be better later.
+        // No such openid, template, argument or page: a retry would not help.
         40_003 | 40_037 | 47_003 | 41_030 => (Outcome::Refused, 0),
         _ => (Outcome::Again, 0),
     }
 }
 
-/// Several notices as one text, each as `line` says it.
+/// Several notices as one text, each rendered by `line`.
 fn join_notices(due: &[Delivery], line: impl Fn(&Value) -> String, most: usize) -> String {
-    /// So many are told in full.
+    /// The most notices rendered in full.
     const SHOWN: usize = 10;
     let mut lines: Vec<String> =
         due.iter().take(SHOWN).map(|one| line(&parse_content(one))).collect();
@@ -239,7 +239,7 @@ fn join_notices(due: &[Delivery], line: impl Fn(&Value) -> String, most: usize) 
     text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
 }
 
-/// What a notice is about, and its number, as far as it is told.
+/// The subject of a notice and its number, as far as it may be sent.
 fn render_heading(item: &Value) -> String {
     let (label, number) = (text_field(item, "label"), text_field(item, "number"));
     if number.is_empty() { label.to_owned() } else { format!("{label}：{number}") }
@@ -254,8 +254,8 @@ fn render_full(item: &Value) -> String {
     format!("{} {title}\n{text}", render_heading(item))
 }
 
-/// A short message: nothing in it was written by anybody. A person who could choose its words would
-/// send what they like under the name of the city.
+/// A short message: nothing in it was written by a person. A person who could choose its words
+/// could send any text under the name of the city.
 fn render_short(item: &Value) -> String {
     format!("{}，有新进展。", render_heading(item))
 }
@@ -286,7 +286,7 @@ async fn send_wecom(app: &App, world: &TenantSnapshot, due: &[Delivery]) -> Repl
     let nobody = text_field(&answer, "invaliduser") == person.state.account.as_str();
     let outcome = match code {
         0 if !nobody => Outcome::Taken,
-        // WeCom has no member of this name, or does not let us write to them.
+        // WeCom has no member of this name, or does not allow messages to them.
         0 | 40_003 | 60_111 | 81_013 => Outcome::Refused,
         _ => Outcome::Again,
     };
@@ -307,7 +307,7 @@ async fn send_sms(app: &App, world: &TenantSnapshot, due: &[Delivery]) -> Reply<
     let Some(phone) = phone else {
         return Ok(Sent::Skipped("the person left no telephone number"));
     };
-    // A number that was only typed may be anybody's.
+    // A number that was only typed may belong to someone else.
     let blind = app.vault.ensure_look_up(&app.store, tenant, app.clock.now()).await?;
     let blind = blind.digest_value(Field::Phone, phone);
     let read = move |db: &mut Db| message::load_verified_phone(db, tenant, PersonId(person));
@@ -318,7 +318,7 @@ async fn send_sms(app: &App, world: &TenantSnapshot, due: &[Delivery]) -> Reply<
     let call = Call {
         url: url.clone(),
         authorization: authorization.as_ref().map(|one| one.expose().to_owned()),
-        // The same identity whenever it is sent again: the service may drop the second.
+        // A retry has the same identity: the service may drop the second.
         content: Content::Json(json!({ "id": first.id, "phone": phone.as_str(), "text": text })),
     };
     let answer = app.outbound.make_call(call).await?;
@@ -328,7 +328,7 @@ async fn send_sms(app: &App, world: &TenantSnapshot, due: &[Delivery]) -> Reply<
         400..=499 => Outcome::Refused,
         _ => Outcome::Again,
     };
-    // Some senders repeat whom they sent it to; that is no part of the record.
+    // Some senders repeat the number; that is no part of the record.
     let answered = answer.body.to_string().replace(phone.as_str(), "***");
     let answered = answered.chars().take(300).collect();
     Ok(Sent::Tried(outcome, Some(answer.status), answered))

@@ -1,4 +1,4 @@
-//! Deliveries over HTTP: what became of everything that was told others, attempt by attempt.
+//! Deliveries over HTTP: what became of each event and message that was sent, attempt by attempt.
 
 use actix_web::{HttpResponse, get, post, web::Data};
 use chrono::{DateTime, Utc};
@@ -47,22 +47,22 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 pub struct AttemptView {
     /// Its number, from 1.
     no: i32,
-    /// When it was made. 时间。
+    /// When the attempt was made. 时间。
     at: DateTime<Utc>,
     /// How long it took, in milliseconds. 耗时毫秒。
     took_ms: i32,
-    /// The status that was answered; null when nothing was. 对方状态码。
+    /// The HTTP status of the answer; null when there was none. 对方状态码。
     status: Option<i32>,
-    /// What it came to.
+    /// The outcome of the attempt.
     #[schema(schema_with = view::attempt_outcome)]
     outcome: &'static str,
     /// The outcome in Chinese. 结果名称。
     outcome_label: &'static str,
-    /// What was sent, cut short; of messages to people nothing, and without the body for who may not
-    /// read the cases it is about. 请求摘要。
+    /// The beginning of the request; null for messages to people, and without the body for a caller
+    /// who may not read the cases it is about. 请求摘要。
     request: Option<String>,
-    /// What was answered, or what went wrong, cut short; nothing for who may not read what was sent,
-    /// since a receiver may repeat it. 响应摘要。
+    /// The beginning of the answer, or of the error; null for a caller who may not read the
+    /// request, since a receiver may repeat it. 响应摘要。
     response: Option<String>,
 }
 
@@ -74,7 +74,7 @@ impl AttemptView {
         let (request, response) = match extent {
             Extent::Whole => (Some(request), Some(response)),
             Extent::Head => (Some(head()), None),
-            // What was answered is a number, never what was said.
+            // The answer is a number here, never a text.
             Extent::Outcome => (None, Some(response)),
         };
         Self { no, at, took_ms, status, outcome, outcome_label, request, response }
@@ -86,15 +86,15 @@ impl AttemptView {
 enum Extent {
     /// All of it.
     Whole,
-    /// To which address, and what became of it.
+    /// The address, and what became of it.
     Head,
-    /// What became of it: it is for a person.
+    /// What became of it: the delivery is for a person.
     Outcome,
 }
 
 impl Extent {
-    /// What the caller is shown of a delivery to this webhook, if that is there. What carries
-    /// identities alone is shown whole.
+    /// How much the caller is shown of a delivery to this webhook. A delivery of identities alone
+    /// is shown whole.
     fn choose(one: &Delivery, hook: Option<&Webhook>, caller: &Caller, now: Instant) -> Self {
         if one.channel != Channel::Webhook {
             return Self::Outcome;
@@ -111,26 +111,26 @@ impl Extent {
     }
 }
 
-/// Something others are told.
+/// An event or message to be sent.
 #[derive(Serialize, ToSchema)]
 pub struct DeliveryView {
     /// The identity of the delivery. 投递标识。
     id: Uuid,
-    /// By which way. 渠道。
+    /// The channel. 渠道。
     #[schema(schema_with = view::delivery_channel)]
     channel: &'static str,
-    /// To which webhook; null of messages to people. 对象；发给个人的不显示。
+    /// The webhook; null for messages to people. 对象；发给个人的不显示。
     target_id: Option<Uuid>,
-    /// The identity of what is told; receivers see it as `webhook-id`. 事件标识。
+    /// The identity of the event or message; receivers see it as `webhook-id`. 事件标识。
     event_id: Uuid,
-    /// What kind of thing. 类型。
+    /// The type of the event or message. 类型。
     kind: String,
-    /// How far it is. 状态。
+    /// The state of the delivery. 状态。
     #[schema(schema_with = view::delivery_state)]
     state: &'static str,
     /// The state in Chinese. 状态名称。
     state_label: &'static str,
-    /// How often it was tried since it was ordered last. 尝试次数。
+    /// How often it was tried since it was last ordered. 尝试次数。
     tried: i32,
     /// When it was made.
     created_at: DateTime<Utc>,
@@ -138,7 +138,7 @@ pub struct DeliveryView {
     next_at: Option<DateTime<Utc>>,
     /// When it became final. 结束时间。
     ended_at: Option<DateTime<Utc>>,
-    /// Why it was not delivered. 未送达原因。
+    /// The reason why it was not delivered. 未送达原因。
     why: Option<String>,
     /// Every attempt; only where one delivery is read. 历次尝试。
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -177,8 +177,8 @@ fn require_manager_paths(app: &App, caller: &Caller, now: Instant) -> Reply<Vec<
     Ok(paths)
 }
 
-/// The webhooks whose deliveries the caller sees; none where all of the tenant are, with the messages
-/// to people.
+/// The webhooks whose deliveries the caller sees; none for a caller who sees all of the tenant,
+/// with the messages to people.
 fn load_webhook_ids(
     db: &mut Db,
     tenant: TenantId,
@@ -204,10 +204,10 @@ pub struct ListDeliveries {
     cursor: Option<Cursor<(Instant, Uuid)>>,
     /// Only to this webhook. 对象（事件推送）。
     target: Option<Uuid>,
-    /// Only by this way. 渠道。
+    /// Only by this channel. 渠道。
     #[param(value_type = Option<String>, example = "webhook")]
     channel: Option<Channel>,
-    /// Only those this far. 状态。
+    /// Only those in this state. 状态。
     #[param(value_type = Option<String>, example = "failed")]
     state: Option<State>,
 }
@@ -261,7 +261,7 @@ async fn load_delivery(
     let (mut one, hook, attempts) = found;
     let extent = Extent::choose(&one, hook.as_ref(), caller, now);
     if extent == Extent::Head && one.state == State::Failed {
-        // It may repeat what was answered.
+        // The reason may repeat the answer.
         one.why = one.why.filter(|why| why == GIVEN_UP || why == GONE);
     }
     Ok((one, extent, attempts))
@@ -277,7 +277,7 @@ async fn get_delivery(app: Data<App>, caller: Caller, id: IdPath<Uuid>) -> Reply
     Ok(HttpResponse::Ok().json(DeliveryView::new(one, extent, Some(attempts))))
 }
 
-/// Tries a delivery anew that is final.
+/// Orders a final delivery again.
 ///
 /// 重新投递一条已结束的记录，事件标识不变；仍在重试中的不需要。
 #[utoipa::path(tag = "webhooks", responses((status = 202, body = DeliveryView)))]

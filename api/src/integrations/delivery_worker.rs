@@ -1,10 +1,10 @@
-//! The engine that tells others: takes events from the feed for each webhook, sends what is due,
-//! and keeps every attempt until the outcome is final.
+//! Delivers events and messages: takes events from the feed for each webhook, sends what is due,
+//! and stores every attempt until the outcome is final.
 //!
 //! The journal is the outbox: an event is on record with the change that caused it, and each
 //! webhook has its own place in the feed, moved in the transaction that makes its deliveries. So
-//! nothing is lost or made twice, however many replicas run this and wherever one of them dies;
-//! what was sent but not written down yet is sent again under the same identity.
+//! nothing is lost or made twice, however many replicas run this and wherever one of them dies; a
+//! delivery that was sent but not yet recorded is sent again under the same identity.
 
 use std::{
     collections::HashMap,
@@ -46,28 +46,28 @@ use crate::{
     },
 };
 
-/// Why something was not delivered that was tried for days.
+/// The reason of a delivery that was tried for days.
 pub const GIVEN_UP: &str = "given up after the last attempt";
 
-/// Why something was not delivered to a receiver that wants no more.
+/// The reason of a delivery to a receiver that refuses more.
 pub const GONE: &str = "the receiver answered 410 Gone";
 
-/// How often it looks, when nothing tells it to.
+/// How often it looks, when nothing wakes it.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// How long it collects what was told to look at.
+/// How long it collects wake-ups before it looks.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// How many entries of the feed are looked at once for a webhook.
+/// How many entries of the feed are read at once for a webhook.
 const WINDOW: i64 = 200;
 
-/// While so many wait for a webhook, no more are made: the journal keeps them.
+/// The most deliveries that wait for a webhook: more are made later, from the journal.
 const BACKLOG: i64 = 500;
 
-/// How many are leased at once.
+/// How many deliveries are leased at once.
 const PAGE: i64 = 64;
 
-/// How many are under way at the same time.
+/// How many deliveries are under way at the same time.
 const ABREAST: usize = 16;
 
 /// After how long a lease is taken to have been lost with the replica that held it.
@@ -75,9 +75,9 @@ fn lease_timeout() -> Span {
     Span::seconds(60)
 }
 
-/// Runs until the store is closed. While callers write much, it takes a part of the time only: what
-/// is told a little later is told all the same. Servers and people are told by loops of their own, so
-/// that a server which does not answer holds up nobody's messages.
+/// Runs until the store is closed. While callers write much, it runs a part of the time only:
+/// events may be sent a little later. Servers and people are served by loops of their own, so that
+/// a server which does not answer delays no one's messages.
 pub async fn run(app: Data<App>, audience: Audience) {
     let mut stirred = app.store.commit_signal();
     loop {
@@ -104,17 +104,17 @@ pub async fn run(app: Data<App>, audience: Audience) {
     }
 }
 
-/// So many commits during one step are many.
+/// The commits during one step that count as many.
 const BUSY: u64 = 50;
 
-/// So many times as long as a step took it waits before the next, while callers write much.
+/// How many times as long as a step took it pauses before the next, while callers write much.
 const SHARE: u32 = 9;
 
-/// Makes and sends everything that is due now; answers how much was done.
+/// Makes and sends everything that is due now; answers how many it handled.
 pub async fn run_pass(app: &App) -> Result<u64, StoreError> {
     let mut sum = 0;
     loop {
-        // Each is tried whatever becomes of the other.
+        // Each runs whatever becomes of the other.
         let (people, servers) =
             (run_pass_for(app, Audience::People).await, run_pass_for(app, Audience::Servers).await);
         let done = people? + servers?;
@@ -125,7 +125,7 @@ pub async fn run_pass(app: &App) -> Result<u64, StoreError> {
     }
 }
 
-/// Makes and sends everything that is due now to one audience; answers how much was done.
+/// Makes and sends everything that is due now to one audience; answers how many it handled.
 pub async fn run_pass_for(app: &App, audience: Audience) -> Result<u64, StoreError> {
     let mut sum = 0;
     loop {
@@ -137,9 +137,9 @@ pub async fn run_pass_for(app: &App, audience: Audience) -> Result<u64, StoreErr
     }
 }
 
-/// Makes and sends a part of what is due; answers how much was done.
+/// Makes and sends a part of what is due; answers how many it handled.
 async fn run_step(app: &App, audience: Audience) -> Result<u64, StoreError> {
-    // What is made already is sent, even where nothing can be made.
+    // Deliveries that exist are sent, even where none can be made.
     let made = match audience {
         Audience::People => notification_worker::run_pass(app).await,
         Audience::Servers => make_deliveries(app).await,
@@ -148,11 +148,11 @@ async fn run_step(app: &App, audience: Audience) -> Result<u64, StoreError> {
     Ok(made? + sent?)
 }
 
-/// Makes the deliveries of what happened since each webhook was told last; answers how many
+/// Makes the deliveries of the events since each webhook's place in the feed; answers how many
 /// webhooks moved on.
 async fn make_deliveries(app: &App) -> Result<u64, StoreError> {
     let mut moved = 0;
-    // Webhooks of a tenant that stand at the same place read once.
+    // Webhooks of a tenant that stand at the same place share one reading.
     let mut read: HashMap<(TenantId, i64), Arc<event::Stretch>> = HashMap::new();
     for hook in app.store.read(hooks::load_active).await? {
         let place = (hook.tenant, hook.position);
@@ -184,7 +184,7 @@ async fn make_deliveries(app: &App) -> Result<u64, StoreError> {
     Ok(moved)
 }
 
-/// The delivery of an event to a webhook; its identity is made of both.
+/// The delivery of an event to a webhook; its identity is derived from both.
 fn new_delivery(
     hook: &Webhook,
     event: &Event,
@@ -237,7 +237,7 @@ async fn send_due(app: &App, audience: Audience) -> Result<u64, StoreError> {
     Ok(sum)
 }
 
-/// A webhook with the secrets it signs with, and whether it may be told what is said.
+/// A webhook with the secrets it signs with, and whether it may get whole events.
 type Receiver = Arc<(Webhook, Vec<Vec<u8>>, bool)>;
 type Receivers = HashMap<(TenantId, Uuid), Receiver>;
 
@@ -258,8 +258,8 @@ async fn load_receivers(app: &App, due: &[Delivery]) -> Result<Receivers, StoreE
     Ok(known)
 }
 
-/// What is sent at once: to a person by one way everything that is due together, but for the
-/// templates of WeChat, which say one thing each; to servers one event at a time.
+/// Groups deliveries that are sent at once: to a person by one channel all that are due together,
+/// except for the templates of WeChat, which carry one notice each; to servers one event at a time.
 fn group_parcels(due: Vec<Delivery>) -> Vec<Vec<Delivery>> {
     let mut parcels: Vec<Vec<Delivery>> = Vec::new();
     let mut known: HashMap<(TenantId, Uuid, Channel), usize> = HashMap::new();
@@ -277,7 +277,7 @@ fn group_parcels(due: Vec<Delivery>) -> Vec<Vec<Delivery>> {
     parcels
 }
 
-/// Tries what is sent at once.
+/// Tries to send a group.
 async fn send_parcel(app: &App, parcel: Vec<Delivery>, receivers: &Receivers) -> Vec<Tried> {
     let mut tried = Vec::with_capacity(parcel.len());
     if parcel.first().is_some_and(|one| one.channel == Channel::Webhook) {
@@ -347,12 +347,12 @@ async fn post_event(app: &App, one: Delivery, receiver: Option<Receiver>) -> Tri
         response: truncate_text(&response),
     };
     let asked = asked.map(|seconds| Span::seconds(i64::from(seconds)));
-    // What is known of the webhook changes when it begins to fail, and when it stops.
+    // The stored webhook changes when it begins to fail, and when it stops.
     let news = (outcome == Outcome::Taken) == hook.failing_since.is_some();
     Tried { delivery: apply_attempt(one, &attempt, asked), attempt: Some(attempt), news }
 }
 
-/// What is not sent.
+/// A delivery that is not sent.
 fn skip_delivery(one: Delivery, at: domain::Instant, why: &str) -> Tried {
     let (state, why) = (State::Skipped, Some(why.to_owned()));
     let delivery = Delivery { state, next_at: None, ended_at: Some(at), why, ..one };
@@ -385,7 +385,7 @@ pub fn apply_attempt(mut one: Delivery, attempt: &Attempt, asked: Option<Span>) 
     one
 }
 
-/// From 0 to 1.
+/// A random number from 0 to 1.
 fn draw_fraction() -> f64 {
     random_bytes::<2>()
         .map_or(0.5, |bytes| f64::from(u16::from_be_bytes(bytes)) / f64::from(u16::MAX))
@@ -397,7 +397,7 @@ fn truncate_text(text: &str) -> String {
     text.chars().take(MOST).map(|c| if c == '\0' { '\u{fffd}' } else { c }).collect()
 }
 
-/// What is posted: the media type and the body.
+/// The body that is posted, with its media type.
 fn wrap_delivery(
     app: &App,
     (hook, whole): (&Webhook, bool),
@@ -405,7 +405,7 @@ fn wrap_delivery(
     at: domain::Instant,
 ) -> (&'static str, String) {
     let mut content: Value = serde_json::from_str(&one.content).unwrap_or_default();
-    // By now there may be no one any more who agrees to it.
+    // By now the approval may have ended.
     if let Some(members) = content.as_object_mut().filter(|_| !whole && one.kind != webhook::TEST) {
         members.insert("by".to_owned(), Value::from(""));
         members.insert("data".to_owned(), json!({}));
@@ -433,7 +433,7 @@ fn wrap_delivery(
     }
 }
 
-/// Stops a webhook that is gone, or has failed for too long, and says so in the audit log.
+/// Stops a webhook that is gone, or has failed for too long, and writes that into the audit log.
 async fn stop_failing_webhook(
     app: &App,
     tried: &Tried,

@@ -1,10 +1,10 @@
-//! Events: what happened to reports, cases and patrols, as it is told to others: in the feed
+//! Events: what happened to reports, cases and patrols, as it is published: in the feed
 //! ([`list_events`]), in the stream ([`stream`]), and to webhooks.
 //!
-//! The journal is the only source. One event of an entry is one event here, with an identity made
-//! of the entry's hash, so that a receiver knows one that comes twice. No event tells who reported,
-//! nor what street and departments think of each other; a reader who needs that reads the thing
-//! itself.
+//! The journal is the only source. One event of an entry is one event here, with an identity
+//! derived from the entry's hash, so that a receiver recognises one that comes twice. No event says
+//! who reported, nor what street and departments think of each other; a reader who needs that reads
+//! the flow itself.
 
 pub mod cursor;
 pub mod stream;
@@ -68,20 +68,20 @@ pub struct SubjectView {
     kind: &'static str,
     /// The identity of what the event is about.
     id: Uuid,
-    /// Its human number.
+    /// Its number for people.
     number: String,
     /// Its place in its journal after the event; the `ETag`.
     seq: i64,
-    /// Where to read how it is now.
+    /// The path to read its present state.
     path: String,
 }
 
-/// Something that happened.
+/// An event of a report, case or patrol.
 #[derive(Serialize, ToSchema, Clone, Debug)]
 pub struct EventView {
-    /// Its identity: the same wherever and however often it is told. 事件标识，用于去重。
+    /// Its identity: the same wherever and however often it is sent. 事件标识，用于去重。
     id: Uuid,
-    /// What kind of thing. 事件类型。
+    /// The type of the event. 事件类型。
     #[serde(rename = "type")]
     #[schema(schema_with = view::happening)]
     kind: &'static str,
@@ -89,14 +89,14 @@ pub struct EventView {
     label: &'static str,
     /// When it happened. 时间。
     at: DateTime<Utc>,
-    /// By whom; `上报人` where it is a reporter; empty where only identities are told.
+    /// The name of who did it; `上报人` for a reporter; empty where only identities are sent.
     by: String,
-    /// What the event is about. 对象。
+    /// The flow the event is about. 对象。
     subject: SubjectView,
     /// The area it belongs to. 区域。
     area: UnitView,
-    /// What happened, in detail: the event as it stands in the timeline; nothing for reporters of a
-    /// case, who read the case, and for webhooks whose content nobody approved. 详情。
+    /// The details: the event as it stands in the timeline; empty for reporters of a case, who read
+    /// the case, and for webhooks whose content is not approved. 详情。
     #[schema(value_type = Object)]
     data: Value,
 }
@@ -107,35 +107,35 @@ impl EventView {
         self.at
     }
 
-    /// What it is about, and where.
+    /// The path of its subject.
     pub fn subject(&self) -> String {
         self.subject.path.clone()
     }
 }
 
-/// An event with where it stands and what it is about.
+/// An event with its place and its subject.
 #[derive(Clone)]
 pub struct Event {
     /// The position of its entry in the feed.
     pub position: i64,
-    /// The place of the event among those of the entry, from 0.
+    /// The index of the event among those of the entry, from 0.
     pub part: i16,
-    /// The type that lists and webhooks choose by.
+    /// The type that lists and webhooks filter by.
     pub kind: Happening,
     /// The report, case or patrol that it happened to.
     pub flow: Uuid,
     /// The hash of that entry.
     pub hash: Hash,
-    /// What it is about.
+    /// The subject of the event.
     pub about: Arc<dyn Subject>,
-    /// The whole event, without what no one is told.
+    /// The whole event, without what is published to no one.
     pub view: EventView,
     /// The same as JSON.
     pub json: Arc<str>,
 }
 
 impl Event {
-    /// What this actor may read of the event; none when the actor must not know of it.
+    /// The part of the event this actor may read; none when the actor must not know of it.
     pub fn render_view(&self, actor: &Actor, at: Instant) -> Option<EventView> {
         if !self.about.is_known_to(actor, at) {
             return None;
@@ -145,8 +145,8 @@ impl Event {
         Some(EventView { data, ..self.view.clone() })
     }
 
-    /// What is posted to a webhook: all of it, when `reader`, the person who agreed to that, may
-    /// read all of it; otherwise only what happened to which thing.
+    /// The body for a webhook: the whole event when `reader`, the person who approved that, may
+    /// read all of it; otherwise only the type and the identities.
     pub fn render_post(&self, reader: Option<&Actor>, at: Instant) -> Arc<str> {
         let reads =
             |actor: &Actor| self.about.is_known_to(actor, at) && self.about.is_whole_for(actor, at);
@@ -157,7 +157,7 @@ impl Event {
         serde_json::to_string(&view).unwrap_or_default().into()
     }
 
-    /// The same as JSON, which was made before for most.
+    /// The same as JSON, which is prepared for most readers.
     pub fn render_json(&self, actor: &Actor, at: Instant) -> Option<Arc<str>> {
         if self.about.is_known_to(actor, at) && self.about.is_whole_for(actor, at) {
             return Some(Arc::clone(&self.json));
@@ -176,7 +176,7 @@ impl Event {
 pub struct Stretch {
     /// The events in it.
     pub events: Vec<Arc<Event>>,
-    /// The place of the last entry that was looked at, whatever it was; none when there was none.
+    /// The position of the last entry that was read, whatever it was; none when there was none.
     pub until: Option<i64>,
     /// Whether there may be more behind it.
     pub more: bool,
@@ -209,8 +209,8 @@ pub async fn load_after(
     Ok(Stretch { events, until, more })
 }
 
-/// Who had reported the cases some entries are about, and when, where that makes a difference:
-/// where a person could have said something as a reporter.
+/// The reporters of the cases some entries are about, where that makes a difference: where a person
+/// could have said something as a reporter.
 async fn load_reporters(
     app: &App,
     tenant: TenantId,
@@ -226,7 +226,7 @@ async fn load_reporters(
     let ids: Vec<Uuid> = cases.iter().copied().collect();
     let look = move |db: &mut Db| journal::load_by_name(db, tenant, &ids, &reporters::TELLING);
     let telling = app.store.read(look).await?;
-    // Each flow's entries stand together.
+    // Each flow's entries are adjacent.
     let of = |part: &[Entry]| Some((part.first()?.flow_id, Reporters::from_entries(part)));
     Ok(telling.chunk_by(|a, b| a.flow_id == b.flow_id).filter_map(of).collect())
 }
@@ -286,7 +286,7 @@ fn build_events(
     events
 }
 
-/// Types, separated by commas; every type where nothing is said.
+/// Types, separated by commas; every type when empty.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Types(pub Vec<Happening>);
 
@@ -325,7 +325,7 @@ pub struct ListEvents {
     /// How many at most, 1 to 100.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 100, example = 50)]
     limit: Option<Limit>,
-    /// Only these types, separated by commas. 事件类型，逗号分隔。
+    /// Only events of these types, separated by commas. 事件类型，逗号分隔。
     #[param(value_type = Option<String>, example = "case.closed,case.dispatched")]
     types: Option<Types>,
 }
@@ -341,8 +341,8 @@ pub struct EventsView {
     more: bool,
 }
 
-/// How many entries of the feed are looked at for one answer: first as many as events are wanted,
-/// and more each time, because a caller who sees little has to read far.
+/// How many entries of the feed are read for one answer: first as many as events are wanted, and
+/// more each time, because a caller who sees little has to read far.
 const WINDOWS: [i64; 4] = [1, 4, 5, 10];
 
 /// Reads the feed of events, complete and in the order of their commits.
@@ -367,7 +367,7 @@ async fn list_events(
     let mut items: Vec<EventView> = Vec::new();
     let mut more = true;
     for window in WINDOWS {
-        // The entry it stands in is looked at again: only a part of it may have been told.
+        // The entry of the cursor is read again: only a part of its events may have been sent.
         let stretch =
             load_after(&app, tenant, position.last_whole_entry(), window * wanted).await?;
         let now = app.clock.now();
@@ -399,7 +399,7 @@ async fn list_events(
     Ok(HttpResponse::Ok().json(EventsView { items, next, more }))
 }
 
-/// The problem of a cursor that does not fit.
+/// The problem of a cursor that does not belong to this feed.
 fn outdated_cursor() -> Problem {
     Problem::new(Code::CursorOutdated)
 }

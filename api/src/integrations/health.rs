@@ -1,4 +1,4 @@
-//! Is it alive, is it ready: for supervisors and load balancers.
+//! Liveness and readiness: for supervisors and load balancers.
 
 use actix_web::{HttpResponse, get, web::Data};
 use serde::Serialize;
@@ -15,10 +15,10 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(get_health).service(get_readiness);
 }
 
-/// That it runs.
+/// The answer that the process runs.
 #[derive(Serialize, ToSchema)]
 pub struct HealthView {
-    /// How it is: always `ok`.
+    /// The status: always `ok`.
     status: &'static str,
     /// The version of the program.
     version: &'static str,
@@ -26,7 +26,7 @@ pub struct HealthView {
 
 const OK: HealthView = HealthView { status: "ok", version: env!("CARGO_PKG_VERSION") };
 
-/// That it serves, and how its clockwork keeps up.
+/// The answer that requests are served, and how late the scheduler is.
 #[derive(Serialize, ToSchema)]
 pub struct ReadinessView {
     /// `ok`, or `lagging` when measures about deadlines are more than a minute late; requests are
@@ -35,14 +35,14 @@ pub struct ReadinessView {
     status: &'static str,
     /// The version of the program.
     version: &'static str,
-    /// What the clockwork of this replica does. 时限引擎。
+    /// The scheduler of this replica. 时限引擎。
     clockwork: ClockworkView,
 }
 
-/// What the clockwork of a replica does.
+/// The state of the scheduler of a replica.
 #[derive(Serialize, ToSchema)]
 pub struct ClockworkView {
-    /// How late, in milliseconds, the oldest measure is that waits. 滞后毫秒。
+    /// How late the oldest waiting measure is, in milliseconds. 滞后毫秒。
     lag_ms: i64,
     /// Measures it took since its start. 已执行次数。
     taken: u64,
@@ -53,7 +53,7 @@ pub struct ClockworkView {
     deferred: i64,
 }
 
-/// Tells that the process runs.
+/// Shows that the process runs.
 ///
 /// 存活检查：进程在运行。
 #[utoipa::path(tag = "service", security(()), responses((status = 200, body = HealthView)))]
@@ -62,7 +62,7 @@ async fn get_health() -> HttpResponse {
     HttpResponse::Ok().json(OK)
 }
 
-/// Tells that requests can be served: the database answers.
+/// Shows that requests can be served: the database answers.
 ///
 /// 就绪检查：数据库可用；附时限引擎的滞后。
 #[utoipa::path(tag = "service", security(()), responses((status = 200, body = ReadinessView)))]

@@ -1,6 +1,5 @@
-//! Turns what happened into messages to people, and into what they are sent besides: once for
-//! every event, whichever replica does it, because how far the feed was read is written down with
-//! what came of it.
+//! Turns events into messages to people, and into deliveries of these: once for every event,
+//! whichever replica does it, because the position in the feed is committed with the messages.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -41,13 +40,13 @@ use crate::{
     integrations::channel,
 };
 
-/// How many entries are looked at once.
+/// How many entries are read at once.
 const WINDOW: i64 = 200;
 
-/// The most people of a unit who are told something.
+/// The most people of a unit who get a message.
 const MOST: i64 = 50;
 
-/// Turns a stretch of every feed into messages that was not yet; answers how many entries it read.
+/// Turns the next stretch of every feed into messages; answers how many entries it read.
 pub async fn run_pass(app: &App) -> Result<u64, StoreError> {
     let mut sum = 0;
     for world in app.worlds.all() {
@@ -56,7 +55,7 @@ pub async fn run_pass(app: &App) -> Result<u64, StoreError> {
     Ok(sum)
 }
 
-/// One stretch of the feed; how many entries it has.
+/// Handles one stretch of the feed; answers how many entries it has.
 async fn notify_stretch(app: &App, world: &TenantSnapshot) -> Result<u64, StoreError> {
     let tenant = world.tenant.id;
     let look = move |db: &mut Db| {
@@ -74,20 +73,20 @@ async fn notify_stretch(app: &App, world: &TenantSnapshot) -> Result<u64, StoreE
     }
     let made = making.made;
     app.store.run(move |db| message::add_and_advance(db, tenant, (from, to), &made)).await?;
-    // Where another replica was faster, the next look begins behind what it did.
+    // Where another replica was faster, the next pass begins after what it did.
     Ok(u64::try_from(entries.len()).unwrap_or(u64::MAX))
 }
 
-/// What comes of a stretch, while it is being made.
+/// The messages of a stretch, while they are made.
 struct Making<'a> {
     app: &'a App,
     world: &'a TenantSnapshot,
     now: Instant,
     made: Made,
     preferences: HashMap<PersonId, Preferences>,
-    /// Who is told what, by the position of the entry.
+    /// The notices of each entry, by its position.
     notices: HashMap<i64, Vec<Notice>>,
-    /// Who answers for a unit with a permission.
+    /// The staff of a unit with a permission.
     staff: HashMap<(AreaId, Permission), Vec<Person>>,
 }
 
@@ -133,7 +132,7 @@ impl<'a> Making<'a> {
         {
             match found {
                 Ok(found) => known.extend(found.map(|found| (*id, found))),
-                // Of what cannot be read nothing is repeated.
+                // An unreadable report is not quoted.
                 Err(error) if error.is_unreadable() => {
                     tracing::error!(report = %id, %error, "a report cannot be read");
                 }
@@ -143,7 +142,7 @@ impl<'a> Making<'a> {
         Ok(known)
     }
 
-    /// Whom a notice is for.
+    /// The recipients of a notice.
     async fn load_recipients(&mut self, to: &To) -> Result<Vec<Person>, StoreError> {
         let tenant = self.world.tenant.id;
         match *to {
@@ -163,7 +162,7 @@ impl<'a> Making<'a> {
                 let mut people = self.app.store.read(over).await?;
                 people.retain(|person| {
                     let actor = person.to_actor(tenant, &self.world.rules.powers);
-                    // Those who answer for the unit itself, not for everything above it.
+                    // The staff of the unit itself, not of everything above it.
                     let own =
                         person.grants.iter().any(|g| g.over.id == unit && g.holds_at(self.now));
                     own && actor.is_some_and(|a| a.may(permission, &area.path, self.now))
@@ -174,7 +173,7 @@ impl<'a> Making<'a> {
         }
     }
 
-    /// Tells one person.
+    /// Makes the message to one person.
     async fn notify_person(
         &mut self,
         (position, no): (i64, usize),
@@ -182,8 +181,9 @@ impl<'a> Making<'a> {
         (notice, words): (&Notice, &Words),
         person: &Person,
     ) -> Result<(), StoreError> {
-        // Drawn, not made of the entry and the person: a reader who guesses both must not be able
-        // to tell from an identity who was told. That it is made once is the feed's doing.
+        // A random identity, not one derived from the entry and the person: a reader who guesses
+        // both must not be able to tell from an identity who got a message. The place in the feed
+        // ensures that it is made once.
         let id = new_id();
         let inside = &words.inside;
         let title = [inside.number.as_str(), inside.title.as_str()].join(" ").trim().to_owned();
@@ -225,7 +225,7 @@ impl<'a> Making<'a> {
                 state: State::Waiting,
                 attempts: 0,
                 created_at: self.now,
-                // In quiet hours, or where everything is wanted together once a day, it waits.
+                // In quiet hours, or with a daily digest, it waits.
                 next_at: Some(wants.sending_time(self.now)),
                 ended_at: None,
                 why: None,
@@ -246,7 +246,7 @@ impl<'a> Making<'a> {
     }
 }
 
-/// Tells those who manage webhooks in the whole tenant that one was stopped.
+/// Messages to those who manage webhooks in the whole tenant that one was stopped.
 pub async fn build_stop_messages(
     app: &App,
     tenant: TenantId,

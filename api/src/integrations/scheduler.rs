@@ -1,10 +1,10 @@
-//! The clockwork: takes the next measure about every debt when its time has come, as commands of
+//! The scheduler: takes the next measure about every debt when its time has come, as a command of
 //! the system on the flow it belongs to.
 //!
-//! The journal makes each measure happen once: its command is made of the debt and the measure, so
-//! the replica that is second, or this one after a crash, finds it taken. After a standstill of the
-//! service the clockwork works off what is due a page at a time, the oldest first, and callers'
-//! commands share its commits.
+//! The journal makes each measure happen once: its command is derived from the debt and the
+//! measure, so the replica that is second, or this one after a crash, finds it taken. After a
+//! standstill of the service the scheduler takes what is due a page at a time, the oldest first,
+//! and callers' commands share its commits.
 
 use std::{
     collections::HashMap,
@@ -54,19 +54,18 @@ const EVERY: Duration = Duration::from_secs(1);
 /// How many debts it takes at once.
 const PAGE: i64 = 200;
 
-/// How many of them move at the same time: they share commits, and leave room for callers.
+/// How many of them are processed at the same time: they share commits, and leave room for callers.
 const ABREAST: usize = 16;
 
 /// How late the oldest measure may be before the server says that it lags.
 const LAGGING: chrono::Duration = chrono::Duration::seconds(60);
 
-/// What the scheduler did, for those who watch the server.
+/// The state of the scheduler, for those who watch the server.
 #[derive(Debug)]
 pub struct Pulse {
-    /// When it last looked for what is due, in milliseconds; before the first look the least.
+    /// When it last looked for what is due, in milliseconds; the minimum before the first look.
     looked_at: AtomicI64,
-    /// Since when the oldest measure was due that it found then, in milliseconds; the greatest
-    /// where none waited.
+    /// When the oldest measure found then was due, in milliseconds; the maximum where none waited.
     oldest: AtomicI64,
     taken: AtomicU64,
     failed: AtomicU64,
@@ -89,8 +88,8 @@ impl Default for Pulse {
 }
 
 impl Pulse {
-    /// How late, in milliseconds, the oldest measure is that waits: since it was due, or since the
-    /// scheduler last looked where that is longer than it usually takes; 0 when none waits.
+    /// How late, in milliseconds, the oldest waiting measure is: since it was due, or since the
+    /// scheduler last looked where that is longer than usual; 0 when none waits.
     pub fn lag_ms(&self, now: Instant) -> i64 {
         let looked_at = self.looked_at.load(Ordering::Relaxed);
         if looked_at == i64::MIN {
@@ -103,7 +102,7 @@ impl Pulse {
         silent.max(late).max(0)
     }
 
-    /// Whether measures are later than they may be.
+    /// Whether measures are later than allowed.
     pub fn is_lagging(&self, now: Instant) -> bool {
         self.lag_ms(now) > LAGGING.num_milliseconds()
     }
@@ -129,12 +128,12 @@ impl Pulse {
         self.taken.load(Ordering::Relaxed)
     }
 
-    /// Measures that could not be taken and will be tried again, each time it was tried.
+    /// Measures that failed and will be tried again, counted at each try.
     pub fn failed_count(&self) -> u64 {
         self.failed.load(Ordering::Relaxed)
     }
 
-    /// Work of all replicas that failed and waits to be tried again.
+    /// Work of all replicas that failed and waits for its next try.
     pub fn deferred_count(&self) -> i64 {
         self.deferred.load(Ordering::Relaxed)
     }
@@ -164,8 +163,8 @@ pub async fn run(app: Data<App>) {
     }
 }
 
-/// Takes every measure that is due now, by the newest calendars; answers how many flows it moved.
-/// What one part cannot do keeps none of the others from its work.
+/// Takes every measure that is due now, by the newest calendars; answers how many flows it changed.
+/// A failure of one part does not stop the others.
 pub async fn run_pass(app: &App) -> Result<u64, StoreError> {
     let parts = [
         follow_calendars(app).await,
@@ -176,7 +175,7 @@ pub async fn run_pass(app: &App) -> Result<u64, StoreError> {
     parts.into_iter().sum()
 }
 
-/// Takes the measures that are due; answers how many flows it moved.
+/// Takes the measures that are due; answers how many flows it changed.
 async fn take_measures(app: &App) -> Result<u64, StoreError> {
     let mut sum = 0;
     loop {
@@ -193,7 +192,7 @@ async fn take_measures(app: &App) -> Result<u64, StoreError> {
             .await;
         app.memory.get_or_default::<Pulse>().taken.fetch_add(count, Ordering::Relaxed);
         sum += count;
-        // What could not be taken is deferred, so the next page has others.
+        // A measure that failed is deferred, so the next page has others.
         if !full {
             app.memory.get_or_default::<Pulse>().record_oldest(app.clock.now(), None);
             return Ok(sum);
@@ -201,7 +200,7 @@ async fn take_measures(app: &App) -> Result<u64, StoreError> {
     }
 }
 
-/// Looks how much work is stepped over, and forgets what was settled since.
+/// Counts the deferred work, and forgets what was settled since.
 async fn count_deferred(app: &App) -> Result<u64, StoreError> {
     let mut left = app.store.read(deferral::count).await?;
     if left.count > 0 {
@@ -212,7 +211,7 @@ async fn count_deferred(app: &App) -> Result<u64, StoreError> {
     Ok(0)
 }
 
-/// Steps over what failed until it is tried again.
+/// Defers work that failed, until it is tried again.
 async fn defer_work(app: &App, due: Due, error: StoreError) -> Result<(), StoreError> {
     app.memory.get_or_default::<Pulse>().failed.fetch_add(1, Ordering::Relaxed);
     // Nothing is wrong with the work itself: the next pass tries it.
@@ -226,7 +225,7 @@ async fn defer_work(app: &App, due: Due, error: StoreError) -> Result<(), StoreE
 }
 
 /// Makes the patrols of today and tomorrow that are due by their plans; answers how many plans it
-/// moved.
+/// changed.
 async fn make_patrols(app: &App) -> Result<u64, StoreError> {
     let mut sum = 0;
     loop {
@@ -254,13 +253,13 @@ async fn make_patrol(
         Ok(made) => Ok(made),
         Err(error) => {
             defer_work(app, Due::for_plan(tenant, plan.0, next_at), error).await?;
-            // The page has room for others now.
+            // The next page has room for others now.
             Ok(true)
         }
     }
 }
 
-/// The plan and its patrol move in one commit: a day is made once, by whichever replica.
+/// Changes the plan and creates its patrol in one commit: a day is made once, by whichever replica.
 async fn commit_patrol(app: &App, tenant: TenantId, plan: PlanId) -> Result<bool, StoreError> {
     let Some(world) = app.worlds.get(tenant) else { return Ok(false) };
     let Some(root) = world.areas.root() else { return Ok(false) };
@@ -290,7 +289,7 @@ async fn commit_patrol(app: &App, tenant: TenantId, plan: PlanId) -> Result<bool
         let plan = patrol::Command::Plan { new: Box::new(new), occasion };
         match execute::<Patrol>(None, &plan, request, context) {
             Ok(patrol) => writes.push(Write::from(patrol)),
-            // The area is no more: the plan goes on without making anything there.
+            // The area is retired: the plan continues without making anything there.
             Err(Refusal::AreaRetired { .. } | Refusal::NotATerritory { .. }) => {}
             Err(refusal) => return Err(refused(&refusal)),
         }
@@ -299,7 +298,7 @@ async fn commit_patrol(app: &App, tenant: TenantId, plan: PlanId) -> Result<bool
     match app.store.commit(writes).await? {
         Outcome::Done => Ok(true),
         Outcome::Stale => Ok(false),
-        // By a replica, which moved the plan with it; or there is something wrong.
+        // Committed by another replica, together with the plan; or there is something wrong.
         Outcome::Seen => {
             let now = app.store.load_state::<PatrolPlan>(tenant, plan.0).await?;
             if now.is_none_or(|now| now.seq > stored.seq) {
@@ -311,8 +310,8 @@ async fn commit_patrol(app: &App, tenant: TenantId, plan: PlanId) -> Result<bool
     }
 }
 
-/// Debts of one flow next to each other: their measures are taken one after the other, as two at
-/// once would only lose to each other.
+/// Groups debts by flow: the measures of one flow are taken one after the other, as two at once
+/// would only conflict.
 fn group_by_flow(due: Vec<Lapsing>) -> Vec<Vec<Lapsing>> {
     let (mut flows, mut places) = (Vec::<Vec<Lapsing>>::new(), HashMap::new());
     for debt in due {
@@ -325,7 +324,7 @@ fn group_by_flow(due: Vec<Lapsing>) -> Vec<Vec<Lapsing>> {
     flows
 }
 
-/// Takes the measures that are due on one flow; how many it took.
+/// Takes the measures that are due on one flow; answers how many it took.
 async fn take_flow_measures(app: &App, debts: Vec<Lapsing>) -> u64 {
     let mut taken = 0;
     for debt in debts {
@@ -334,10 +333,10 @@ async fn take_flow_measures(app: &App, debts: Vec<Lapsing>) -> u64 {
     taken
 }
 
-/// Takes one measure; false when it was taken already, or cannot be now.
+/// Takes one measure; false when it was taken already, or cannot be taken now.
 async fn take_measure(app: &App, debt: Lapsing) -> bool {
     let taken = match run_measure_command(app, &debt).await {
-        // A replica was faster; or its row says that it is due, and its flow does not.
+        // A replica was faster; or the row says that it is due, and the flow does not.
         Ok(false) => check_settled(app, &debt).await,
         taken => taken,
     };
@@ -352,8 +351,8 @@ async fn take_measure(app: &App, debt: Lapsing) -> bool {
     }
 }
 
-/// Whether a debt about which nothing was to be done is no longer due by its row: one that stays
-/// would come again at once, and keep others from their turn.
+/// Whether a debt without a measure to take is no longer due by its row: one that stays due would
+/// come again at once, and keep others from their turn.
 async fn check_settled(app: &App, debt: &Lapsing) -> Result<bool, StoreError> {
     let (now, one) = (app.clock.now(), debt.clone());
     if app.store.read(move |db| obligation::is_lapsing(db, &one, now)).await? {
@@ -363,15 +362,15 @@ async fn check_settled(app: &App, debt: &Lapsing) -> Result<bool, StoreError> {
     Ok(false)
 }
 
-/// Asks the command that a measure is, of the flow its debt belongs to.
+/// Runs the command of a measure on the flow its debt belongs to.
 async fn run_measure_command(app: &App, debt: &Lapsing) -> Result<bool, StoreError> {
     let flow = FlowKind::parse(&debt.flow).and_then(find_flow);
     let unknown = || StoreError::Inconsistent(format!("{}: no such kind of flow", debt.flow_id));
     flow.ok_or_else(unknown)?.take_measure(app, debt).await
 }
 
-/// Computes provisional deadlines anew where a calendar was published since this replica last
-/// did; after a start, once for every tenant that ever published one.
+/// Recomputes provisional deadlines where a calendar was published since this replica last did;
+/// after a start, once for every tenant that ever published one.
 async fn follow_calendars(app: &App) -> Result<u64, StoreError> {
     let mut sum = 0;
     for world in app.worlds.all() {
@@ -384,8 +383,8 @@ async fn follow_calendars(app: &App) -> Result<u64, StoreError> {
     Ok(sum)
 }
 
-/// Computes deadlines anew that were provisional, by the calendar of now; answers how many flows
-/// moved. Facts that are established stay: only what is still owed moves.
+/// Recomputes provisional deadlines by the present calendar; answers how many flows changed.
+/// Established facts stay: only what is still owed is recomputed.
 async fn recompute_deadlines(app: &App, tenant: TenantId, edition: i64) -> Result<u64, StoreError> {
     const PAGE: i64 = 500;
     let (mut after, mut sum) = (Uuid::nil(), 0);
@@ -406,7 +405,7 @@ async fn recompute_deadlines(app: &App, tenant: TenantId, edition: i64) -> Resul
     }
 }
 
-/// The same for one flow; one that cannot be read is named and keeps none of the others.
+/// The same for one flow; an unreadable one is logged and does not stop the others.
 async fn recompute_flow(
     app: &App,
     tenant: TenantId,

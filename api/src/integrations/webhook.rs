@@ -1,7 +1,7 @@
-//! Webhooks over HTTP: servers of others that are told events, signed, until they took them.
+//! Webhooks over HTTP: servers of others that receive signed events, each until it is accepted.
 //!
 //! A webhook has its own place in the feed of its tenant. While it is paused it stays there, so
-//! that nothing is lost, and goes on from there later.
+//! that nothing is lost, and continues from there later.
 
 mod approval;
 mod body;
@@ -58,7 +58,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(create_webhook).service(list_webhooks).service(list_event_types);
 }
 
-/// Registers what is asked of one webhook.
+/// Registers the operations below one webhook.
 pub fn under_webhook(config: &mut ServiceConfig<'_>) {
     config
         .service(get_webhook)
@@ -72,7 +72,7 @@ pub fn under_webhook(config: &mut ServiceConfig<'_>) {
         .service(replay_webhook);
 }
 
-/// How long the secret before works beside the new one.
+/// How long the previous secret works beside the new one.
 fn secret_overlap() -> Duration {
     Duration::hours(24)
 }
@@ -94,7 +94,7 @@ fn not_permitted(app: &App, caller: &Caller) -> Reply<Problem> {
     Ok(Refusal::NotPermitted { permission: Permission::ManageWebhooks, area }.into())
 }
 
-/// The note that a webhook is not what it was.
+/// The audit note that a webhook was changed.
 fn new_note(app: &App, caller: &Caller, request: &HttpRequest, hook: &Webhook, step: &str) -> Note {
     let detail = json!({ "step": step, "url": hook.url, "types": hook.types, "area": hook.area });
     Noting::of_caller(app, caller, request).note(AuditAction::Webhook, Some(hook.id), &detail)
@@ -176,7 +176,7 @@ async fn create_webhook(
         (false, Some(known)) if known.created_by != caller.person || !given.matches(&known) => {
             Err(Problem::new(Code::IdempotencyKeyReused))
         }
-        // Asked again: the answer it was given, with the first secret.
+        // A replay: the answer it was given, with the first secret.
         (false, Some(known)) => {
             let first =
                 load_secrets(&app, &known).await?.pop().map(|bytes| sign::encode_secret(&bytes));
@@ -237,7 +237,7 @@ async fn get_webhook(app: Data<App>, caller: Caller, id: IdPath<Uuid>) -> Reply<
     Ok(HttpResponse::Ok().json(load_view(&app, hook, None).await?))
 }
 
-/// Writes down what a webhook is now.
+/// Commits a change of a webhook.
 async fn save_change(
     app: &App,
     request: &HttpRequest,
@@ -279,7 +279,7 @@ async fn update_webhook(
     let hook = load_managed(&app, &caller, id.0).await?;
     let Given { name, url, area, path, types, envelope } = Given::read(&app, &caller, body.0)?;
     let changed_at = app.clock.now();
-    // What was agreed to was this, and nothing else.
+    // The approval was for exactly these.
     let same = (&url, area, &types) == (&hook.url, hook.area, &hook.types);
     let approval = hook.approval.filter(|_| same);
     let hook = Webhook { name, url, area, path, types, envelope, changed_at, approval, ..hook };
@@ -380,7 +380,7 @@ pub struct OrderedView {
     delivery_id: Uuid,
 }
 
-/// The kind of the event that tests a webhook.
+/// The type of the event that tests a webhook.
 pub const TEST: &str = "webhook.test";
 
 /// Sends a test event.
@@ -408,7 +408,7 @@ async fn test_webhook(
         target: hook.id,
         event: delivery_id,
         kind: TEST.to_owned(),
-        // Of no flow: it waits for nothing.
+        // It belongs to no flow, so it waits for nothing.
         flow: delivery_id,
         position: 0,
         part: 0,
@@ -424,15 +424,15 @@ async fn test_webhook(
     Ok(HttpResponse::Accepted().json(OrderedView { delivery_id }))
 }
 
-/// What is sent again.
+/// Which deliveries are sent again.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReplayBody {
     /// Deliveries made from here on. 起始时间。
     from: DateTime<Utc>,
-    /// And before this; now where it is left out. 截止时间。
+    /// And before this; now when left out. 截止时间。
     until: Option<DateTime<Utc>>,
-    /// Also those that were taken; only those that failed where it is left out. 含已送达的。
+    /// Also those that were delivered; only those that failed when left out. 含已送达的。
     #[serde(default)]
     delivered: bool,
 }
@@ -440,7 +440,7 @@ pub struct ReplayBody {
 /// How many are sent again.
 #[derive(Serialize, ToSchema)]
 pub struct ReplayedView {
-    /// So many; when it is `most`, ask again for the rest.
+    /// The number sent again; when it is `most`, ask again for the rest.
     count: i64,
     /// The most one request sends again.
     most: i64,

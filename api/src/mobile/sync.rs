@@ -1,8 +1,8 @@
-//! Phones without signal: they keep what they are told to do, and send it when they can.
+//! Phones without signal: they keep commands, and send them when they can.
 //!
 //! A queue is worked off item by item by the very functions that answer a request at once, each
-//! under its own command id, so sending it again does nothing twice. Every item has a fate of its
-//! own; one that did not go through holds back only those that need it.
+//! under its own command id, so sending it again does nothing twice. Every item has an outcome of
+//! its own; one that did not go through holds back only those that need it.
 
 pub mod asked;
 pub mod changes;
@@ -57,17 +57,17 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 /// The most items one request carries.
 const MOST: usize = 200;
 
-/// What a phone had kept, in the order it was typed.
+/// Commands a phone kept, in the order they were typed.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct QueueBody {
-    /// What the phone's clock shows now; the difference to ours is taken off its times.
-    /// 手机当前时间。
+    /// The time of the phone's clock now; its times are corrected by the difference to the
+    /// server's. 手机当前时间。
     sent_at: Option<DateTime<FixedOffset>>,
     /// How much of each answer is wanted. 返回内容：brief 只含编号、序号与可执行操作，full 为完整内容。
     #[serde(default)]
     answers: Answers,
-    /// At most 200; what is wrong with one of them is told at that one. 待办指令。
+    /// At most 200; a fault of one is reported in its own result. 待办指令。
     #[schema(value_type = Vec<ItemBody>, max_items = 200)]
     items: Vec<Value>,
 }
@@ -76,10 +76,10 @@ pub struct QueueBody {
 #[derive(Deserialize, ToSchema, Clone, Copy, Default, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 pub enum Answers {
-    /// What a list needs.
+    /// The short form that a list needs.
     #[default]
     Brief,
-    /// What the operation itself would answer.
+    /// The whole answer of the operation.
     Full,
 }
 
@@ -87,13 +87,13 @@ pub enum Answers {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ItemBody {
-    /// The id of the command: what would be its `Idempotency-Key`. 指令编号。
+    /// The id of the command, used like an `Idempotency-Key`. 指令编号。
     #[serde(deserialize_with = "crate::http::body::own_key")]
     id: Uuid,
     /// Which operation, by its id in this document. 操作。
     #[schema(max_length = 60, example = "submit_report")]
     operation: String,
-    /// What stands in its path. 路径参数。
+    /// The values of the path parameters. 路径参数。
     #[serde(default)]
     #[schema(value_type = HashMap<String, String>)]
     path: HashMap<String, Value>,
@@ -103,14 +103,14 @@ pub struct ItemBody {
     body: Value,
     /// When it was typed, by the phone's clock. 填写时的手机时间。
     client_time: Option<DateTime<FixedOffset>>,
-    /// The sequence number of what the phone saw. 依据的版本。
+    /// The sequence number of the state the phone saw. 依据的版本。
     #[schema(minimum = 1)]
     based_on: Option<i64>,
     /// Whether it is meant for that version only. 是否仅限该版本。
     #[serde(default)]
     only: bool,
-    /// Commands before it in the queue without which it makes no sense, besides those that make
-    /// or move what it names. 前置指令。
+    /// Commands before it in the queue that it depends on, besides those that create or change what
+    /// it names. 前置指令。
     #[serde(default)]
     #[schema(max_items = 20)]
     after: Vec<Uuid>,
@@ -123,9 +123,9 @@ fn nothing() -> Value {
 /// What became of a queue.
 #[derive(Serialize, ToSchema)]
 pub struct QueueView {
-    /// What our clock shows. 服务器时间。
+    /// The time of the server. 服务器时间。
     server_time: DateTime<Utc>,
-    /// So many milliseconds were added to the phone's times. 时钟校正毫秒数。
+    /// The milliseconds that were added to the phone's times. 时钟校正毫秒数。
     skew_ms: i64,
     /// One for each item, in their order.
     items: Vec<ItemView>,
@@ -141,28 +141,28 @@ pub struct ItemView {
     outcome: &'static str,
     /// The outcome in Chinese. 结果名称。
     outcome_label: &'static str,
-    /// The status the operation answered.
+    /// The HTTP status of the operation's answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
-    /// What it answered: when it was done before, the answer of then.
+    /// The answer of the operation; when it was done before, the answer of that time.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     answer: Option<Value>,
-    /// Why not, as problem+json.
+    /// The reason why it failed, as problem+json.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     problem: Option<Value>,
-    /// How it stands now, and what is still possible.
+    /// The present state, and which operations are still possible.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     present: Option<Value>,
-    /// Which commands it waits for.
+    /// The commands it waits for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     waits_for: Vec<Uuid>,
     /// When to send it again, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after: Option<u32>,
-    /// When it was typed, by our clock. 校正后的时间。
+    /// When it was typed, by the server's clock. 校正后的时间。
     #[serde(skip_serializing_if = "Option::is_none")]
     happened_at: Option<DateTime<Utc>>,
     /// What is odd about its time; it counts all the same. 时间异常标记。
@@ -209,7 +209,7 @@ async fn send_queue(
     if items.len() > MOST {
         return Err(too_many(items.len()));
     }
-    // Its commands are counted one by one, when they are new; reading a long queue is work too.
+    // Its new commands are counted one by one; reading a long queue is work too.
     let parts = i64::try_from(items.len()).unwrap_or_default() * 50;
     app.rationed.take_parts(&caller, Good::Reads, parts, now)?;
     let skew = sent_at.map_or_else(Skew::default, |sent| Skew::measure(sent.to_utc(), now));

@@ -1,4 +1,4 @@
-//! The audit log over HTTP: read by auditors, who grant nothing; written wherever something
+//! The audit log over HTTP: read by auditors, who grant nothing; written by every operation that
 //! matters for security.
 
 use actix_web::{HttpRequest, get, web::Data};
@@ -35,7 +35,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(list_audit);
 }
 
-/// Who does something now, from where.
+/// The actor and the address of a note.
 pub struct Noting {
     at: Instant,
     actor: Option<PersonId>,
@@ -54,8 +54,8 @@ impl Noting {
         }
     }
 
-    /// A person who logs in, or tries to; what was typed that is no account's name may be anything,
-    /// a password too, and is not noted.
+    /// A person who logs in, or tries to; a typed text that is no account's name may be anything, a
+    /// password too, and is not noted.
     pub fn of_stranger(app: &App, person: Option<&Person>, request: &HttpRequest) -> Self {
         Self {
             at: app.clock.now(),
@@ -76,12 +76,12 @@ impl Noting {
         Ok(Self::of_stranger(app, stored.as_ref().map(|stored| &stored.state), request))
     }
 
-    /// What was done.
+    /// The note of something that was done.
     pub fn note(self, act: AuditAction, subject: Option<Uuid>, detail: &Value) -> Note {
         self.build_note(act, Verdict::Done, subject, detail)
     }
 
-    /// What was refused.
+    /// The note of something that was refused.
     pub fn note_refusal(self, act: AuditAction, subject: Option<Uuid>, detail: &Value) -> Note {
         self.build_note(act, Verdict::Refused, subject, detail)
     }
@@ -99,18 +99,18 @@ impl Noting {
     }
 }
 
-/// What a person tried in vain.
+/// A failed attempt of a person.
 #[derive(Clone, Copy)]
 pub struct Tried<'a> {
     /// The act that was tried.
     pub act: AuditAction,
-    /// The method, as at `Session::method`.
+    /// The method, as in `Session::method`.
     pub method: &'a str,
     /// The reason for the refusal, where it is not that the proof was wrong.
     pub reason: Option<&'a str>,
 }
 
-/// Writes down that a person could not prove to be who they say they are.
+/// Records that a person could not prove to be who they say they are.
 pub async fn record_refusal(
     app: &App,
     request: &HttpRequest,
@@ -123,7 +123,7 @@ pub async fn record_refusal(
         .await
 }
 
-/// Writes a note down that goes with nothing else.
+/// Writes a note on its own.
 pub async fn append_note(app: &App, tenant: TenantId, note: Note) -> Reply<()> {
     app.store.run(move |db| audit::append(db, tenant, note)).await?;
     Ok(())
@@ -160,21 +160,22 @@ pub struct AuditView {
     seq: i64,
     /// When it was done.
     at: DateTime<Utc>,
-    /// What was done.
+    /// The act that was done.
     #[schema(schema_with = view::act)]
     act: &'static str,
     /// The act in Chinese.
     act_label: &'static str,
-    /// How it ended.
+    /// The verdict on the act.
     #[schema(schema_with = view::verdict)]
     verdict: &'static str,
     /// The verdict in Chinese.
     verdict_label: &'static str,
-    /// Who; none when nobody was recognised, or it was the operator of the service.
+    /// The identity of the actor; none for a caller who was not recognised, and for the operator of
+    /// the service.
     actor_id: Option<Uuid>,
-    /// The name in office of who.
+    /// The name in office of the actor.
     actor_name: String,
-    /// Whom or what it was about.
+    /// The identity of the person or thing it was about.
     subject_id: Option<Uuid>,
     /// The network address it came from.
     address: String,

@@ -1,5 +1,5 @@
-//! The privacy notice and consents over HTTP: what everybody is told, and what each person agreed
-//! to and took back.
+//! The privacy notice and consents over HTTP: the notice that everybody can read, and what each
+//! person agreed to and withdrew.
 
 use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use chrono::{DateTime, Utc};
@@ -51,7 +51,7 @@ pub struct WhichNotice {
     tenant: Option<Word>,
 }
 
-/// What everybody is told before data is taken.
+/// The notice that is shown before data is taken.
 #[derive(Serialize, ToSchema)]
 pub struct NoticeView {
     /// The edition of the rules it is part of; 0 is the one this program comes with.
@@ -62,7 +62,7 @@ pub struct NoticeView {
     title: String,
     /// Its text. 全文。
     text: String,
-    /// What data is processed for. 处理目的。
+    /// The purposes that data is processed for. 处理目的。
     purposes: Vec<PurposeView>,
     /// How long it is kept. 保存期限。
     retention: Vec<KeptView>,
@@ -92,7 +92,7 @@ pub struct KeptView {
     class: &'static str,
     /// The class in Chinese. 数据类别名称。
     class_label: &'static str,
-    /// So many days. 天数。
+    /// The number of days. 天数。
     days: u32,
 }
 
@@ -158,13 +158,13 @@ pub struct ConsentBody {
 pub struct ConsentView {
     /// The identity of the answer.
     id: Uuid,
-    /// To which purpose.
+    /// The code of the purpose.
     purpose: String,
     /// Whether it was given; withdrawn otherwise.
     given: bool,
-    /// To which version of the notice.
+    /// The version of the notice.
     version: String,
-    /// In which edition of the rules.
+    /// The edition of the rules.
     edition: i64,
     /// When the person answered.
     at: DateTime<Utc>,
@@ -198,7 +198,7 @@ async fn answer_consent(
         return Err(Refusal::NoSuchPurpose { code: purpose.into() }.into());
     }
     let current = &privacy.value.notice.version;
-    // Taking back needs no reading.
+    // Withdrawing does not require reading.
     if given && version != *current {
         return Err(Problem::new(Code::NoticeOutdated).with("version", current.as_str()));
     }
@@ -251,7 +251,7 @@ pub struct ListConsents {
     cursor: Option<Cursor<(Instant, Uuid)>>,
 }
 
-/// Lists what I agreed to and took back, newest first.
+/// Lists the consents I gave and withdrew, newest first.
 ///
 /// 我的同意记录：目的、版本、同意或撤回的时间。
 #[utoipa::path(tag = "privacy", params(ListConsents), responses((status = 200, body = Page<ConsentView>)))]

@@ -48,12 +48,12 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(search_contacts);
 }
 
-/// Registers what is asked about one person.
+/// Registers the operations below one person.
 pub fn under_person(config: &mut ServiceConfig<'_>) {
     config.service(get_contact).service(set_contact);
 }
 
-/// Whom to reach about a report.
+/// The person to contact about a report.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReporterContact {
@@ -63,7 +63,7 @@ pub struct ReporterContact {
     /// A mobile phone. 手机号。
     #[schema(value_type = Option<String>, max_length = 20, example = "13800005678")]
     phone: Option<Phone>,
-    /// Where to find whoever it is. 住址。
+    /// The address of that person. 住址。
     #[schema(value_type = Option<String>, max_length = 120)]
     address: Option<Line>,
 }
@@ -81,21 +81,21 @@ impl ReporterContact {
     }
 }
 
-/// Personal data is no part of what the journal keeps a digest of: a phone number could be found
-/// by trying them all.
+/// Personal data must not enter the digest that the journal keeps: a phone number could be found by
+/// trying all of them.
 pub fn hide_value<T, S: Serializer>(_: &T, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_none()
 }
 
-/// Personal data ready to be written, and what tells it from another under the same key.
+/// Sealed personal data ready to be written, and its fingerprint.
 pub struct Sealed {
-    /// To be written with the change that begins its subject.
+    /// Written with the change that begins its subject.
     pub write: Write,
-    /// In the digest of the request.
+    /// The part of the request's digest that stands for the data.
     pub fingerprint: Vec<u8>,
 }
 
-/// Seals what is known of a new subject.
+/// Seals the data of a new subject.
 pub async fn seal_new_subject(
     app: &App,
     caller: &Caller,
@@ -111,7 +111,7 @@ pub async fn seal_new_subject(
     })
 }
 
-/// What tells this contact from another in the digest of a request.
+/// The fingerprint of a contact, for the digest of a request.
 pub async fn fingerprint(app: &App, caller: &Caller, contact: &Contact) -> Reply<Vec<u8>> {
     let look_up = app.vault.ensure_look_up(&app.store, caller.tenant, app.clock.now()).await?;
     Ok(look_up.fingerprint_contact(contact))
@@ -136,7 +136,7 @@ pub async fn seal_reporter_contact(
     seal_new_subject(app, caller, subject, &contact).await.map(Some)
 }
 
-/// How somebody can be reached.
+/// The contact of a person.
 #[derive(Serialize, ToSchema)]
 pub struct ContactView {
     /// Whether the values are masked: `138****5678`. 是否脱敏。
@@ -173,18 +173,18 @@ impl ContactView {
         }
     }
 
-    /// What is shown to others.
+    /// The contact as others see it.
     pub fn new_masked(values: Option<&Values>) -> Self {
         Self::new(values, true)
     }
 
-    /// What is shown to the subject, and to a caller it was disclosed to.
+    /// The contact as the subject sees it, and a caller it was disclosed to.
     pub fn new_whole(values: Option<&Values>) -> Self {
         Self::new(values, false)
     }
 }
 
-/// What is kept of a person, as the caller may see it.
+/// The contact of a person, as the caller may see it.
 async fn contact_view(app: &App, caller: &Caller, person: &Person) -> Reply<ContactView> {
     let (tenant, id) = (caller.tenant, person.id.0);
     let owner = KeyOwner::Subject(DataSubject::new(SubjectKind::Person, id));
@@ -196,7 +196,7 @@ async fn contact_view(app: &App, caller: &Caller, person: &Person) -> Reply<Cont
     Ok(view)
 }
 
-/// Shows how a person can be reached.
+/// Shows the contact of a person.
 ///
 /// 联系方式：本人看到明文，管理员看到脱敏值；查看明文须另行说明理由并留痕。
 #[utoipa::path(tag = "privacy", responses((status = 200, body = ContactView)))]
@@ -207,7 +207,7 @@ async fn get_contact(app: Data<App>, caller: Caller, id: IdPath<Uuid>) -> Reply<
     Ok(HttpResponse::Ok().json(contact_view(&app, &caller, &stored.state).await?))
 }
 
-/// A caller who knows a person's post does not thereby know the telephone number.
+/// A caller who knows the office of a person does not thereby know the telephone number.
 fn require_own_or_managed(app: &App, caller: &Caller, person: &Person) -> Reply<()> {
     if person.id != caller.person {
         let world = app.world(caller.tenant)?;
@@ -216,7 +216,7 @@ fn require_own_or_managed(app: &App, caller: &Caller, person: &Person) -> Reply<
     Ok(())
 }
 
-/// How somebody can be reached; what is left out is not kept any more.
+/// The contact of a person; a field that is left out is deleted.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ContactBody {
@@ -232,13 +232,13 @@ pub struct ContactBody {
     /// The home address. 住址。
     #[schema(value_type = Option<String>, max_length = 120, example = "黄石港区武汉路 1 号")]
     address: Option<Line>,
-    /// Of somebody in office: what residents call. It is published in the notice of the grid.
+    /// The number residents call, of a person in office. It is published in the notice of the grid.
     /// 公开联系电话，印在网格公示牌上。
     #[schema(value_type = Option<String>, min_length = 5, max_length = 20, example = "0714-6512345")]
     office_phone: Option<OfficePhone>,
 }
 
-/// Sets how a person can be reached, the whole of it.
+/// Sets the contact of a person, the whole of it.
 ///
 /// 登记联系方式：整体替换，未给出的字段随即删除；加密保存。管理员为他人登记，或本人登记。
 #[utoipa::path(tag = "privacy", request_body = ContactBody, responses((status = 200, body = ContactView)))]
@@ -275,10 +275,10 @@ async fn set_contact(
     Ok(HttpResponse::Ok().json(contact_view(&app, &caller, person).await?))
 }
 
-/// How much of what is kept gives way to what is given.
+/// How much of the stored contact is replaced.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Extent {
-    /// All of it: what is not given is kept no more.
+    /// All of it: a field that is not given is deleted.
     All,
     /// Only this field.
     One(Field),
@@ -293,7 +293,7 @@ impl Extent {
     }
 }
 
-/// Keeps a contact in the place of the one before.
+/// Stores a contact in place of the one before.
 pub async fn save(
     app: &App,
     request: &HttpRequest,
@@ -318,7 +318,7 @@ pub async fn save(
     let erased = app
         .store
         .run(move |db| {
-            // Erased in this very moment: nothing may be kept after it.
+            // Erased at this very moment: nothing may be stored after it.
             let now_kept = vault::load_key(db, tenant, KeyOwner::Subject(subject))?;
             if now_kept.is_none_or(|key| key.destroyed_at.is_some()) {
                 return Ok(true);
@@ -336,7 +336,7 @@ pub async fn save(
     if erased { Err(Refusal::Erased.into()) } else { Ok(()) }
 }
 
-/// Whom to look for: exactly one of the two.
+/// The value to search for: exactly one of the two.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SearchBody {
@@ -438,7 +438,7 @@ pub fn check_account(account: &str) -> Reply<()> {
     Ok(())
 }
 
-/// Whether a person was erased: no one logs in as them any more.
+/// Whether a person was erased: the account cannot log in any more.
 pub async fn is_erased(app: &App, tenant: TenantId, person: PersonId) -> Reply<bool> {
     let owner = KeyOwner::Subject(DataSubject::new(SubjectKind::Person, person.0));
     let key = app.store.read(move |db| vault::load_key(db, tenant, owner)).await?;

@@ -1,4 +1,4 @@
-//! Disclosures over HTTP: seeing personal data whole, for a purpose, on the record. The record is
+//! Disclosures over HTTP: seeing personal data in full, for a purpose, on the record. The record is
 //! written before anything is shown, and the subject can read it.
 
 use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
@@ -41,8 +41,8 @@ use crate::{
     privacy::{audit::Noting, contact::ContactView},
 };
 
-/// How long the same request is answered with the values again: a phone that did not get the
-/// answer asks within minutes, and what is kept by then may be another value.
+/// How long the same request is answered with the values again: a phone that did not get the answer
+/// retries within minutes, and later the stored value may be another one.
 const SHOWN_AGAIN_MIN: i64 = 10;
 
 /// Registers the operations of this file.
@@ -50,60 +50,60 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(list_disclosures).service(list_my_disclosures);
 }
 
-/// Registers what is asked about one person.
+/// Registers the operations below one person.
 pub fn under_person(config: &mut ServiceConfig<'_>) {
     config.service(disclose_person);
 }
 
-/// Registers what is asked of one report.
+/// Registers the operations below one report.
 pub fn under_report(config: &mut ServiceConfig<'_>) {
     config.service(disclose_reporter);
 }
 
-/// What is to be seen, and why.
+/// The data to disclose, and why.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DiscloseBody {
     /// Which data: only what the purpose needs. 字段。
     #[schema(value_type = Vec<String>, min_items = 1, max_items = 4, example = json!(["phone"]))]
     pub fields: Vec<Field>,
-    /// What for. 目的。
+    /// The purpose. 目的。
     #[schema(schema_with = view::disclosure_purpose)]
     pub purpose: Purpose,
-    /// What for, in words. 理由。
+    /// The reason, in words. 理由。
     #[schema(value_type = String, min_length = 1, max_length = 4000, example = "回访核实是否解决")]
     pub reason: Prose,
 }
 
-/// Somebody saw personal data whole.
+/// A disclosure of personal data.
 #[derive(Serialize, ToSchema)]
 pub struct DisclosureView {
     /// The identity of the record.
     id: Uuid,
-    /// Whose data, when it is somebody who can log in.
+    /// The person whose data it is, when that person has an account.
     person_id: Option<Uuid>,
-    /// About which report.
+    /// The report it is about.
     report_id: Option<Uuid>,
-    /// Of which household.
+    /// The household it is about.
     household_id: Option<Uuid>,
-    /// Who saw it.
+    /// The identity of who saw it.
     by_id: Uuid,
     /// The name of who saw it.
     by_name: String,
-    /// What was seen.
+    /// The fields that were seen.
     fields: Vec<&'static str>,
-    /// What it was looked at for.
+    /// The purpose of the disclosure.
     #[schema(schema_with = view::disclosure_purpose)]
     purpose: &'static str,
     /// The purpose in Chinese.
     purpose_label: &'static str,
-    /// What for, in words.
+    /// The reason, in words.
     reason: String,
     /// When it was disclosed.
     at: DateTime<Utc>,
 }
 
-/// A disclosure with what was seen, for whoever asked, this once.
+/// A disclosure with the values, for its caller, in this answer only.
 #[derive(Serialize, ToSchema)]
 pub struct DisclosedView {
     /// The record of this disclosure. 查看记录。
@@ -131,18 +131,18 @@ impl From<Disclosure> for DisclosureView {
     }
 }
 
-/// Whose data is asked for.
+/// The subject of the data asked for.
 #[derive(Clone, Copy, Default)]
 pub struct Subject {
     /// The person whose own data is asked for.
     pub person: Option<PersonId>,
-    /// The report whose contact is asked for: the person it was made for.
+    /// The report whose contact is asked for.
     pub report: Option<ReportId>,
     /// The household whose members and room are asked for.
     pub household: Option<HouseholdId>,
 }
 
-/// Refuses a caller who may not see a person's data whole: it needs the right over an area the
+/// Refuses a caller who may not see a person's data in full: that needs the right over an area the
 /// person has to do with.
 fn require_disclosable(person: &Person, cx: &Context<'_>) -> Result<(), Refusal> {
     let mut areas = person.grants.iter().map(|grant| &grant.over.path);
@@ -155,7 +155,7 @@ fn require_disclosable(person: &Person, cx: &Context<'_>) -> Result<(), Refusal>
     Err(Refusal::NotPermitted { permission: Permission::DisclosePersonal, area })
 }
 
-/// Discloses what is kept of a person.
+/// Discloses the stored data of a person.
 ///
 /// 查看人员个人信息明文：须有相应权限，选择目的并说明理由；记录保存三年以上，审计员和本人可查。
 #[utoipa::path(tag = "privacy", request_body = DiscloseBody, responses((status = 201, body = DisclosedView)))]
@@ -173,8 +173,8 @@ async fn disclose_person(
     let stored = app.store.load_state::<Person>(caller.tenant, id.0).await?;
     let stored = stored.ok_or_else(not_found)?;
     let allowed = require_disclosable(&stored.state, &context);
-    // A caller who may neither see the data nor know of the person is told that there is no such
-    // person.
+    // A caller who may neither see the data nor know of the person gets the answer that there is no
+    // such person.
     let known = stored.state.is_visible_to(&caller, now);
     if allowed.is_err() && !known {
         return Err(not_found());
@@ -185,7 +185,7 @@ async fn disclose_person(
     asking.disclose_values(&app, &request, &caller, allowed, &places).await
 }
 
-/// Discloses who reported, and whom to reach about it.
+/// Discloses who reported, and the contact given with the report.
 ///
 /// 查看上报人明文：回访、办理联系时使用；保密上报须有保密权限，匿名上报无人可看；每次留痕。
 #[utoipa::path(tag = "privacy", request_body = DiscloseBody, responses((status = 201, body = DisclosedView)))]
@@ -219,21 +219,20 @@ fn not_found() -> Problem {
     Problem::new(Code::NotFound)
 }
 
-/// A request to see something in full.
+/// A request for a disclosure.
 pub struct Asking {
     /// The operation that asks, by its id.
     pub operation: &'static str,
     /// The `Idempotency-Key` of the request.
     pub key: Key,
-    /// Whose data it asks for.
+    /// The subject whose data it asks for.
     pub subject: Subject,
     /// The fields, the purpose and the reason.
     pub body: DiscloseBody,
 }
 
 impl Asking {
-    /// Writes the record down and answers the values, found in the first of `places` that has
-    /// them.
+    /// Records the disclosure and answers the values, found in the first of `places` that has them.
     async fn disclose_values(
         self,
         app: &App,
@@ -263,7 +262,7 @@ impl Asking {
         Ok(HttpResponse::Created().json(view))
     }
 
-    /// Writes the record down, or that it was refused: nothing is shown before that.
+    /// Records the disclosure, or its refusal: nothing is shown before that.
     pub async fn record_disclosure(
         self,
         app: &App,
@@ -370,7 +369,7 @@ async fn list_page(
     Ok(Page::from_rows(found, limit, |one| (one.at, one.id), DisclosureView::from))
 }
 
-/// Lists who saw whose personal data whole, newest first.
+/// Lists who saw whose personal data in full, newest first.
 ///
 /// 明文查看记录：谁、看了谁的哪些信息、为什么、何时；仅审计员可读。
 #[utoipa::path(tag = "audit", params(ListDisclosures), responses((status = 200, body = Page<DisclosureView>)))]
@@ -384,7 +383,7 @@ async fn list_disclosures(
     list_page(&app, &caller, None, params.0).await
 }
 
-/// Lists who saw my personal data whole, newest first.
+/// Lists who saw my personal data in full, newest first.
 ///
 /// 谁看过我的个人信息明文：目的、理由和时间。
 #[utoipa::path(tag = "privacy", params(ListDisclosures), responses((status = 200, body = Page<DisclosureView>)))]

@@ -1,5 +1,5 @@
-//! What people are called in views: staff by their names, residents by what a mask leaves of
-//! theirs, and whom to reach about a report.
+//! Names in views: staff by their names, residents by their masked names, and the contact of a
+//! report.
 
 use std::{
     collections::HashMap,
@@ -24,20 +24,20 @@ use crate::{
     privacy::contact::ContactView,
 };
 
-/// What is shown of a person whose name is not kept, or no longer.
+/// Shown in place of a name that is not stored, or no longer.
 const NAMELESS: &str = Person::RESIDENT;
 
-/// What reporters are called in their own view: looking the name up is not worth the price.
+/// The name of reporters in their own view: looking the real one up is not worth the cost.
 const ONESELF: &str = "本人";
 
-/// Names as they are shown, for a short while: never a resident's whole name.
+/// Names as they are shown, cached for a short while: never a resident's whole name.
 #[derive(Default)]
 pub struct Names {
     known: Mutex<HashMap<(TenantId, PersonId), (String, Instant)>>,
 }
 
 impl Names {
-    /// How long an erasure made by another replica may take to be noticed.
+    /// The longest time until an erasure made by another replica is noticed.
     const FOR_MS: i64 = 10_000;
     const MOST: usize = 20_000;
 
@@ -55,14 +55,14 @@ impl Names {
         known.insert(key, (name, now));
     }
 
-    /// Forgets a person's name at once.
+    /// Forgets the name of a person who was erased or renamed.
     pub fn forget(&self, tenant: TenantId, person: PersonId) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.remove(&(tenant, person));
     }
 }
 
-/// The names of some people as they are shown.
+/// The display names of some people.
 pub async fn load_display(
     app: &App,
     tenant: TenantId,
@@ -111,7 +111,7 @@ pub async fn load_own(app: &App, tenant: TenantId, person: &Person) -> Reply<Str
     Ok(name.unwrap_or_else(|| NAMELESS.to_owned()))
 }
 
-/// Who reported and whom to reach, of those reports where the caller may know.
+/// The names and contacts of the reporters of some reports, as far as the caller may know them.
 #[derive(Default)]
 pub struct ContactNames {
     names: HashMap<PersonId, String>,
@@ -119,7 +119,7 @@ pub struct ContactNames {
 }
 
 impl ContactNames {
-    /// Looks up what the views of these reports show.
+    /// Loads what the views of these reports show.
     pub async fn load(app: &App, caller: &Caller, reports: &[&Report]) -> Reply<Self> {
         let now = app.clock.now();
         let told: Vec<&&Report> =
@@ -148,7 +148,7 @@ impl ContactNames {
         self.names.get(&reporter).cloned().unwrap_or_else(|| NAMELESS.to_owned())
     }
 
-    /// Whom to reach, masked.
+    /// The contact of the report, masked.
     pub fn contact_view(&self, report: &Report) -> Option<ContactView> {
         report.contact.then(|| ContactView::new_masked(self.contacts.get(&report.id.0)))
     }

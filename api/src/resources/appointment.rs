@@ -1,8 +1,8 @@
-//! Posts over HTTP: taking a role back, handing it over, closing an account, leaving.
+//! Appointments over HTTP: revoking a role, handing it over, suspending an account, leaving.
 //!
-//! What takes rights from an administrator is also written to the record of the administrator who
-//! takes them, so that of two who take each other's one is left; and what the heir gets from it is
-//! in the same commit.
+//! A command that takes rights from an administrator is also written to the record of the
+//! administrator who gives it, so that of two who take each other's rights one is left; and what
+//! the successor gets is in the same commit.
 
 pub mod commands;
 
@@ -24,7 +24,7 @@ use crate::{
     resources::person::PersonView,
 };
 
-/// Registers what is asked about one person.
+/// Registers the operations below one person.
 pub fn under_person(config: &mut ServiceConfig<'_>) {
     config
         .service(revoke_role)
@@ -38,10 +38,10 @@ pub fn under_person(config: &mut ServiceConfig<'_>) {
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RevokeBody {
-    /// Which. 角色。
+    /// Which one. 角色。
     #[schema(schema_with = view::role)]
     role: Role,
-    /// Over which area. 辖区或单位。
+    /// The area it is granted over. 辖区或单位。
     area_id: Uuid,
 }
 
@@ -54,18 +54,18 @@ async fn revoke_role(step: Step, body: Json<RevokeBody>) -> Reply<Answer<PersonV
     commands::revoke_role(step, body.0).await
 }
 
-/// A role for somebody else.
+/// A role for another person.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HandOverBody {
-    /// Which. 角色。
+    /// Which one. 角色。
     #[schema(schema_with = view::role)]
     role: Role,
-    /// Over which area. 辖区或单位。
+    /// The area it is granted over. 辖区或单位。
     area_id: Uuid,
-    /// To whom. 接任者。
+    /// The successor. 接任者。
     to_person_id: Uuid,
-    /// Why. 原因。
+    /// The reason. 原因。
     #[schema(value_type = String, min_length = 1, max_length = 4000, example = "岗位调整")]
     reason: Prose,
 }
@@ -79,16 +79,16 @@ async fn hand_over_role(step: Step, body: Json<HandOverBody>) -> Reply<Answer<Pe
     commands::hand_over_role(step, body.0).await
 }
 
-/// Why an account is closed for now.
+/// The reason to suspend an account.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SuspendPersonBody {
-    /// Why. 原因。
+    /// The reason. 原因。
     #[schema(value_type = String, min_length = 1, max_length = 4000, example = "借调期间停用")]
     reason: Prose,
 }
 
-/// Closes an account for now.
+/// Suspends an account.
 ///
 /// 停用账号：立即退出全部登录，授权保留但不起作用。
 #[utoipa::path(tag = "people", request_body = SuspendPersonBody, responses((status = 200, body = PersonView)))]
@@ -97,12 +97,12 @@ async fn suspend_person(step: Step, body: Json<SuspendPersonBody>) -> Reply<Answ
     commands::suspend_person(step, body.0).await
 }
 
-/// Nothing to add.
+/// An empty body.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReinstateBody {}
 
-/// Opens an account again.
+/// Reinstates a suspended account.
 ///
 /// 恢复停用的账号。
 #[utoipa::path(tag = "people", request_body = ReinstateBody, responses((status = 200, body = PersonView)))]
@@ -111,18 +111,18 @@ async fn reinstate_person(step: Step, body: Json<ReinstateBody>) -> Reply<Answer
     commands::reinstate_person(step, body.0).await
 }
 
-/// That somebody leaves, and who takes over.
+/// A person who leaves, and the successor.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LeaveBody {
-    /// Why. 原因。
+    /// The reason. 原因。
     #[schema(value_type = String, min_length = 1, max_length = 4000, example = "退休")]
     reason: Prose,
-    /// Who takes all posts over; needed where open work would be left to nobody. 接任者。
+    /// The successor in all roles; required where no one else could do the open work. 接任者。
     to_person_id: Option<Uuid>,
 }
 
-/// Ends everything somebody holds.
+/// Ends all roles of a person.
 ///
 /// 离岗：授权立即终止、登录立即失效；有接任者时岗位一并移交。仍有待办而无人能办时必须指定接任者。
 #[utoipa::path(tag = "people", request_body = LeaveBody, responses((status = 200, body = PersonView)))]

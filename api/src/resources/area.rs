@@ -1,6 +1,6 @@
 //! Areas over HTTP: the tree as it is or was on a day, and which grid a point lies in. Also the
-//! catalogue. What changes areas is in [`change`] and [`import`], maps in [`map`], what does not
-//! fit in [`finding`].
+//! catalogue. Changes of areas are in [`change`] and [`import`], maps in [`map`], faults of areas
+//! in [`finding`].
 
 pub mod change;
 pub mod finding;
@@ -37,7 +37,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     config.configure(change::routes).service(list_areas).service(list_categories);
 }
 
-/// Registers what is asked about one area.
+/// Registers the operations below one area.
 pub fn under_area(config: &mut ServiceConfig<'_>) {
     config.service(get_area).service(get_area_history);
     config.configure(change::under_area).configure(finding::under_area);
@@ -59,19 +59,19 @@ pub struct AreaView {
     name: String,
     /// The area above.
     parent_id: Option<Uuid>,
-    /// How its code is made up. 代码规则。
+    /// The scheme of its code. 代码规则。
     #[schema(schema_with = view::area_scheme)]
     scheme: &'static str,
-    /// Of a grid: what it is for. 网格类型。
+    /// The kind of a grid. 网格类型。
     #[schema(schema_with = view::grid_kind_or_null)]
     grid_kind: Option<&'static str>,
-    /// How many households live there. 户数。
+    /// The number of households there. 户数。
     households: Option<u32>,
-    /// Since when it has been as it is shown. 自何日起如此。
+    /// Since when this version is in effect. 自何日起如此。
     valid_from: NaiveDate,
-    /// The first day on which it is no more. 撤销日期。
+    /// The day from which it is retired. 撤销日期。
     valid_until: Option<NaiveDate>,
-    /// What became of it. 承接区划。
+    /// The areas that succeeded it. 承接区划。
     successor_ids: Vec<Uuid>,
 }
 
@@ -96,7 +96,7 @@ impl AreaView {
     }
 }
 
-/// An area with the way to it.
+/// An area with those above it.
 #[derive(Serialize, ToSchema)]
 pub struct AreaDetail {
     /// The area itself, as in lists.
@@ -109,7 +109,7 @@ pub struct AreaDetail {
 fn build_detail(record: &Record, world: &TenantSnapshot, day: NaiveDate) -> Option<AreaDetail> {
     let mut above = Vec::new();
     let mut parent = record.version_on(day)?.parent;
-    // No tree is as deep as there are levels, and micro grids.
+    // The tree has only a few levels, and micro grids below.
     while let Some(area) = parent.and_then(|id| world.registry.get(id)?.area_on(day)) {
         parent = area.parent;
         above.push(UnitView::from(&area.unit()));
@@ -181,7 +181,7 @@ async fn list_areas(
     Ok(Page { items: page.items.into_iter().flatten().collect(), next: page.next })
 }
 
-/// As of when to look.
+/// The day the answer is as of.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -191,7 +191,7 @@ pub struct AsOf {
     at: Option<NaiveDate>,
 }
 
-/// Shows an area and the way to it.
+/// Shows an area and those above it.
 ///
 /// 区划详情及其上级；`at` 查看某日的名称和隶属，撤销的区划仍可查看并指明承接区划。
 #[utoipa::path(tag = "areas", params(AsOf), responses((status = 200, body = AreaDetail)))]
@@ -221,29 +221,29 @@ pub struct AreaHistoryView {
     id: Uuid,
     /// The code of the area; it never changes. 区划代码。
     code: String,
-    /// How it was from which day on, the oldest first.
+    /// Its versions, the oldest first.
     items: Vec<AreaVersionView>,
-    /// The first day on which it is no more. 撤销日期。
+    /// The day from which it is retired. 撤销日期。
     valid_until: Option<NaiveDate>,
-    /// What it was made of. 前身。
+    /// The areas it was made of. 前身。
     predecessors: Vec<UnitView>,
-    /// What became of it. 承接。
+    /// The areas that succeeded it. 承接。
     successors: Vec<UnitView>,
 }
 
-/// How an area is from a day on.
+/// A version of an area, from a day on.
 #[derive(Serialize, ToSchema)]
 pub struct AreaVersionView {
-    /// The first day.
+    /// The day of effect.
     from: NaiveDate,
     /// The name of the area from that day on.
     name: String,
     /// The area above.
     parent_id: Option<Uuid>,
-    /// Of a grid: what it is for.
+    /// The kind of a grid.
     #[schema(schema_with = view::grid_kind_or_null)]
     grid_kind: Option<&'static str>,
-    /// How many households live there.
+    /// The number of households there.
     households: Option<u32>,
     /// The SHA-256 of its boundary.
     boundary: Option<String>,
@@ -295,7 +295,7 @@ pub struct LocateArea {
     /// Degrees north. 纬度。
     #[param(minimum = -90.0, maximum = 90.0, example = 30.2105)]
     lat: f64,
-    /// In which system; WGS-84 when left out. 坐标系。
+    /// The coordinate system; WGS-84 when left out. 坐标系。
     #[param(inline)]
     coord_type: Option<CoordTypeBody>,
 }
@@ -329,7 +329,7 @@ pub struct CategoryView {
     name: String,
     /// The class it belongs to; none for a class.
     parent: Option<String>,
-    /// What kind of matter it is.
+    /// The kind of matter, such as `component`, `event` or `demand`.
     kind: String,
 }
 

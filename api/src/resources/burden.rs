@@ -1,5 +1,5 @@
-//! Burden over HTTP: what the system asked of each worker and what it spared them; and the
-//! switches for what it does not do unless a tenant says why, to be read by everybody.
+//! Burden over HTTP: what the system asked of each worker and what it spared them; and the switches
+//! of functions that are off unless a tenant publishes why, readable by everybody.
 
 use actix_web::{HttpResponse, get, web::Data};
 use chrono::{DateTime, Duration, FixedOffset, NaiveDate, Utc};
@@ -34,7 +34,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(get_burden).service(list_switches);
 }
 
-/// In which order people are told.
+/// The order of people in the list.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OrderParam {
@@ -45,7 +45,7 @@ pub enum OrderParam {
     Entries,
 }
 
-/// Whose burden, where and when.
+/// The people, the area and the time.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -69,7 +69,7 @@ pub struct BurdenParams {
     order: Option<OrderParam>,
 }
 
-/// What a time demanded of somebody.
+/// The burden of a person in a time.
 #[derive(Serialize, ToSchema)]
 pub struct WorkerBurden {
     /// The identity of the person. 人员标识。
@@ -84,7 +84,7 @@ pub struct WorkerBurden {
     required: i64,
     /// Fields given. 实际填写的字段。
     typed: i64,
-    /// Fields prefilled or carried over, which nobody had to give. 自动带出和沿用的字段。
+    /// Fields prefilled or carried over, which no one had to give. 自动带出和沿用的字段。
     reused: i64,
     /// Fields given although they were known with this very value. 重复填写的字段。
     repeated: i64,
@@ -98,12 +98,12 @@ pub struct WorkerBurden {
     last_at: Option<DateTime<Utc>>,
 }
 
-/// What a time demanded of everybody.
+/// The burden of people in a time.
 #[derive(Serialize, ToSchema)]
 pub struct BurdenView {
-    /// What is told, and what is not: this measures what was demanded, not who did how much. 说明。
+    /// What the numbers mean: they measure what was demanded, not who did how much. 说明。
     note: &'static str,
-    /// Whether the order is one of numbers. 是否排名。
+    /// Whether people are ranked. 是否排名。
     ranked: bool,
     /// Where the time begins. 起。
     from: DateTime<Utc>,
@@ -119,7 +119,7 @@ pub struct BurdenView {
 const NOTE: &str = "本统计反映系统对基层提出了多少要求、减轻了多少重复填写，不反映工作优劣；按人员编号排列，不排名。";
 const RANKED: &str = "本市（县）已公布理由开启排名，按填报次数排列；填报多少不反映工作优劣。";
 
-/// The time asked for: 30 days up to now where nothing is said.
+/// The time asked for: 30 days up to now when left out.
 fn parse_period(
     params: &BurdenParams,
     now: DateTime<Utc>,
@@ -233,7 +233,7 @@ pub struct SwitchView {
     label: &'static str,
     /// Whether it is on. 是否开启。
     on: bool,
-    /// Why. 开启理由。
+    /// The reason. 开启理由。
     reason: Option<String>,
     /// The day on which the reason was made public. 公布日期。
     published: Option<NaiveDate>,
@@ -264,7 +264,7 @@ fn switch_view(one: Switch, performance: &Performance) -> SwitchView {
     }
 }
 
-/// Shows which of check-ins, mileage and rankings are on, and why, to everybody.
+/// Shows which of check-ins, mileage and rankings are on, and why, for everybody.
 ///
 /// 公示：打卡、里程、排名是否开启及理由；默认全部关闭，无须登录即可查看。
 #[utoipa::path(tag = "stats", security(()), params(WhichSwitches), responses((status = 200, body = SwitchesView)))]

@@ -1,5 +1,5 @@
-//! Campaigns over HTTP (敲门行动): a list of households for a list of workers, what came of each, and,
-//! for the worker who goes, what is known already.
+//! Campaigns over HTTP (敲门行动): a list of households for a list of workers, the outcome of each, and
+//! the known answers for the worker who goes.
 
 pub mod commands;
 pub mod list;
@@ -77,19 +77,19 @@ pub struct CampaignBody {
     /// Its name. 名称。
     #[schema(value_type = String, min_length = 1, max_length = 120, example = "冬季取暖安全敲门行动")]
     name: Line,
-    /// What everybody goes for. 目的。
+    /// The purpose of the visits. 目的。
     #[schema(schema_with = view::visit_purpose)]
     purpose: Purpose,
-    /// What to do there. 要求。
+    /// What to do at each household. 要求。
     #[schema(value_type = Option<String>, max_length = 4000)]
     text: Option<Prose>,
-    /// Where. 范围。
+    /// The area whose households are visited. 范围。
     area_id: Uuid,
     /// The form to fill in. 表单。
     form_id: Option<Uuid>,
-    /// From when; left out, from when it is published. 开始时间。
+    /// The beginning; when left out, the publication. 开始时间。
     from: Option<DateTime<FixedOffset>>,
-    /// Until when. 结束时间。
+    /// The end of the campaign. 结束时间。
     until: DateTime<FixedOffset>,
 }
 
@@ -104,17 +104,17 @@ pub struct CampaignView {
     seq: i64,
     /// Its name. 名称。
     name: String,
-    /// How it stands.
+    /// The present status.
     #[schema(schema_with = view::campaign_status)]
     status: &'static str,
     /// The status in Chinese. 状态名称。
     status_label: &'static str,
-    /// What everybody goes for.
+    /// The purpose of the visits.
     #[schema(schema_with = view::visit_purpose)]
     purpose: &'static str,
     /// The purpose in Chinese. 目的名称。
     purpose_label: &'static str,
-    /// What to do there.
+    /// What to do at each household.
     text: Option<String>,
     /// The area whose households are visited. 行动区域。
     area: UnitView,
@@ -126,15 +126,15 @@ pub struct CampaignView {
     until: DateTime<Utc>,
     /// How many households are on the list. 户数。
     households: usize,
-    /// In how many grids. 网格数。
+    /// The number of their grids. 网格数。
     grids: usize,
-    /// Which grids owe their part. 未完成的网格。
+    /// The grids that owe their part. 未完成的网格。
     owed: Vec<OwedView>,
-    /// When workers were asked to go.
+    /// When it was published.
     published_at: Option<DateTime<Utc>>,
     /// When it ended.
     closed_at: Option<DateTime<Utc>>,
-    /// What may be asked now.
+    /// The operations that are possible now.
     possible: Vec<&'static str>,
 }
 
@@ -191,7 +191,7 @@ pub struct ListCampaigns {
     status: Option<StatusName>,
 }
 
-/// Which campaigns an actor may know of, as the domain says of each.
+/// The reach of an actor: which campaigns the actor may know of, by the same rule as in the domain.
 fn compute_reach(by: &Actor, at: Instant) -> Reach {
     let organises = by.scope_for(Permission::ManageCampaigns, at).paths;
     let mut works = by.scope_for(Permission::Visit, at).paths;
@@ -241,7 +241,7 @@ async fn get_campaign(
     ))
 }
 
-/// Asks the workers to go.
+/// Publishes a campaign: its workers are asked to go.
 ///
 /// 启动行动：名单派发给走访人，各网格在结束时间前完成。
 #[utoipa::path(tag = "campaigns", request_body = EmptyBody, responses((status = 200, body = CampaignView)))]
@@ -250,11 +250,11 @@ async fn publish_campaign(step: Step, body: Json<EmptyBody>) -> Reply<Answer<Cam
     commands::publish_campaign(step, body.0).await
 }
 
-/// What came of it.
+/// The end of a campaign.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CloseCampaignBody {
-    /// Why now, or what came of it. 说明。
+    /// The reason, or the result. 说明。
     #[schema(value_type = Option<String>, max_length = 4000)]
     note: Option<Prose>,
 }
@@ -268,7 +268,7 @@ async fn close_campaign(step: Step, body: Json<CloseCampaignBody>) -> Reply<Answ
     commands::close_campaign(step, body.0).await
 }
 
-/// By what progress is counted.
+/// The unit by which progress is counted.
 #[derive(Clone, Copy, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ByParam {
@@ -295,29 +295,29 @@ pub struct ProgressParams {
     by: Option<ByParam>,
 }
 
-/// How far a grid or a worker is; never an order of merit: grids and workers come by their
+/// The progress of a grid or a worker; never a ranking: grids and workers are ordered by their
 /// identities.
 #[derive(Serialize, ToSchema)]
 pub struct ProgressView {
-    /// The grid or the worker; none for households nobody in particular is sent to.
+    /// The grid or the worker; none for households without a named worker.
     id: Option<Uuid>,
     /// The name of the grid or the worker; empty where there is no `id`. 名称。
     name: String,
     /// Households. 户数。
     households: i64,
-    /// Somebody was met. 已入户。
+    /// Households where a person was met. 已入户。
     met: i64,
-    /// Nobody was at home. 家中无人。
+    /// Households where nobody was at home. 家中无人。
     nobody_home: i64,
-    /// They would rather not. 拒访。
+    /// Households that refused. 拒访。
     refused: i64,
-    /// They moved away. 已搬离。
+    /// Households that moved away. 已搬离。
     moved_away: i64,
-    /// Nobody went yet. 未走访。
+    /// Households not visited yet. 未走访。
     open: i64,
 }
 
-/// What an actor may see of the list of a campaign: all of it with rights over its whole area,
+/// The part of a campaign's list that an actor may see: all of it with rights over its whole area,
 /// otherwise the households in the actor's own areas and those assigned to the actor by name.
 fn build_filter(by: &Actor, campaign: &Campaign, at: Instant) -> Filter {
     let whole = by.may(Permission::ManageCampaigns, &campaign.area.path, at);
@@ -331,7 +331,7 @@ fn build_filter(by: &Actor, campaign: &Campaign, at: Instant) -> Filter {
     Filter { within, worker: Some(by.person), ..Filter::default() }
 }
 
-/// Counts how far a campaign is.
+/// Counts the progress of a campaign.
 ///
 /// 行动进度：按网格或走访人统计，不排名；明细见 households。
 #[utoipa::path(tag = "campaigns", params(ProgressParams), responses((status = 200, body = Page<ProgressView>)))]
@@ -368,7 +368,7 @@ async fn get_campaign_progress(
         }
     }
     fill_names(&app, &caller, by, &stored.state, &mut views).await?;
-    // Households without a named worker stand before the first page, beside its limit.
+    // Households without a named worker stand before the first page, beyond its limit.
     let named: Vec<ProgressView> = views.extract_if(.., |view| view.id.is_some()).collect();
     let mut page = Page::from_rows(named, limit, |view| view.id.unwrap_or_default(), |view| view);
     views.append(&mut page.items);

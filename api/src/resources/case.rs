@@ -1,4 +1,4 @@
-//! Cases over HTTP: list, look, and every step from dispatch to closing.
+//! Cases over HTTP: list, read, and every step from dispatch to closing.
 
 pub mod commands;
 pub(crate) mod request_view;
@@ -93,8 +93,8 @@ impl Published for Case {
         self.visible_to(actor, at)
     }
 
-    /// A reporter of a case learns that something happened, and reads the case for what may be shown:
-    /// what others of the public wrote may not have passed yet.
+    /// A reporter of a case learns that something happened, and reads the case for the rest: what
+    /// others of the public wrote may not have passed the review yet.
     fn is_whole_for(&self, actor: &Actor, at: Instant) -> bool {
         let reads = |unit: &Unit| actor.may(Permission::ReadCases, &unit.path, at);
         reads(&self.place.area) || self.units.iter().any(reads)
@@ -122,7 +122,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(list_cases);
 }
 
-/// Registers what is asked of one case.
+/// Registers the operations below one case.
 pub fn under_case(config: &mut ServiceConfig<'_>) {
     config
         .service(get_case)
@@ -236,26 +236,26 @@ async fn get_case_timeline(
     timeline::render_without(&app, &caller, (FlowKind::Case, id.0), &params.0, &hidden).await
 }
 
-/// Everything that was ever owed about a case.
+/// All obligations of a case, past and present.
 #[derive(Serialize, ToSchema)]
 pub struct ObligationsView {
     /// In the order they began.
     items: Vec<ObligationView>,
 }
 
-/// Something that is or was owed.
+/// A past or present obligation.
 #[derive(Serialize, ToSchema)]
 pub struct ObligationView {
-    /// What is or was owed.
+    /// The duty that is or was owed.
     #[schema(schema_with = view::duty)]
     duty: &'static str,
     /// The duty in Chinese.
     duty_label: &'static str,
-    /// By which unit.
+    /// The unit that owes or owed it.
     unit_id: Uuid,
     /// Its name at that time.
     unit_name: String,
-    /// By when, and why then.
+    /// The deadline and its working.
     term: TermView,
     /// When it ended.
     settled_at: Option<DateTime<Utc>>,
@@ -279,7 +279,7 @@ impl From<obligation::Owed> for ObligationView {
     }
 }
 
-/// Lists everything that was ever owed about a case.
+/// Lists all obligations of a case, past and present.
 ///
 /// 案卷的全部责任：谁、何事、何时到期、是否按期履行。
 #[utoipa::path(tag = "cases", responses((status = 200, body = ObligationsView)))]
@@ -299,15 +299,15 @@ async fn list_case_obligations(
     Ok(HttpResponse::Ok().json(ObligationsView { items }))
 }
 
-/// What was done.
+/// The result of the work.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResultBody {
-    /// What. 办理结果。
+    /// What was done. 办理结果。
     #[schema(value_type = String, min_length = 1, max_length = 4000, example = "已清洗油烟净化器，疏通下水道并加装隔油池")]
     pub result: Prose,
-    /// Photos of how it is now, by the identities the phone made; they may arrive later. Where the
-    /// standard of the category demands evidence, at least one. 处置后的照片。
+    /// Photos of the state afterwards, by the identities the phone made; they may arrive later.
+    /// Where the standard of the category demands evidence, at least one. 处置后的照片。
     #[serde(
         default,
         skip_serializing_if = "Vec::is_empty",
@@ -315,7 +315,7 @@ pub struct ResultBody {
     )]
     #[schema(max_items = 9)]
     pub media: Vec<Uuid>,
-    /// Photos of how it was. 处置前的照片。
+    /// Photos of the state before. 处置前的照片。
     #[serde(
         default,
         skip_serializing_if = "Vec::is_empty",
@@ -333,7 +333,7 @@ impl ResultBody {
     }
 }
 
-/// Sends a case one level up.
+/// Escalates a case by one level.
 ///
 /// 上呈：网格→社区→街道→区，由上一级决定派遣。
 #[utoipa::path(tag = "cases", request_body = ReasonBody, responses((status = 200, body = CaseView)))]
@@ -342,13 +342,13 @@ async fn escalate_case(step: Step, body: Json<ReasonBody>) -> Reply<Answer<CaseV
     commands::escalate_case(step, body.0).await
 }
 
-/// To whom a case is dispatched.
+/// The unit a case is dispatched to.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DispatchBody {
     /// A unit within the holder's own area. 承办单位。
     unit_id: Uuid,
-    /// What to mind. 转办意见。
+    /// Instructions for the unit. 转办意见。
     #[schema(value_type = Option<String>, max_length = 4000)]
     note: Option<Prose>,
 }
@@ -380,19 +380,19 @@ async fn start_case(step: Step, body: Json<EmptyBody>) -> Reply<Answer<CaseView>
     commands::start_case(step, body.0).await
 }
 
-/// Why a case is given back, and whose it is instead.
+/// The reason to return a case, and the unit it belongs to.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReturnBody {
-    /// Why it is not this unit's. 退单理由（必填）。
+    /// Why it does not belong to this unit. 退单理由（必填）。
     #[schema(value_type = String, min_length = 1, max_length = 4000, example = "涉及油烟净化与排水管网，社区无法处置")]
     reason: Prose,
-    /// Whose it is instead; the unit that received the case first has to say so. 建议的承办单位，
+    /// The unit it belongs to; required of the first receiver. 建议的承办单位，
     /// 首接单位必填。
     proposed_unit_id: Option<Uuid>,
 }
 
-/// Returns a case to whoever dispatched it.
+/// Returns a case to the unit that dispatched it.
 ///
 /// 退单：非本单位职责，必须写明理由，计入退单次数。首接负责：首接单位须提出应由谁承办；权责清单规定由其主办的，
 /// 不得退单。
@@ -402,7 +402,7 @@ async fn return_case(step: Step, body: Json<ReturnBody>) -> Reply<Answer<CaseVie
     commands::return_case(step, body.0).await
 }
 
-/// Says that a dispatched case is done.
+/// Feeds back that a dispatched case is done.
 ///
 /// 反馈：办理完毕，待现场核查。
 #[utoipa::path(tag = "cases", request_body = ResultBody, responses((status = 200, body = CaseView)))]
@@ -411,7 +411,7 @@ async fn feed_back_case(step: Step, body: Json<ResultBody>) -> Reply<Answer<Case
     commands::feed_back_case(step, body.0).await
 }
 
-/// Takes a verification, so that nobody else goes.
+/// Claims a verification, so that no one else goes.
 ///
 /// 领取核查：核查任务由案卷所在网格承担，有核查权限且未参与处置的人员均可领取；领取后在规定时间内他人不能核查，逾时自动放开。
 #[utoipa::path(tag = "cases", request_body = EmptyBody, responses((status = 200, body = CaseView)))]
@@ -420,7 +420,7 @@ async fn claim_case(step: Step, body: Json<EmptyBody>) -> Reply<Answer<CaseView>
     commands::claim_case(step, body.0).await
 }
 
-/// What was seen on the spot.
+/// The result of a verification on the spot.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VerifyBody {
@@ -429,7 +429,7 @@ pub struct VerifyBody {
     /// What was seen. 核查情况。
     #[schema(value_type = Option<String>, max_length = 4000)]
     note: Option<Prose>,
-    /// Where the verifier stood; not demanded. 核查位置（不强制）。
+    /// The position of the verifier; optional. 核查位置（不强制）。
     point: Option<PointBody>,
     /// Photos of what was seen. 核查照片。
     #[serde(
@@ -441,7 +441,7 @@ pub struct VerifyBody {
     media: Vec<Uuid>,
 }
 
-/// Verifies on the spot.
+/// Verifies the result on the spot.
 ///
 /// 核查：由未参与处置的网格员现场查看；不通过则返工。
 #[utoipa::path(tag = "cases", request_body = VerifyBody, responses((status = 200, body = CaseView)))]
@@ -450,28 +450,29 @@ async fn verify_case(step: Step, body: Json<VerifyBody>) -> Reply<Answer<CaseVie
     commands::verify_case(step, body.0).await
 }
 
-/// What came of asking the resident.
+/// The result of asking the resident.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CallbackBody {
-    /// Whether anybody was reached; who answers for oneself was. 是否接通；上报人自行评价的填 true。
+    /// Whether the reporter was reached; true when reporters answer for themselves. 是否接通；上报人自行评价的填
+    /// true。
     reached: bool,
     /// Whether it is solved; only when reached. 是否解决。
     solved: Option<bool>,
-    /// How satisfied; only when reached. 是否满意。
+    /// The satisfaction; only when reached. 是否满意。
     #[schema(schema_with = view::satisfaction)]
     satisfied: Option<Satisfaction>,
-    /// In words. 意见。
+    /// A comment in words. 意见。
     #[schema(value_type = Option<String>, max_length = 4000)]
     comment: Option<Prose>,
-    /// Whose answer it is, of several reports: the first of the public where whoever calls leaves it
-    /// out, the first of all where only staff reported; reporters answer for their own.
+    /// The report it answers for, of several: when left out, the first of the public, or the first
+    /// of all where only staff reported; reporters answer for their own.
     /// 哪个上报的回访，不填为首个公众上报，全部由工作人员上报的为首个上报。
     #[serde(default, skip_serializing_if = "Option::is_none")]
     report_id: Option<Uuid>,
 }
 
-/// Asks the resident, or lets the resident answer.
+/// Records the answer of the resident, asked by staff or given directly.
 ///
 /// 回访：是否接通、是否解决、是否满意三项分开记录；上报人也可自行评价。并案的，以首个公众上报人（全部由工作人员上报的为首个上报人）的回访为准，其他上报人在此之前的评价一并记录，取其中最差的；未解决的返工；已解决但不满意的，按办理规则返工或结案。
 #[utoipa::path(tag = "cases", request_body = CallbackBody, responses((status = 200, body = CaseView)))]
@@ -502,7 +503,7 @@ async fn reopen_case(step: Step, body: Json<ReasonBody>) -> Reply<Answer<CaseVie
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CommentBody {
-    /// What. 内容。
+    /// The text. 内容。
     #[schema(value_type = String, min_length = 1, max_length = 4000, example = "已电话告知商户负责人")]
     text: Prose,
     /// Photos and other files. 照片等文件。

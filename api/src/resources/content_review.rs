@@ -1,8 +1,8 @@
 //! Content reviews over HTTP: what waits for a person, and the decision.
 //!
-//! What the public writes and photographs is shown to staff at once, and to others of the public
-//! when it has passed: by a program where one is configured (`check`), by a person otherwise.
-//! The report itself never waits for that, and never fails by it.
+//! What the public writes and photographs is visible to staff at once, and to others of the public
+//! when it has passed the review: by a program where one is configured (`check`), by a person
+//! otherwise. The report itself never waits for the review, and never fails by it.
 
 mod callback;
 mod check;
@@ -58,7 +58,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(list_content_reviews).service(decide_content_review);
 }
 
-/// The review of a report's text, to be written with the report: none of what staff wrote.
+/// The review of a report's text, to be written with the report: none for what staff wrote.
 pub fn open_text(
     report: &Report,
     automatic: bool,
@@ -80,13 +80,13 @@ pub fn open_text(
     execute::<Review>(None, &Command::Open(opening), asked, context).map(Some)
 }
 
-/// That as a write.
+/// A review as a write.
 pub fn into_write(change: Change<Review>) -> Write {
     Write::from(change)
 }
 
-/// What is to be done once a report is there: its text is asked about, its files are put to
-/// review.
+/// Starts the checks of a report that is stored: its text is submitted to the program, its files
+/// are put to review.
 pub async fn start_checks(app: &App, tenant: TenantId, report: &Report, automatic: bool) {
     if automatic && !report.is_hidden() {
         app.memory.get_or_default::<Checks>().ask_soon(tenant, Review::id_of(report.id.0));
@@ -97,7 +97,7 @@ pub async fn start_checks(app: &App, tenant: TenantId, report: &Report, automati
     }
 }
 
-/// Whether a program will look at what the caller writes.
+/// Whether a program checks what the caller writes.
 pub async fn is_automatic(app: &App, caller: &Caller) -> Reply<bool> {
     let world = app.world(caller.tenant)?;
     if !domain::flows::media::is_of_public(caller, app.clock.now()) {
@@ -106,17 +106,17 @@ pub async fn is_automatic(app: &App, caller: &Caller) -> Reply<bool> {
     Ok(crate::access::wechat::find_checker(app, &world, caller.person).await?.is_some())
 }
 
-/// What of a report may be shown to others of the public.
+/// The parts of a report that may be shown to others of the public.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Passed {
-    /// Its title and text: the review passed them, or they need no review.
+    /// Its title and text: the review passed them, or they need none.
     pub words: bool,
     /// Its address and its exact point: likewise, unless the reporter must not be known. The place
-    /// where a reporter stood can tell who it is.
+    /// where a reporter stood can reveal who it is.
     pub place: bool,
 }
 
-/// What of a report may be shown to others of the public.
+/// The parts of a report that may be shown to others of the public.
 pub async fn load_passed(app: &App, tenant: TenantId, report: Uuid) -> Reply<Passed> {
     let review = app.store.load_state::<Review>(tenant, Review::id_of(report).0).await?;
     let told = app.store.load_state::<Report>(tenant, report).await?;
@@ -126,7 +126,7 @@ pub async fn load_passed(app: &App, tenant: TenantId, report: Uuid) -> Reply<Pas
     Ok(Passed { words, place: words && address && !hidden })
 }
 
-/// What a reporter wrote, as the review reads it.
+/// The words of a reporter, as the review reads them.
 pub fn compose_words(report: &Report) -> String {
     let matter = &report.matter;
     let words = format!("{}\n\n{}", matter.title.as_str(), matter.text.as_str());
@@ -147,7 +147,7 @@ pub struct ListReviews {
     /// Where the last page ended.
     #[param(value_type = Option<String>)]
     cursor: Option<Cursor<(Instant, Uuid)>>,
-    /// Only those that stand so; `queued` are those that wait for a person.
+    /// Only those with this status; `queued` are those that wait for a person.
     #[param(schema_with = view::review_status)]
     status: Option<StatusName>,
 }
@@ -159,18 +159,18 @@ pub struct ReviewView {
     id: Uuid,
     /// Its place in the journal; the `ETag`.
     seq: i64,
-    /// What it is about.
+    /// The kind of subject.
     #[schema(schema_with = view::review_subject)]
     subject: &'static str,
     /// The kind of subject in Chinese. 审核对象类型名称。
     subject_label: &'static str,
-    /// Which: a report or a file. 审核对象。
+    /// The report or file it is about. 审核对象。
     about_id: Uuid,
-    /// The report or case by which it was told. 来源上报或案卷。
+    /// The report or case that names it. 来源上报或案卷。
     named_by: Uuid,
     /// The area whose reviewers decide. 所属区域。
     area: UnitView,
-    /// How it stands.
+    /// The present status.
     #[schema(schema_with = view::review_status)]
     status: &'static str,
     /// The status in Chinese. 状态名称。
@@ -179,35 +179,35 @@ pub struct ReviewView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = view::review_cause_or_null)]
     cause: Option<&'static str>,
-    /// That cause in Chinese; none where nobody has to decide. 转人工原因名称。
+    /// That cause in Chinese; none where no person has to decide. 转人工原因名称。
     cause_label: Option<&'static str>,
-    /// What a program suggests.
+    /// The suggestion of a program.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = view::suggestion_or_null)]
     suggestion: Option<&'static str>,
-    /// Why, by its own code: 100 is nothing, 20001 politics, 20002 pornography, 20006 crime, and
-    /// so on. 检测标签。
+    /// The program's own code for the reason: 100 is nothing, 20001 politics, 20002 pornography,
+    /// 20006 crime, and so on. 检测标签。
     label: Option<i64>,
-    /// Since when. 送审时间。
+    /// When the review was opened. 送审时间。
     opened_at: DateTime<Utc>,
-    /// Who decided; none when a program did, or nobody yet. 审核人。
+    /// Who decided; none when a program did, and until then. 审核人。
     decided: Option<DecidedView>,
-    /// Of a text: what was written. 标题、内容和地址。
+    /// The words, of a text. 标题、内容和地址。
     text: Option<String>,
-    /// Of a file: links to its bytes. 链接。
+    /// Links to the bytes, of a file. 链接。
     links: Option<LinksView>,
-    /// What may be asked now.
+    /// The operations that are possible now.
     possible: Vec<&'static str>,
 }
 
 /// What a person decided.
 #[derive(Serialize, ToSchema)]
 pub struct DecidedView {
-    /// Who. 审核人。
+    /// The name of the reviewer. 审核人。
     by: String,
-    /// When. 审核时间。
+    /// When it was decided. 审核时间。
     at: DateTime<Utc>,
-    /// Why. 意见。
+    /// The reason. 意见。
     note: Option<String>,
 }
 
@@ -252,7 +252,7 @@ impl ReviewView {
     }
 }
 
-/// A review with what it is about.
+/// A review with its subject.
 async fn load_view(
     app: &App,
     world: &TenantSnapshot,
@@ -304,12 +304,12 @@ async fn list_content_reviews(
 pub struct DecideReviewBody {
     /// Whether others of the public may see it. 是否通过。
     pass: bool,
-    /// Why. 意见。
+    /// The reason. 意见。
     #[schema(value_type = Option<String>, max_length = 4000, example = "照片中有他人身份证")]
     note: Option<Prose>,
 }
 
-/// Decides a content review, or decides it anew.
+/// Decides a content review, or changes the decision.
 ///
 /// 人工审核：通过后其他居民可见，不通过的仅工作人员可见；不影响上报的办理，可以重新审核。
 #[utoipa::path(tag = "media", request_body = DecideReviewBody, responses((status = 200, body = ReviewView)))]

@@ -1,5 +1,5 @@
-//! Deadlines explained: the working of every clock of a case, and what would apply to a matter
-//! that is not filed yet.
+//! Deadlines explained: the working of every clock of a case, and what would apply to a matter that
+//! is not filed yet.
 
 use actix_web::{HttpResponse, get, post, web::Data};
 use chrono::{DateTime, Utc};
@@ -44,7 +44,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(preview_deadlines);
 }
 
-/// Registers what is asked of one case.
+/// Registers the operations below one case.
 pub fn under_case(config: &mut ServiceConfig<'_>) {
     config.service(get_case_clocks);
 }
@@ -52,16 +52,16 @@ pub fn under_case(config: &mut ServiceConfig<'_>) {
 /// The clocks of a case.
 #[derive(Serialize, ToSchema)]
 pub struct CaseClocksView {
-    /// Those that run, with their working. 正在计时。
+    /// The running clocks, with their working. 正在计时。
     running: Vec<ClockView>,
-    /// All there were, who held them and how they ended. 全部时限记录。
+    /// All obligations, with their units and outcomes. 全部时限记录。
     all: Vec<ObligationView>,
 }
 
 /// One clock with its working.
 #[derive(Serialize, ToSchema)]
 pub struct ClockView {
-    /// What is owed.
+    /// The duty that is owed.
     #[schema(schema_with = view::duty)]
     duty: &'static str,
     /// The duty in Chinese. 事项名称。
@@ -70,17 +70,17 @@ pub struct ClockView {
     unit: UnitView,
     /// The deadline, its rule and its editions.
     term: TermView,
-    /// When the next measure is to be taken: the reminder, then urging and what follows.
+    /// When the next measure is to be taken: a reminder, urging, or a later one.
     next_measure_at: Option<DateTime<Utc>>,
     /// How many measures were taken.
     measures_taken: u8,
     /// The rule in words, as the calendar counts. 计算方法。
     method: &'static str,
-    /// The day and the stretches of time that counted. 逐日计算过程。
+    /// The days and the stretches of time that counted. 逐日计算过程。
     days: Vec<DayView>,
     /// Days that are not shown one by one.
     more_days: i64,
-    /// Pauses and what they took. 暂停。
+    /// Pauses, and the time they added. 暂停。
     pauses: Vec<PauseView>,
     /// Years whose notice is not published. 未公布安排的年份。
     provisional_years: Vec<i32>,
@@ -89,22 +89,22 @@ pub struct ClockView {
 /// One day of a working.
 #[derive(Serialize, ToSchema)]
 pub struct DayView {
-    /// Which. 日期。
+    /// Which one. 日期。
     #[schema(value_type = String, example = "2026-09-20")]
     date: chrono::NaiveDate,
-    /// Its day of the week. 星期。
+    /// The day of the week. 星期。
     #[schema(example = "sunday")]
     weekday: &'static str,
-    /// Why it is worked or not. 性质。
+    /// The kind of the day: whether and why it is worked. 性质。
     #[schema(example = "make_up")]
     kind: &'static str,
-    /// Why, in Chinese. 性质名称。
+    /// The kind in Chinese. 性质名称。
     kind_label: &'static str,
-    /// The holiday, or the reason of its own hours.
+    /// The name of the holiday, or the reason for special hours.
     name: Option<String>,
     /// The time that counted, in minutes. 计入分钟数。
     minutes: i64,
-    /// From when until when. 计入时段。
+    /// The stretches that counted. 计入时段。
     stretches: Vec<StretchView>,
 }
 
@@ -117,14 +117,14 @@ pub struct StretchView {
     until: DateTime<Utc>,
 }
 
-/// A pause of a clock, and what it takes.
+/// A pause of a clock.
 #[derive(Serialize, ToSchema)]
 pub struct PauseView {
     /// When the clock stopped.
     from: DateTime<Utc>,
     /// When it goes on.
     until: DateTime<Utc>,
-    /// What it takes of the time that counts, in minutes.
+    /// The counted time it takes out, in minutes.
     minutes: i64,
 }
 
@@ -170,7 +170,7 @@ impl ClockView {
     }
 }
 
-/// The working of every clock of a case.
+/// Shows the working of every clock of a case.
 ///
 /// 时限说明：每项时限用的哪条规则、哪版日历、哪些工作时段、延期与挂账、由谁承担。
 #[utoipa::path(tag = "clocks", responses((status = 200, body = CaseClocksView)))]
@@ -204,25 +204,25 @@ fn pause_of(moved: &Move) -> Option<Pause> {
     }
 }
 
-/// A matter, as far as it is known.
+/// The known facts of a matter.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeadlinesPreviewBody {
-    /// Where. 区域。
+    /// The area it lies in. 区域。
     area_id: Uuid,
-    /// By which way it came. 来源渠道。
+    /// The channel it came by. 来源渠道。
     #[schema(schema_with = view::channel)]
     channel: Option<Channel>,
-    /// What is wanted. 诉求类型。
+    /// The demand. 诉求类型。
     #[schema(schema_with = view::demand)]
     demand: Option<Demand>,
-    /// Its kind. 类别代码。
+    /// The code of its category. 类别代码。
     #[schema(value_type = Option<String>, example = "A02")]
     category: Option<Word>,
-    /// How pressing. 紧急程度。
+    /// The urgency. 紧急程度。
     #[schema(schema_with = view::urgency)]
     urgency: Option<Urgency>,
-    /// How much work. 难易程度。
+    /// The complexity. 难易程度。
     #[schema(schema_with = view::complexity)]
     complexity: Option<Complexity>,
     /// The rank of the whistle. 哨级。
@@ -238,7 +238,7 @@ pub struct DeadlinesPreviewBody {
     at: Option<DateTime<Utc>>,
 }
 
-/// What would apply.
+/// The deadlines that would apply.
 #[derive(Serialize, ToSchema)]
 pub struct DeadlinesPreviewView {
     /// The edition of the matrix of deadlines.
@@ -249,19 +249,19 @@ pub struct DeadlinesPreviewView {
     items: Vec<DeadlinePreview>,
 }
 
-/// What would apply to one duty.
+/// The deadline that would apply to one duty.
 #[derive(Serialize, ToSchema)]
 pub struct DeadlinePreview {
-    /// What would be owed.
+    /// The duty that would be owed.
     #[schema(schema_with = view::duty)]
     duty: &'static str,
     /// The duty in Chinese. 事项名称。
     duty_label: &'static str,
     /// The deadline, had the clock started then.
     term: TermView,
-    /// Where the rule is from. 依据。
+    /// The source of the rule. 依据。
     basis: String,
-    /// Who answers for it. 责任单位。
+    /// The kind of unit that answers for it. 责任单位。
     owner: String,
     /// How the calendar counts.
     method: &'static str,
@@ -274,7 +274,7 @@ pub struct DeadlinePreview {
 pub struct ConsideredView {
     /// The code of the rule: a row of the matrix of deadlines. 规则编号。
     rule: String,
-    /// Its limit, as `5wd`.
+    /// The limit, such as `5wd`.
     #[schema(example = "5wd")]
     limit: String,
     /// `wins`, `applies` (another is more specific) or `fails`.
@@ -290,13 +290,13 @@ pub struct UnmetView {
     /// The column of the matrix that does not fit.
     #[schema(example = "urgency")]
     column: &'static str,
-    /// What the rule asks for.
+    /// The value the rule asks for.
     wanted: String,
-    /// What the matter has.
+    /// The value the matter has.
     given: Option<String>,
 }
 
-/// What deadlines would apply, and why.
+/// Shows what deadlines would apply, and why.
 ///
 /// 时限预览：不产生任何记录，说明适用哪条规则、为什么、到期时间如何计算。
 #[utoipa::path(tag = "clocks", request_body = DeadlinesPreviewBody, responses((status = 200, body = DeadlinesPreviewView)))]
@@ -389,7 +389,7 @@ impl From<sla::Considered<'_>> for ConsideredView {
     }
 }
 
-/// What clocks look at of a matter; it has no words yet.
+/// The details of a matter that deadlines depend on; it has no words yet.
 fn build_matter(body: &DeadlinesPreviewBody) -> Reply<ReportDetails> {
     let wrong = |_| Problem::new(Code::Internal);
     Ok(ReportDetails {

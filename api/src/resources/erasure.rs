@@ -1,7 +1,7 @@
 //! The right to be erased, over HTTP.
 //!
 //! Erasing destroys the subject's key. The records of public matters stay, under an identity that
-//! names no one any more, and their chains are what they were.
+//! names no one any more, and their chains stay valid.
 
 use actix_web::{HttpRequest, HttpResponse, post, web::Data};
 use chrono::{DateTime, Utc};
@@ -44,13 +44,13 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(erase_me);
 }
 
-/// Registers what is asked about one person.
+/// Registers the operations below one person.
 pub fn under_person(config: &mut ServiceConfig<'_>) {
     config.service(erase_person);
 }
 
-/// The members of households that are this person by the account that staff linked. An
-/// identification number or phone is only what someone typed: it links no one to anything.
+/// The household members that are this person by the account that staff linked. An identification
+/// number or phone was only typed by someone: it links a person to nothing.
 async fn load_memberships(app: &App, caller: &Caller, person: PersonId) -> Reply<Vec<DataSubject>> {
     const MOST: i64 = 200;
     let tenant = caller.tenant;
@@ -69,7 +69,7 @@ async fn load_memberships(app: &App, caller: &Caller, person: PersonId) -> Reply
     Ok(found)
 }
 
-/// Destroys the contacts given with the reports of a person; how many there were.
+/// Destroys the contacts given with the reports of a person; answers how many there were.
 async fn destroy_contacts(app: &App, tenant: TenantId, person: PersonId) -> Reply<i64> {
     const PAGE: i64 = 200;
     let now = app.clock.now();
@@ -96,7 +96,7 @@ async fn destroy_contacts(app: &App, tenant: TenantId, person: PersonId) -> Repl
     }
 }
 
-/// That it is meant.
+/// The confirmation of an erasure.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EraseBody {
@@ -105,16 +105,16 @@ pub struct EraseBody {
     reason: Prose,
 }
 
-/// What was erased.
+/// The result of an erasure.
 #[derive(Serialize, ToSchema)]
 pub struct ErasedView {
     /// The person whose data was erased. 人员标识。
     person_id: Uuid,
     /// When it was erased. 删除时间。
     erased_at: DateTime<Utc>,
-    /// Contacts given with reports that were erased besides.
+    /// Contacts given with reports that were also erased.
     reports: i64,
-    /// Photos and other files that nothing named, removed besides. 未使用的文件。
+    /// Photos and other files that nothing named, also removed. 未使用的文件。
     files: usize,
 }
 
@@ -153,7 +153,8 @@ async fn erase_person(
     let context = world.build_context(&caller, app.clock.now());
     let root = world.areas.root().ok_or(Refusal::OutsideTenant)?;
     if person.id != caller.person {
-        // It takes away everything: all of the person must be the administrator's to manage.
+        // An erasure takes everything: all areas of the person must be the administrator's to
+        // manage.
         let paths = person.grants.iter().map(|grant| (&grant.over.path, &grant.over.name));
         let all = paths.clone().next().is_none().then_some((&root.path, &root.name));
         for (path, name) in paths.chain(all) {
@@ -176,7 +177,7 @@ async fn erase_data(
     }
     let files = media::removal::erase_files(app, &*app.world(tenant)?, id).await?;
     let members = load_memberships(app, caller, id).await?;
-    // Before the account is closed, so that a caller who is interrupted can ask again.
+    // Before the account is closed, so that a caller who is interrupted can retry.
     let before = destroy_contacts(app, tenant, id).await?;
     let whole = DataSubject::new(SubjectKind::Person, id.0);
     let detail = serde_json::json!({ "members": members.len(), "reports": before, "files": files, "reason": body.reason.as_str() });
@@ -200,8 +201,8 @@ async fn erase_data(
         })
         .await?;
     forget_person(app, caller, id);
-    // And after it: what was reported meanwhile. The key of what comes later is destroyed by the
-    // commit itself.
+    // And after it, for reports made meanwhile. The key of a later contact is destroyed by its own
+    // commit.
     let reports = before + destroy_contacts(app, tenant, id).await?;
     app.store.scrub().await;
     Ok(HttpResponse::Ok().json(ErasedView { person_id: id.0, erased_at, reports, files }))

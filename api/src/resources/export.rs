@@ -55,7 +55,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(get_my_export);
 }
 
-/// Which part of the copy.
+/// The part of the copy to read.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -68,30 +68,30 @@ pub struct ExportParams {
     cursor: Option<Cursor<Place>>,
 }
 
-/// Where a copy goes on: in which part, after what, before which place of the log.
+/// The place where a copy continues: the part, the last item, and the first place of the log.
 type Place = (Section, Option<(Instant, Uuid)>, i64);
 
 /// The parts of a copy, in their order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Section {
-    /// Who it is, and how to be reached.
+    /// The person, and the contact.
     Profile,
-    /// What was agreed to.
+    /// Consents given and withdrawn.
     Consents,
-    /// Who saw what.
+    /// Disclosures of the person's data.
     Disclosures,
-    /// What was reported.
+    /// Reports the person made.
     Reports,
-    /// Photos, videos and sounds that were sent.
+    /// Photos, videos and sounds the person sent.
     Files,
-    /// Where the person walked on duty.
+    /// Patrols of the person on duty.
     Patrols,
-    /// The messages the person was sent.
+    /// Messages to the person.
     Messages,
-    /// Where the person lives, as the grid has it.
+    /// Households of the person, as the grid has them.
     Households,
-    /// What was done, as the audit log has it.
+    /// Acts of the person, as the audit log has them.
     Audit,
 }
 
@@ -111,7 +111,7 @@ impl Section {
     }
 }
 
-/// One thing that is kept of somebody.
+/// One item of a person's data.
 #[derive(Serialize, ToSchema)]
 pub struct ExportItem {
     /// What it is: `profile`, `consent`, `disclosure`, `report`, `file`, `patrol`, `message`, `household`,
@@ -128,7 +128,7 @@ impl ExportItem {
     }
 }
 
-/// Takes a copy of everything that is kept of me.
+/// Exports everything that is stored about me.
 ///
 /// 导出我的全部个人信息：资料、联系方式、同意记录、明文查看记录、上报、照片、巡查轨迹、消息、住户资料和日志，按页取完；不脱敏。
 /// 照片和轨迹按所附路径下载。
@@ -244,14 +244,14 @@ async fn get_my_export(
     })
 }
 
-/// Cuts what was probed to a page; where the next begins, if there is one.
+/// Cuts probed rows to a page; answers where the next begins, if there is one.
 fn cut_page<T, P>(found: &mut Vec<T>, most: usize, place: impl FnOnce(&T) -> P) -> Option<P> {
     let more = found.len() > most;
     found.truncate(most);
     found.last().filter(|_| more).map(place)
 }
 
-/// What is kept of the person besides what happened.
+/// The profile of the person.
 #[derive(Serialize)]
 struct Profile {
     id: Uuid,
@@ -259,13 +259,13 @@ struct Profile {
     name: String,
     contact: ContactView,
     grants: Vec<GrantView>,
-    /// Which messages are wanted, and when.
+    /// The preferences for messages.
     messages: PreferencesBody,
     /// How many subscribe messages were agreed to and not sent yet, by template.
     subscriptions: Vec<(String, i32)>,
 }
 
-/// A file that was sent; its bytes are at its path.
+/// A file the person sent; its bytes are at its path.
 fn export_file(media: &Media, marks: &[files::Marks]) -> ExportItem {
     let marks = marks.iter().find(|marks| marks.media == media.id);
     let place = marks
@@ -347,7 +347,7 @@ async fn export_reports(
     Ok(found.into_iter().map(item).collect())
 }
 
-/// The households the person belongs to: where they are, and what is kept of this one member.
+/// The households the person belongs to: where they are, and the data of this one member.
 async fn export_households(
     app: &App,
     caller: &Caller,
@@ -375,7 +375,7 @@ async fn export_households(
     Ok(items)
 }
 
-/// What is kept of a member, whole; documents as what they are.
+/// The values of a member in full; documents as what they are.
 fn export_values(values: Option<&crate::app::vault::Values>) -> Value {
     let text = |value: &String| {
         serde_json::from_str(value).unwrap_or_else(|_| Value::from(value.as_str()))

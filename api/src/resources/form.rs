@@ -1,5 +1,5 @@
-//! Forms over HTTP (一表通): published in editions as JSON Schema, prefilled for a household with
-//! what is known, and answered by what changed.
+//! Forms over HTTP (一表通): published in editions as JSON Schema, prefilled for a household with the
+//! known values, and answered by the changes.
 
 pub mod commands;
 pub mod fill;
@@ -74,7 +74,7 @@ pub struct PublishFormBody {
     /// of the fields as they are asked. 表单结构。
     #[schema(value_type = Object)]
     schema: Value,
-    /// On what ground it is asked. 依据。
+    /// The ground on which it is asked. 依据。
     #[schema(value_type = String, min_length = 1, max_length = 4000, example = "列入区级报表准入清单")]
     note: Prose,
 }
@@ -99,13 +99,13 @@ pub struct FormView {
     fields: usize,
     /// How many of them are filled in from known facts. 自动带出字段数。
     prefilled: usize,
-    /// Whether it is asked no more. 是否停用。
+    /// Whether it is withdrawn. 是否停用。
     withdrawn: bool,
     /// Who published it.
     by: String,
     /// When that edition was published. 发布时间。
     at: DateTime<Utc>,
-    /// On what ground.
+    /// The ground on which it is asked.
     note: String,
 }
 
@@ -153,7 +153,7 @@ pub struct ListForms {
     /// Where the last page ended.
     #[param(value_type = Option<String>)]
     cursor: Option<Cursor<String>>,
-    /// Whether those are listed too that are asked no more. 含已停用的。
+    /// Whether withdrawn forms are listed too. 含已停用的。
     withdrawn: Option<bool>,
 }
 
@@ -198,16 +198,16 @@ async fn get_form(
     ))
 }
 
-/// Why it is asked no more.
+/// The withdrawal of a form.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WithdrawBody {
-    /// Why. 理由。
+    /// The reason. 理由。
     #[schema(value_type = String, min_length = 1, max_length = 4000, example = "与月报内容重复")]
     reason: Prose,
 }
 
-/// Asks a form no more.
+/// Withdraws a form.
 ///
 /// 停用表单：已填内容保留，按字段名供其他表单带出。
 #[utoipa::path(tag = "forms", request_body = WithdrawBody, responses((status = 200, body = FormView)))]
@@ -224,22 +224,22 @@ pub struct FilledView {
     value: Value,
     /// Whether it is masked: it is known and need not be given again. 是否脱敏。
     masked: bool,
-    /// How it came here. 来源方式。
+    /// How the field came to its value. 来源方式。
     #[schema(schema_with = view::answer_how)]
     how: &'static str,
-    /// The way it came, in Chinese. 来源方式名称。
+    /// The same in Chinese. 来源方式名称。
     how_label: &'static str,
     /// The fact or the form it comes from. 来源。
     from: Option<String>,
-    /// Since when it is known. 时间。
+    /// When the value was given. 时间。
     at: DateTime<Utc>,
 }
 
 /// Values by the names of their fields.
 pub type FilledViews = BTreeMap<String, FilledView>;
 
-/// What is shown of values: what is personal by the form, or by the form that asked for it, is
-/// masked.
+/// The views of values: those that are personal by the form, or by the form that asked for them,
+/// are masked.
 pub fn render_values(
     values: &BTreeMap<String, KnownValue>,
     masked: impl Fn(&str) -> bool,
@@ -260,7 +260,7 @@ pub fn render_values(
     values.iter().map(view).collect()
 }
 
-/// A form for a household, with what is known.
+/// A form for a household, with the known values.
 #[derive(Serialize, ToSchema)]
 pub struct HouseholdFormView {
     /// The identity of the form. 表单标识。
@@ -274,10 +274,10 @@ pub struct HouseholdFormView {
     /// The JSON Schema.
     #[schema(value_type = Object)]
     schema: Value,
-    /// What is known, by field: only what changed has to be given. 已知内容。
+    /// The known values, by field: only changes have to be given. 已知内容。
     #[schema(value_type = BTreeMap<String, FilledView>)]
     values: FilledViews,
-    /// Required fields of which nothing is known. 还需填写的字段。
+    /// Required fields without a known value. 还需填写的字段。
     missing: Vec<String>,
 }
 
@@ -311,7 +311,7 @@ async fn get_household_form(
     }))
 }
 
-/// What changed of what a form asks.
+/// The changes to the values of a form.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AnswerBody {
@@ -328,16 +328,16 @@ pub struct AnsweredView {
     id: Uuid,
     /// The identity of the form that was answered. 表单标识。
     form_id: Uuid,
-    /// In which edition.
+    /// The edition of the form.
     edition: i64,
-    /// On which visit.
+    /// The visit it was answered on.
     visit_id: Option<Uuid>,
     /// When it was answered. 填写时间。
     at: DateTime<Utc>,
     /// All that was answered, masked where it is personal. 全部内容。
     #[schema(value_type = BTreeMap<String, FilledView>)]
     values: FilledViews,
-    /// What that demanded; of those that were looked up later it is not repeated. 填写数量。
+    /// How much the form demanded; not repeated when answers are listed later. 填写数量。
     counts: Option<CountsView>,
 }
 
@@ -348,7 +348,7 @@ pub struct CountsView {
     pub required: u16,
     /// Fields given. 填写。
     pub typed: u16,
-    /// Fields nobody had to give. 自动带出和沿用。
+    /// Fields no one had to give. 自动带出和沿用。
     pub reused: u16,
     /// Fields given although they were known with this value. 重复填写。
     pub repeated: u16,
@@ -385,7 +385,7 @@ pub struct ListAnswers {
     cursor: Option<Cursor<(domain::Instant, Uuid)>>,
 }
 
-/// Lists what a household answered, newest first.
+/// Lists the answers of a household, newest first.
 ///
 /// 填表记录：每次的全部内容和逐字段来源；个人信息脱敏，已删除的不再显示。
 #[utoipa::path(tag = "forms", params(ListAnswers), responses((status = 200, body = Page<AnsweredView>)))]
@@ -428,7 +428,7 @@ async fn list_household_answers(
     Ok(Page::from_rows(found, limit, |one| (one.at, one.id), view))
 }
 
-/// Refuses a form that is asked no more, or is none.
+/// The problem of a form that is withdrawn, or does not exist.
 pub fn unknown_form(under: &'static str) -> Problem {
     let (zh, en) = (
         "没有这张表单，或已停用；请核对编号。",

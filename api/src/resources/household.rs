@@ -1,5 +1,5 @@
-//! Households over HTTP: registered in grids, shown masked, paired with those who are responsible,
-//! seen whole only on the record, erased on request.
+//! Households over HTTP: registered in grids, shown masked, paired with the people responsible,
+//! disclosed only on the record, erased on request.
 
 pub mod commands;
 pub mod disclose;
@@ -97,13 +97,13 @@ impl From<GroupBody> for Group {
     }
 }
 
-/// Somebody is to be responsible.
+/// A person to be made responsible.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PairBody {
-    /// Who. 责任人。
+    /// The person. 责任人。
     person_id: Uuid,
-    /// How. 结对方式。
+    /// The kind of pairing. 结对方式。
     #[schema(schema_with = view::pairing_kind)]
     kind: PairingKind,
     /// From when; left out, from now. 起。
@@ -147,13 +147,13 @@ pub struct HouseholdBody {
     #[serde(default, serialize_with = "crate::privacy::contact::hide_value")]
     #[schema(max_items = 30)]
     pub members: Vec<MemberBody>,
-    /// Who is responsible for it. 结对责任人。
+    /// The people responsible for it. 结对责任人。
     #[serde(default)]
     #[schema(max_items = 20)]
     pub pairings: Vec<PairBody>,
 }
 
-/// A household, without what is sealed.
+/// A household, without sealed data.
 #[derive(Serialize, ToSchema)]
 pub struct HouseholdBrief {
     /// The identity of the household. 家庭标识。
@@ -172,11 +172,11 @@ pub struct HouseholdBrief {
     pub group_name: Option<String>,
     /// How many live there. 人数。
     pub size: Option<u16>,
-    /// How many of them are known by name. 已登记成员数。
+    /// How many members are registered. 已登记成员数。
     pub known: usize,
-    /// Whether one of them is cared for in particular. 是否有特殊群体成员。
+    /// Whether a member belongs to a group of special care. 是否有特殊群体成员。
     pub special: bool,
-    /// Whether it is there.
+    /// Whether it is registered, moved away or erased.
     #[schema(schema_with = view::household_standing)]
     pub standing: &'static str,
     /// The standing in Chinese. 状态名称。
@@ -186,7 +186,7 @@ pub struct HouseholdBrief {
 }
 
 impl HouseholdBrief {
-    /// What is shown of a household.
+    /// The brief view of a household.
     pub fn new(stored: &Versioned<Household>) -> Self {
         let household = &stored.state;
         let group = household.group.as_ref();
@@ -208,17 +208,17 @@ impl HouseholdBrief {
     }
 }
 
-/// Somebody who is responsible.
+/// A person responsible for a household.
 #[derive(Serialize, ToSchema)]
 pub struct PairingView {
     /// The person who is responsible.
     person_id: Uuid,
     /// The name: of staff as it is, of residents masked.
     name: String,
-    /// In which way the person is responsible.
+    /// The kind of pairing.
     #[schema(schema_with = view::pairing_kind)]
     kind: &'static str,
-    /// The way in Chinese.
+    /// The kind in Chinese.
     kind_label: &'static str,
     /// When the pairing begins.
     from: DateTime<Utc>,
@@ -231,20 +231,20 @@ pub struct PairingView {
 /// A household, with its members masked.
 #[derive(Serialize, ToSchema)]
 pub struct HouseholdView {
-    /// What is not sealed.
+    /// The data that is not sealed.
     #[serde(flatten)]
     brief: HouseholdBrief,
     /// Unit, floor and room, masked; none where none is kept. 房号（脱敏）。
     room: Option<String>,
     /// Those who are known by name, masked. 家庭成员（脱敏）。
     members: Vec<MemberView>,
-    /// Who is responsible for it. 结对责任人。
+    /// The people responsible for it. 结对责任人。
     pairings: Vec<PairingView>,
-    /// What may be asked now.
+    /// The operations that are possible now.
     possible: Vec<&'static str>,
 }
 
-/// What is shown of a household to those who may know of it.
+/// The view of a household for a caller who may know of it.
 pub async fn render_view(
     app: &App,
     caller: &Caller,
@@ -347,7 +347,7 @@ pub struct ListHouseholds {
     /// Only of this group of ten, by its code. 十联户。
     #[param(value_type = Option<String>, max_length = 40)]
     group: Option<Word>,
-    /// Only with, or without, somebody cared for in particular. 有无特殊群体成员。
+    /// Only with, or without, a member of a group of special care. 有无特殊群体成员。
     special: Option<bool>,
     /// Only of this standing.
     #[param(schema_with = view::household_standing)]
@@ -401,7 +401,7 @@ async fn get_household(
     Ok(render_with_etag(&request, HttpResponse::Ok(), &tag, &view))
 }
 
-/// A household, masked, and its tag.
+/// A household with masked data, and its tag.
 pub async fn load_view(app: &App, caller: &Caller, id: Uuid) -> Reply<(String, HouseholdView)> {
     let stored = step::load_visible::<Household>(app, caller, id).await?;
     Ok((state_tag(stored.seq), render_view(app, caller, &stored).await?))
@@ -422,7 +422,7 @@ async fn get_household_timeline(
     timeline::render(&app, &caller, (FlowKind::Household, id.0), &params.0).await
 }
 
-/// What changed; what is left out stays.
+/// The changes; fields that are left out stay.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateBody {
@@ -439,21 +439,21 @@ pub struct UpdateBody {
     /// How many live there. 人数。
     #[schema(minimum = 0, maximum = 200)]
     size: Option<u16>,
-    /// Members who came to be known. 新增成员。
+    /// New members. 新增成员。
     #[serde(default, serialize_with = "crate::privacy::contact::hide_value")]
     #[schema(max_items = 30)]
     add_members: Vec<MemberBody>,
-    /// What is known otherwise of members: only that. 变更成员，只填变化。
+    /// Changes of members; fields that are left out stay. 变更成员，只填变化。
     #[serde(default, serialize_with = "crate::privacy::contact::hide_value")]
     #[schema(max_items = 30)]
     change_members: Vec<MemberChange>,
-    /// Members who are no more; what is kept of them is erased. 移除成员。
+    /// Members to remove; their data is erased. 移除成员。
     #[serde(default)]
     #[schema(max_items = 30)]
     remove_members: Vec<Uuid>,
 }
 
-/// Changes what is known of a household.
+/// Updates the data of a household.
 ///
 /// 更新家庭信息：只填变化的部分；移除的成员其个人信息随即删除。
 #[utoipa::path(tag = "households", request_body = UpdateBody, responses((status = 200, body = HouseholdView)))]
@@ -462,7 +462,7 @@ async fn update_household(step: Step, body: Json<UpdateBody>) -> Reply<Answer<Ho
     commands::update_household(step, body.0).await
 }
 
-/// Makes somebody responsible for a household.
+/// Pairs a household with a person responsible for it.
 ///
 /// 结对：一户一专人、党员联户、干部包保、联户长、志愿者；同一人同一方式再次结对即更新期限。
 #[utoipa::path(tag = "households", request_body = PairBody, responses((status = 200, body = HouseholdView)))]
@@ -471,18 +471,18 @@ async fn pair_household(step: Step, body: Json<PairBody>) -> Reply<Answer<Househ
     commands::pair_household(step, body.0).await
 }
 
-/// Who is responsible no more.
+/// The pairing to end.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UnpairBody {
-    /// Who. 责任人。
+    /// The person. 责任人。
     person_id: Uuid,
-    /// How. 结对方式。
+    /// The kind of pairing. 结对方式。
     #[schema(schema_with = view::pairing_kind)]
     kind: PairingKind,
 }
 
-/// Ends that somebody is responsible for a household.
+/// Ends the pairing of a household with a person.
 ///
 /// 解除结对。
 #[utoipa::path(tag = "households", request_body = UnpairBody, responses((status = 200, body = HouseholdView)))]
@@ -491,7 +491,7 @@ async fn unpair_household(step: Step, body: Json<UnpairBody>) -> Reply<Answer<Ho
     commands::unpair_household(step, body.0).await
 }
 
-/// Says that a household moved away.
+/// Records that a household moved away.
 ///
 /// 迁出：不再走访，已有记录保留。
 #[utoipa::path(tag = "households", request_body = EmptyBody, responses((status = 200, body = HouseholdView)))]
@@ -500,7 +500,7 @@ async fn leave_household(step: Step, body: Json<EmptyBody>) -> Reply<Answer<Hous
     commands::leave_household(step, body.0).await
 }
 
-/// Says that a household is there again.
+/// Records that a household is back.
 ///
 /// 恢复在册：误操作或迁回。
 #[utoipa::path(tag = "households", request_body = EmptyBody, responses((status = 200, body = HouseholdView)))]
@@ -509,16 +509,16 @@ async fn return_household(step: Step, body: Json<EmptyBody>) -> Reply<Answer<Hou
     commands::return_household(step, body.0).await
 }
 
-/// Why it is erased.
+/// The erasure of a household.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EraseHouseholdBody {
-    /// Why: who asked for it and how. 理由。
+    /// The reason: who asked for it and how. 理由。
     #[schema(value_type = String, min_length = 1, max_length = 4000, example = "户主申请删除家庭信息")]
     reason: Prose,
 }
 
-/// Erases what is kept of a household.
+/// Erases the personal data of a household.
 ///
 /// 删除家庭个人信息：销毁该户、全部成员和全部已填表单的密钥，不可恢复；走访次数等记录保留但不再指向任何人。
 #[utoipa::path(tag = "households", request_body = EraseHouseholdBody, responses((status = 200, body = HouseholdView)))]

@@ -50,7 +50,7 @@ pub struct ListTodos {
 /// Something the caller's unit owes.
 #[derive(Serialize, ToSchema)]
 pub struct TodoView {
-    /// What is owed. 待办事项。
+    /// The duty that is owed. 待办事项。
     #[schema(schema_with = view::duty)]
     duty: &'static str,
     /// The duty in Chinese. 事项名称。
@@ -67,11 +67,11 @@ pub struct TodoView {
     unit_id: Uuid,
     /// The name of that unit when it began to owe it. 责任单位名称。
     unit_name: String,
-    /// By when, and why then.
+    /// The deadline and its working.
     term: TermView,
     /// Whether it is late already. 是否超期。
     overdue: bool,
-    /// Of looks on the spot: who went, or should go. 现场核实、核查的领取与就近推荐。
+    /// For verifications on the spot: who claimed it, or should go. 现场核实、核查的领取与就近推荐。
     #[serde(skip_serializing_if = "Option::is_none")]
     look: Option<LookView>,
 }
@@ -94,7 +94,7 @@ impl TodoView {
     }
 }
 
-/// The units an actor acts for, and what the actor may do for them.
+/// The units an actor acts for, and the actor's duties there.
 fn find_desk(actor: &Actor, now: DateTime<Utc>, only: Option<Duty>) -> (Vec<AreaId>, Vec<Duty>) {
     let (mut units, mut duties) = (Vec::new(), Vec::new());
     for grant in actor.grants.iter().filter(|grant| grant.holds_at(now)) {

@@ -1,9 +1,9 @@
 //! Files over HTTP: photos, videos and sounds that reports and cases name.
 //!
 //! A phone makes an identity, names it in what it reports, and sends the file, in any order
-//! (`keep`). What is shown of photos is made here, so nothing a camera wrote into one is passed on
-//! (`photo`). Bytes are read by links that live for minutes (`link`), and no request removes them:
-//! what nothing names expires (`removal`).
+//! (`keep`). The pictures that are shown are encoded anew here, so nothing a camera wrote into one
+//! is passed on (`photo`). Bytes are read by links that are valid for minutes (`link`), and no
+//! request removes them: a file that nothing names expires (`removal`).
 
 mod camera;
 mod keep;
@@ -60,7 +60,7 @@ pub use shown::{
 };
 
 impl ServedFlow for Media {
-    /// Of others' files, it depends on what names them who may know.
+    /// Who else may know of a file depends on what names it.
     fn is_visible_to(&self, actor: &Actor, _: Instant) -> bool {
         self.by == actor.person
     }
@@ -72,7 +72,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(upload_media).service(get_media);
 }
 
-/// The tag of something with its files: their links change with the time, too.
+/// The tag of a flow with its files: their links change with the time, too.
 pub fn build_tag(seq: i64, other: i64, files: Option<&[AttachedView]>) -> String {
     let Some(files) = files.filter(|files| !files.is_empty()) else {
         return if other == 0 { format!("\"{seq}\"") } else { format!("\"{seq}.{other}\"") };
@@ -92,16 +92,16 @@ pub struct MediaView {
     kind: &'static str,
     /// The kind in Chinese. 类型名称。
     kind_label: &'static str,
-    /// What it is, as its bytes say.
+    /// The format, as its bytes say.
     #[schema(schema_with = view::media_format)]
     format: &'static str,
     /// How many bytes were sent. 字节数。
     bytes: u64,
     /// The SHA-256 of them, in hexadecimal; it stands in the journal. 校验值。
     sha256: String,
-    /// Of a photo, as it is looked at. 宽。
+    /// The width of a photo, upright. 宽。
     width: Option<u32>,
-    /// Of a photo, as it is looked at. 高。
+    /// The height of a photo, upright. 高。
     height: Option<u32>,
     /// Whether its bytes are there.
     #[schema(schema_with = view::media_status)]
@@ -112,18 +112,18 @@ pub struct MediaView {
     uploaded_at: DateTime<Utc>,
     /// Whether the caller sent it. 是否本人上传。
     own: bool,
-    /// When it was taken, as the camera or the phone said; for whoever sent it and staff.
+    /// When it was taken, as the camera or the phone said; visible to its sender and staff.
     /// 拍摄时间。
     taken_at: Option<DateTime<Utc>>,
-    /// Where it was taken, where that was agreed to; likewise. 拍摄位置。
+    /// Where it was taken, if that was agreed to; visible to its sender and staff. 拍摄位置。
     place: Option<PointView>,
-    /// Whether others of the public may see it; null where nobody has to look at it.
+    /// Whether others of the public may see it; null where no review is needed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = view::review_status_or_null)]
     review: Option<&'static str>,
-    /// What names it, as far as the caller may see that. 引用它的上报和案卷。
+    /// The reports and cases that name it, as far as the caller may see them. 引用它的上报和案卷。
     named_by: Vec<NamedByView>,
-    /// Photos the caller may see that look the same. 相似照片。
+    /// Photos that look the same, as far as the caller may see them. 相似照片。
     similar: Vec<AlikeView>,
     /// Links to its bytes; none when they are gone, or not for the caller yet. 链接。
     links: Option<LinksView>,
@@ -147,18 +147,19 @@ pub struct AlikeView {
     difference: u32,
     /// When it arrived. 上传时间。
     uploaded_at: DateTime<Utc>,
-    /// What names it, as far as the caller may see that.
+    /// The reports and cases that name it, as far as the caller may see them.
     named_by: Vec<NamedByView>,
 }
 
-/// Something that names a file and that the caller may see, and how.
+/// A report or case that names a file and that the caller may see, and how.
 struct Naming {
     kind: FlowKind,
     id: Uuid,
     staff: bool,
 }
 
-/// Whether the caller may see what names a file, and as whom: a report, or the case it led to.
+/// Whether the caller may see what names a file, and in which part: a report, or the case it led
+/// to.
 async fn load_naming(app: &App, caller: &Actor, link: &Link) -> Reply<Option<Naming>> {
     let at = app.clock.now();
     if link.kind != FlowKind::Report {
@@ -190,11 +191,11 @@ struct VisibleFile {
     naming: Vec<NamedByView>,
 }
 
-/// How many of what names a file are looked at.
+/// The most reports and cases naming a file that are read.
 const MOST_LINKS: usize = 20;
 
-/// As whom the caller may know of a file: its sender, or a reader of what its sender named it in;
-/// none for a caller for whom the file does not exist.
+/// The part in which the caller may know of a file: its sender, or a reader of what its sender
+/// named it in; none for a caller for whom the file does not exist.
 async fn load_reader(
     app: &App,
     caller: &Actor,
@@ -217,7 +218,7 @@ async fn load_reader(
     Ok(Some(VisibleFile { reader, naming: found.into_iter().map(view).collect() }))
 }
 
-/// Everything that is shown about a file, for a caller who may know of it.
+/// The full view of a file, for a caller who may know of it.
 async fn load_view(app: &App, caller: &Caller, id: MediaId) -> Reply<MediaView> {
     let not_found = || Problem::new(Code::NotFound);
     let tenant = caller.tenant;
@@ -273,7 +274,7 @@ fn build_view(
     }
 }
 
-/// Photos that look like one, of those the caller may know; the likest first.
+/// Photos that look like one, of those the caller may know; the most similar first.
 async fn load_similar(
     app: &App,
     caller: &Caller,
@@ -332,7 +333,7 @@ async fn upload_media(
     keep::require_permission(&app, &caller)?;
     let key = match Key::from_headers(request.headers()) {
         Ok(key) => Some(key.0),
-        // A form names the file itself: that is enough to send it again.
+        // A form names the file itself: that is enough for a retry.
         Err(problem) if problem.code() == Code::IdempotencyKeyRequired => None,
         Err(problem) => return Err(problem),
     };
@@ -357,7 +358,7 @@ async fn render_created(app: &App, caller: &Caller, id: MediaId) -> Reply<HttpRe
     Ok(HttpResponse::Created().insert_header(("Location", location)).json(view))
 }
 
-/// Shows what is known of a file, with links to its bytes.
+/// Shows a file, with links to its bytes.
 ///
 /// 文件详情：能查看引用它的上报或案卷的人可见；链接短时有效。相似照片仅作提示，不作处罚依据。
 #[utoipa::path(tag = "media", responses((status = 200, body = MediaView)))]

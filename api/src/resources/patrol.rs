@@ -1,5 +1,5 @@
-//! Patrols over HTTP: planned or begun on the spot, started, paused, ended; and what hangs on
-//! them.
+//! Patrols over HTTP: planned or unplanned, started, paused, ended; and the reports and visits made
+//! on them.
 
 pub mod body;
 pub mod commands;
@@ -199,7 +199,7 @@ async fn get_patrol(
     Ok(render_with_etag(&request, HttpResponse::Ok(), &tag, &view))
 }
 
-/// A patrol with what hangs on it, and the tag of all that.
+/// A patrol with its reports and visits, and the tag of all of them.
 pub async fn load_view(app: &App, caller: &Caller, id: Uuid) -> Reply<(String, PatrolView)> {
     let stored = step::load_visible::<Patrol>(app, caller, id).await?;
     let (tenant, patrol, now) = (caller.tenant, stored.state.id, app.clock.now());
@@ -212,14 +212,14 @@ pub async fn load_view(app: &App, caller: &Caller, id: Uuid) -> Reply<(String, P
     let seen: Vec<_> = reports.iter().filter(seen).collect();
     let visits = load_visits(app, caller, &stored.state).await?;
     let view = PatrolView::new(&stored, now).with_activity(&seen, &visits);
-    // What hangs on it changes without it: the tag says all three.
+    // Reports and visits change without the patrol: the tag covers all three.
     let newest = seen.first().map_or(0, |report| report.seq);
     let gone: i64 = visits.iter().map(|visit| visit.seq).sum();
     Ok((format!("\"{}.{}.{newest}.{gone}\"", stored.seq, seen.len()), view))
 }
 
-/// The worker's visits while the patrol was under way, as far as the caller may know of them. No
-/// one has to link them: the visit's worker and time tell.
+/// The worker's visits while the patrol was under way, as far as the caller may know of them. They
+/// need no link: the visit's worker and time determine them.
 async fn load_visits(app: &App, caller: &Caller, patrol: &Patrol) -> Reply<Vec<Versioned<Visit>>> {
     const DAYS: i64 = 90;
     const AT_ONCE: i64 = 500;
@@ -236,15 +236,15 @@ async fn load_visits(app: &App, caller: &Caller, patrol: &Patrol) -> Reply<Vec<V
     };
     let scope = caller.scope_for(Permission::ReadHouseholds, now);
     let office = is_in_office(caller, now);
-    // Each was corrected by what was measured when it arrived; a slow transmission is not told from
-    // a wrong clock.
+    // Each time was corrected by what was measured when it arrived; a slow transmission cannot be
+    // distinguished from a wrong clock.
     let slack = Duration::seconds(if patrol.skew().is_none() { 0 } else { 60 });
     let meanwhile = move |visit: &Visit| {
         let at = visit.status.completion().map(|done| done.visited_at);
         let during = |(from, until): &(Instant, Instant)| *from - slack..=*until + slack;
         at.is_some_and(|at| times.iter().any(|stretch| during(stretch).contains(&at)))
     };
-    // A visit may be planned long before and written down long after: all since then are looked at.
+    // A visit may be planned long before and recorded long after: all since then are read.
     let look = move |db: &mut Db| {
         let (mut found, mut after, mut looked) = (Vec::new(), None, 0);
         loop {
@@ -280,7 +280,7 @@ async fn get_patrol_timeline(
     timeline::render(&app, &caller, (FlowKind::Patrol, id.0), &params.0).await
 }
 
-/// Shows what a phone is to do on a patrol.
+/// Shows the sampling settings for phones on a patrol.
 ///
 /// 采集策略：间隔、精度、电量下限由服务器下发；无需打卡，轨迹须先单独同意。
 #[utoipa::path(tag = "patrols", responses((status = 200, body = SamplingView)))]
@@ -299,7 +299,7 @@ async fn plan_patrol(start: Start, body: Json<PlanPatrolBody>) -> Reply<Answer<P
     commands::plan_patrol(start, body.0).await
 }
 
-/// Begins a patrol that nobody planned.
+/// Begins an unplanned patrol.
 ///
 /// 临时巡查：声明目的和时段后开始；事后补录须说明原因。
 #[utoipa::path(tag = "patrols", request_body = BeginBody, responses((status = 201, body = PatrolView)))]
@@ -314,9 +314,9 @@ async fn begin_patrol(start: Start, body: Json<BeginBody>) -> Reply<Answer<Patro
 pub struct StartBody {
     /// Another duty window than the one planned, when it is walked at another time. 另行声明的时段。
     window: Option<body::WindowBody>,
-    /// When, by the phone's clock. 手机时间。
+    /// When it began, by the phone's clock. 手机时间。
     client_time: Option<DateTime<FixedOffset>>,
-    /// Why it is told only now; needed long afterwards. 补录原因。
+    /// The reason for a late entry; required long afterwards. 补录原因。
     #[schema(value_type = Option<String>, max_length = 4000)]
     late_reason: Option<Prose>,
 }
@@ -334,11 +334,11 @@ async fn start_patrol(step: Step, body: Json<StartBody>) -> Reply<Answer<PatrolV
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MomentBody {
-    /// When, by the phone's clock. 手机时间。
+    /// When it was, by the phone's clock. 手机时间。
     client_time: Option<DateTime<FixedOffset>>,
 }
 
-/// Rests.
+/// Pauses a patrol.
 ///
 /// 暂停巡查：暂停期间不采集轨迹。
 #[utoipa::path(tag = "patrols", request_body = MomentBody, responses((status = 200, body = PatrolView)))]
@@ -347,7 +347,7 @@ async fn pause_patrol(step: Step, body: Json<MomentBody>) -> Reply<Answer<Patrol
     commands::pause_patrol(step, body.0).await
 }
 
-/// Goes on.
+/// Resumes a patrol.
 ///
 /// 继续巡查。
 #[utoipa::path(tag = "patrols", request_body = MomentBody, responses((status = 200, body = PatrolView)))]
@@ -360,12 +360,12 @@ async fn resume_patrol(step: Step, body: Json<MomentBody>) -> Reply<Answer<Patro
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FinishBody {
-    /// When, by the phone's clock. 手机时间。
+    /// When it ended, by the phone's clock. 手机时间。
     client_time: Option<DateTime<FixedOffset>>,
-    /// Why it is told only now; needed long afterwards. 补录原因。
+    /// The reason for a late entry; required long afterwards. 补录原因。
     #[schema(value_type = Option<String>, max_length = 4000)]
     late_reason: Option<Prose>,
-    /// What is to be written down about it. 备注。
+    /// A remark on the patrol. 备注。
     #[schema(value_type = Option<String>, max_length = 4000)]
     note: Option<Prose>,
 }
@@ -379,16 +379,16 @@ async fn finish_patrol(step: Step, body: Json<FinishBody>) -> Reply<Answer<Patro
     commands::finish_patrol(step, body.0).await
 }
 
-/// Why nobody will go.
+/// The cancellation of a patrol.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CancelPatrolBody {
-    /// Why. 取消原因。
+    /// The reason. 取消原因。
     #[schema(value_type = String, min_length = 1, max_length = 4000, example = "暴雨红色预警，停止户外巡查")]
     reason: Prose,
 }
 
-/// Says that nobody will go.
+/// Cancels a planned patrol.
 ///
 /// 取消尚未开始的巡查，写明原因。
 #[utoipa::path(tag = "patrols", request_body = CancelPatrolBody, responses((status = 200, body = PatrolView)))]
@@ -397,16 +397,16 @@ async fn cancel_patrol(step: Step, body: Json<CancelPatrolBody>) -> Reply<Answer
     commands::cancel_patrol(step, body.0).await
 }
 
-/// Something to be written down.
+/// A remark on a patrol.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PatrolNoteBody {
-    /// What. 备注内容。
+    /// The text. 备注内容。
     #[schema(value_type = String, min_length = 1, max_length = 4000, example = "东侧楼道灯已修复")]
     text: Prose,
 }
 
-/// Writes something down on a patrol.
+/// Adds a remark to a patrol.
 ///
 /// 巡查备注：追加，不修改已有的。
 #[utoipa::path(tag = "patrols", request_body = PatrolNoteBody, responses((status = 200, body = PatrolView)))]
@@ -415,7 +415,7 @@ async fn note_patrol(step: Step, body: Json<PatrolNoteBody>) -> Reply<Answer<Pat
     commands::note_patrol(step, body.0).await
 }
 
-/// The patrol a report was made on, as it is known.
+/// Loads the patrol that a report names.
 pub async fn load_named(
     app: &App,
     caller: &Caller,

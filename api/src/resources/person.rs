@@ -78,12 +78,12 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(register_person).service(list_people).service(change_password);
 }
 
-/// Registers what is asked about one person.
+/// Registers the operations below one person.
 pub fn under_person(config: &mut ServiceConfig<'_>) {
     config.service(get_person).service(grant_role).service(rename_person).service(set_password);
 }
 
-/// Somebody who can log in.
+/// A person who can log in.
 #[derive(Serialize, ToSchema)]
 pub struct PersonView {
     /// The identity of the person. 人员标识。
@@ -94,10 +94,10 @@ pub struct PersonView {
     account: String,
     /// The name: of staff as it is, of residents masked. 姓名。
     name: String,
-    /// Whether the person works here. 在岗状态。
+    /// The standing: active, suspended or left. 在岗状态。
     #[schema(schema_with = view::standing)]
     standing: &'static str,
-    /// What was granted and not revoked, of the past and the future too.
+    /// The grants that are not revoked, past and future ones too.
     grants: Vec<GrantView>,
     /// The shift that was started last and not ended. 值班。
     shift: Option<ShiftView>,
@@ -106,7 +106,7 @@ pub struct PersonView {
 /// A time on duty.
 #[derive(Serialize, ToSchema)]
 pub struct ShiftView {
-    /// Where. 值班区域。
+    /// The area of the shift. 值班区域。
     area: UnitView,
     /// Since when. 上岗时间。
     since: DateTime<Utc>,
@@ -139,16 +139,16 @@ impl PersonView {
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GrantBody {
-    /// What. 角色。
+    /// The role. 角色。
     #[schema(schema_with = view::role)]
     role: Role,
-    /// Over which area, with everything in it. 辖区或单位。
+    /// The area it is granted over, with everything in it. 辖区或单位。
     area_id: Uuid,
-    /// From when; left out, from now. 起始时间。
+    /// The beginning; now when left out. 起始时间。
     from: Option<DateTime<FixedOffset>>,
-    /// Until when; left out, until revoked. 截止时间。
+    /// The end; without it, until revoked. 截止时间。
     until: Option<DateTime<FixedOffset>>,
-    /// The post it goes with, as people call it. 岗位名称。
+    /// The name of the post it goes with. 岗位名称。
     #[schema(value_type = Option<String>, max_length = 120, example = "第一网格专职网格员")]
     post: Option<Line>,
 }
@@ -169,7 +169,7 @@ impl From<&GrantBody> for NewGrant {
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RegisterBody {
-    /// The identity to have; else it is made of the `Idempotency-Key`.
+    /// The identity it will have; else derived from the `Idempotency-Key`.
     #[serde(default, deserialize_with = "crate::http::body::own_id")]
     id: Option<Uuid>,
     /// The account, unique in the city or county. 账号。
@@ -189,12 +189,12 @@ pub struct RegisterBody {
     grants: Vec<GrantBody>,
 }
 
-/// A password is no part of what the journal keeps a digest of.
+/// A password must not enter the digest that the journal keeps.
 fn hidden<S: serde::Serializer>(_: &str, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str("")
 }
 
-/// Registers somebody.
+/// Registers a person.
 ///
 /// 登记人员：账号、姓名、初始密码（本人首次登录须先修改）和授权；只能在自己管理的区域内授权。
 #[utoipa::path(tag = "people", request_body = RegisterBody, responses((status = 201, body = PersonView)))]
@@ -230,7 +230,7 @@ async fn register_person(
     };
     let (stored, _) = step::begin_flow(&app, &caller, asked, |context| {
         let change = execute::<Person>(None, &command, asked, context)?;
-        // Its owner chooses another at the first login.
+        // The person chooses another one at the first login.
         change.state.require_password()?;
         let origin = Origin::Other;
         let mut writes = vec![Write::Password { person: PersonId(id), hash, origin }];
@@ -307,7 +307,7 @@ async fn list_people(
     if let Some(id) = params.area_id {
         let world = app.world(tenant)?;
         let area = world.areas.get(AreaId(id)).ok_or(Refusal::UnknownArea { id: AreaId(id) })?;
-        // A grant is kept where the area was when it was given.
+        // A grant names the area as it was when it was given.
         let reached = world.areas.expand_unit(&area.unit()).into_iter().map(|unit| unit.path);
         let reached: Vec<Path> = reached.collect();
         let known = |path: &Path, own: &[Path]| {
@@ -330,8 +330,8 @@ async fn list_people(
     Ok(Page::from_rows(found, limit, position, |person| PersonView::new(&person, &names)))
 }
 
-/// Whom the caller may look up: everybody, for a caller who manages people; for others who may know
-/// of people, the staff of their own areas. Residents are no staff.
+/// The people a caller may list: all of them, for a caller who manages people; for others who may
+/// know of people, the staff of their own areas. Residents are no staff.
 fn build_directory_filter(actor: &Actor, app: &App) -> Reply<appointment::Filter> {
     let now = app.clock.now();
     if actor.may_somewhere(Permission::ManagePeople, now) {
@@ -367,7 +367,7 @@ async fn get_person(
     Ok(render_with_etag(&request, HttpResponse::Ok(), &state_tag(stored.seq), &view))
 }
 
-/// A person as the caller may see them: the name masked, but not towards the person.
+/// A person as the caller may see them: the name masked, except for the person.
 pub async fn load_view(app: &App, caller: &Actor, stored: &Versioned<Person>) -> Reply<PersonView> {
     let (tenant, person) = (caller.tenant, &stored.state);
     let names = if person.id == caller.person {
@@ -378,7 +378,7 @@ pub async fn load_view(app: &App, caller: &Actor, stored: &Versioned<Person>) ->
     Ok(PersonView::new(stored, &names))
 }
 
-/// Asks one command of one person.
+/// Runs a command on a person.
 pub async fn run_command(
     step: Step,
     operation: &str,
@@ -387,7 +387,7 @@ pub async fn run_command(
 ) -> Reply<Answer<PersonView>> {
     let asked = step.build_asked(operation, body);
     let stored = step::run_command::<Person>(&step.app, &step.caller, asked, command).await?;
-    // What was granted or revoked counts from the next request on.
+    // Grants and revocations are in effect from the next request on.
     step.app.actors.forget_person(stored.state.id);
     let view = load_view(&step.app, &step.caller, &stored).await?;
     Ok(Answer::of_change(stored.seq, view))
@@ -403,7 +403,7 @@ async fn grant_role(step: Step, body: Json<GrantBody>) -> Reply<Answer<PersonVie
     run_command(step, "grant_role", &body.0, Command::Grant { grant }).await
 }
 
-/// The right name.
+/// The corrected name.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RenameBody {
@@ -454,7 +454,7 @@ pub struct PasswordBody {
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OwnPasswordBody {
-    /// The password there is. 原密码。
+    /// The present password. 原密码。
     #[schema(max_length = 128, format = Password)]
     #[serde(serialize_with = "hidden")]
     old_password: String,
@@ -462,7 +462,7 @@ pub struct OwnPasswordBody {
     #[schema(min_length = 10, max_length = 128, format = Password)]
     #[serde(serialize_with = "hidden")]
     password: String,
-    /// Whether identities elsewhere are unlinked too. 是否一并解除绑定的微信。
+    /// Whether external identities are unlinked too. 是否一并解除绑定的微信。
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     end_identities: bool,
 }
@@ -494,19 +494,19 @@ async fn reset_password(
     Ok(stored)
 }
 
-/// A person, with what a new password did to the identities elsewhere.
+/// A person with a new password, and the external identities.
 #[derive(Serialize, ToSchema)]
 pub struct PasswordView {
     /// The person with the new password. 人员。
     #[serde(flatten)]
     person: PersonView,
-    /// The identities that log in no more. 已解除的外部身份。
+    /// The identities that were unlinked. 已解除的外部身份。
     ended_identities: Vec<IdentityView>,
-    /// Those that log in still, and do until they are unlinked. 仍可登录的外部身份。
+    /// Those that can still log in, until they are unlinked. 仍可登录的外部身份。
     identities: Vec<IdentityView>,
 }
 
-/// Sets somebody else's password, ends every login and unlinks identities.
+/// Sets another person's password, ends every login and unlinks identities.
 ///
 /// 管理员为他人重置密码；原有登录全部失效，绑定的微信一并解除（返回解除了哪些），本人下次登录须先改密码。修改自己的密码请用 `/me/password`。
 #[utoipa::path(tag = "people", request_body = PasswordBody, responses((status = 200, body = PasswordView)))]
@@ -561,7 +561,7 @@ async fn change_password(
     }
     let mut owner = load_owner(&app, &caller, &person.state).await?;
     if old_password == password {
-        // The old one again is no new one.
+        // The old password again is no new one.
         owner.account.clone_from(&password);
     }
     let hash = app.passwords.check_and_hash(password, owner).await?;

@@ -1,4 +1,4 @@
-//! Places as they are given, and the areas they lie in.
+//! Places as clients give them, and the areas they lie in.
 
 use domain::{
     area::{
@@ -19,13 +19,13 @@ use crate::{
     },
 };
 
-/// Where it is: a point, or an area, or both; and words.
+/// A place: a point, or an area, or both; and an address.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlaceBody {
     /// The point, when the phone knows it. 坐标。
     point: Option<PointBody>,
-    /// The area, when it does not: indoors, in the stairwell. 网格或其他区域。
+    /// The area, when the phone knows no point: indoors, in the stairwell. 网格或其他区域。
     pub(crate) area_id: Option<Uuid>,
     /// The address in words. 地址。
     #[schema(value_type = Option<String>, max_length = 120, example = "胜阳港街道武汉路餐饮街")]
@@ -54,7 +54,7 @@ pub(crate) fn locate_place<'a>(
     Ok((area, raw))
 }
 
-/// The problem of a coordinate that cannot be.
+/// The problem of an impossible coordinate.
 pub fn coordinate_problem(under: &str, error: &CoordinateError) -> Problem {
     let field = error.axis().field();
     let pointer = format!("{under}/{field}");

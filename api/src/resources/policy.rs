@@ -1,6 +1,6 @@
 //! Rules over HTTP: what a tenant decides for itself, as documents published in editions; lists
-//! read from CSV, holidays from the yearly notice, presets of places that published theirs; and
-//! where a matter would go by them.
+//! parsed from CSV, holidays from the yearly notice, presets of places that published their rules;
+//! and the unit a matter would be dispatched to by them.
 
 pub(crate) mod import;
 
@@ -65,7 +65,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(preview_dispatch);
 }
 
-/// Which documents are in force.
+/// The documents in force.
 #[derive(Serialize, ToSchema)]
 pub struct PoliciesView {
     /// One of each kind.
@@ -75,7 +75,7 @@ pub struct PoliciesView {
 /// A document in force, in short.
 #[derive(Serialize, ToSchema)]
 pub struct PolicyBrief {
-    /// What it is about.
+    /// The kind of document.
     #[schema(schema_with = view::policy_kind)]
     kind: &'static str,
     /// The kind in Chinese. 规则种类名称。
@@ -84,16 +84,16 @@ pub struct PolicyBrief {
     edition: i64,
     /// Who published it.
     by: Option<String>,
-    /// When it was published; none of edition 0. 发布时间。
+    /// When it was published; none for edition 0. 发布时间。
     at: Option<DateTime<Utc>>,
-    /// Why it was published; none of edition 0. 发布说明。
+    /// Why it was published; none for edition 0. 发布说明。
     note: Option<String>,
 }
 
 /// A document in force.
 #[derive(Serialize, ToSchema)]
 pub struct PolicyView {
-    /// What it is, who published it and when.
+    /// The kind, the edition, and who published it when.
     #[serde(flatten)]
     brief: PolicyBrief,
     /// The document. 全文。
@@ -115,7 +115,7 @@ impl PolicyBrief {
     }
 }
 
-/// Lists which documents are in force.
+/// Lists the documents in force.
 ///
 /// 现行规则一览：种类、版本、发布人和时间。
 #[utoipa::path(tag = "policies", responses((status = 200, body = PoliciesView)))]
@@ -150,7 +150,7 @@ async fn get_policy(app: Data<App>, caller: Caller, request: HttpRequest) -> Rep
     Ok(render_with_etag(&request, HttpResponse::Ok(), &state_tag(seq), &view))
 }
 
-/// The document itself, without what kind it is.
+/// The content of a document, without its kind.
 fn render_content(document: &Document) -> Value {
     let mut value = serde_json::to_value(document).unwrap_or_default();
     value.get_mut("document").map(Value::take).unwrap_or_default()
@@ -165,10 +165,10 @@ fn parse_kind(request: &HttpRequest) -> Reply<PolicyKind> {
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PublishBody {
-    /// The whole document; what it does not say is not kept from the edition before. 全文。
+    /// The whole document; nothing is carried over from the edition before. 全文。
     #[schema(value_type = Object)]
     document: Value,
-    /// Why. 发布说明。
+    /// The reason. 发布说明。
     #[schema(value_type = String, min_length = 1, max_length = 4000, example = "按市政府2026年第12号文调整")]
     note: Prose,
 }
@@ -190,7 +190,7 @@ async fn publish_policy(
     publishing.publish(&app, &caller, document, body.0.note).await
 }
 
-/// Reads a document of a kind.
+/// Parses a document of a kind.
 fn parse_document(kind: PolicyKind, value: Value) -> Reply<Document> {
     Ok(match kind {
         PolicyKind::Conduct => Document::Conduct(parse_content(value)?),
@@ -217,7 +217,7 @@ fn parse_content<T: DeserializeOwned>(value: Value) -> Reply<T> {
     })
 }
 
-/// One request to bring something into force.
+/// A request to bring a document into force.
 struct Publishing {
     request: HttpRequest,
     key: Key,
@@ -276,7 +276,7 @@ pub struct HolidaysBody {
     /// Files in the holiday-cn format, each a year. 节假日安排（每年一份）。
     #[schema(value_type = Vec<Object>, min_items = 1, max_items = 20)]
     years: Vec<Value>,
-    /// Why. 说明。
+    /// The reason. 说明。
     #[schema(value_type = String, min_length = 1, max_length = 4000, example = "国务院办公厅关于2027年部分节假日安排的通知")]
     note: Prose,
 }
@@ -297,7 +297,7 @@ async fn import_holidays(
     let known = app.store.load_state::<Policy>(caller.tenant, id).await?;
     let known = known.as_deref().map(|stored| &stored.state.document);
     let document = import::merge_holidays(known, &body.0.years)?;
-    // The clockwork computes anew what was provisional.
+    // The scheduler recomputes provisional deadlines.
     publishing.publish(&app, &caller, document, body.0.note).await
 }
 
@@ -308,12 +308,12 @@ pub struct ImportBody {
     /// The table as CSV, areas by their codes. CSV 文本，区域用代码。
     #[schema(max_length = 200_000)]
     csv: Option<String>,
-    /// Of deadlines: the name of a preset, laid over the standard. 预设名称。
+    /// The name of a preset of deadlines, laid over the standard. 预设名称。
     #[schema(example = "nanjing-gulou")]
     preset: Option<String>,
-    /// Of admissions: whether the list is enforced. 是否强制执行。
+    /// Whether a list of admissions is enforced. 是否强制执行。
     enforced: Option<bool>,
-    /// Why. 说明。
+    /// The reason. 说明。
     #[schema(value_type = String, min_length = 1, max_length = 4000)]
     note: Prose,
 }
@@ -357,7 +357,7 @@ pub struct PresetView {
     title: &'static str,
     /// The place that published it, in Chinese.
     place: &'static str,
-    /// What its source says that is no limit.
+    /// Remarks of its source that are no limits.
     remarks: Vec<&'static str>,
 }
 
@@ -380,30 +380,30 @@ async fn list_presets(_caller: Caller) -> Reply<HttpResponse> {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DispatchPreviewBody {
-    /// Where it is. 地点所在区域。
+    /// The area it lies in. 地点所在区域。
     area_id: Uuid,
-    /// Its kind. 类别代码。
+    /// The code of its category. 类别代码。
     #[schema(value_type = Option<String>, example = "A02")]
     category: Option<Word>,
 }
 
-/// Where a matter would go.
+/// The unit a matter would be dispatched to.
 #[derive(Serialize, ToSchema)]
 pub struct DispatchView {
-    /// Who would get it. 建议单位。
+    /// The unit that would get it. 建议单位。
     target: UnitView,
-    /// In which way. 方式。
+    /// How it would be dispatched. 方式。
     #[schema(example = "whistle")]
     way: &'static str,
-    /// The way in Chinese. 方式名称。
+    /// The same in Chinese. 方式名称。
     way_label: &'static str,
-    /// Who leads. 主办。
+    /// The lead unit. 主办。
     lead: Option<UnitView>,
-    /// Who helps. 协办。
+    /// The cooperating units. 协办。
     cooperating: Vec<UnitView>,
-    /// The item that says so. 依据条目。
+    /// The item of the list that decides. 依据条目。
     rule: Option<String>,
-    /// Why it may not be dispatched there.
+    /// Why it must not be dispatched there.
     refusal: Option<String>,
     /// The reasons, in order. 理由。
     steps: Vec<DispatchStep>,
@@ -421,7 +421,7 @@ pub struct DispatchStep {
     facts: BTreeMap<&'static str, String>,
 }
 
-/// Where a matter would go, and which rule says so.
+/// Shows the unit a matter would be dispatched to, and by which rule.
 ///
 /// 派遣预览：按权责清单和准入清单说明应派给谁、为什么；不产生任何记录。
 #[utoipa::path(tag = "policies", request_body = DispatchPreviewBody, responses((status = 200, body = DispatchView)))]

@@ -1,4 +1,4 @@
-//! Reports over HTTP: submit, list, look; what is decided on them stands in `decision`.
+//! Reports over HTTP: submit, list, read; decisions on them are in `decision`.
 
 pub mod commands;
 pub mod decision;
@@ -119,7 +119,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(submit_report).service(list_reports);
 }
 
-/// Registers what is asked of one report.
+/// Registers the operations below one report.
 pub fn under_report(config: &mut ServiceConfig<'_>) {
     config
         .service(get_report)
@@ -137,49 +137,48 @@ pub fn under_report(config: &mut ServiceConfig<'_>) {
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SubmitBody {
-    /// The identity it will have, when the phone made one; else it is made of the
-    /// `Idempotency-Key`.
+    /// The identity it will have, when the phone made one; else derived from the `Idempotency-Key`.
     #[serde(default, deserialize_with = "crate::http::body::own_id")]
     id: Option<Uuid>,
-    /// By which way; left out, it follows from who reports. Only staff and systems name another than
-    /// their own. 上报渠道。
+    /// The channel; when left out, it follows from who reports. Only staff and systems may name
+    /// another than their own. 上报渠道。
     #[schema(schema_with = view::channel)]
     channel: Option<Channel>,
-    /// In a line; left out, the first words of the text. 标题。
+    /// The title, in a line; left out, the first words of the text. 标题。
     #[schema(value_type = Option<String>, max_length = 120)]
     title: Option<Line>,
-    /// In full. 内容。
+    /// The full text. 内容。
     #[schema(value_type = String, min_length = 1, max_length = 4000, example = "餐馆油烟直排，下水道外溢，居民多次反映")]
     text: Prose,
     /// The code in the catalogue, when known. 类别代码。
     #[schema(value_type = Option<String>, max_length = 40, example = "A02")]
     category: Option<Word>,
-    /// How pressing; `normal` when left out. 紧急程度。
+    /// The urgency; `normal` when left out. 紧急程度。
     #[schema(schema_with = view::urgency)]
     urgency: Option<Urgency>,
-    /// What is wanted, when known. 诉求类型。
+    /// The demand, when known. 诉求类型。
     #[schema(schema_with = view::demand)]
     demand: Option<Demand>,
-    /// Where it is. 地点。
+    /// The place. 地点。
     place: PlaceBody,
     /// When it was typed, by the phone's clock. 手机时间。
     client_time: Option<DateTime<FixedOffset>>,
-    /// Whether handlers may not know who reported. 是否保密。
+    /// Whether handlers must not know who reported. 是否保密。
     #[serde(default)]
     confidential: bool,
-    /// Whether nobody may know who reported; the own list still has it. 是否匿名。
+    /// Whether no one may know who reported; the reporter's own list still has it. 是否匿名。
     #[serde(default)]
     anonymous: bool,
-    /// Whom to reach: of somebody a report is made for by the hotline or a grid worker, or the
+    /// The contact: of the person the hotline or a grid worker makes the report for, or the
     /// resident's own phone. Kept encrypted. 联系人。
     #[serde(serialize_with = "crate::privacy::contact::hide_value")]
     contact: Option<ReporterContact>,
-    /// What was done, when it was handled there and then. 自行处置。
+    /// What was done, when it was handled on the spot. 自行处置。
     handled: Option<HandledBody>,
-    /// On which patrol of one's own, under way then. 所属巡查。
+    /// The caller's own patrol it was made on, under way at that time. 所属巡查。
     #[serde(default, skip_serializing_if = "Option::is_none")]
     patrol_id: Option<Uuid>,
-    /// Photos, videos and sounds of how it is, by the identities the phone made; they may arrive
+    /// Photos, videos and sounds of the matter, by the identities the phone made; they may arrive
     /// before or after. 照片等文件的编号，可先上报、后上传。
     #[serde(
         default,
@@ -194,12 +193,12 @@ pub struct SubmitBody {
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HandledBody {
-    /// What. 处置结果。
+    /// The result. 处置结果。
     #[schema(value_type = String, min_length = 1, max_length = 4000)]
     result: Prose,
 }
 
-/// A report as others see it.
+/// A report, as far as the caller may see it.
 #[derive(Serialize, ToSchema)]
 pub struct ReportView {
     /// The identity of the report. 上报标识。
@@ -208,62 +207,62 @@ pub struct ReportView {
     number: String,
     /// Its place in the journal; the `ETag`.
     seq: i64,
-    /// What became of it.
+    /// The status of the report.
     #[schema(schema_with = view::report_status)]
     status: &'static str,
     /// The status in Chinese. 状态名称。
     status_label: &'static str,
-    /// By which way.
+    /// The channel it came by.
     #[schema(schema_with = view::channel)]
     channel: &'static str,
-    /// In a line.
+    /// The title, in a line.
     title: String,
     /// The matter in full. 内容。
     text: String,
     /// The code in the catalogue.
     category: Option<String>,
-    /// How pressing the matter is. 紧急程度。
+    /// The urgency of the matter. 紧急程度。
     #[schema(schema_with = view::urgency)]
     urgency: &'static str,
     /// Where it is. 地点。
     place: PlaceView,
-    /// Who reported; none for those who may not know. 上报人。
+    /// The reporter; none for callers who must not know. 上报人。
     reporter: Option<ReporterView>,
-    /// Whom to reach, masked; none for those who may not know, and where nobody was named.
+    /// The contact, masked; none for callers who must not know it, and where none was given.
     /// 联系人（脱敏）。
     contact: Option<ContactView>,
-    /// Whether nobody may know who reported.
+    /// Whether no one may know who reported.
     anonymous: bool,
-    /// Whether handlers may not know who reported.
+    /// Whether handlers must not know who reported.
     confidential: bool,
-    /// When it reached us.
+    /// When the server received it.
     received_at: DateTime<Utc>,
     /// When it was typed, by the phone's clock.
     client_time: Option<DateTime<Utc>>,
-    /// Whether that clock was ahead of ours.
+    /// Whether that clock was ahead of the server's.
     clock_ahead: bool,
-    /// Who has to decide, and by when; only while nobody has.
+    /// The obligation to decide on it, while it is undecided.
     owed: Vec<view::OwedView>,
-    /// Who went to look on the spot. 核实领取人。
+    /// Who claimed the verification on the spot. 核实领取人。
     claim: Option<view::ClaimView>,
     /// Why it was refused.
     reason: Option<String>,
-    /// Where it belongs instead.
+    /// The channel it belongs to instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = view::redirect)]
     redirect: Option<&'static str>,
-    /// That place in Chinese; none unless it was refused. 转办去向名称。
+    /// That channel in Chinese; none unless it was refused. 转办去向名称。
     redirect_label: Option<&'static str>,
-    /// On which patrol it was made; none for those who may not know who reported in confidence.
+    /// The patrol it was made on; none for callers who must not know who reported in confidence.
     /// 所属巡查。
     patrol_id: Option<Uuid>,
     /// The case it led to. 关联案卷。
     case_id: Option<Uuid>,
-    /// How that case stands; shown when one report is looked at.
+    /// That case in short; shown when one report is read.
     case: Option<CaseBrief>,
-    /// What may be asked now.
+    /// The operations that are possible now.
     possible: Vec<&'static str>,
-    /// The files it names, with links when one report is looked at and without in `GET /sync`; null
+    /// The files it names, with links when one report is read and without in `GET /sync`; null
     /// elsewhere and where there are none. 照片等文件。
     media: Option<Vec<AttachedView>>,
 }
@@ -320,7 +319,7 @@ impl ReportView {
             confidential: report.confidential,
             anonymous: report.anonymous,
             received_at: report.received_at,
-            // How wrong a clock is tells one phone from every other.
+            // The error of a clock distinguishes one phone from every other.
             client_time: report.client_at.filter(|_| told),
             clock_ahead: report.clock_ahead && told,
             owed: report.obligations().iter().map(view::OwedView::from).collect(),
@@ -405,7 +404,7 @@ async fn list_reports(
     }))
 }
 
-/// Shows a report and how its case stands.
+/// Shows a report and the progress of its case.
 ///
 /// 上报详情，含关联案卷的进展；并案的上报人同样看到结果。
 #[utoipa::path(tag = "reports", responses((status = 200, body = ReportView)))]
@@ -420,7 +419,7 @@ async fn get_report(
     Ok(render_with_etag(&request, HttpResponse::Ok(), &version, &view))
 }
 
-/// A report with its files and how its case stands, and the tag of all that.
+/// A report with its files and its case, and the tag of all of them.
 pub async fn load_view(app: &App, caller: &Caller, id: Uuid) -> Reply<(String, ReportView)> {
     let stored = step::load_visible::<Report>(app, caller, id).await?;
     let known = ContactNames::load(app, caller, &[&stored.state]).await?;
@@ -433,7 +432,7 @@ pub async fn load_view(app: &App, caller: &Caller, id: Uuid) -> Reply<(String, R
         case_seq = case.as_ref().map_or(0, |case| case.seq);
         shown.case = case.as_ref().map(|case| CaseBrief::from(&**case));
     }
-    // All that changes what is shown is in the tag.
+    // The tag covers everything that changes the view.
     Ok((media::build_tag(stored.seq, case_seq, shown.media.as_deref()), shown))
 }
 
@@ -449,11 +448,11 @@ pub struct SimilarView {
 pub struct SimilarCase {
     /// The case that may be the same.
     case: CaseView,
-    /// How far, in metres; none without points.
+    /// The distance, in metres; none without points.
     distance_m: Option<f64>,
 }
 
-/// Lists open cases that may be the same thing.
+/// Lists open cases that may be about the same matter.
 ///
 /// 疑似重复：同一社区内按规则（默认 50 米、24 小时、同类）相近的未结案案卷，没有定位的按同一地址，供并案参考。
 #[utoipa::path(tag = "reports", responses((status = 200, body = SimilarView)))]

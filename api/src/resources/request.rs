@@ -1,4 +1,4 @@
-//! Asking those above, and being asked by them: extension, standstill, appeal; signatures;
+//! Requests to superiors, and their commands: extension, standstill, appeal; signatures;
 //! supervision; arbitration and the final ruling.
 
 pub mod commands;
@@ -30,7 +30,7 @@ use crate::{
     resources::case::CaseView,
 };
 
-/// Registers what is asked of one case.
+/// Registers the operations below one case.
 pub fn under_case(config: &mut ServiceConfig<'_>) {
     config
         .service(extend_case)
@@ -45,26 +45,26 @@ pub fn under_case(config: &mut ServiceConfig<'_>) {
         .service(rule_case);
 }
 
-/// How much more time.
+/// The extension that is requested.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExtendBody {
-    /// Of which clock that runs; without it, that of `handle`, or of `feed_back` for a summoned
+    /// The duty whose clock is extended; without it, `handle`, or `feed_back` for a summoned
     /// department. 延期的事项，缺省为处置（吹哨时为反馈）。
     #[schema(schema_with = view::duty_or_null)]
     duty: Option<Duty>,
-    /// How many. 数值。
+    /// The amount. 数值。
     #[schema(minimum = 1, maximum = 10000, example = 5)]
     amount: u32,
-    /// Of what. 单位。
+    /// The unit of the amount. 单位。
     #[schema(schema_with = view::limit_unit)]
     unit: LimitUnit,
-    /// Why. 理由。
+    /// The reason. 理由。
     #[schema(value_type = String, min_length = 1, max_length = 4000, example = "需采购专用配件，供货周期五个工作日")]
     reason: Prose,
 }
 
-/// Asks for more time for one duty, before it is due.
+/// Requests more time for one duty, before it is due.
 ///
 /// 申请延期：须在该项到期前提出，写明理由；按规则逐级审批，只顺延所申请的一项时限。
 #[utoipa::path(tag = "requests", request_body = ExtendBody, responses((status = 200, body = CaseView)))]
@@ -73,18 +73,18 @@ async fn extend_case(step: Step, body: Json<ExtendBody>) -> Reply<Answer<CaseVie
     commands::extend_case(step, body.0).await
 }
 
-/// Until when a case is to stand still.
+/// The standstill that is requested.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SuspendBody {
-    /// Until when at the latest. 挂账至。
+    /// The latest end. 挂账至。
     until: DateTime<Utc>,
-    /// Why. 理由。
+    /// The reason. 理由。
     #[schema(value_type = String, min_length = 1, max_length = 4000, example = "冬季无法进行沥青路面施工")]
     reason: Prose,
 }
 
-/// Asks that the clocks stand still.
+/// Requests that the clocks stand still.
 ///
 /// 申请挂账：因季节或条件不具备暂停计时；有次数和期限，到期自动恢复，超期后不得申请。
 #[utoipa::path(tag = "requests", request_body = SuspendBody, responses((status = 200, body = CaseView)))]
@@ -93,7 +93,7 @@ async fn suspend_case(step: Step, body: Json<SuspendBody>) -> Reply<Answer<CaseV
     commands::suspend_case(step, body.0).await
 }
 
-/// Goes on before the standstill is over.
+/// Ends a standstill before its time.
 ///
 /// 恢复办理：提前结束挂账，时限继续计算。
 #[utoipa::path(tag = "requests", request_body = ReasonBody, responses((status = 200, body = CaseView)))]
@@ -102,19 +102,19 @@ async fn resume_case(step: Step, body: Json<ReasonBody>) -> Reply<Answer<CaseVie
     commands::resume_case(step, body.0).await
 }
 
-/// Against which fact.
+/// The breach an appeal is against.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AppealBody {
-    /// The number of the fact in `breaches`. 超期事实编号。
+    /// The number of the breach in `breaches`. 超期事实编号。
     #[schema(minimum = 1, example = 1)]
     breach: i64,
-    /// Why. 理由。
+    /// The reason. 理由。
     #[schema(value_type = String, min_length = 1, max_length = 4000)]
     reason: Prose,
 }
 
-/// Appeals against an overdue fact.
+/// Appeals against a breach.
 ///
 /// 申诉：对一项超期事实申诉一次，两级复核；事实保留，免责另记。
 #[utoipa::path(tag = "requests", request_body = AppealBody, responses((status = 200, body = CaseView)))]
@@ -129,7 +129,7 @@ async fn appeal_case(step: Step, body: Json<AppealBody>) -> Reply<Answer<CaseVie
 pub struct DecideBody {
     /// Whether it is given. 是否同意。
     agree: bool,
-    /// In words. 意见。
+    /// A comment in words. 意见。
     #[schema(value_type = Option<String>, max_length = 4000)]
     note: Option<Prose>,
 }
@@ -143,7 +143,7 @@ async fn decide_request(step: Step, body: Json<DecideBody>) -> Reply<Answer<Case
     commands::decide_request(step, body.0).await
 }
 
-/// Takes back what was asked.
+/// Withdraws a request.
 ///
 /// 撤回申请：由申请人撤回。
 #[utoipa::path(tag = "requests", request_body = EmptyBody, responses((status = 200, body = CaseView)))]
@@ -152,24 +152,24 @@ async fn withdraw_request(step: Step, body: Json<EmptyBody>) -> Reply<Answer<Cas
     commands::withdraw_request(step, body.0).await
 }
 
-/// Who is supervised, and why.
+/// A supervision to begin.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SuperviseBody {
-    /// How hard. 督办形式。
+    /// The kind of supervision. 督办形式。
     #[schema(schema_with = view::supervision_kind)]
     kind: SupervisionKind,
-    /// Why. 触发原因。
+    /// The reason. 触发原因。
     #[schema(schema_with = view::supervision_trigger)]
     trigger: Trigger,
-    /// Whom: a unit that has to do with the case. 督办对象。
+    /// The unit: one that has to do with the case. 督办对象。
     unit_id: Uuid,
-    /// In words. 督办意见。
+    /// The instructions in words. 督办意见。
     #[schema(value_type = String, min_length = 1, max_length = 4000, example = "请于一个工作日内说明办理进展")]
     reason: Prose,
 }
 
-/// Urges, supervises or lists.
+/// Urges or supervises a unit, or lists the case.
 ///
 /// 催办、督办、挂牌督办：有对象、有时限、有答复。
 #[utoipa::path(tag = "requests", request_body = SuperviseBody, responses((status = 200, body = CaseView)))]
@@ -182,7 +182,7 @@ async fn supervise_case(step: Step, body: Json<SuperviseBody>) -> Reply<Answer<C
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReplyBody {
-    /// What. 答复内容。
+    /// The answer. 答复内容。
     #[schema(value_type = String, min_length = 1, max_length = 4000)]
     text: Prose,
 }
@@ -196,18 +196,18 @@ async fn reply_supervision(step: Step, body: Json<ReplyBody>) -> Reply<Answer<Ca
     commands::reply_supervision(step, body.0).await
 }
 
-/// Whose it is.
+/// The unit that gets a disputed case.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ArbitrateBody {
     /// The unit. 指定承办单位。
     unit_id: Uuid,
-    /// Why. 裁定理由。
+    /// The reason. 裁定理由。
     #[schema(value_type = String, min_length = 1, max_length = 4000)]
     reason: Prose,
 }
 
-/// Says whose a case is that was given back too often.
+/// Decides which unit gets a case that was returned too often.
 ///
 /// 争议裁定：指定承办单位，不得再退单。
 #[utoipa::path(tag = "requests", request_body = ArbitrateBody, responses((status = 200, body = CaseView)))]
@@ -220,14 +220,14 @@ async fn arbitrate_case(step: Step, body: Json<ArbitrateBody>) -> Reply<Answer<C
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RuleBody {
-    /// Whether it is handled once more; otherwise it is over. 是否再次办理。
+    /// Whether it is handled once more; otherwise it is closed. 是否再次办理。
     again: bool,
-    /// Why. 终审理由。
+    /// The reason. 终审理由。
     #[schema(value_type = String, min_length = 1, max_length = 4000)]
     reason: Prose,
 }
 
-/// Rules for good about a case that was handled again too often.
+/// Gives the final ruling on a case that was handled again too often.
 ///
 /// 终审：返工超过次数后由上级终审。
 #[utoipa::path(tag = "requests", request_body = RuleBody, responses((status = 200, body = CaseView)))]

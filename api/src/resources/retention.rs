@@ -1,7 +1,7 @@
-//! Retention: what is removed when its time is over, and the report about it.
+//! Retention: data is removed when its time is over, and a report says what was removed.
 //!
-//! A class is looked at once a day, by whichever replica comes first. Removing goes by age alone,
-//! so that doing it twice removes nothing twice, and a crash leaves nothing half done.
+//! A class is swept once a day, by whichever replica comes first. Removal depends on age alone, so
+//! that doing it twice removes nothing twice, and a crash leaves nothing half done.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -35,7 +35,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(get_retention);
 }
 
-/// How often a class is looked at.
+/// How often a class is swept.
 fn class_interval() -> Duration {
     Duration::days(1)
 }
@@ -45,14 +45,14 @@ fn class_interval() -> Duration {
 const PAGE: i64 = 200;
 const PAGES: usize = 20;
 
-/// When to look again, by this replica.
+/// When this replica looks again.
 #[derive(Debug, Default)]
 pub struct Sweep(AtomicI64);
 
 impl Sweep {
     const EVERY_MS: i64 = 10 * 60 * 1000;
 
-    /// Whether it is time; the next time is later then.
+    /// Whether it is time; sets the time of the next pass.
     fn start_if_due(&self, now: DateTime<Utc>) -> bool {
         let (now, next) = (now.timestamp_millis(), self.0.load(Ordering::Relaxed));
         if now < next {
@@ -63,7 +63,7 @@ impl Sweep {
     }
 }
 
-/// Removes what is over, in every tenant; answers how many rows went.
+/// Removes what is over, in every tenant; answers how many rows it removed.
 pub async fn run_pass(app: &App) -> Result<i64, StoreError> {
     if !app.memory.get_or_default::<Sweep>().start_if_due(app.clock.now()) {
         return Ok(0);
@@ -78,8 +78,7 @@ pub async fn run_pass(app: &App) -> Result<i64, StoreError> {
     Ok(sum)
 }
 
-/// Removes what is over of a tenant, class by class; what is wrong with one class keeps none of
-/// the others.
+/// Removes what is over in a tenant, class by class; a fault of one class does not stop the others.
 async fn remove_expired(app: &App, world: &TenantSnapshot) -> Result<i64, StoreError> {
     let (tenant, now) = (world.tenant.id, app.clock.now());
     let runs = app.store.read(move |db| retention::load_runs(db, tenant)).await?;
@@ -132,13 +131,13 @@ async fn remove_class(
             break;
         }
     }
-    // A class that is not done is looked at again at the next pass.
+    // A class that is not finished is swept again at the next pass.
     let at = if done { now } else { now - class_interval() };
     let run = Run { class, at, cutoff, removed, total: removed };
     app.store
         .run(move |db| {
             retention::record_run(db, tenant, &run)?;
-            // Of these every removal says by itself what is left.
+            // For these the note of each removal says what is left.
             let said = class == DataClass::Audit || Tallies::CLASSES.contains(&class);
             if run.removed > 0 && !said {
                 audit::append(db, tenant, new_note(&run, now))?;
@@ -165,7 +164,7 @@ fn new_note(run: &Run, at: DateTime<Utc>) -> Note {
     }
 }
 
-/// What is kept how long, and what went.
+/// The times of retention, and what was removed.
 #[derive(Serialize, ToSchema)]
 pub struct RetentionView {
     /// The edition of the rules.
@@ -182,23 +181,23 @@ pub struct ClassView {
     class: &'static str,
     /// The class in Chinese. 数据类别名称。
     class_label: &'static str,
-    /// So many days it is kept. 保存天数。
+    /// The days it is kept. 保存天数。
     days: u32,
-    /// The fewest the rules may say. 最短天数。
+    /// The fewest days the rules may set. 最短天数。
     least_days: u32,
-    /// The rule behind the fewest. 依据。
+    /// The law or rule behind the fewest days. 依据。
     because: &'static str,
-    /// When it was last looked at. 最近清理时间。
+    /// When it was last swept. 最近清理时间。
     ran_at: Option<DateTime<Utc>>,
-    /// What was older than this went.
+    /// Data older than this was removed.
     cutoff: Option<DateTime<Utc>>,
-    /// How many went then. 最近清理条数。
+    /// How many rows were removed then. 最近清理条数。
     removed: i64,
-    /// How many went since the beginning. 累计清理条数。
+    /// How many rows were removed since the beginning. 累计清理条数。
     total: i64,
 }
 
-/// Shows what is kept how long, and what was removed.
+/// Shows how long data is kept, and what was removed.
 ///
 /// 保存期限与清理情况：各类数据的保存天数、依据、最近一次清理的时间和条数；管理员和审计员可读。
 #[utoipa::path(tag = "audit", responses((status = 200, body = RetentionView)))]

@@ -29,7 +29,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(start_shift).service(end_shift);
 }
 
-/// Registers what is asked about one area.
+/// Registers the operations below one area.
 pub fn under_area(config: &mut ServiceConfig<'_>) {
     config.service(list_on_duty);
 }
@@ -41,9 +41,9 @@ const MOST: i64 = 200;
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StartShiftBody {
-    /// Where. 值班区域。
+    /// The area of the shift. 值班区域。
     area_id: Uuid,
-    /// When it ends by itself, at most 16 hours from now; left out, in 8 hours. 自动离岗时间。
+    /// When it ends by itself, at most 16 hours from now; in 8 hours when left out. 自动离岗时间。
     until: Option<DateTime<FixedOffset>>,
 }
 
@@ -56,7 +56,7 @@ async fn start_shift(step: OwnStep, body: Json<StartShiftBody>) -> Reply<Answer<
     commands::start_shift(step, body.0).await
 }
 
-/// Nothing to add.
+/// An empty body.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EndShiftBody {}
@@ -77,14 +77,14 @@ pub struct OnDutyView {
     items: Vec<OnDuty>,
 }
 
-/// Somebody on duty.
+/// A person on duty.
 #[derive(Serialize, ToSchema)]
 pub struct OnDuty {
     /// The identity of the person.
     person_id: Uuid,
     /// The person's name: of staff as it is, of residents masked.
     name: String,
-    /// Where and how long.
+    /// The area and the times of the shift.
     shift: ShiftView,
 }
 

@@ -1,4 +1,4 @@
-//! The timeline of a flow: its journal, read. Also whether the chain is whole.
+//! The timeline of a flow: its journal, rendered for a reader. Also whether the chain is whole.
 
 use actix_web::HttpResponse;
 use chrono::{DateTime, Utc};
@@ -35,7 +35,7 @@ use crate::{
     resources::content_review::{self, Passed},
 };
 
-/// Which part of a timeline to show.
+/// The part of a timeline to show.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -50,15 +50,15 @@ pub struct TimelineParams {
 pub struct EntryView {
     /// Its place in the journal.
     seq: i64,
-    /// What was asked.
+    /// The command that was given.
     command: String,
     /// The command in Chinese. 操作名称。
     label: &'static str,
-    /// The name of who asked; `上报人` where the caller may not know. 操作人。
+    /// The name of the actor; `上报人` where the caller must not know it. 操作人。
     by: String,
-    /// When it reached us.
+    /// When the server received it.
     at: DateTime<Utc>,
-    /// When it was typed on a phone without signal, by our clock. 离线填写时间（已校正）。
+    /// When it was typed on a phone without signal, by the server's clock. 离线填写时间（已校正）。
     #[serde(skip_serializing_if = "Option::is_none")]
     happened_at: Option<DateTime<Utc>>,
     /// The same as the phone's clock showed it. 手机时间。
@@ -87,8 +87,8 @@ pub struct TimelineView {
 /// The most entries one answer shows.
 const MOST: usize = 500;
 
-/// Reads the timeline of a flow, without telling who reported to a caller who must not know, nor
-/// what street and departments think of each other to a caller who works for neither.
+/// Renders the timeline of a flow, without the reporters for a caller who must not know them, and
+/// without the mutual ratings of street and departments for a caller who works for neither.
 pub async fn render(
     app: &App,
     caller: &Caller,
@@ -98,22 +98,22 @@ pub async fn render(
     render_without(app, caller, flow, params, &Hidden::default()).await
 }
 
-/// What others of the public wrote and no review passed yet.
+/// What others of the public wrote and no review has passed yet.
 #[derive(Default)]
 pub struct Hidden {
-    /// Whose words are left out.
+    /// The people whose words are left out.
     of: Vec<PersonId>,
-    /// Whether what the case is about is left out.
+    /// Whether the words of the matter are left out.
     matter: bool,
     /// Whether the address and every point are left out.
     place: bool,
-    /// Who reads; what another person noted of an answer is left out.
+    /// The reader; what another person noted of an answer is left out.
     reader: Option<PersonId>,
 }
 
 impl Hidden {
-    /// What is hidden of a case: nothing from staff; from a reporter what the other reporters
-    /// wrote.
+    /// What is hidden of a case: nothing from staff; from a reporter the words of the other
+    /// reporters.
     pub async fn load(app: &App, caller: &Caller, case: &Case) -> Reply<Self> {
         if case.may_read_in_office(caller, app.clock.now()) {
             return Ok(Self::default());
@@ -129,11 +129,12 @@ impl Hidden {
         Ok(Self { of, matter: !passed.words, place: !passed.place, reader })
     }
 
-    /// What the reader does not read of an entry by this actor.
+    /// The disclosures that the reader must not read in an entry by this actor.
     fn list_hidden(&self, actor: PersonId) -> Vec<Disclosure> {
         let hidden = [
             (self.of.contains(&actor), Disclosure::Words),
-            // With several reporters, what one of them answered is for the staff who handle the case.
+            // With several reporters, the answer of one of them is for the staff who handle the
+            // case.
             (self.reader.is_some_and(|reader| reader != actor), Disclosure::Answer),
             (self.matter, Disclosure::Matter),
             (self.place, Disclosure::Location),
@@ -196,16 +197,16 @@ fn parse_events(entry: &Entry) -> Result<Vec<Value>, StoreError> {
         .map_err(|error| StoreError::unreadable(entry, &error))
 }
 
-/// What street and departments think of each other is for the two of them (双评议).
+/// Mutual ratings of street and departments, which are for the two of them (双评议).
 struct Opinions<W> {
-    /// Who blew the whistle that the entries are about.
+    /// The street that blew the whistle the entries are about.
     street: Option<AreaId>,
     /// Whether the reader works for a unit.
     works_for: W,
 }
 
 impl<W: Fn(AreaId) -> bool> Opinions<W> {
-    /// Whether the reader is told the opinions in each event of the next entry.
+    /// Whether the reader may read the ratings, for each event of the next entry.
     fn check_entry(&mut self, entry: &Entry) -> Vec<bool> {
         if entry.flow != FlowKind::Case {
             return Vec::new();
@@ -252,7 +253,7 @@ fn entry_view(
         by: if known { entry.actor_name.clone() } else { "上报人".to_owned() },
         at: entry.at,
         happened_at: kept.map(|kept| kept.happened_at),
-        // How wrong a clock is tells one phone from every other.
+        // The error of a clock distinguishes one phone from every other.
         client_time: kept.filter(|_| known).map(|kept| kept.client_at),
         oddities: kept
             .filter(|_| known)
@@ -265,15 +266,15 @@ fn entry_view(
     }
 }
 
-/// The reporters of whom an entry tells nothing: all who must not be known, except the actor of an
-/// entry made in office, whose identity would be missed where it always stands.
+/// The reporters who must stay hidden in an entry: all who must not be known, except the actor of
+/// an entry made in office, whose identity would be missing where it always stands.
 pub fn find_strangers(unknown: &Reporters, entry: &Entry) -> Vec<PersonId> {
     let people = unknown.people().into_iter();
     people.filter(|person| *person != entry.actor || unknown.has_said(entry)).collect()
 }
 
-/// Whether an entry made a report whose reporter must not be known: on which patrol and by which
-/// clock it was made says who that is.
+/// Whether an entry is a report whose reporter must not be known: its patrol and its clock would
+/// reveal who that is.
 pub fn is_in_confidence(entry: &Entry) -> bool {
     if entry.flow != FlowKind::Report || entry.name != "submit" {
         return false;

@@ -1,5 +1,5 @@
-//! Visits over HTTP (入户走访): planned, recorded with the needs that become reports, put right. No
-//! place is demanded, and any time of the day is as good as another.
+//! Visits over HTTP (入户走访): planned, recorded with the needs that become reports, corrected. No
+//! place is demanded, and any time of the day is accepted.
 
 pub mod commands;
 pub mod record;
@@ -85,11 +85,11 @@ pub struct VisitPurposeView {
 pub struct VisitFormView {
     /// The identity of the form.
     form_id: Uuid,
-    /// In which edition.
+    /// The edition of the form.
     edition: i64,
     /// The identity of the answers: `GET /households/{id}/answers`.
     answers_id: Uuid,
-    /// What that demanded.
+    /// How much the form demanded.
     counts: CountsView,
 }
 
@@ -102,51 +102,51 @@ pub struct VisitView {
     number: String,
     /// Its place in the journal; the `ETag`.
     seq: i64,
-    /// How it stands.
+    /// The present status.
     #[schema(schema_with = view::visit_status)]
     status: &'static str,
     /// The status in Chinese. 状态名称。
     status_label: &'static str,
-    /// To which household.
+    /// The household that is visited.
     household_id: Uuid,
-    /// As part of which campaign.
+    /// The campaign it is part of.
     campaign_id: Option<Uuid>,
-    /// In which grid.
+    /// The grid of the household.
     area: UnitView,
-    /// Who goes, or went.
+    /// The worker who goes, or went.
     worker_id: Option<Uuid>,
-    /// What for. 目的。
+    /// The purpose. 目的。
     purposes: Vec<VisitPurposeView>,
     /// When it was planned, or recorded without a plan.
     made_at: DateTime<Utc>,
-    /// By when it is owed, where somebody said so.
+    /// The obligation to go, where a due time was given.
     owed: Vec<OwedView>,
-    /// How it went. 结果。
+    /// The outcome. 结果。
     #[schema(schema_with = view::visit_outcome_or_null)]
     outcome: Option<&'static str>,
-    /// The outcome in Chinese; none until somebody went. 结果名称。
+    /// The outcome in Chinese; none until the visit. 结果名称。
     outcome_label: Option<&'static str>,
-    /// What was heard. 意见。
+    /// The opinions of the household. 意见。
     opinions: Option<String>,
-    /// When somebody was there. 走访时间。
+    /// When the worker was there. 走访时间。
     visited_at: Option<DateTime<Utc>>,
-    /// When it was written down. 记录时间。
+    /// When it was recorded. 记录时间。
     recorded_at: Option<DateTime<Utc>>,
-    /// Whether it was written down on another day (补录): allowed.
+    /// Whether it was recorded on another day (补录), which is allowed.
     late_entry: bool,
-    /// Whether the phone's clock was ahead of ours.
+    /// Whether the phone's clock was ahead of the server's.
     clock_ahead: bool,
     /// The name of who went. 走访人。
     by: Option<String>,
     /// The form that was filled in. 表单。
     form: Option<VisitFormView>,
-    /// The reports made of what was found. 转为上报的需求。
+    /// The reports made of the needs found. 转为上报的需求。
     need_ids: Vec<Uuid>,
-    /// How often somebody went. 上门次数。
+    /// How often a worker went. 上门次数。
     goes: u16,
-    /// Why nobody goes.
+    /// The reason why it was cancelled.
     reason: Option<String>,
-    /// What may be asked now.
+    /// The operations that are possible now.
     possible: Vec<&'static str>,
 }
 
@@ -195,21 +195,21 @@ impl From<&Versioned<Visit>> for VisitView {
     }
 }
 
-/// Somebody is to go.
+/// A visit to be planned.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlanBody {
-    /// The identity it will have; else it is made of the `Idempotency-Key`.
+    /// The identity it will have; else derived from the `Idempotency-Key`.
     #[serde(default, deserialize_with = "crate::http::body::own_id")]
     id: Option<Uuid>,
-    /// To which household. 家庭。
+    /// The household to visit. 家庭。
     household_id: Uuid,
-    /// What for. 目的。
+    /// The purpose. 目的。
     #[schema(value_type = Vec<String>, min_items = 1, max_items = 6, example = json!(["assistance"]))]
     purposes: Vec<Purpose>,
-    /// Who is to go; left out, whoever of the grid. 走访人。
+    /// The worker who is to go; when left out, any worker of the grid. 走访人。
     worker_id: Option<Uuid>,
-    /// By when: the grid owes it then. 期限。
+    /// The due time: the grid owes the visit by then. 期限。
     due: Option<DateTime<FixedOffset>>,
 }
 
@@ -313,25 +313,25 @@ async fn get_visit_timeline(
     timeline::render(&app, &caller, (FlowKind::Visit, id.0), &params.0).await
 }
 
-/// What was otherwise.
+/// The correction of a visit.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CorrectBody {
-    /// How it really went. 结果。
+    /// The real outcome. 结果。
     #[schema(schema_with = view::visit_outcome)]
     outcome: Option<Outcome>,
-    /// What it really was for. 目的。
+    /// The real purposes. 目的。
     #[schema(value_type = Option<Vec<String>>, max_items = 6)]
     purposes: Option<Vec<Purpose>>,
-    /// What really was heard. 意见。
+    /// The real opinions. 意见。
     #[schema(value_type = Option<String>, max_length = 4000)]
     opinions: Option<Prose>,
-    /// Why that is put right. 更正理由。
+    /// The reason for the correction. 更正理由。
     #[schema(value_type = String, min_length = 1, max_length = 4000, example = "结果选错")]
     reason: Prose,
 }
 
-/// Puts right what was said about a visit.
+/// Corrects the record of a visit.
 ///
 /// 更正走访记录：原记录保留在全过程记录中。
 #[utoipa::path(tag = "visits", request_body = CorrectBody, responses((status = 200, body = VisitView)))]
@@ -340,11 +340,11 @@ async fn correct_visit(step: Step, body: Json<CorrectBody>) -> Reply<Answer<Visi
     commands::correct_visit(step, body.0).await
 }
 
-/// Why nobody goes.
+/// The cancellation of a visit.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CancelBody {
-    /// Why. 取消理由。
+    /// The reason. 取消理由。
     #[schema(value_type = String, min_length = 1, max_length = 4000, example = "已电话联系，无需上门")]
     reason: Prose,
 }

@@ -1,5 +1,5 @@
-//! The whistle over HTTP: a street summons departments; each signs, contacts, arrives, feeds
-//! back; the street sends back, releases, rates.
+//! The whistle over HTTP: a street summons departments; each signs, contacts, arrives, feeds back;
+//! the street sends departments back to work, releases and rates them.
 
 pub mod commands;
 
@@ -27,7 +27,7 @@ use crate::{
     resources::case::{CaseView, ResultBody},
 };
 
-/// Registers what is asked of one case.
+/// Registers the operations below one case.
 pub fn under_case(config: &mut ServiceConfig<'_>) {
     config
         .service(blow_whistle)
@@ -53,10 +53,10 @@ pub fn under_case(config: &mut ServiceConfig<'_>) {
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WhistleBody {
-    /// How weighty it is: a rank of `GET /policies/whistling`. 哨级；缺省为第一级。
+    /// The rank: one of `GET /policies/whistling`. 哨级；缺省为第一级。
     #[schema(value_type = Option<String>, example = "advance")]
     rank: Option<Word>,
-    /// What it is about: a topic of the same. 吹哨事由。
+    /// The topic: one of the same document. 吹哨事由。
     #[schema(value_type = String, example = "resident_demand")]
     topic: Word,
     /// Why the street cannot solve it alone. 理由。
@@ -89,7 +89,7 @@ async fn sign_summons(step: Step, body: Json<EmptyBody>) -> Reply<Answer<CaseVie
     commands::sign_summons(step, body.0).await
 }
 
-/// Says how the street was contacted.
+/// Records that a department contacted the street.
 ///
 /// 部门先行联系街道。
 #[utoipa::path(tag = "whistles", request_body = NoteBody, responses((status = 200, body = CaseView)))]
@@ -98,18 +98,18 @@ async fn contact_summons(step: Step, body: Json<NoteBody>) -> Reply<Answer<CaseV
     commands::contact_summons(step, body.0).await
 }
 
-/// Somebody of a department is on the spot.
+/// The arrival of a department.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ArriveBody {
-    /// Where, when the phone knows. 到场位置。
+    /// The position, when the phone knows it. 到场位置。
     point: Option<PointBody>,
-    /// In words. 到场说明。
+    /// A note in words. 到场说明。
     #[schema(value_type = Option<String>, max_length = 4000)]
     note: Option<Prose>,
 }
 
-/// Reports in on the spot.
+/// Records that a department arrived on the spot.
 ///
 /// 部门报到：记录到场时间、位置和人员。
 #[utoipa::path(tag = "whistles", request_body = ArriveBody, responses((status = 200, body = CaseView)))]
@@ -118,7 +118,7 @@ async fn arrive_summons(step: Step, body: Json<ArriveBody>) -> Reply<Answer<Case
     commands::arrive_summons(step, body.0).await
 }
 
-/// Says what the department did.
+/// Feeds back the result of a department.
 ///
 /// 部门反馈办理结果；主办部门最后答复。
 #[utoipa::path(tag = "whistles", request_body = ResultBody, responses((status = 200, body = CaseView)))]
@@ -145,7 +145,7 @@ async fn release_summons(step: Step, body: Json<EmptyBody>) -> Reply<Answer<Case
     commands::release_summons(step, body.0).await
 }
 
-/// What the street thinks of a department.
+/// A rating of a department by the street, or of the street by a department.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RateBody {
@@ -155,7 +155,7 @@ pub struct RateBody {
     /// How well it was done, 1 to 5. 办理质量。
     #[schema(value_type = u8, minimum = 1, maximum = 5, example = 4)]
     quality: Score,
-    /// In words. 评语。
+    /// A comment in words. 评语。
     #[schema(value_type = Option<String>, max_length = 4000)]
     comment: Option<Prose>,
 }
@@ -169,7 +169,7 @@ async fn rate_summons(step: Step, body: Json<RateBody>) -> Reply<Answer<CaseView
     commands::rate_summons(step, body.0).await
 }
 
-/// Says that a matter is not the department's own.
+/// Contests a summons: the matter is not the department's.
 ///
 /// 部门提出异议：由区级裁定，裁定期间原时限继续计算。
 #[utoipa::path(tag = "whistles", request_body = ReasonBody, responses((status = 200, body = CaseView)))]
@@ -178,15 +178,15 @@ async fn contest_summons(step: Step, body: Json<ReasonBody>) -> Reply<Answer<Cas
     commands::contest_summons(step, body.0).await
 }
 
-/// Whose it is.
+/// The ruling on a contested summons.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RuleSummonsBody {
-    /// Whether it is this department's. 是否属于该部门。
+    /// Whether the matter is this department's. 是否属于该部门。
     upheld: bool,
-    /// Who takes its place; needed when the lead is excused. 替换部门。
+    /// The department that takes its place; required when the lead is excused. 替换部门。
     replacement_unit_id: Option<Uuid>,
-    /// Why. 裁定理由。
+    /// The reason. 裁定理由。
     #[schema(value_type = String, min_length = 1, max_length = 4000)]
     reason: Prose,
 }
@@ -209,7 +209,7 @@ async fn rate_street(step: Step, body: Json<RateBody>) -> Reply<Answer<CaseView>
     commands::rate_street(step, body.0).await
 }
 
-/// Takes the whistle back.
+/// Calls the whistle off.
 ///
 /// 撤哨：案卷回到街道。
 #[utoipa::path(tag = "whistles", request_body = ReasonBody, responses((status = 200, body = CaseView)))]
@@ -227,16 +227,16 @@ async fn raise_whistle(step: Step, body: Json<ReasonBody>) -> Reply<Answer<CaseV
     commands::raise_whistle(step, body.0).await
 }
 
-/// What the district arranged.
+/// The arrangement of the district.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CoordinateBody {
-    /// In words. 协调意见。
+    /// The arrangement in words. 协调意见。
     #[schema(value_type = String, min_length = 1, max_length = 4000)]
     note: Prose,
 }
 
-/// Says what the district arranged.
+/// Records the arrangement of the district.
 ///
 /// 区级协调意见。
 #[utoipa::path(tag = "whistles", request_body = CoordinateBody, responses((status = 200, body = CaseView)))]

@@ -1,4 +1,4 @@
-//! What happens to cases.
+//! The events of cases.
 
 use chrono::Duration;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use super::{HARD, RANK, Story};
 use crate::harness::seed;
 
 impl Story<'_> {
-    /// Something is asked of those above, and each of them answers.
+    /// Makes a request to superiors, and has each of them answer.
     fn ask_and_sign(
         &self,
         (by, case): (&str, &str),
@@ -24,7 +24,7 @@ impl Story<'_> {
         }
     }
 
-    /// What happens to a case that is handled, from its filing to its reopening.
+    /// The events of a case that is handled, from its filing to its reopening.
     pub(super) fn handle_case(&self) {
         let city = self.city;
         let case = self.escalate_case();
@@ -64,7 +64,7 @@ impl Story<'_> {
         self.on("hotline", &case, "callback", &answer(true));
         self.on("dispatcher", &case, "close", &json!({ "note": "?" }));
         self.on("dispatcher", &case, "reopen", &json!({ "reason": "?" }));
-        // What is late is appealed against.
+        // A breach is appealed against.
         let case = self.escalate_case();
         self.dispatch_case(&case);
         city.advance(Duration::hours(2));
@@ -73,7 +73,7 @@ impl Story<'_> {
         self.ask_and_sign(("community", &case), "appeal", &appeal, &["leader"], true);
     }
 
-    /// Fed back and looked at on the spot.
+    /// Fed back and verified on the spot.
     pub(super) fn verify_case(&self, case: &str, passed: bool) {
         self.on("community", case, "feedback", &json!({ "result": "?" }));
         self.on("verifier", case, "claim", &json!({}));
@@ -100,23 +100,23 @@ impl Story<'_> {
         let rating = json!({ "response": 5, "quality": 5, "comment": "?" });
         self.summons("leader", &case, seed::CG, "rate", &rating);
         self.summons("lead", &case, seed::CG, "rate_street", &rating);
-        // Taken back.
+        // A request is withdrawn.
         let case = self.escalate_case();
         self.on("leader", &case, "whistle", &self.whistle_body(rank));
         self.on("leader", &case, "call_off", &json!({ "reason": "?" }));
-        // The lead is another one.
+        // The lead is replaced.
         let case = self.escalate_case();
         self.on("leader", &case, "whistle", &self.whistle_body(rank));
         self.summons("lead", &case, seed::CG, "contest", &json!({ "reason": "?" }));
         let mut other = said(false);
         other["replacement_unit_id"] = json!(self.city.area_id(seed::SC));
         self.summons("district", &case, seed::CG, "rule", &other);
-        // One that needs signatures.
+        // A whistle that needs signatures.
         let case = self.escalate_case();
         self.on("dispatcher", &case, "whistle", &self.whistle_body(HARD));
     }
 
-    /// Whose it is, and whether it is over.
+    /// Disputes about the unit and about the end of a case.
     pub(super) fn settle_disputes(&self) {
         let (case, unit) = (self.escalate_case(), self.city.area_id(seed::COMMUNITY));
         for _ in 0..3 {

@@ -1,4 +1,4 @@
-//! What happens to everything else, and by itself.
+//! The events of all other flows, and those of the system.
 
 use actix_web::rt::System;
 use api::integrations::scheduler;
@@ -174,7 +174,8 @@ impl Story<'_> {
         assert_eq!(import["status"], "done", "{import}");
     }
 
-    /// What no person asks for: calls that reach nobody, samples, clocks that run out or are moved.
+    /// Events without a command of a person: calls that reach no one, samples, clocks that run out
+    /// or are recomputed.
     pub(super) fn let_clocks_run(&self) {
         let city = self.city;
         let case = self.sign_case();

@@ -1,11 +1,11 @@
 //! How much one person may ask: all the numbers, in one place.
 //!
 //! They are meant for people who work fast and for phones that were offline for a day; a caller who
-//! asks more is told when to come back, and loses nothing.
+//! asks more learns when to retry, and loses nothing.
 
 use serde::Deserialize;
 
-/// So many at once; what was taken comes back evenly, so many an hour.
+/// A burst of this many; what was taken comes back evenly, at a rate an hour.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rate {
@@ -15,12 +15,12 @@ pub struct Rate {
     pub an_hour: u32,
 }
 
-/// What one person may ask.
+/// The limits of one person.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Rations {
     /// Commands: everything that writes, each item of a queue among them.
     pub commands: Rate,
-    /// Everything else that is asked.
+    /// All other requests.
     pub reads: Rate,
     /// Copies of a person's own data that are begun.
     pub exports: Rate,
@@ -38,7 +38,7 @@ pub struct Rations {
     pub streams: u32,
 }
 
-/// What anybody may ask.
+/// The limits of all callers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limits {
     /// The shares of residents and volunteers, and of all others without an office.
@@ -83,7 +83,7 @@ impl Default for Limits {
     }
 }
 
-/// What the configuration says about it; the rest is as shipped.
+/// The limits given in the configuration; the rest is as shipped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Given {
@@ -123,7 +123,7 @@ impl GivenRations {
 }
 
 impl Given {
-    /// The limits, as shipped where nothing was said.
+    /// The limits, as shipped where none is given.
     pub fn complete(self) -> Limits {
         let usual = Limits::default();
         Limits {

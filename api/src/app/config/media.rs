@@ -14,14 +14,14 @@ pub enum MediaUrl {
     Bucket {
         /// The bucket's name, as `BUCKET` in the address.
         bucket: String,
-        /// Where it answers, where that is not Amazon.
+        /// The endpoint, where that is not Amazon's.
         endpoint: Option<String>,
-        /// Where it lies.
+        /// The region it lies in.
         region: Option<String>,
     },
 }
 
-/// Why an address is none.
+/// An address that names neither a folder nor a bucket.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NotAPlace(String);
 

@@ -1,5 +1,5 @@
-//! What is known of those who vouch for people: WeChat mini-programs, WeCom, and providers of
-//! OpenID Connect or plain OAuth 2.0.
+//! Other services that vouch for people: WeChat mini-programs, WeCom, and providers of OpenID
+//! Connect or plain OAuth 2.0.
 
 use std::path::PathBuf;
 
@@ -17,10 +17,10 @@ pub struct MiniProgram {
     pub secret: Secret,
     /// The tenant it belongs to, by its code; left out, it serves every tenant.
     pub tenant: Option<String>,
-    /// Where WeChat answers; a stand-in may be reached over plain HTTP.
+    /// The base URL of WeChat; a stand-in may be reached over plain HTTP.
     #[serde(default = "default_wechat_url")]
     pub url: String,
-    /// Whether what residents write and photograph is looked at by its content checks.
+    /// Whether its content checks look at what residents write and photograph.
     #[serde(default)]
     pub check_content: bool,
     /// What its messages to this server are signed with (消息推送 Token); without it, photos are
@@ -46,13 +46,13 @@ pub struct Sms {
     pub signature: String,
 }
 
-/// The language a provider speaks.
+/// The protocol of a provider.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// OpenID Connect with discovery: an identity token is checked.
     Oidc,
-    /// OAuth 2.0 with an address that tells who logged in, such as 粤政易 in private deployments.
+    /// OAuth 2.0 with a URL that says who logged in, such as 粤政易 in private deployments.
     Oauth2,
     /// WeCom 企业微信, in which a corporation vouches for its members.
     Wecom,
@@ -66,7 +66,7 @@ pub struct Provider {
     pub name: String,
     /// What its button says.
     pub label: String,
-    /// What it speaks.
+    /// The protocol it speaks.
     pub kind: Kind,
     /// The tenant it vouches for, by its code; left out, every tenant.
     pub tenant: Option<String>,
@@ -79,19 +79,19 @@ pub struct Provider {
     /// The claim that is the account here; of WeCom always `userid`.
     #[serde(default = "default_claim")]
     pub claim: String,
-    /// Of OpenID Connect: who it is.
+    /// The issuer, of OpenID Connect.
     pub issuer: Option<String>,
-    /// Of OAuth 2.0 and WeCom: where people are sent.
+    /// The URL people are sent to, of OAuth 2.0 and WeCom.
     pub authorize_url: Option<String>,
-    /// Of OAuth 2.0: where a code is exchanged.
+    /// The URL where a code is exchanged, of OAuth 2.0.
     pub token_url: Option<String>,
-    /// Of OAuth 2.0: the address that tells who logged in.
+    /// The URL that says who logged in, of OAuth 2.0.
     pub userinfo_url: Option<String>,
-    /// Of WeCom: where its interfaces are.
+    /// The base URL of the interfaces, of WeCom.
     pub api_url: Option<String>,
-    /// Of WeCom: the number of the application.
+    /// The number of the application, of WeCom.
     pub agent_id: Option<String>,
-    /// What is asked for, separated by spaces.
+    /// The scopes requested, separated by spaces.
     pub scope: Option<String>,
     /// Authorities to trust instead of the public ones, as a PEM file: for intranets.
     pub ca_file: Option<PathBuf>,
@@ -104,7 +104,7 @@ fn default_claim() -> String {
     "preferred_username".to_owned()
 }
 
-/// Refuses what is no address of the web.
+/// Refuses a text that is no HTTP address.
 pub(super) fn check_address(name: &str, url: &str) -> Result<(), Fault> {
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     let plain = rest.is_some_and(|rest| !rest.is_empty() && !rest.contains([' ', '@', '#']));
@@ -116,7 +116,7 @@ pub(super) fn check_address(name: &str, url: &str) -> Result<(), Fault> {
     )))
 }
 
-/// Refuses what cannot work.
+/// Refuses settings that cannot work.
 pub(super) fn check(programs: &[MiniProgram], providers: &[Provider]) -> Result<(), Fault> {
     for program in programs {
         check_address("url of a mini-program", &program.url)?;
@@ -150,7 +150,7 @@ pub(super) fn check(programs: &[MiniProgram], providers: &[Provider]) -> Result<
 }
 
 impl Provider {
-    /// The addresses its kind cannot do without.
+    /// The addresses its kind requires.
     fn required_addresses(&self) -> Vec<(&'static str, Option<&str>)> {
         let mut needed = vec![("redirect_uri", Some(self.redirect_uri.as_str()))];
         match self.kind {

@@ -8,7 +8,7 @@ use super::{Fault, Partial, Secret};
 
 const PREFIX: &str = "GRIDWHISTLE_";
 
-/// Everything the environment can set.
+/// The settings that the environment can hold.
 const NAMES: &[&str] = &[
     "DATABASE_URL",
     "LISTEN",
@@ -42,7 +42,7 @@ const NAMES: &[&str] = &[
     "LIMITS",
 ];
 
-/// What the variables `GRIDWHISTLE_…` say; an empty one says nothing.
+/// The variables `GRIDWHISTLE_…`; an empty one counts as absent.
 pub(super) fn read_environment(
     variables: impl Iterator<Item = (OsString, OsString)>,
 ) -> Result<Partial, Fault> {
@@ -62,7 +62,7 @@ pub(super) fn read_environment(
     Ok(given)
 }
 
-/// What Kubernetes sets for a service called `gridwhistle`.
+/// Whether it is a variable that Kubernetes sets for a service called `gridwhistle`.
 fn is_kubernetes_variable(name: &str) -> bool {
     name == "PORT" || name.starts_with("PORT_") || name.starts_with("SERVICE_")
 }
@@ -126,12 +126,12 @@ fn parse_choice<T: clap::ValueEnum>(name: &str, value: &str) -> Result<T, Fault>
     })
 }
 
-/// A list of tables, as JSON. Not quoted when it is wrong: it holds secrets.
+/// Parses a list of tables, as JSON. The error does not quote it: it holds secrets.
 fn parse_list<T: DeserializeOwned>(name: &str, value: &str) -> Result<Vec<T>, Fault> {
     parse_json(name, value)
 }
 
-/// JSON; not quoted when it is wrong either.
+/// Parses JSON; the error does not quote it either.
 fn parse_json<T: DeserializeOwned>(name: &str, value: &str) -> Result<T, Fault> {
     serde_json::from_str(value).map_err(|error| {
         let (line, column) = (error.line(), error.column());
@@ -142,13 +142,13 @@ fn parse_json<T: DeserializeOwned>(name: &str, value: &str) -> Result<T, Fault> 
     })
 }
 
-/// What a file says.
+/// Reads a file.
 pub(super) fn read_file(path: &Path) -> Result<Partial, Fault> {
     let path_text = path.display();
     let failed = |error: io::Error| {
         Fault(format!("cannot read the configuration file {path_text}: {error}"))
     };
-    // Looked at as it was opened: what has this name now may be another file.
+    // Checked on the open file: the name may refer to another file by now.
     let opened = fs::File::open(path).map_err(failed)?;
     let mode = read_mode(&opened).map_err(failed)?;
     let text = io::read_to_string(&opened).map_err(failed)?;
@@ -167,7 +167,7 @@ pub(super) fn read_file(path: &Path) -> Result<Partial, Fault> {
     Ok(given)
 }
 
-/// Who may do what with a file; the group may read it, where the owner is another (a file
+/// The permissions of a file that count; the group may read it, where the owner is another (a file
 /// mounted into a container).
 #[cfg(unix)]
 fn read_mode(opened: &fs::File) -> io::Result<u32> {

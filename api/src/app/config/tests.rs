@@ -1,4 +1,4 @@
-//! Which source wins, and what is refused.
+//! Which source takes precedence, and what is refused.
 
 use std::ffi::OsString;
 
@@ -163,7 +163,7 @@ fn a_file_with_secrets_is_for_its_owner_alone() {
             assert!(read_file_with_mode(kept, text).is_ok(), "{text}");
         }
     }
-    // What holds no secrets, anybody may read.
+    // A file without secrets may be readable by all.
     assert!(
         read_file_with_mode(0o644, "database = \"postgres://grid@db/city\"\nproxies = 1\n").is_ok()
     );

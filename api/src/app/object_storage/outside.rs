@@ -1,4 +1,4 @@
-//! How a bucket is asked: with the client that asks everybody else, on threads of its own. So no
+//! The HTTP client for buckets: the one that calls all other services, on threads of its own. So no
 //! second one, and no second provider of cryptography, is part of the program.
 
 use std::{
@@ -104,7 +104,7 @@ fn send_blocking(
     Ok(HttpResponse::from_parts(head, HttpResponseBody::from(bytes)))
 }
 
-/// Which kind of failure it was: some are worth another try.
+/// The kind of a failure: some are worth a retry.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the kinds of errors may grow")]
 fn classify_error(error: ureq::Error) -> HttpError {
     let kind = match &error {

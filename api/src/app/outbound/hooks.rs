@@ -1,7 +1,7 @@
-//! Telling servers that others chose: their names are resolved, and every address must belong to
-//! the public internet or to a network the operator named. The connection goes to exactly the
-//! addresses that were judged, so a name that resolves differently the second time gains nothing;
-//! redirects are not followed, and no proxy of the environment stands between.
+//! Posting to servers that others chose (webhooks): their names are resolved, and every address
+//! must belong to the public internet or to a network the operator named. The connection goes to
+//! exactly the addresses that were judged, so a name that resolves differently the second time
+//! gains nothing; redirects are not followed, and no proxy of the environment stands between.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -23,16 +23,16 @@ use ureq::{
 use super::{Failure, classify_error};
 use crate::app::background::Background;
 
-/// How long a receiver may take.
+/// How long a receiver may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The most of an answer that is read.
+/// The most bytes of an answer that are read.
 const MAX_BYTES: u64 = 64 * 1024;
 
-/// How many are told at once, on threads that come after those who answer requests.
+/// How many requests run at once, on threads of lower priority than those that answer requests.
 const AT_ONCE: usize = 8;
 
-/// Tells servers of others.
+/// The client that posts to receivers of webhooks.
 #[derive(Clone)]
 pub struct Hooks {
     agent: Agent,
@@ -40,12 +40,12 @@ pub struct Hooks {
     threads: Background,
 }
 
-/// What was answered.
+/// The answer of a receiver.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Posted {
     /// The HTTP status of the answer.
     pub status: u16,
-    /// For how many seconds we are asked to wait.
+    /// How many seconds the receiver asks to wait.
     pub retry_after_s: Option<u32>,
     /// The beginning of the answer, as text.
     pub excerpt: String,
@@ -57,7 +57,7 @@ struct Guard {
     allowed: Arc<[Network]>,
 }
 
-/// What a refused address is called inside the client library.
+/// The error for a refused address inside the client library.
 #[derive(Debug)]
 struct Inside;
 
@@ -72,7 +72,7 @@ impl std::error::Error for Inside {}
 impl Guard {
     fn allows_address(&self, uri: &Uri, address: IpAddr) -> bool {
         let named = self.allowed.iter().any(|network| network.contains(address));
-        // Plain HTTP is for networks the operator knows.
+        // Plain HTTP is allowed only in networks the operator named.
         named || (uri.scheme_str() == Some("https") && is_public(address))
     }
 }
@@ -92,11 +92,11 @@ impl Resolver for Guard {
     }
 }
 
-/// That an address is not one to tell anything to.
+/// The failure for an address that must not be called.
 pub const REFUSED: Failure = Failure("the address is not a public one");
 
 impl Hooks {
-    /// With the networks besides the public internet.
+    /// With the allowed networks besides the public internet.
     pub fn new(allowed: &[Network]) -> std::io::Result<Self> {
         let guard = Guard { allowed: allowed.into() };
         let config = Agent::config_builder()
@@ -112,15 +112,15 @@ impl Hooks {
         Ok(Self { agent, guard, threads: Background::start("hook", AT_ONCE)? })
     }
 
-    /// Whether a host is one that may be told something, as far as can be seen now: addresses
-    /// are judged, names are looked up when something is sent.
+    /// Whether a host may be called, as far as can be decided now: addresses are judged here, names
+    /// are looked up when something is sent.
     pub fn may_tell(&self, uri: &Uri) -> bool {
         let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
         match host.parse::<IpAddr>() {
             Ok(address) => self.guard.allows_address(uri, address),
             Err(_) => match uri.scheme_str() {
                 Some("https") => true,
-                // Every name could be one of a named network.
+                // Any name could resolve to an address of an allowed network.
                 Some("http") => !self.guard.allowed.is_empty(),
                 _ => false,
             },
@@ -162,7 +162,7 @@ fn send_request(
     let status = response.status().as_u16();
     let wait = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
     let retry_after_s = wait.and_then(|text| text.trim().parse().ok());
-    // What cannot be read does not change what the status said.
+    // An unreadable body does not change what the status means.
     let bytes = response.body_mut().with_config().limit(MAX_BYTES).read_to_vec();
     let excerpt = String::from_utf8_lossy(&bytes.unwrap_or_default()).chars().take(500).collect();
     Ok(Posted { status, retry_after_s, excerpt })
@@ -200,12 +200,12 @@ mod tests {
         let post = async |hooks: &Hooks, url: &str| {
             hooks.post(url.to_owned(), Vec::new(), "{}".to_owned()).await.unwrap_err()
         };
-        // The name looks harmless; where it leads is inside.
+        // A harmless-looking name that leads to an internal address.
         let strict = Hooks::new(&[]).unwrap();
         assert!(strict.may_tell(&"https://localhost:1/x".parse().unwrap()));
         assert_eq!(post(&strict, "https://localhost:1/x").await, REFUSED);
         assert_eq!(post(&strict, "http://127.0.0.1:1/x").await, REFUSED);
-        // An address that is allowed by name is tried, and nothing listens there.
+        // An allowed address is tried, and nothing listens there.
         let named = Hooks::new(&["127.0.0.0/8".parse().unwrap(), "::1".parse().unwrap()]).unwrap();
         assert_ne!(post(&named, "http://localhost:1/x").await, REFUSED);
     }

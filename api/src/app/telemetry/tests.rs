@@ -1,4 +1,4 @@
-//! The edge, with a small app behind it.
+//! The middleware, with a small app behind it.
 
 use actix_web::{
     App, FromRequest, Responder,
@@ -49,7 +49,7 @@ async fn answer_nothing(_: Json<Empty>, _: Query<Empty>, _: Key) -> HttpResponse
     HttpResponse::NoContent().finish()
 }
 
-/// Sends a request through the edge; answers status, headers and body.
+/// Sends a request through the middleware; answers status, headers and body.
 async fn send_request(request: TestRequest) -> (StatusCode, HeaderMap, String) {
     let app = App::new()
         .wrap(from_fn(observe_request))

@@ -1,7 +1,7 @@
-//! Which request is which: the trace id (W3C `traceparent`) and the request id.
+//! The ids of a request: the trace id (W3C `traceparent`) and the request id.
 //!
-//! Without either header there is one id for both, so that the id a caller reads out is the id
-//! in the log.
+//! Without either header there is one id for both, so that the id a caller reads out is the id in
+//! the log.
 
 use rand::{TryRng, rngs::SysRng};
 use std::{
@@ -28,7 +28,7 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// The ids a request came with, and new ones for those it lacks or that are malformed.
+    /// The ids given with a request, and new ones for those that are missing or malformed.
     pub(super) fn from_headers(headers: &HeaderMap) -> Self {
         let parent = headers.get(TRACEPARENT).and_then(|value| parse_traceparent(value.as_bytes()));
         let request = headers.get(REQUEST_ID).filter(|value| is_acceptable(value.as_bytes()));
@@ -73,7 +73,7 @@ fn parse_traceparent(text: &[u8]) -> Option<[u8; 32]> {
     (sound && !zero && (rest.is_empty() || longer)).then_some(*trace)
 }
 
-/// Whether an id a caller made up may stand in our log.
+/// Whether an id made by a caller may stand in the log.
 fn is_acceptable(id: &[u8]) -> bool {
     const MAX_LENGTH: usize = 64;
     let plain = |b: &u8| b.is_ascii_alphanumeric() || b"-_.:".contains(b);

@@ -1,4 +1,4 @@
-//! What is a token, and what is none.
+//! Which tokens are accepted, and which are not.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use jsonwebtoken::EncodingKey;
@@ -42,7 +42,7 @@ fn sign_token(header: &serde_json::Value, wire: &serde_json::Value, seed: u8) ->
 fn a_token_says_what_was_signed_until_it_is_over() {
     let keys = new_keys();
     let token = keys.issue_token(&sample_claims()).unwrap();
-    // The second time it is remembered.
+    // The second time the token is in the cache.
     for _ in 0..2 {
         assert_eq!(keys.verify_token(&token, at(1_899)), Ok(sample_claims()));
         assert_eq!(keys.verify_token(&token, at(1_900)), Err(Fault::Expired));
@@ -68,7 +68,7 @@ fn forged_tokens_are_refused_with_the_reason() {
     };
     let good = wire(|_| ());
     assert_eq!(keys.verify_token(&sign_token(&header, &good, 7), at(1_000)), Ok(sample_claims()));
-    // The public key is no secret: a server that took it for one would believe this.
+    // The public key is no secret: a server that used it as a symmetric key would accept this.
     let public = derive_key_pair(&[7; 32]).2;
     let mut symmetric = Header::new(Algorithm::HS256);
     symmetric.kid = Some(kid.clone());
@@ -114,7 +114,7 @@ fn a_rotation_logs_nobody_out() {
     assert!(
         keys.verify_token(&old, at(1_600)).is_ok() && keys.verify_token(&new, at(1_600)).is_ok()
     );
-    // A key that went takes what it signed with it, remembered or not.
+    // A retired key voids what it signed, cached or not.
     let long = keys.issue_token(&Claims { exp: 9_000, ..sample_claims() }).unwrap();
     assert!(keys.verify_token(&long, at(4_999)).is_ok());
     assert_eq!(keys.verify_token(&long, at(5_000)), Err(Fault::Key));

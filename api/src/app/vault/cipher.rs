@@ -2,7 +2,7 @@
 //!
 //! A sealed text is: edition 1, cipher, 8 bytes of key id, 12 bytes of nonce, ciphertext, tag. It
 //! is bound to its place (tenant, subject, field), so that one person's value cannot be put in
-//! another's place. Keys are 32 bytes of chance; what a cipher uses is derived from them.
+//! another's place. Keys are 32 random bytes; what a cipher uses is derived from them.
 
 use aes_gcm::{
     Aes256Gcm, AesGcm,
@@ -76,7 +76,7 @@ fn compute_mac<M: Mac + KeyInit>(key: &Secret, text: &[u8]) -> [u8; 32] {
     out
 }
 
-/// The name of a key: the same for the same key, and telling nothing about it.
+/// The name of a key: the same for the same key, and revealing nothing about it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct KeyId([u8; 8]);
 
@@ -91,14 +91,14 @@ impl std::fmt::Display for KeyId {
 pub struct Secret(pub(super) Zeroizing<[u8; 32]>);
 
 impl Secret {
-    /// A new one.
+    /// A new random secret.
     pub fn generate() -> Result<Self, StoreError> {
         let bytes = random_bytes::<32>()
             .map_err(|error| StoreError::Unavailable(format!("no randomness: {error}")))?;
         Ok(Self(Zeroizing::new(bytes)))
     }
 
-    /// From bytes; none when there are not 32.
+    /// A secret from bytes; none when there are not 32.
     pub fn from_slice(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(|bytes| Self(Zeroizing::new(bytes)))
     }
@@ -118,7 +118,7 @@ impl std::fmt::Debug for Secret {
 }
 
 const EDITION: u8 = 1;
-/// Edition, cipher, key id, nonce.
+/// The bytes of edition, cipher, key id and nonce.
 const HEAD: usize = 1 + 1 + 8 + 12;
 
 fn inconsistent_value(why: &str) -> StoreError {

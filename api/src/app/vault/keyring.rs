@@ -1,7 +1,7 @@
 //! The master keys, and where they come from: a setting, a file, a program that prints them.
 //!
 //! A keyring is text: a key a line, as 64 hexadecimal digits or in base64; the first line is the
-//! key for what is new, the others only open what is old. Empty lines and those that begin with
+//! key that wraps new keys, the others only open older ones. Empty lines and those that begin with
 //! `#` are left out.
 
 use std::{
@@ -22,13 +22,13 @@ use crate::app::config::{DatabaseUrl, Settings};
 /// The master keys.
 #[derive(Clone, Debug)]
 pub struct Keyring {
-    /// What is new is wrapped by it.
+    /// The key that wraps new keys.
     pub current: Secret,
-    /// What is old may be wrapped by one of them.
+    /// Keys that older data may be wrapped by.
     pub older: Vec<Secret>,
 }
 
-/// The most keys of a ring.
+/// The most keys of a keyring.
 const MOST: usize = 64;
 
 impl Keyring {
@@ -94,9 +94,9 @@ pub enum Source {
 }
 
 impl Source {
-    /// What the settings say. Where they say nothing, an embedded database has its key file
-    /// beside it; a server that others can reach must be told, as a key beside its program would
-    /// be a different one on every replica.
+    /// The source the settings name. Where they name none, an embedded database has its key file
+    /// beside it; a server that others can reach must be given one, as a key beside its program
+    /// would be a different one on every replica.
     pub fn from_settings(settings: &Settings) -> Result<Self, StoreError> {
         let Settings { vault_key, vault_key_file, vault_key_command, .. } = settings;
         match (vault_key, vault_key_file, vault_key_command) {
@@ -138,7 +138,7 @@ impl Source {
         }
     }
 
-    /// Whether it may say something else later, in the same process.
+    /// Whether it may give other keys later, in the same process.
     pub const fn may_change(&self) -> bool {
         match self {
             Self::Given(_) => false,
@@ -146,7 +146,7 @@ impl Source {
         }
     }
 
-    /// The file that can be written, where the keys come from one.
+    /// The key file, where the keys come from one.
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::File(path) | Self::Beside(path) => Some(path),
@@ -207,7 +207,7 @@ fn check_private(_: &Path, _: &fs::File) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// A file with this text that only its owner may read, at another name first.
+/// Writes a file with this text that only its owner may read, under a temporary name.
 fn write_new_file(path: &Path, text: &str) -> Result<PathBuf, StoreError> {
     let beside = path.with_extension(format!("{}.new", std::process::id()));
     let mut options = fs::OpenOptions::new();
@@ -228,7 +228,7 @@ fn create_key_file(path: &Path) -> Result<(), StoreError> {
     let ring = Keyring { current: Secret::generate()?, older: Vec::new() };
     let new = write_new_file(path, &ring.to_text())?;
     let linked = fs::hard_link(&new, path);
-    // Whether it worked or not, the other name is not needed.
+    // Whether it worked or not, the temporary name is not needed.
     let _ = fs::remove_file(&new);
     match linked {
         Ok(()) => Ok(()),
@@ -255,7 +255,7 @@ pub fn prepend_key(path: &Path) -> Result<Keyring, StoreError> {
     Ok(ring)
 }
 
-/// What a program prints: at most 16 KiB, within 10 seconds. It is not run by a shell.
+/// The output of a program: at most 16 KiB, within 10 seconds. It is not run by a shell.
 fn run_key_command(line: &str) -> Result<Zeroizing<String>, StoreError> {
     const PATIENCE: Duration = Duration::from_secs(10);
     const LONGEST: u64 = 16 * 1024;
@@ -273,7 +273,7 @@ fn run_key_command(line: &str) -> Result<Zeroizing<String>, StoreError> {
     std::thread::spawn(move || {
         let mut text = Zeroizing::new(String::new());
         let read = stdout.map(|out| out.take(LONGEST).read_to_string(&mut text));
-        // Who waited may have given up.
+        // The receiver may have given up.
         let _ = tell.send(read.transpose().map(|_| text));
     });
     let start = Instant::now();
@@ -284,7 +284,7 @@ fn run_key_command(line: &str) -> Result<Zeroizing<String>, StoreError> {
                 std::thread::sleep(Duration::from_millis(20));
             }
             Ok(None) | Err(_) => {
-                // It may have ended in this very moment.
+                // It may have ended at this very moment.
                 let _ = child.kill();
                 let _ = child.wait();
                 return Err(wrong("did not end within 10 seconds"));
@@ -294,7 +294,7 @@ fn run_key_command(line: &str) -> Result<Zeroizing<String>, StoreError> {
     if !status.success() {
         return Err(wrong(&format!("failed: {status}")));
     }
-    // What the program started may still hold its output open.
+    // A child of the program may still hold its output open.
     let text = told.recv_timeout(PATIENCE).map_err(|_silent| wrong("did not close its output"))?;
     text.map_err(|error| wrong(&format!("did not print UTF-8 text: {error}")))
 }

@@ -28,11 +28,11 @@ pub struct Rewrapped {
     pub values: u64,
 }
 
-/// How many keys each master key wraps in a tenant.
+/// How many keys of a tenant each master key wraps.
 pub type Masters = Vec<(String, i64)>;
 
 impl Vault {
-    /// Puts a new master key in front, where the keys come from a file.
+    /// Adds a new master key in front, where the keys come from a file.
     pub fn prepend_master_key(&self) -> Result<()> {
         let path = self.source.path().ok_or_else(|| {
             StoreError::Unusable(
@@ -47,7 +47,7 @@ impl Vault {
         Ok(())
     }
 
-    /// The name of the master key for what is new.
+    /// The name of the current master key.
     pub fn current_key_id(&self) -> String {
         self.ring().current.id().to_string()
     }
@@ -58,9 +58,9 @@ impl Vault {
         std::iter::once(&ring.current).chain(&ring.older).map(|key| key.id().to_string()).collect()
     }
 
-    /// Brings every key of a tenant under the current master key, and every value under the
-    /// cipher that is set. Interrupted, it goes on where it is run again; the tenant's own key
-    /// comes last, so that it tells that all the others are done.
+    /// Rewraps every key of a tenant by the current master key, and reseals every value by the
+    /// cipher that is set. When interrupted, it continues with the next run; the tenant's own key
+    /// comes last: once it is rewrapped, all the others are.
     pub async fn rewrap_tenant(
         &self,
         store: &Store,
@@ -108,7 +108,7 @@ impl Vault {
         Ok(done)
     }
 
-    /// A key in the place of the one that people are looked up with, where that was destroyed.
+    /// A new look-up key in place of one that was destroyed.
     async fn renew_look_up(
         &self,
         store: &Store,
@@ -122,7 +122,8 @@ impl Vault {
         self.new_key(tenant, KeyOwner::LookUp, at).map(Some)
     }
 
-    /// Brings the installation's own key under the current master key; whether it was not.
+    /// Rewraps the installation's own key by the current master key; answers whether that was
+    /// needed.
     pub async fn rewrap_own_key(&self, store: &Store) -> Result<bool> {
         let kept = store.read(|db| key::load_all(db, Purpose::Seal)).await?;
         let now = Some((self.suite, self.ring().current.id()));
@@ -135,7 +136,7 @@ impl Vault {
         Ok(moved)
     }
 
-    /// A key wrapped anew; none when it is as it should be.
+    /// A key wrapped anew; none when it needs no change.
     fn rewrap_key(&self, tenant: TenantId, key: &DataKey) -> Result<Option<DataKey>> {
         let named = key.wrapped.as_deref().and_then(cipher::parse_header);
         if named == Some((self.suite, self.ring().current.id())) {
@@ -229,7 +230,7 @@ fn new_rotation_note(vault: &Vault, done: Rewrapped, at: Instant) -> Note {
     }
 }
 
-/// Which master key wraps the installation's own key.
+/// The master key that wraps the installation's own key.
 pub async fn load_own_master(store: &Store) -> Result<Option<String>> {
     let kept = store.read(|db| key::load_all(db, Purpose::Seal)).await?;
     let named = kept.first().and_then(|key| cipher::parse_header(&key.secret));

@@ -1,8 +1,8 @@
-//! Tracks and positions, sealed by the key of the person who walks: erasing the walker makes them
-//! unreadable, in every copy of the database too.
+//! Tracks and positions, sealed by the key of the worker: erasing the worker makes them unreadable,
+//! in every copy of the database too.
 //!
-//! Points come every few seconds from everybody at once, so keys are kept in memory as they are
-//! used, for a minute: by then this replica also forgets a person who was erased through another.
+//! Points arrive every few seconds from all workers at once, so keys are cached in memory for a
+//! minute: by then this replica also forgets a person who was erased through another.
 
 use std::{
     collections::HashMap,
@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 
 use super::{Result, Vault, cipher, cipher::Secret};
 
-/// What is sealed of a person who walks.
+/// What is sealed by the key of a worker.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Walked {
     /// The batch of points of a patrol that begins with this number.
@@ -32,7 +32,7 @@ pub enum Walked {
     Position,
 }
 
-/// The key of a person who walks, as it is used.
+/// The unwrapped key of a worker.
 #[derive(Clone, Debug)]
 pub struct WalkKey {
     tenant: TenantId,
@@ -52,7 +52,7 @@ impl WalkKey {
         }
     }
 
-    /// Seals something of the walker.
+    /// Seals data of the worker.
     pub fn seal(&self, vault: &Vault, what: Walked, bytes: &[u8]) -> Result<Vec<u8>> {
         cipher::seal(vault.suite, &self.secret, &self.place_of(what), bytes)
     }
@@ -63,7 +63,7 @@ impl WalkKey {
     }
 }
 
-/// The keys of those who walk.
+/// The keys of workers, cached.
 pub struct WalkKeys(Cache<(TenantId, PersonId), (Ticks, WalkKey)>);
 
 impl Default for WalkKeys {
@@ -90,7 +90,7 @@ impl WalkKeys {
         self.0.insert((key.tenant, key.person), (Ticks::now(), key.clone()));
     }
 
-    /// The key of a person, made at the first use; none of a person who was erased.
+    /// The key of a person, made at the first use; none for a person who was erased.
     pub async fn ensure_key(
         &self,
         (vault, store): (&Vault, &Store),
@@ -154,7 +154,7 @@ impl WalkKeys {
     }
 }
 
-/// That something sealed cannot be what it ought to be.
+/// The error of a sealed value that is not what it ought to be.
 pub(crate) fn inconsistent_value(what: &str) -> StoreError {
     StoreError::Inconsistent(format!("{what}: it is not what was sealed"))
 }

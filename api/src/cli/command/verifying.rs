@@ -97,7 +97,7 @@ fn read_checkpoints(
     checkpoint::read(&text, keys).map_err(|fault| Failed(format!("{shown}: {fault}")))
 }
 
-/// Writes a new file: a checkpoint that was kept is not to be lost to a newer one.
+/// Writes a new file; an older checkpoint is never overwritten.
 fn write_checkpoint(file: &Path, text: &str) -> Result<(), Failed> {
     let shown = file.display();
     let failed = |error: io::Error| Failed(format!("{shown}: {error}"));

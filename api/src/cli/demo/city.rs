@@ -26,7 +26,8 @@ pub struct Account {
     pub name: &'static str,
     /// What this person is.
     pub role: Role,
-    /// Over the area with this code; `@grid`, `@community` and `@street` are those of the story.
+    /// The code of the area it is granted over; `@grid`, `@community` and `@street` are those of
+    /// the story.
     pub over: &'static str,
 }
 
@@ -62,7 +63,7 @@ pub(super) const PEOPLE: &[Account] = &[
 pub struct City {
     /// The password of everybody in this demo; made for this run.
     pub password: String,
-    /// The codes the story's places stand for.
+    /// The codes of the places in the story.
     pub places: Places,
     counts: [usize; 4],
 }
@@ -90,13 +91,13 @@ impl Places {
 }
 
 impl City {
-    /// What there is.
+    /// What the city holds, in one line.
     pub fn summary(&self) -> String {
         let [divisions, units, grids, people] = self.counts;
         format!("黄石市：{divisions} 个区划、{units} 个部门、{grids} 个网格、{people} 个账号。")
     }
 
-    /// How to try it by hand.
+    /// Instructions for trying it by hand.
     pub fn render_invitation(&self, base: &str) -> String {
         use std::fmt::Write;
         let mut text = format!(

@@ -1,4 +1,4 @@
-//! A client as each of the people, over real HTTP, that prints what it does.
+//! A client that acts as each of the people over real HTTP, and prints what it does.
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{city::PEOPLE, say};
 use crate::{app::clock::new_id, cli::install::Failed};
 
-/// What one call is: who does what.
+/// One call: who calls which operation.
 pub(super) struct Call<'a> {
     /// The account that asks; without a login when it is empty.
     pub(super) by: &'a str,
@@ -25,7 +25,7 @@ pub(super) struct Call<'a> {
     pub(super) key: Option<String>,
 }
 
-/// Everybody's logins and the connection.
+/// The logins of all people and the connection.
 pub(super) struct Driver {
     agent: ureq::Agent,
     base: String,
@@ -51,12 +51,12 @@ impl Driver {
         }
     }
 
-    /// How many steps held so far.
+    /// How many steps succeeded so far.
     pub(super) const fn steps(&self) -> usize {
         self.steps
     }
 
-    /// Everybody's login is over: time went on.
+    /// Forgets all logins: they expire when time is moved.
     pub(super) fn forget_logins(&mut self) {
         self.tokens.clear();
     }
@@ -75,7 +75,7 @@ impl Driver {
         Ok(answer)
     }
 
-    /// Keeps a token that an account got in another way.
+    /// Keeps a token that an account obtained in another way.
     pub(super) fn keep_token(&mut self, who: &str, answer: &Value) {
         self.tokens.insert(who.to_owned(), text_at(answer, "/access_token"));
     }
@@ -202,14 +202,14 @@ impl Driver {
         serde_json::from_str(&body).map_err(|error| Failed(error.to_string()))
     }
 
-    /// Follows a link without being anybody; the status.
+    /// Follows a link without a login; answers the status.
     pub(super) fn follow_link(&self, link: &str) -> Result<u16, Failed> {
         let failed = |error: ureq::Error| Failed(format!("GET a link: {error}"));
         let answer = self.agent.get(format!("{}{link}", self.base)).call().map_err(failed)?;
         Ok(answer.status().as_u16())
     }
 
-    /// Looks without its being a step.
+    /// Reads without counting a step.
     pub(super) fn fetch_json(&mut self, by: &str, path: &str) -> Result<Value, Failed> {
         let token = self.ensure_token(by)?;
         let (status, answer, _) =
@@ -221,7 +221,7 @@ impl Driver {
         }
     }
 
-    /// The token of one of the people, who logs in again where the last one is over.
+    /// The token of one of the people, who logs in again where the last one has expired.
     pub(super) fn ensure_token(&mut self, by: &str) -> Result<Option<String>, Failed> {
         if !self.tokens.contains_key(by) && PEOPLE.iter().any(|person| person.account == by) {
             let password = self.password.clone();
@@ -235,7 +235,7 @@ impl Driver {
         self.examples.entry(operation.to_owned()).or_insert(example);
     }
 
-    /// Writes what was recorded.
+    /// Writes the recorded examples.
     pub(super) fn save_examples(&self, file: &Path) -> Result<(), Failed> {
         let text =
             serde_json::to_string_pretty(&self.examples).map_err(|e| Failed(e.to_string()))?;
@@ -297,8 +297,8 @@ fn shorten_path(path: &str) -> String {
         .join("/")
 }
 
-/// What stands for secrets in examples: they worked in a demo that is over, and would look like
-/// something to copy.
+/// Replacements of secrets in examples: the secrets worked in a demo that is over, and would look
+/// like something to copy.
 const HIDDEN: [(&str, &str); 10] = [
     ("access_token", "eyJ…"),
     ("refresh_token", "AZ…"),
@@ -315,9 +315,9 @@ const HIDDEN: [(&str, &str); 10] = [
     ("value", "gws_…"),
 ];
 
-/// What is shown in the place of a secret; none of what only has the name of one.
+/// The replacement of a secret; none for a value that only has the name of one.
 fn mask_secret(value: &Value, shown: &str) -> Option<Value> {
-    /// Secrets are longer than the names of things.
+    /// The shortest secret: names of things are shorter.
     const LONG: usize = 8;
     let given = value.as_str().filter(|given| given.len() > LONG)?;
     let webhook = given.starts_with("whsec_");

@@ -1,4 +1,4 @@
-//! Those who listen in the demo: a stand-in for another organisation's server, which checks every
+//! The receivers in the demo: a stand-in for another organisation's server, which checks every
 //! signature with the library receivers would use, and a reader of the event stream.
 
 use std::{
@@ -14,17 +14,17 @@ use ureq::http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::standin::{Asked, Said, Standin};
 
-/// What a receiver was told.
+/// What a receiver got.
 #[derive(Default)]
 pub(super) struct Told {
     /// The types of the events whose signatures were right.
     pub(super) types: Vec<String>,
-    /// How many had a wrong one.
+    /// How many had a wrong signature.
     pub(super) wrong: usize,
     secret: String,
 }
 
-/// A server that is told events.
+/// A server that receives events.
 pub(super) struct Receiver {
     /// The address to register as a webhook.
     pub(super) url: String,
@@ -58,7 +58,7 @@ impl Receiver {
         lock(&self.told).secret = secret;
     }
 
-    /// What it was told, once that is so; or after ten seconds.
+    /// What it received, once that is enough; or after ten seconds.
     pub(super) fn wait_until(&self, enough: impl Fn(&Told) -> bool) -> (Vec<String>, usize) {
         for _ in 0..100 {
             if enough(&lock(&self.told)) {
@@ -99,7 +99,7 @@ impl Stream {
         )?;
         let mut reader = BufReader::new(stream);
         let mut line = String::new();
-        // It listens once it was greeted.
+        // It listens once the stream has begun.
         while !line.starts_with("retry:") {
             line.clear();
             if reader.read_line(&mut line)? == 0 {
@@ -121,7 +121,7 @@ impl Stream {
         Ok(Self { labels })
     }
 
-    /// What was read, once it contains this; or after ten seconds.
+    /// What was read, once it contains this text; or after ten seconds.
     pub(super) fn read_until(&self, last: &str) -> Vec<String> {
         for _ in 0..100 {
             if lock(&self.labels).iter().any(|label| label.ends_with(last)) {

@@ -9,7 +9,7 @@ use super::driver::{items_at, text_at};
 
 /// What is drawn.
 pub(super) struct Picture<'a> {
-    /// What it is called.
+    /// The title of the page.
     pub(super) title: &'a str,
     /// The boundary of the area, rings of [longitude, latitude].
     pub(super) rings: &'a [Vec<[f64; 2]>],
@@ -17,20 +17,20 @@ pub(super) struct Picture<'a> {
     pub(super) patrol: &'a Value,
     /// Its track as GeoJSON.
     pub(super) track: &'a Value,
-    /// How much was seen.
+    /// The coverage as the API shows it.
     pub(super) coverage: &'a Value,
 }
 
 /// The height of the picture, in its own units; its width follows from the place.
 const HEIGHT: f64 = 640.0;
-/// Room around what is drawn.
+/// The margin around the drawing.
 const MARGIN: f64 = 40.0;
 
-/// From degrees to the picture.
+/// The projection from degrees to the picture.
 struct Frame {
     west: f64,
     north: f64,
-    /// Units of a degree east, and of a degree north.
+    /// Picture units a degree east, and a degree north.
     wide: f64,
     high: f64,
     width: f64,
@@ -53,7 +53,7 @@ impl Frame {
         (MARGIN + (lng - self.west) * self.wide, MARGIN + (self.north - lat) * self.high)
     }
 
-    /// Units of so many metres.
+    /// Picture units of a length in metres.
     fn scale_metres(&self, metres: f64) -> f64 {
         metres / 111_195.0 * self.high
     }
@@ -203,7 +203,7 @@ impl Picture<'_> {
         let seen = visits.filter(|visit| text_at(visit, "/name") == name);
         let seen = seen.filter_map(|visit| visit.get("visited")?.as_bool()).any(|seen| seen);
         let mark = if seen { "✓" } else { "—" };
-        // What stands far to the right has its name on the left.
+        // A label far to the right stands on the left of its place.
         let (beside, anchor) = if x > frame.width * 0.6 {
             (x - radius - 4.0, "end")
         } else {

@@ -1,5 +1,5 @@
 //! A small HTTP server that stands in for another service, in the demo and in the tests: one answer
-//! a connection, as the function it is given says.
+//! a connection, made by the function it is given.
 
 use std::{
     collections::BTreeMap,
@@ -23,7 +23,7 @@ pub struct Asked {
     pub path: String,
     /// The parameters of the query, decoded.
     pub query: BTreeMap<String, String>,
-    /// The headers, by their names in small letters.
+    /// The headers, by their names in lower case.
     pub headers: BTreeMap<String, String>,
     /// The body as it came; empty when there is none.
     pub body: Vec<u8>,
@@ -47,20 +47,20 @@ impl Asked {
     }
 }
 
-/// What comes back.
+/// The answer of a stand-in.
 #[derive(Clone, Debug)]
 pub enum Said {
     /// JSON with a status.
     Json(u16, Value),
     /// These bytes, whatever they are.
     Raw(Vec<u8>),
-    /// JSON, after a while.
+    /// JSON, after a delay.
     Late(Duration, Value),
     /// The connection breaks.
     Nothing,
 }
 
-/// A server that stands in for another; gone when dropped.
+/// A server that stands in for another one; it stops when dropped.
 pub struct Standin {
     /// Its address, as `http://127.0.0.1:…`.
     pub base: String,

@@ -1,4 +1,4 @@
-//! The loop, told: a problem goes from a grid worker's report through filing, a whistle, three
+//! The main story: a problem goes from a grid worker's report through filing, a whistle, three
 //! departments reporting in, verification and the resident's answer to a closed case.
 
 mod areas;
@@ -28,7 +28,7 @@ use crate::cli::{install::Failed, seed};
 
 type Done<T = ()> = Result<T, Failed>;
 
-/// Tells both stories to the server at `base`, whose time is `time`.
+/// Plays both stories against the server at `base`, whose time is `time`.
 pub(super) fn tell_stories(base: &str, city: &City, record: Option<PathBuf>, time: Time) -> Done {
     let mut driver = Driver::new(base, &city.password);
     for person in PEOPLE {
@@ -165,7 +165,7 @@ impl Story {
         })
     }
 
-    /// Both reports, the filing, the joining; answers the case.
+    /// Makes both reports, files one and joins the other; answers the case.
     fn report_and_file(&mut self) -> Done<String> {
         say("\n—— 一、上报与受理 / Report and intake ——");
         let first = self.submit_report("wangge-1", 0, &json!({}))?;
@@ -217,7 +217,7 @@ impl Story {
         Ok(case)
     }
 
-    /// A step of one summoned department, and where that leaves it.
+    /// A step of one summoned department; shows the state afterwards.
     fn step_summons(
         &mut self,
         by: &str,
@@ -252,7 +252,7 @@ impl Story {
         self.driver.run_step(post(by, operation, path, body), render_stage)
     }
 
-    /// A step that a rule refuses, to show how it says so.
+    /// A step that a rule refuses, to show the problem.
     fn expect_refusal(&mut self, by: &str, case: &str, verb: &str, body: Value) -> Done<Value> {
         let mut call = post(by, "", format!("/api/v1/cases/{case}/{verb}"), body);
         call.expect = 422;
@@ -387,7 +387,7 @@ impl Story {
         Ok(())
     }
 
-    /// The case file at the end: its timeline, and who met which obligation.
+    /// Shows the case file at the end: its timeline, and who met which obligation.
     fn show_case_file(&mut self, case: &str) -> Done {
         say("\n—— 五、案卷 / The case file ——");
         let call = get("jiedao", "get_case", format!("/api/v1/cases/{case}"));
@@ -423,7 +423,7 @@ impl Story {
         Ok(())
     }
 
-    /// Another way: escalated to the district, dispatched to a department, sent back once.
+    /// A second way: escalated to the district, dispatched to a department, returned once.
     fn tell_second_way(&mut self) -> Done {
         say("\n—— 六、另一条路：区级派遣 / The other way: dispatched by the district ——");
         let report = self.submit_report("wangge-1", 0, &json!({

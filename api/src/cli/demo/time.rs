@@ -1,5 +1,5 @@
-//! The time of the demo: it stands as far ahead as the story needs, and whatever the system does
-//! by itself until then is done.
+//! The time of the demo: it is moved as far ahead as the story needs, and the system's own work
+//! until then is done.
 
 use actix_web::web::Data;
 use domain::Instant;
@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 
 use crate::{app::state::App, cli::install::Failed, integrations::scheduler};
 
-/// The most looks of the clockwork until nothing is due.
+/// The most passes of the scheduler until nothing is due.
 const LOOKS: usize = 200;
 
 /// The clock of the server, for the stories that move it.
@@ -17,7 +17,7 @@ pub(super) struct Time {
 }
 
 impl Time {
-    /// To be made where the server runs.
+    /// Has to be made inside the server's runtime.
     pub(super) fn new(app: Data<App>) -> Self {
         Self { app, runtime: Handle::current() }
     }
@@ -27,7 +27,7 @@ impl Time {
         self.app.clock.now()
     }
 
-    /// Goes on to `at`, and lets the clockwork take every measure that is due by then.
+    /// Moves the clock to `at`, and lets the scheduler take every measure that is due by then.
     pub(super) fn pass_until(&self, at: Instant) -> Result<(), Failed> {
         self.app.clock.advance((at - self.now()).max(chrono::Duration::zero()));
         for _ in 0..LOOKS {

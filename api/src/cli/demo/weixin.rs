@@ -1,6 +1,6 @@
 //! A stand-in for the interfaces of WeChat and WeCom that this server asks, with their fields,
 //! error codes and habits: codes work once, a new access token is the same one for a while, and on
-//! request it is slow, rude or gone.
+//! request it is slow, answers nonsense or breaks the connection.
 
 use std::{
     collections::BTreeSet,
@@ -22,17 +22,17 @@ pub const SECRET: &str = "demo-secret-never-to-be-seen";
 /// What its messages are signed with; no real one.
 pub const TOKEN: &str = "demo-token-never-to-be-seen";
 
-/// A key it gives to every session; it must not reach anybody.
+/// The session key it gives to every session; no client may ever get it.
 pub const SESSION_KEY: &str = "c2Vzc2lvbi1rZXktbmV2ZXI=";
 
-/// What it remembers.
+/// The memory of the stand-in.
 #[derive(Default)]
 pub struct Memory {
     /// Codes that were used.
     used: BTreeSet<String>,
     /// How often an access token was fetched.
     pub fetched: u32,
-    /// How often a new one was insisted on.
+    /// How often a new one was forced.
     pub forced: u32,
     /// The subscribe messages and the messages of applications it took.
     pub messages: Vec<Value>,
@@ -77,7 +77,7 @@ impl Weixin {
         Ok(Self { server, memory })
     }
 
-    /// Looks at what it remembers.
+    /// Reads its memory.
     pub fn with_memory<R>(&self, look: impl FnOnce(&Memory) -> R) -> R {
         look(&self.memory.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -92,7 +92,7 @@ fn error_reply(code: i64, message: &str) -> Said {
     Said::Json(200, json!({ "errcode": code, "errmsg": message }))
 }
 
-/// The ways it can misbehave, by the code it is given.
+/// The ways it can misbehave, chosen by the code.
 fn code_misbehaviour(code: &str) -> Option<Said> {
     Some(match code {
         "invalid" => error_reply(40_029, "invalid code"),
@@ -159,7 +159,7 @@ fn stable_token(memory: &mut Memory, asked: &Asked) -> Said {
     Said::Late(Duration::from_millis(50), answer)
 }
 
-/// How its content checks misbehave, by what a text says.
+/// The ways its content checks misbehave, chosen by the text.
 fn content_misbehaviour(content: &str) -> Option<Said> {
     Some(match content {
         text if text.contains("接口繁忙") => error_reply(-1, "system error"),
@@ -182,7 +182,7 @@ fn build_result(suggest: &str, label: i64) -> Value {
     json!({ "suggest": suggest, "label": label })
 }
 
-/// `msg_sec_check`, version 2: what a text says decides.
+/// `msg_sec_check`, version 2: the text decides the result.
 fn text_check(memory: &mut Memory, asked: &Asked) -> Said {
     if asked.query_param("access_token") != access_token(memory.token) {
         return error_reply(40_001, "invalid credential, access_token is invalid or not latest");
@@ -216,7 +216,7 @@ fn text_check(memory: &mut Memory, asked: &Asked) -> Said {
     Said::Json(200, answer)
 }
 
-/// `media_check_async`: a number, and an event about it later.
+/// `media_check_async`: answers a trace id, and sends an event about it later.
 fn media_check(memory: &mut Memory, asked: &Asked) -> Said {
     if asked.query_param("access_token") != access_token(memory.token) {
         return error_reply(40_001, "invalid credential, access_token is invalid or not latest");

@@ -1,5 +1,5 @@
-//! Publishing a document out of a file, as the system: what the command line imports goes through
-//! the same reading, the same checks and the same journal as over HTTP.
+//! Publishing a document from a file, as the system: imports of the command line go through the
+//! same parsing, the same checks and the same journal as over HTTP.
 
 use domain::{
     core::{id::CommandId, text::Prose},
@@ -24,7 +24,7 @@ use crate::{
 };
 
 impl From<Problem> for Failed {
-    /// Every fault on a line of its own; of faults in a file the advice about bodies is of no help.
+    /// Every fault on a line of its own; the advice about request bodies does not apply to files.
     fn from(problem: Problem) -> Self {
         let faults = problem.sentences();
         let head = if problem.code() == Code::InvalidBody && !faults.is_empty() {
@@ -36,10 +36,10 @@ impl From<Problem> for Failed {
     }
 }
 
-/// What is to be published.
+/// A document to publish.
 #[derive(Debug)]
 pub struct Publication<'a> {
-    /// The tenant whose rules it becomes.
+    /// The tenant whose rules it changes.
     pub tenant: &'a Tenant,
     /// What kind of document.
     pub kind: PolicyKind,
@@ -47,12 +47,12 @@ pub struct Publication<'a> {
     pub text: &'a str,
     /// Why it is published, for the record.
     pub note: String,
-    /// Whether only to check.
+    /// Whether to check only.
     pub dry: bool,
 }
 
 impl Publication<'_> {
-    /// Publishes it, or says everything that is wrong; answers its edition.
+    /// Publishes it, or reports everything that is wrong; answers its edition.
     pub async fn publish(&self, store: &Store, clock: &Clock) -> Result<i64, Failed> {
         let worlds = TenantSnapshots::load(store, catalogue::build_default(), clock).await?;
         let none =

@@ -1,8 +1,8 @@
-//! Where everything in the demo city is: county polygons as published, all below them derived.
+//! The boundaries of the demo city: county polygons as published, all below them derived.
 //!
 //! Streets, communities and grids have no public boundaries. Each county is divided among its
-//! streets by their number of communities, each street among its communities, each urban
-//! community into three or four grids. The shares are plausible in size and wrong in place.
+//! streets by their number of communities, each street among its communities, each urban community
+//! into three or four grids. The shares are plausible in size and wrong in place.
 
 use std::collections::HashMap;
 

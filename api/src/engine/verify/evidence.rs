@@ -1,4 +1,4 @@
-//! The audit log, where it begins, and what it says was written and removed.
+//! The audit log: where it begins, and what it says was written and removed.
 
 use domain::{
     core::{
@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use super::{Findings, break_in_words};
 
-/// Reads the audit log of a tenant from its beginning, a page at a time; answers where it ends.
+/// Reads the audit log of a tenant from its beginning, a page at a time; answers its end.
 pub(super) fn check(
     db: &mut Db,
     tenant: TenantId,
@@ -88,7 +88,7 @@ fn compare_record(tenant: TenantId, one: &Checkpoint, record: &Record, found: &m
     }
 }
 
-/// Whether what checkpoints saw is still there, or was removed when its time was over.
+/// Checks that the record a checkpoint saw is still there, or was removed when its time was over.
 fn check_beginning(
     tenant: TenantId,
     seen: &[Checkpoint],
@@ -117,15 +117,16 @@ fn check_beginning(
     }
 }
 
-/// Records the log tells of that are not there.
+/// Records the log mentions that are missing.
 #[derive(Default)]
 struct Missed {
-    /// Of each class, when the newest was written that may have been removed, and which it is.
+    /// For each class, when the newest record was written that may have been removed, and its
+    /// identity.
     newest: Vec<(DataClass, domain::Instant, Uuid)>,
 }
 
 impl Missed {
-    /// Looks whether records are there that the log tells of.
+    /// Checks that the records the log mentions are there.
     fn check_records(
         &mut self,
         db: &mut Db,
@@ -164,7 +165,7 @@ impl Missed {
         Ok(())
     }
 
-    /// What is said to have been removed was, as the log tells.
+    /// Checks that what the log says was removed was due for removal.
     fn check_removals(&self, tenant: TenantId, watch: &Watch, found: &mut Findings) {
         for (class, at, id) in &self.newest {
             if watch.removal_cutoff(*class).is_none_or(|before| before <= *at) {
@@ -177,7 +178,7 @@ impl Missed {
     }
 }
 
-/// Compares what is kept with its tally, and the tally with what the log says.
+/// Compares the stored records with their tally, and the tally with the log.
 fn check_counts(
     db: &mut Db,
     tenant: TenantId,

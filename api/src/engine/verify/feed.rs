@@ -1,4 +1,4 @@
-//! The feed: every position is taken, and what stands there is what checkpoints saw.
+//! The feed: every position is taken, and the entries there are those that checkpoints saw.
 
 use domain::core::{
     checkpoint::{Checkpoint, extend_digest},
@@ -31,7 +31,7 @@ pub(super) fn check(
     let extent = feed::load_extent(db, tenant)?;
     let (mut end, mut after, mut holes) = (End::default(), i64::MIN, 0);
     let mut seen: Vec<&Checkpoint> = seen.iter().collect();
-    // The last first: the next to be compared is taken from the end.
+    // The last first: the next to be compared is popped from the end.
     seen.sort_by_key(|one| std::cmp::Reverse(one.position));
     loop {
         let page = feed::load_hashes(db, tenant, after, PAGE)?;
@@ -73,7 +73,7 @@ pub(super) fn check(
     Ok(end)
 }
 
-/// How many positions are free between two entries where that is known; names them elsewhere.
+/// How many positions are free between two entries; names them in the findings.
 fn count_holes(
     tenant: TenantId,
     (before, next): (i64, i64),

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReasonBody {
-    /// Why. 理由（必填）。
+    /// The reason. 理由（必填）。
     #[schema(value_type = String, min_length = 1, max_length = 4000, example = "本级无执法权，需上级协调")]
     pub reason: Prose,
 }

@@ -1,5 +1,5 @@
-//! Times in bodies that have thousands of them: RFC 3339 as phones write it, read in a tenth of the
-//! time; whatever is written in another way is left to chrono, which also says what is wrong.
+//! Times in bodies that have thousands of them: RFC 3339 as phones write it, parsed in a tenth of
+//! the time; any other form is left to chrono, which also reports what is wrong.
 
 use std::fmt;
 

@@ -40,7 +40,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Zipped<T> {
                 Ok((zipped, body.unwrap_or_else(|_| Err(Problem::new(Code::Timeout)))?))
             };
             let (zipped, body) = read_then_recheck(&request, read).await?;
-            // It may be work for milliseconds, in which others want to be answered.
+            // It may take milliseconds, in which other requests want to be answered.
             let body = if zipped {
                 actix_web::web::block(move || unpack_body(&body)).await??
             } else {
@@ -65,7 +65,7 @@ fn is_gzipped(headers: &HeaderMap) -> Result<bool, Problem> {
     }
 }
 
-/// How long the body says it is, as far as that is believed.
+/// The announced length of the body, as far as it is believed.
 fn content_length(headers: &HeaderMap) -> usize {
     let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     length.unwrap_or(0).min(MAX_BYTES / 8)
@@ -83,11 +83,10 @@ async fn read_payload(mut payload: Payload, announced: usize) -> Result<Vec<u8>,
     Ok(body)
 }
 
-/// The most parts packed data has that were packed by themselves. One is usual; each costs some
-/// work, however short it is.
+/// The most gzip members of packed data. One is usual; each costs some work, however short it is.
 const MOST_PARTS: usize = 64;
 
-/// What was packed; no more of it than a body may have, however small it arrived.
+/// Unpacks data; at most as much as a body may have, however small it arrived.
 fn unpack_body(packed: &[u8]) -> Result<Vec<u8>, Problem> {
     let (mut plain, mut rest) = (Vec::new(), packed);
     for _ in 0..MOST_PARTS {

@@ -1,5 +1,6 @@
-//! Where a reader stands in the feed of events: a place and a part of the entry there, sealed with
-//! the hash of the entry, so that a database that was restored to an earlier day is noticed.
+//! The place of a reader in the feed of events: a position and the events read of the entry there,
+//! sealed with the hash of the entry, so that a database that was restored to an earlier day is
+//! noticed.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use domain::core::{id::TenantId, journal::Hash};
@@ -8,10 +9,10 @@ use persistence::kernel::feed;
 use super::{Event, outdated_cursor};
 use crate::{app::state::App, http::problem::Reply};
 
-/// The longest cursor.
+/// The most bytes of a cursor.
 const MAX_LENGTH: usize = 200;
 
-/// A place in the feed: everything up to it was told.
+/// A place in the feed: everything up to it was sent.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct Position {
     entry: i64,
@@ -19,32 +20,32 @@ pub struct Position {
 }
 
 impl Position {
-    /// Behind the whole of an entry.
+    /// The place after a whole entry.
     pub const fn after_entry(entry: i64) -> Self {
         Self { entry, part: i16::MAX }
     }
 
-    /// Right behind an event.
+    /// The place right after an event.
     pub const fn after_event(event: &Event) -> Self {
         Self { entry: event.position, part: event.part }
     }
 
-    /// Behind everything there is.
+    /// The place after everything there is.
     pub async fn load_end(app: &App, tenant: TenantId) -> Reply<Self> {
         Ok(Self::after_entry(app.store.read(move |db| feed::load_end(db, tenant)).await?))
     }
 
-    /// Whether an event is still to be told.
+    /// Whether an event is still to be sent.
     pub fn is_before(self, event: &Event) -> bool {
         self < Self::after_event(event)
     }
 
-    /// The last entry that was told whole.
+    /// The last entry that was sent whole.
     pub const fn last_whole_entry(self) -> i64 {
         if self.part == i16::MAX { self.entry } else { self.entry - 1 }
     }
 
-    /// The text that stands for it.
+    /// The cursor for this place.
     pub async fn seal(self, app: &App, tenant: TenantId) -> Reply<String> {
         let entry = self.entry;
         let last = app.store.read(move |db| feed::load_last_until(db, tenant, entry)).await?;
@@ -58,7 +59,7 @@ impl Position {
         Ok(BASE64_URL_SAFE_NO_PAD.encode(app.seal.seal(&seal_purpose(tenant), &bytes)?))
     }
 
-    /// What a text stands for, if the feed is still the one it was written for.
+    /// Reads a cursor, if the feed is still the one it was written for.
     pub async fn read(app: &App, tenant: TenantId, text: &str) -> Reply<Self> {
         let (position, check) = Self::parse(app, tenant, text).ok_or_else(outdated_cursor)?;
         let entry = position.entry;

@@ -1,9 +1,9 @@
 //! Events as they happen: server-sent events, resumed by `Last-Event-ID`.
 //!
-//! A stream holds a place in the feed and little else: what is new is read once for all of them
-//! ([`super::tail`]), and nothing is asked for while the reader's connection is full. A reader
-//! that falls back further than what is kept in memory is cut off, and goes on where it was when
-//! it comes back.
+//! A stream holds a place in the feed and little else: new events are read once for all of them
+//! ([`super::tail`]), and nothing is read while the reader's connection is full. A reader that
+//! falls back further than what is kept in memory is cut off, and goes on where it was when it
+//! comes back.
 
 use std::{fmt::Write, time::Duration};
 
@@ -39,10 +39,10 @@ use crate::{
 /// for dead.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// How long a stream lasts; its reader then comes back and goes on where it was.
+/// How long a stream lasts; its reader then reconnects and resumes where it was.
 const LIFETIME: Duration = Duration::from_hours(1);
 
-/// How long the rights of the reader are believed before they are looked up anew.
+/// How long the rights of the reader are cached before they are read again.
 const BELIEVED: Duration = Duration::from_secs(2);
 
 /// How many events are sent at once at most.
@@ -65,20 +65,20 @@ pub struct StreamEvents {
     /// `Last-Event-ID` only what happens from now on. 上次收到的事件 id。
     #[param(max_length = 200)]
     cursor: Option<String>,
-    /// Only these types, separated by commas. 事件类型，逗号分隔。
+    /// Only events of these types, separated by commas. 事件类型，逗号分隔。
     #[param(value_type = Option<String>, example = "case.closed,case.dispatched")]
     types: Option<Types>,
-    /// How long the stream lasts at most, in seconds, 0 to 3600; with 0 it ends when everything there
-    /// is was sent. 最长秒数。
+    /// How long the stream lasts at most, in seconds, 0 to 3600; with 0 it ends when everything was
+    /// sent. 最长秒数。
     #[param(value_type = Option<u32>, minimum = 0, maximum = 3600, example = 600)]
     seconds: Option<Seconds<0, 3600>>,
-    /// How often a line without an event is sent while nothing happens, in seconds, 1 to 60; 15 when
-    /// left out. 心跳间隔（秒）。
+    /// How often a line without an event is sent while idle, in seconds, 1 to 60; 15 when left out.
+    /// 心跳间隔（秒）。
     #[param(value_type = Option<u32>, minimum = 1, maximum = 60, example = 15)]
     heartbeat: Option<Seconds<1, 60>>,
 }
 
-/// A time within bounds.
+/// A duration within bounds.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(try_from = "u64")]
 struct Seconds<const LEAST: u64, const MOST: u64>(Duration);
@@ -95,7 +95,7 @@ impl<const LEAST: u64, const MOST: u64> TryFrom<u64> for Seconds<LEAST, MOST> {
     }
 }
 
-/// One open stream: who reads, how far it is, and when it ends.
+/// One open stream: its reader, its place, and its end.
 struct Reader {
     app: Data<App>,
     request: HttpRequest,
@@ -104,7 +104,7 @@ struct Reader {
     types: Types,
     position: Position,
     listening: Listening,
-    /// Whether it has read everything once: a reader that falls back after that is cut off.
+    /// Whether it has caught up once: a reader that falls behind after that is cut off.
     caught_up: bool,
     until: Instant,
     heartbeat: Duration,
@@ -133,7 +133,7 @@ async fn get_event_stream(
     let tenant = caller.tenant;
     let last = request.headers().get("last-event-id").map(|value| value.to_str());
     let last = last.map(|text| text.map_err(|_opaque| Problem::new(Code::CursorOutdated)));
-    // Listening begins before the end is looked up: nothing falls between.
+    // Listening begins before the end is read: no event falls between.
     let listening = app.memory.get_or_default::<Tails>().listen_to(&app, tenant).await?;
     let position = match last.transpose()?.map(str::to_owned).or(cursor) {
         Some(text) => Position::read(&app, tenant, &text).await?,
@@ -166,13 +166,13 @@ async fn get_event_stream(
     Ok(HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "text/event-stream; charset=utf-8"))
         .insert_header((CACHE_CONTROL, "no-store"))
-        // Reverse proxies would keep it back.
+        // Reverse proxies would buffer it.
         .insert_header(("X-Accel-Buffering", "no"))
         .streaming(Box::pin(body)))
 }
 
 impl Reader {
-    /// What is sent next; none when the stream ends.
+    /// The next chunk; none when the stream ends.
     async fn next_chunk(&mut self) -> Option<Bytes> {
         loop {
             if *self.closing.borrow() || self.seat.is_over() {
@@ -213,7 +213,7 @@ impl Reader {
         }
     }
 
-    /// Waits for news; false when there was none for so long that a sign of life is due.
+    /// Waits for news; false when there was none for so long that a heartbeat is due.
     async fn wait_for_news(&mut self) -> bool {
         tokio::select! {
             () = self.listening.wait_for_news() => true,
@@ -223,8 +223,8 @@ impl Reader {
         }
     }
 
-    /// Looks up again who reads and with which rights, when that is due; none when the reader may
-    /// not go on.
+    /// Reads the rights of the reader again, when that is due; none when the reader may not
+    /// continue.
     async fn refresh_caller(&mut self) -> Option<()> {
         if self.believed.elapsed() > BELIEVED {
             let caller = Caller::from_request(&self.request, &mut Payload::None);
@@ -234,7 +234,7 @@ impl Reader {
         Some(())
     }
 
-    /// The text of those events that are the reader's to see; none when the reader may not go on.
+    /// The text of those events that the reader may see; none when the reader may not continue.
     async fn render_events(&mut self, events: &[std::sync::Arc<Event>]) -> Option<Option<Bytes>> {
         let wanted: Vec<_> =
             events.iter().filter(|event| self.types.includes(event.kind)).collect();

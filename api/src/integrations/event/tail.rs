@@ -1,4 +1,4 @@
-//! The end of the feed, in memory: read once a tenant for all who listen, however many they are.
+//! The end of the feed, in memory: read once a tenant for all listeners, however many there are.
 //!
 //! Every replica reads for its own listeners: at once when it committed something itself, and every
 //! second for what others committed. Nothing is read where no one listens.
@@ -17,14 +17,14 @@ use tokio::sync::watch;
 use super::{Event, cursor::Position};
 use crate::app::state::App;
 
-/// How many events are kept: a reader that falls back further reads from the database.
+/// How many events are kept: a reader that falls behind further reads from the database.
 const KEPT: usize = 2000;
 
 /// How many entries are read at once.
 const WINDOW: i64 = 500;
 
-/// How long news is collected before it is told, so that a burst is read a few times and not once
-/// an entry.
+/// How long news is collected before listeners are woken, so that a burst is read a few times and
+/// not once an entry.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// The ends of all feeds that have listeners.
@@ -37,20 +37,20 @@ pub struct Tail {
     news: watch::Sender<i64>,
 }
 
-/// What is kept of it: everything behind `from`, up to `to`.
+/// The events kept: everything after `from`, up to `to`.
 struct EventWindow {
     from: i64,
     to: i64,
     events: VecDeque<Arc<Event>>,
 }
 
-/// What there is behind a place.
+/// The events after a place.
 pub enum Behind {
-    /// These events, and the place behind them.
+    /// These events, and the place after them.
     Events(Vec<Arc<Event>>, Position),
-    /// No event behind the place yet.
+    /// No event after the place yet.
     Nothing,
-    /// More than is kept.
+    /// More events than are kept.
     TooMuch,
 }
 
@@ -59,7 +59,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Tails {
-    /// The end of the feed of a tenant, kept from now on as long as anyone listens.
+    /// Listens to the feed of a tenant; its end is kept in memory as long as anyone listens.
     pub async fn listen_to(&self, app: &App, tenant: TenantId) -> Result<Listening, StoreError> {
         if let Some(tail) = lock(&self.0).get(&tenant) {
             return Ok(Listening::subscribe_to(tail));
@@ -90,11 +90,11 @@ impl Listening {
 
     /// Waits until there is more.
     pub async fn wait_for_news(&mut self) {
-        // This keeps the sender, too: it cannot be gone.
+        // This holds the sender, too: it cannot be gone.
         let _ = self.news.changed().await;
     }
 
-    /// What there is behind a place, at most about `limit` events.
+    /// The events after a place, at most about `limit`.
     pub fn read_after(&self, position: Position, limit: usize) -> Behind {
         let kept = lock(&self.tail.kept);
         if position.last_whole_entry() < kept.from {

@@ -1,6 +1,6 @@
-//! Who agrees to what a webhook is told. Administrators set webhooks and read no cases; so a
-//! webhook is told identities, until a person who reads the cases of its area agrees that it is
-//! told what they say, and only while that person may read them.
+//! Approval of what a webhook receives. Administrators manage webhooks and read no cases; so a
+//! webhook receives identities only, until a person who reads the cases of its area approves whole
+//! events, and only while that person may read them.
 
 use actix_web::{HttpRequest, HttpResponse, post, web::Data};
 use domain::{
@@ -29,7 +29,7 @@ use crate::{
     },
 };
 
-/// Who agreed that a webhook is told what is said, while that person may read it.
+/// The person who approved whole events for a webhook, while that person may read them.
 pub async fn load_reader(app: &App, hook: &Webhook) -> Result<Option<Actor>, StoreError> {
     let Some((by, _)) = hook.approval else { return Ok(None) };
     let Some(world) = app.worlds.get(hook.tenant) else { return Ok(None) };
@@ -48,7 +48,8 @@ pub async fn load_reader(app: &App, hook: &Webhook) -> Result<Option<Actor>, Sto
     Ok(None)
 }
 
-/// Ends an agreement whose giver may not read any more: it does not come back with the right.
+/// Ends an approval whose giver may not read the cases any more: it does not come back with the
+/// right.
 async fn end_approval(app: &App, hook: &Webhook) -> Result<(), StoreError> {
     let ended = hook.clone();
     app.store.run(move |db| hooks::set_approval(db, &ended, None)).await?;
@@ -56,7 +57,7 @@ async fn end_approval(app: &App, hook: &Webhook) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The webhook of this identity, if the caller manages it or may agree to what it is told.
+/// The webhook of this identity, if the caller manages it or may approve its content.
 pub(super) async fn load_visible(app: &App, caller: &Caller, id: Uuid) -> Reply<Webhook> {
     let tenant = caller.tenant;
     let found = app.store.read(move |db| hooks::find(db, tenant, id)).await?;
@@ -66,7 +67,7 @@ pub(super) async fn load_visible(app: &App, caller: &Caller, id: Uuid) -> Reply<
     }
 }
 
-/// Agrees that a webhook is told what is said, or takes that back.
+/// Approves whole events for a webhook, or withdraws that.
 ///
 /// 批准推送全文：由有权阅读该辖区案卷的工作人员批准，之前只推送标识；该人失去权限、或地址、辖区、类型变更后，自动恢复为只推送标识。管理员可以撤回，不能批准。
 #[utoipa::path(tag = "webhooks", request_body = ApproveBody, responses((status = 200, body = WebhookView)))]

@@ -1,4 +1,4 @@
-//! What a webhook is told to be, and how it is shown.
+//! The settings of a webhook, and its view.
 
 use chrono::{DateTime, Utc};
 use domain::{
@@ -20,11 +20,11 @@ use crate::{
     },
 };
 
-/// What a webhook is.
+/// The settings of a webhook.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WebhookBody {
-    /// What it is called. 名称。
+    /// The name. 名称。
     #[schema(value_type = String, min_length = 1, max_length = 120, example = "12345 热线平台")]
     name: Line,
     /// Where events are posted, over HTTPS; plain HTTP and addresses inside only where the operator
@@ -35,9 +35,9 @@ pub(super) struct WebhookBody {
         example = "https://hotline.example.gov.cn/gridwhistle"
     )]
     url: String,
-    /// Of which area, with everything in it. 辖区。
+    /// The area, with everything in it. 辖区。
     area_id: Uuid,
-    /// Which types; every one where it is left out. 事件类型。
+    /// The types of events; every one when left out. 事件类型。
     #[serde(default)]
     #[schema(max_items = 100, example = json!(["case.opened", "case.closed"]))]
     types: Vec<String>,
@@ -46,18 +46,18 @@ pub(super) struct WebhookBody {
     envelope: Option<String>,
 }
 
-/// A webhook, with how it fares.
+/// A webhook, with its state.
 #[derive(Serialize, ToSchema)]
 pub(super) struct WebhookView {
     /// The identity of the webhook. 标识。
     id: Uuid,
-    /// What it is called.
+    /// The name of the webhook.
     name: String,
     /// Where events are posted.
     url: String,
-    /// Of which area.
+    /// The area, with everything in it.
     area_id: Uuid,
-    /// Which types; every one when it is empty.
+    /// The types of events; every one when it is empty.
     types: Vec<&'static str>,
     /// How events are wrapped.
     #[schema(schema_with = view::envelope)]
@@ -65,22 +65,22 @@ pub(super) struct WebhookView {
     /// Whether events are sent. 状态。
     #[schema(schema_with = view::webhook_status)]
     status: &'static str,
-    /// Why not, when this program stopped it. 停用原因。
+    /// The reason, when this program stopped it. 停用原因。
     why: Option<String>,
     /// Since when every attempt has failed. 持续失败起始时间。
     failing_since: Option<DateTime<Utc>>,
-    /// How many entries of the feed it has still to be told. 待推送条数（上限近似）。
+    /// How many entries of the feed are still ahead of it. 待推送条数（上限近似）。
     behind: i64,
     /// When it was made.
     created_at: DateTime<Utc>,
     /// When it was changed last.
     changed_at: DateTime<Utc>,
-    /// What it is told: `ids`, or `whole` while somebody who reads the cases of its area agrees to
+    /// What it receives: `ids`, or `whole` while a person who reads the cases of its area approves
     /// that. 推送内容：仅标识，或全文（须有权阅读案卷的人批准）。
     content: Content,
-    /// Who agreed. 批准人。
+    /// The identity of the person who approved. 批准人。
     approved_by: Option<Uuid>,
-    /// When. 批准时间。
+    /// When it was approved. 批准时间。
     approved_at: Option<DateTime<Utc>>,
     /// The secret events are signed with, only in the answer that made it. 签名密钥，只显示一次。
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -88,23 +88,23 @@ pub(super) struct WebhookView {
     secret: Option<String>,
 }
 
-/// What a webhook is told.
+/// What a webhook receives.
 #[derive(Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Content {
-    /// What happened to which thing.
+    /// The types and the identities of the subjects.
     Ids,
-    /// What was said, too.
+    /// Whole events, with what people said.
     Whole,
 }
 
-/// What is agreed on.
+/// An approval of a webhook's content.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ApproveBody {
-    /// Whether it may be told what is said. 是否批准推送全文。
+    /// Whether it may receive whole events. 是否批准推送全文。
     pub(super) approved: bool,
-    /// The address that is agreed to, as it was read; another one by now is refused. 批准的接收地址。
+    /// The address that is approved, as it was read; a changed one is refused. 批准的接收地址。
     #[schema(max_length = 2000, example = "https://hotline.example.gov.cn/gridwhistle")]
     pub(super) url: String,
 }
@@ -132,7 +132,7 @@ impl WebhookView {
     }
 }
 
-/// What was given, understood.
+/// The settings given, parsed.
 pub(super) struct Given {
     pub(super) name: String,
     pub(super) url: String,
@@ -193,7 +193,7 @@ fn unknown_envelope() -> Problem {
     )
 }
 
-/// Refuses addresses nothing may be told to, as far as can be seen before it is tried.
+/// Refuses addresses that must not be called, as far as can be decided before sending.
 pub(super) fn check_url(app: &App, url: &str) -> Reply<()> {
     let wrong = |code, zh: &'static str, en: &'static str| {
         Err(Problem::new(Code::InvalidBody).error("/url", code, zh, en))

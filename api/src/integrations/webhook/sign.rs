@@ -8,7 +8,7 @@ use sha2::Sha256;
 
 use crate::{app::random::random_bytes, http::problem::Reply};
 
-/// What a secret begins with.
+/// The prefix of a secret.
 const PREFIX: &str = "whsec_";
 
 /// A new secret: the bytes, and the text for the receiver.

@@ -1,4 +1,4 @@
-//! One item of a queue: which operation it asks, where, and what it has to do with.
+//! One item of a queue: its operation, its path, and which flows it touches.
 
 use domain::core::id::{CommandId, PersonId};
 use serde_json::Value;
@@ -13,12 +13,12 @@ use crate::{
     },
 };
 
-/// What commands make whose identity follows from the command's own.
+/// The kinds of flows whose identity is derived from the command that begins them.
 const MADE: [&str; 5] = ["report", "case", "patrol", "visit", "household"];
 
-/// An item that can be asked.
+/// An item that is well-formed.
 pub struct Asked {
-    /// As it was sent.
+    /// The item as it was sent.
     pub item: ItemBody,
     /// The operation of the API that the item names.
     pub operation: &'static Operation,
@@ -27,7 +27,7 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// What an item asks, or what is wrong with it.
+    /// Parses an item, or answers what is wrong with it.
     pub fn read(item: &Value) -> Result<Self, Problem> {
         let item: ItemBody = parse(item.to_string().as_bytes())?;
         let operation =
@@ -46,12 +46,12 @@ impl Asked {
         Ok(Self { item, operation, segments })
     }
 
-    /// The flow it moves; none when it begins one.
+    /// The flow it changes; none when it begins one.
     pub fn flow_id(&self) -> Option<&str> {
         self.item.path.get("id").and_then(Value::as_str)
     }
 
-    /// What it has to do with.
+    /// The identities it touches.
     pub fn touches(&self, caller: &Caller) -> Touches {
         let own = self.operation.is_about_the_caller().then_some(caller.person.0);
         let moved =
@@ -84,8 +84,8 @@ fn unknown_parameter(operation: &Operation, name: &str) -> Problem {
     Problem::new(Code::InvalidBody).error("/path", "unknown_field", zh, en)
 }
 
-/// What a command makes or moves: what stands in its path, what its body gives an identity, and
-/// what gets one made of the command's own.
+/// The identities a command creates or changes: those in its path, those its body gives, and those
+/// derived from the command's own.
 fn collect_moved((by, command): (PersonId, Uuid), path: Option<&Value>, body: &Value) -> Vec<Uuid> {
     let id = |value: Option<&Value>| value?.as_str().and_then(|id| Uuid::try_parse(id).ok());
     let named = [id(path), id(body.get("id")), id(body.get("case_id"))];
@@ -93,7 +93,7 @@ fn collect_moved((by, command): (PersonId, Uuid), path: Option<&Value>, body: &V
     named.into_iter().chain(derived).flatten().collect()
 }
 
-/// An item that cannot be asked still holds back what names what it would have made or moved.
+/// A malformed item still holds back the items that name what it would have created or changed.
 pub fn guess_touches(item: &Value, caller: &Caller) -> Touches {
     let command = item.get("id").and_then(Value::as_str);
     let command = command.and_then(|id| Uuid::try_parse(id).ok()).unwrap_or_default();

@@ -1,10 +1,10 @@
-//! What a phone may see and what of it changed: first everything that is open, then what moved
+//! What a phone may see, and what of it changed: first everything that is open, then what changed
 //! since, by the feed of the tenant.
 //!
-//! A cursor remembers up to where the feed was read, the hash of the entry there, and what its
-//! owner could see then. Another owner's cursor, or one of a database that was restored to an
-//! earlier day, does not fit and is told to start over; when the owner may see less than before,
-//! what left the view is told, item by item.
+//! A cursor remembers the position up to which the feed was read, the hash of the entry there, and
+//! what its owner could see then. Another owner's cursor, or one of a database that was restored to
+//! an earlier day, is refused: the phone starts over. When the owner may see less than before, what
+//! left the view is reported, item by item.
 //!
 //! A campaign is followed by the assignments of the caller: the households to go to for it.
 
@@ -53,7 +53,8 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct SyncParams {
-    /// `next` of the last answer; without it everything that is open is told first. 上次返回的 next。
+    /// `next` of the last answer; without it the answer begins with everything that is open. 上次返回的
+    /// next。
     #[param(max_length = 32_768)]
     since: Option<String>,
     /// How many at most, 1 to 100.
@@ -64,13 +65,13 @@ pub struct SyncParams {
 /// What changed since a place in the feed.
 #[derive(Serialize, ToSchema)]
 pub struct ChangesView {
-    /// In an order in which later ones replace earlier ones of the same `id`.
+    /// The changes; a later one replaces an earlier one of the same `id`.
     items: Vec<ChangedView>,
     /// Where to go on, now or later. 下次的 since。
     next: String,
     /// Whether there is more already. 是否还有。
     more: bool,
-    /// What our clock shows. 服务器时间。
+    /// The time of the server. 服务器时间。
     server_time: DateTime<Utc>,
 }
 
@@ -79,21 +80,22 @@ pub struct ChangesView {
 pub struct ChangedView {
     /// `case` 案卷, `report` 上报, `patrol` 巡查, `visit` 走访, `household` 家庭, `form` 表单,
     /// `campaign` 走访行动, `assignment` 行动中派给本人、尚未走访的家庭; others may come. A `campaign`
-    /// ends the assignments of it that were told before: those that stand follow it. An assignment
+    /// ends the assignments of it that were sent before: the present ones follow it. An assignment
     /// has the `id` that its visit will have, so that the visit takes its place. 类型。
     #[schema(example = "household")]
     pub(super) kind: &'static str,
     /// The identity of what changed. 标识。
     pub(super) id: Uuid,
-    /// Its place in its journal; a lower one than the phone has is old news. 0 of an assignment and
-    /// of what is gone.
+    /// Its place in its journal; a lower one than the phone has is out of date. 0 for an assignment
+    /// and for what is gone.
     #[schema(example = 3)]
     pub(super) seq: i64,
-    /// Whether it left the view of who asks: forget it. 已移出可见范围。
+    /// Whether it left the view of the caller: forget it. 已移出可见范围。
     pub(super) gone: bool,
-    /// How it is now; as the operation that reads it answers, personal data masked. The files of
-    /// reports and cases come without links, which would be over before they are followed; a report
-    /// or case is told again when a file of it arrives, is reviewed or goes. 当前内容，个人信息脱敏。
+    /// Its present state, as the operation that reads it answers, with personal data masked. The
+    /// files of reports and cases come without links, which would expire before they are followed;
+    /// a report or case is sent again when a file of it arrives, is reviewed or is removed.
+    /// 当前内容，个人信息脱敏。
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>, example = json!({
         "id": "0196f0a2-7c1e-7b3a-9d52-3f6f5b0c8e11", "number": "H20260920-7K2M4Q", "seq": 3,
@@ -110,7 +112,7 @@ fn outdated_cursor() -> Problem {
     Problem::new(Code::CursorOutdated)
 }
 
-/// Tells what changed since the last time.
+/// Lists what changed since the last time.
 ///
 /// 离线增量下载：首次返回全部未结案卷、待办走访，近 30 天的上报、巡查和走访，以及可见的在册家庭、现行表单和未结束的走访行动（含派给本人的家庭），之后只返回变化；`gone` 表示已移出可见范围，应从手机上删除。
 #[utoipa::path(tag = "sync", params(SyncParams), responses((status = 200, body = ChangesView)))]
@@ -152,7 +154,7 @@ async fn list_changes(
     let more = more || !position.listings.is_empty();
     let mut items = render_all(&app, &caller, found, told).await?;
     items.extend(assignments);
-    // What was lost is told as of when it could be seen last, however many pages it takes.
+    // What the owner lost is read as of when it could be seen last, however many pages it takes.
     if position.filling.as_ref().is_none_or(|filling| filling.before.is_empty()) {
         position.told = now;
     }
@@ -166,7 +168,7 @@ fn load_end(db: &mut Db, tenant: TenantId) -> Result<(i64, Hash), StoreError> {
     Ok(feed::load_last_until(db, tenant, end)?.unwrap_or_default())
 }
 
-/// Whether the entry a cursor stands at is the one it stood at.
+/// Whether the entry at the cursor's position is still the same.
 async fn still_there(app: &App, recent: &Recent, position: &Position) -> Reply<bool> {
     let (tenant, read) = (position.owner.0, position.read);
     if read == 0 {
@@ -187,7 +189,7 @@ struct Page {
     more: bool,
 }
 
-/// A campaign that runs is followed by the assignments of the caller.
+/// A running campaign is followed by the assignments of the caller.
 fn begin_listing(found: &Found) -> Option<Listing> {
     match found {
         Found::Campaign(campaign) if campaign.state.status == StatusName::Running => {
@@ -204,7 +206,7 @@ fn begin_listing(found: &Found) -> Option<Listing> {
     }
 }
 
-/// The next assignments of the campaigns that were told.
+/// The next assignments of the campaigns on the page.
 async fn list_assignments(
     app: &App,
     caller: &Caller,
@@ -216,7 +218,7 @@ async fn list_assignments(
         && assignments.len() < limit
     {
         let campaign = step::load_visible::<Campaign>(app, caller, listing.campaign).await;
-        // What became of it meanwhile is told when its entry is read.
+        // A change meanwhile is sent when its entry is read.
         let running = campaign.ok().filter(|stored| stored.state.status == StatusName::Running);
         let part = (listing.after, limit - assignments.len());
         let (found, more) = match running {
@@ -233,7 +235,7 @@ async fn list_assignments(
     Ok(Page { found: Vec::new(), assignments, position, more: true })
 }
 
-/// The next part of the whole picture.
+/// The next part of the first picture.
 async fn fill_page(
     app: &App,
     caller: &Caller,
@@ -250,7 +252,8 @@ async fn fill_page(
     let keyset = Keyset { after, limit: probe };
     let lost = (!before.is_empty()).then_some(position.begun);
     let which = Which::Picture { now, lost };
-    // As of the first page: what turns while the others are told is told after them.
+    // As of the first page: a pairing that begins or ends while the others are sent is sent after
+    // them.
     let turns = matches!(kind, Kind::Household | Kind::Pairing { .. }) && after.is_none();
     let look = move |db: &mut Db| {
         let turn = if turns { load_turn(db, of, now)? } else { None };
@@ -270,7 +273,7 @@ async fn fill_page(
     Ok(Page { found, assignments: Vec::new(), position, more: true })
 }
 
-/// What moved after the position, as far as it is the caller's to see.
+/// The flows that changed after the position, as far as the caller may see them.
 async fn follow_feed(
     app: &App,
     caller: &Caller,

@@ -1,4 +1,4 @@
-//! Where a phone is: sealed, so that it can neither be read nor made up.
+//! The position of a phone: sealed, so that it can be neither read nor forged.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use domain::{
@@ -20,58 +20,58 @@ use crate::{
 /// What the cursor is sealed for.
 const PURPOSE: &str = "sync cursor";
 
-/// The longest cursor.
+/// The most bytes of a cursor.
 const MAX_LENGTH: usize = 32_768;
 
-/// Where a phone is.
+/// The position of a phone.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Position {
-    /// Whose it is.
+    /// The owner of the cursor.
     pub(super) owner: (TenantId, Uuid),
     /// What the owner could see.
     pub(super) sight: Sight,
-    /// Up to where the feed was read.
+    /// The position up to which the feed was read.
     pub(super) read: i64,
     /// The hash of the entry there.
     pub(super) hash: String,
     /// When its owner began to read.
     pub(super) begun: Instant,
-    /// When this was told.
+    /// When this cursor was made.
     pub(super) told: Instant,
-    /// What of the whole picture was told, while it is being told.
+    /// How far the first picture was sent, while it is being sent.
     pub(super) filling: Option<Filling>,
-    /// What the last entry that was read tells of and was not told yet.
+    /// The rest of what the last read entry concerns, not sent yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) rest: Vec<Concerned>,
-    /// The campaigns that were told and whose assignments are not told yet.
+    /// Campaigns that were sent and whose assignments are not sent yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) listings: Vec<Listing>,
-    /// When a pairing of the owner with a household begins or ends next: no entry tells of that.
+    /// When a pairing of the owner with a household begins or ends next: no entry says that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) turn: Option<Instant>,
 }
 
-/// How far the whole picture was told.
+/// How far the first picture was sent.
 #[derive(Serialize, Deserialize, Default)]
 pub(super) struct Filling {
-    /// Which kind is being told; the first to begin with.
+    /// The kind that is being sent.
     pub(super) kind: Kind,
-    /// The last that was told.
+    /// The last item that was sent.
     pub(super) after: Option<(Instant, Uuid)>,
     /// What could be seen before and may have to be forgotten.
     pub(super) before: Sight,
 }
 
-/// How far the assignments of a campaign were told.
+/// How far the assignments of a campaign were sent.
 #[derive(Serialize, Deserialize, Clone, Copy)]
 pub(super) struct Listing {
     pub(super) campaign: Uuid,
-    /// The last household that was told; nil before the first.
+    /// The last household that was sent; nil before the first.
     pub(super) after: Uuid,
 }
 
 impl Position {
-    /// The beginning: everything that is open, then what moves from now on.
+    /// The first cursor: everything that is open, then what changes from now on.
     pub(super) fn begin(
         owner: (TenantId, Uuid),
         sight: Sight,
@@ -92,8 +92,8 @@ impl Position {
         }
     }
 
-    /// The same as of now: after what the owner may see has changed, the picture is told anew, with
-    /// what is to be forgotten; after a pairing began or ended, what that concerns.
+    /// The same as of now: after the sight of the owner has changed, the picture is sent anew, with
+    /// what is to be forgotten; after a pairing began or ended, the households it concerns.
     pub(super) fn at(mut self, sight: &Sight, now: Instant) -> Self {
         if self.sight != *sight {
             let mut before = self.filling.map(|filling| filling.before).unwrap_or_default();
@@ -112,21 +112,21 @@ impl Position {
         self
     }
 
-    /// The feed was read up to this entry.
+    /// Moves on: the feed was read up to this entry.
     pub(super) fn move_to(&mut self, last: Option<(i64, Hash)>) {
         if let Some((position, hash)) = last {
             (self.read, self.hash) = (position, hash.to_hex());
         }
     }
 
-    /// As the phone keeps it.
+    /// The text that the phone keeps.
     pub(super) fn seal(&self, app: &App) -> Reply<String> {
         let bytes =
             serde_json::to_vec(self).map_err(|e| Problem::new(Code::Internal).because(e))?;
         Ok(BASE64_URL_SAFE_NO_PAD.encode(app.seal.seal(PURPOSE, &bytes)?))
     }
 
-    /// From what a phone kept; none when it is not one of ours.
+    /// Opens the text a phone kept; none when it was not made here.
     pub(super) fn parse(text: &str, app: &App) -> Option<Self> {
         if text.len() > MAX_LENGTH {
             return None;

@@ -1,4 +1,4 @@
-//! Where one queue is worked off, item by item, and what each answer means for the phone.
+//! Working off one queue, item by item, and what each answer means for the phone.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -33,10 +33,10 @@ use crate::{
     resources::{case, household, patrol, report, visit},
 };
 
-/// How many are worked on side by side; they share transactions.
+/// How many items are processed side by side; they share transactions.
 const AT_ONCE: usize = 16;
 
-/// Where one queue is worked off.
+/// The context in which one queue is worked off.
 pub struct Desk {
     /// The state of the server.
     pub app: Data<App>,
@@ -44,9 +44,9 @@ pub struct Desk {
     pub speaks: Language,
     /// The id of the request.
     pub trace: String,
-    /// Whose queue it is.
+    /// The owner of the queue.
     pub caller: Caller,
-    /// How wrong the phone's clock is.
+    /// The correction of the phone's clock.
     pub skew: Skew,
     /// When the caller logged in.
     pub login: Option<Instant>,
@@ -56,12 +56,12 @@ pub struct Desk {
     pub answers: Answers,
 }
 
-/// What is known while a queue is worked off.
+/// The progress of a queue.
 #[derive(Default)]
 struct Progress {
     /// Commands that were accepted, before or now.
     seen: HashSet<Uuid>,
-    /// The last place in its journal of what this queue moved.
+    /// The last seq of each flow this queue changed.
     seqs: HashMap<String, i64>,
 }
 
@@ -156,7 +156,7 @@ impl Desk {
         progress: &Progress,
     ) -> Reply<Answered> {
         let (app, caller) = (self.app.clone(), self.caller.clone());
-        // What was accepted already is only answered again.
+        // A command that was accepted already is only answered again.
         if !progress.seen.contains(&asked.item.id) {
             app.rationed.take_one(&caller, Good::Commands, app.clock.now())?;
         }
@@ -195,7 +195,7 @@ impl Desk {
         ItemView { present, ..view(fate) }
     }
 
-    /// How it stands now, as the caller may see it.
+    /// The present state, as the caller may see it.
     async fn load_present(&self, asked: &Asked) -> Option<Value> {
         fn json<V: serde::Serialize>(view: Reply<V>) -> Option<Value> {
             serde_json::to_value(view.ok()?).ok()
@@ -223,7 +223,7 @@ impl Desk {
         ItemView { status: Some(status), problem, ..ItemView::new(id, fate) }
     }
 
-    /// Old phones have little use for whole answers.
+    /// Shortens an item: old phones have little use for whole answers.
     fn abridge_item(&self, mut view: ItemView) -> ItemView {
         if self.answers == Answers::Brief {
             view.answer = view.answer.map(abridge_view);
@@ -254,7 +254,7 @@ impl Progress {
         }
     }
 
-    /// Whether another command moved it since the phone saw it.
+    /// Whether another command changed the flow since the phone saw it.
     fn has_moved_on(&self, asked: &Asked, present: Option<&Value>) -> bool {
         let seq = present.and_then(|present| present.get("seq")?.as_i64());
         let (Some(based_on), Some(seq), Some(id)) = (asked.item.based_on, seq, asked.flow_id())
@@ -265,15 +265,15 @@ impl Progress {
     }
 }
 
-/// Those of the items before it that it needs and that did not go through, as far as they have
-/// ids; none when all went through.
+/// The items before it that it needs and that did not go through, as far as they have ids; none
+/// when all went through.
 fn find_blockers(waits: Option<&Vec<usize>>, views: &[Option<ItemView>]) -> Option<Vec<Uuid>> {
     let before = waits.into_iter().flatten().filter_map(|index| views.get(*index)?.as_ref());
     let failed: Vec<&ItemView> = before.filter(|view| !view.went_through()).collect();
     (!failed.is_empty()).then(|| failed.into_iter().filter_map(|view| view.id).collect())
 }
 
-/// What a list needs of a view.
+/// The short form of a view that a list needs.
 fn abridge_view(view: Value) -> Value {
     const KEPT: [&str; 16] = [
         "id",
@@ -288,7 +288,7 @@ fn abridge_view(view: Value) -> Value {
         "owed",
         "possible",
         "on_duty",
-        // Of points.
+        // The members of an answer about points.
         "stored",
         "already",
         "refused",

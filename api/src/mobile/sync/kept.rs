@@ -1,5 +1,5 @@
-//! A command that a phone had kept, asked as a request would ask it: counted, addressed and read
-//! strictly, then run by the same function.
+//! A command that a phone kept, run as a request would be: counted, addressed and parsed strictly,
+//! then run by the same function.
 
 use actix_web::web::Data;
 use domain::core::id::CommandId;
@@ -18,10 +18,10 @@ use crate::{
     },
 };
 
-/// What a command comes to, later.
+/// The answer of a command, asynchronously.
 pub type Answering = LocalBoxFuture<'static, Reply<Answered>>;
 
-/// What was answered.
+/// The answer of a command.
 pub struct Answered {
     /// The HTTP status that a request would have been answered with.
     pub status: u16,
@@ -29,7 +29,7 @@ pub struct Answered {
     pub body: Value,
 }
 
-/// A command that a phone had kept.
+/// A command that a phone kept.
 pub struct KeptCommand {
     /// The state of the server.
     pub app: Data<App>,
@@ -37,7 +37,7 @@ pub struct KeptCommand {
     pub caller: Caller,
     /// The values of the path, by name and in order.
     pub segments: Vec<(String, String)>,
-    /// The command asked under: its `Idempotency-Key`.
+    /// The key of the command: its `Idempotency-Key`.
     pub command: CommandId,
     /// The version it is meant for, if only for one.
     pub only: Option<i64>,
@@ -60,7 +60,7 @@ impl Origin for KeptCommand {
 }
 
 impl KeptCommand {
-    /// Runs the function that answers a request for it.
+    /// Runs the function that answers a request for this operation.
     pub fn run<C, B, V, F>(self, command: impl FnOnce(C, B) -> F + 'static) -> Answering
     where
         C: CommandContext + 'static,

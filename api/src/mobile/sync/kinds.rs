@@ -1,4 +1,4 @@
-//! The kinds of things a phone has, and how those of each kind are read.
+//! The kinds of flows a phone holds, and how those of each kind are read.
 
 use std::collections::BTreeSet;
 
@@ -33,10 +33,10 @@ use uuid::Uuid;
 
 use super::sight::Scopes;
 
-/// How many days back what is not open any more is part of the first picture.
+/// How many days back closed items are part of the first picture.
 const DAYS: i64 = 30;
 
-/// A kind of thing a phone has, in the order the first picture tells them.
+/// A kind of flow a phone holds, in the order of the first picture.
 #[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq, Default)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Kind {
@@ -48,15 +48,15 @@ pub(super) enum Kind {
     Household,
     Form,
     Campaign,
-    /// Households the caller is paired with, and was since then. Not part of the picture: read when a
-    /// pairing begins or ends.
+    /// Households the caller is paired with now, and those the caller was paired with since then.
+    /// Not part of the picture: read when a pairing begins or ends.
     Pairing {
         since: Instant,
     },
 }
 
 impl Kind {
-    /// Those that entries of the feed are about.
+    /// The kinds that entries of the feed are about.
     pub(super) const ALL: [Self; 7] = [
         Self::Case,
         Self::Report,
@@ -67,7 +67,7 @@ impl Kind {
         Self::Campaign,
     ];
 
-    /// The one that is told after this one.
+    /// The kind that is sent after this one.
     pub(super) const fn next(self) -> Option<Self> {
         match self {
             Self::Case => Some(Self::Report),
@@ -93,8 +93,7 @@ impl Kind {
         }
     }
 
-    /// How many of them make a page at most: a form takes up to 64 kB, a campaign a megabyte of
-    /// memory.
+    /// The most of them on a page: a form takes up to 64 kB, a campaign a megabyte of memory.
     pub(super) fn page(self, limit: usize) -> usize {
         match self {
             Self::Form | Self::Campaign => limit.min(10),
@@ -108,7 +107,7 @@ impl Kind {
     }
 }
 
-/// What is told of one thing.
+/// What is sent about one flow.
 pub(super) enum Found {
     Case(Box<Versioned<Case>>),
     Report(Box<Versioned<Report>>),
@@ -117,7 +116,7 @@ pub(super) enum Found {
     Household(Box<Versioned<Household>>),
     Form(Box<Versioned<Form>>),
     Campaign(Box<Versioned<Campaign>>),
-    /// It left the view of the caller by what happened to it.
+    /// It left the view of the caller by its last change.
     Left(FlowKind, Uuid),
 }
 
@@ -136,7 +135,7 @@ impl Found {
         }
     }
 
-    /// When there was something to be told for the first time.
+    /// When it was created.
     pub(super) fn made_at(&self) -> Instant {
         match self {
             Self::Patrol(patrol) => patrol.state.created_at,
@@ -151,16 +150,16 @@ impl Found {
     }
 }
 
-/// Which of a kind are read.
+/// Which flows of a kind are read.
 pub(super) enum Which {
-    /// What is open, or younger than some days before `now`; with `lost`, when a phone began to
-    /// read, everything it may have been told since then.
+    /// The open ones, and those younger than some days before `now`; with `lost`, the time when a
+    /// phone began to read, everything it may have got since then.
     Picture { now: Instant, lost: Option<Instant> },
     /// Those with these identities.
     These { ids: Vec<Uuid>, now: Instant },
 }
 
-/// Those of a kind that these scopes let see.
+/// The flows of a kind within these scopes.
 pub(super) fn list_flows(
     db: &mut Db,
     scopes: &Scopes,
@@ -230,12 +229,13 @@ fn wrap<F>(
     Ok(found?.into_iter().map(|one| of(Box::new(one))).collect())
 }
 
-/// A flow that moved and concerns a caller.
+/// A flow that changed and concerns a caller.
 #[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Concerned {
     pub(super) kind: FlowKind,
     pub(super) flow: Uuid,
-    /// Whether the caller could see it where it was before; gone, when it cannot be seen any more.
+    /// Whether the caller could see it at its former place; when it cannot be seen any more, it is
+    /// sent as gone.
     pub(super) was_seen: bool,
 }
 

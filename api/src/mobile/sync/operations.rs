@@ -1,6 +1,5 @@
-//! Which operations a phone may keep and send later: those that move something of the field. Each
-//! is run by the function that answers a request for it. Nothing that gives rights or opens data is
-//! among them.
+//! The operations a phone may keep and send later: those of field work. Each is run by the function
+//! that answers a request for it. No operation that gives rights or discloses data is among them.
 
 use crate::resources::{
     case::commands as case,
@@ -16,17 +15,17 @@ use crate::resources::{
 
 use super::kept::{Answering, KeptCommand};
 
-/// One of them.
+/// An operation that a phone may keep.
 pub struct Operation {
     /// Its name in the API.
     pub name: &'static str,
-    /// Where it is asked, from `/api/v1` on.
+    /// Its path, from `/api/v1` on.
     pub path: &'static str,
-    /// What is done when it is asked.
+    /// The function that runs it.
     pub run: fn(KeptCommand) -> Answering,
 }
 
-/// One row an operation: where it is asked, and the function of its name.
+/// One row an operation: its path, and the function of its name.
 macro_rules! operations {
     ($($path:literal => $module:ident::$name:ident;)+) => {
         &[$(Operation {
@@ -104,19 +103,19 @@ pub static OPERATIONS: &[Operation] = operations! {
 };
 
 impl Operation {
-    /// The one called `name`.
+    /// The operation of this name.
     pub fn find(name: &str) -> Option<&'static Self> {
         OPERATIONS.iter().find(|operation| operation.name == name)
     }
 
-    /// The names in its path, in order.
+    /// The names of its path parameters, in order.
     pub fn path_names(&self) -> impl Iterator<Item = &'static str> {
         self.path
             .split('/')
             .filter_map(|part| part.strip_prefix('{').and_then(|part| part.strip_suffix('}')))
     }
 
-    /// What stands in its path with these values; none when one is missing or is no plain word.
+    /// The segments of its path with these values; none when one is missing or is no plain word.
     pub fn segments(
         &self,
         value: impl Fn(&str) -> Option<String>,
@@ -130,12 +129,13 @@ impl Operation {
         self.path_names().map(segment).collect()
     }
 
-    /// What it moves, as its address says; none when it begins something, or moves the caller.
+    /// The kind of flow it changes, as its path names it (`cases`); none when it begins one, or
+    /// concerns the caller.
     pub fn moves(&self) -> Option<&'static str> {
         self.path.split_once("/{id}").and_then(|(kind, _)| kind.strip_prefix('/'))
     }
 
-    /// Whether it moves the caller: going on duty and off.
+    /// Whether it changes the caller: going on duty and off.
     pub fn is_about_the_caller(&self) -> bool {
         self.path.starts_with("/me/")
     }

@@ -1,22 +1,22 @@
-//! The order in which a phone's queue is worked off: an item waits for those before it that move
-//! what it names; the others go on side by side.
+//! The order in which a phone's queue is worked off: an item waits for those before it that change
+//! what it names; the others run side by side.
 
 use std::collections::HashSet;
 
 use serde_json::Value;
 use uuid::Uuid;
 
-/// What an item has to do with.
+/// The identities an item touches.
 pub struct Touches {
-    /// What it makes or moves, and its own command.
+    /// Those it creates or changes, and its own command.
     moves: HashSet<Uuid>,
-    /// Everything it names.
+    /// All that it names.
     names: HashSet<Uuid>,
 }
 
 impl Touches {
-    /// Of an item with this command, which makes or moves `those` and names what stands in its
-    /// body and in `after`.
+    /// The identities of an item with this command, which creates or changes `those` and names the
+    /// identities in its body and in `after`.
     pub fn new(command: Uuid, those: &[Uuid], body: &Value, after: &[Uuid]) -> Self {
         let mut names: HashSet<Uuid> = after.iter().chain(those).copied().collect();
         collect_ids(body, &mut names);
@@ -35,7 +35,7 @@ fn collect_ids(value: &Value, into: &mut HashSet<Uuid>) {
     }
 }
 
-/// For every item, which of those before it it waits for.
+/// For each item, which of the items before it it waits for.
 pub fn find_waits(items: &[Touches]) -> Vec<Vec<usize>> {
     let before = |index: usize, item: &Touches| {
         let earlier = items.iter().take(index).enumerate();
@@ -47,7 +47,7 @@ pub fn find_waits(items: &[Touches]) -> Vec<Vec<usize>> {
     items.iter().enumerate().map(|(index, item)| before(index, item)).collect()
 }
 
-/// The rounds in which they can be worked off: what waits for something comes a round later.
+/// The rounds in which they are worked off: an item comes a round later than those it waits for.
 pub fn plan_rounds(waits: &[Vec<usize>]) -> Vec<Vec<usize>> {
     let mut round_of: Vec<usize> = Vec::with_capacity(waits.len());
     let mut rounds: Vec<Vec<usize>> = Vec::new();

@@ -1,8 +1,8 @@
-//! What moved lately, in memory, with where each thing lies: read once for all phones, so that no
+//! The latest changes, in memory, with the place of each flow: read once for all phones, so that no
 //! phone has to read what happens in a whole city to learn what happened in its grid.
 //!
-//! Every replica reads for its own phones, and none is answered from what was read before it
-//! asked: those who ask at the same moment share one reading that begins after all of them.
+//! Every replica reads for its own phones, and none is answered from what was read before it asked:
+//! phones that ask at the same moment share one reading that begins after all of them.
 
 use std::{
     collections::{HashMap, VecDeque, hash_map::Entry},
@@ -30,14 +30,14 @@ use super::{
 /// How many entries of a feed are kept; one takes about 300 bytes.
 const KEPT: usize = 20_000;
 
-/// How many of the last entries are read to begin with.
+/// How many of the last entries are read at first.
 const BACK: i64 = 2000;
 
-/// How many entries are read at once, and how often in a row: whatever is behind that is left out.
+/// How many entries are read at once, and the most readings in a row: older entries are left out.
 const WINDOW: i64 = 1000;
 const WINDOWS: usize = 8;
 
-/// How many entries further back are looked at for one page.
+/// How many entries further back are read for one page.
 const FAR: i64 = 200;
 
 /// How long a feed that no phone asks for is kept.
@@ -60,7 +60,7 @@ pub struct Recent {
     read: Mutex<Option<Instant>>,
 }
 
-/// Everything behind `from`, up to `to`.
+/// Everything after `from`, up to `to`.
 #[derive(Default)]
 struct EntryWindow {
     from: i64,
@@ -71,9 +71,9 @@ struct EntryWindow {
 /// A part of the feed, as far as it concerns one person.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Stretch {
-    /// The things that moved; more than the limit only where the first entry tells of more.
+    /// The flows that changed; more than the limit only where the first entry concerns more.
     pub(super) flows: Vec<Concerned>,
-    /// The last entry that was looked at; none when there was none.
+    /// The last entry that was read; none when there was none.
     pub(super) last: Option<(i64, Hash)>,
     /// Whether there is more behind it.
     pub(super) more: bool,
@@ -105,7 +105,7 @@ impl Recent {
         self.kept.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads what is new, unless another reading began after this one was asked for.
+    /// Reads new entries, unless another reading began after this one was requested.
     async fn read_new(&self, store: &Store, tenant: TenantId) -> Result<(), StoreError> {
         let asked = Instant::now();
         let mut read = self.read.lock().await;
@@ -123,8 +123,8 @@ impl Recent {
             let last = self.last_entry();
             let (from, skip) = last.map_or((self.lock_read().to, 0), |(at, _)| (at - 1, 1));
             let moved = store.read(move |db| feed::load_after(db, tenant, from, WINDOW)).await?;
-            // The last that is kept is read again: in a database that was restored to an earlier day
-            // it is another or none.
+            // The last entry kept is read again: in a database that was restored to an earlier day
+            // it is another one or none.
             anew = last.is_some_and(|(_, hash)| moved.first().is_none_or(|one| one.hash != hash));
             if anew {
                 continue;
@@ -146,7 +146,7 @@ impl Recent {
         Ok(())
     }
 
-    /// Forgets everything and begins behind this place.
+    /// Forgets everything and begins after this position.
     fn reset_to(&self, from: i64) {
         *self.lock_write() = EntryWindow { from, to: from, entries: VecDeque::new() };
     }
@@ -163,8 +163,8 @@ impl Recent {
         place.ok().and_then(|place| kept.entries.get(place)).map(|(moved, _)| moved.hash)
     }
 
-    /// What moved after a place, as far as it concerns one person, of at most `limit` things; none
-    /// where that is not kept any more.
+    /// The flows that changed after a position, as far as they concern one person, at most `limit`;
+    /// none where the entries are not kept any more.
     pub(super) fn read_after(
         &self,
         position: i64,
@@ -203,7 +203,7 @@ impl EntryWindow {
             };
             let concerned: Vec<Concerned> = targets.iter().filter_map(concerns).collect();
             let new = concerned.iter().filter(|one| !places.contains_key(&one.flow)).count();
-            // An entry is one place of a cursor: what it tells of may be more than the limit.
+            // An entry is one position of a cursor: it may concern more flows than the limit.
             if !stretch.flows.is_empty() && stretch.flows.len() + new > limit {
                 stretch.more = true;
                 break;
@@ -227,8 +227,8 @@ impl EntryWindow {
     }
 }
 
-/// What moved after a place that lies further back than what is kept in memory, read from the feed
-/// itself.
+/// The flows that changed after a position that lies further back than what is kept in memory, read
+/// from the feed itself.
 pub(super) async fn load_stretch(
     store: &Store,
     tenant: TenantId,

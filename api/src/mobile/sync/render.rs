@@ -1,4 +1,4 @@
-//! What was found, as the caller may see it.
+//! The views of found flows, as the caller may see them.
 
 use std::collections::HashMap;
 
@@ -22,9 +22,9 @@ use crate::{
     },
 };
 
-/// What the phone is told: the state where the caller may see it, and that it is gone where the
-/// caller may not any more. What is younger than what was `told` last never reached the phone, so
-/// its end is not told.
+/// The items for the phone: the state where the caller may see it, and `gone` where the caller may
+/// not any more. A flow younger than `told`, the last time something was sent, never reached the
+/// phone, so its end is left out.
 pub(super) async fn render_all(
     app: &App,
     caller: &Caller,
@@ -53,7 +53,7 @@ pub(super) fn changed_view(
     ChangedView { kind, id, seq: if gone { 0 } else { seq }, gone, state }
 }
 
-/// What the kind of a thing is called, its identity and its place in its journal.
+/// The name of the kind, the identity and the seq of a flow.
 fn name(found: &Found) -> (&'static str, Uuid, i64) {
     let name = |kind: FlowKind, id, seq| (kind.name(), id, seq);
     match found {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::caller::{Caller, is_in_office};
 
-/// What a right over an area lets see.
+/// What a right over an area makes visible.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Right {
     /// Cases, reports and patrols.
@@ -44,7 +44,7 @@ pub(super) struct Sight {
     areas: BTreeMap<Path, u8>,
     /// The units whose cases are seen wherever they lie.
     units: BTreeSet<AreaId>,
-    /// Whether the caller acts for the administration: others know of no household.
+    /// Whether the caller acts for the administration: others see no households.
     office: bool,
 }
 
@@ -72,7 +72,7 @@ impl Sight {
         *self.areas.entry(path).or_default() |= rights;
     }
 
-    /// Adds what another lets see.
+    /// Adds what another sight makes visible.
     pub(super) fn widen_by(&mut self, other: &Self) {
         for (path, rights) in &other.areas {
             self.grant(path.clone(), *rights);
@@ -81,7 +81,7 @@ impl Sight {
         self.office |= other.office;
     }
 
-    /// Whether it lets nothing be seen.
+    /// Whether it makes nothing visible.
     pub(super) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -97,7 +97,7 @@ impl Sight {
         units.iter().any(|unit| self.units.contains(unit))
     }
 
-    /// What lists of one kind of thing are limited by.
+    /// The scopes of lists of each kind.
     pub(super) fn scopes_for(&self, (tenant, person): (TenantId, PersonId)) -> Scopes {
         let paths = |right| self.over(right).cloned().collect::<Vec<Path>>();
         let units = self.units.iter().copied().collect();
@@ -120,14 +120,14 @@ impl Sight {
     }
 }
 
-/// The same as queries take it.
+/// The scopes that queries take.
 #[derive(Clone)]
 pub(super) struct Scopes {
-    /// What lists of cases, reports and patrols are limited by.
+    /// The scope of lists of cases, reports and patrols.
     pub(super) work: Scope,
-    /// What lists of households and visits are limited by.
+    /// The scope of lists of households and visits.
     pub(super) homes: Scope,
-    /// What lists of campaigns are limited by.
+    /// The reach of lists of campaigns.
     pub(super) campaigns: Reach,
     /// Whether the own visits and pairings count.
     pub(super) office: bool,

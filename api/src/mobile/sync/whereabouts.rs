@@ -1,5 +1,5 @@
-//! Whom an entry of the feed concerns: what is told because of it, where that lies, and where it lay
-//! before.
+//! Whom an entry of the feed concerns: what phones are sent because of it, where that lies, and
+//! where it lay before.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -37,8 +37,8 @@ use uuid::Uuid;
 
 use super::sight::{Right, Sight};
 
-/// What is told because of an entry of the feed: mostly the flow that moved; of a file the reports
-/// and cases that name it.
+/// What phones are sent because of an entry of the feed: mostly the flow that changed; for a file
+/// the reports and cases that name it.
 #[derive(Clone)]
 pub(super) struct Target {
     pub(super) kind: FlowKind,
@@ -53,43 +53,43 @@ enum About {
     Everyone,
     /// Those who see this place, or could see where it was before.
     Place(Arc<Place>),
-    /// It cannot be told here: each caller who may see it has to find out.
+    /// It cannot be decided here: each caller who may see it has to find out.
     Unknown,
 }
 
-/// Whether and how a flow that moved concerns a caller.
+/// Whether and how a flow that changed concerns a caller.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Concern {
     None,
-    /// It may be seen.
+    /// It may be visible now.
     Seen,
-    /// It could be seen where it was before.
+    /// It was visible at its former place.
     WasSeen,
 }
 
-/// Where a thing lies and whose it is: what lists of things are limited by.
+/// The place and the people of a flow: what lists are scoped by.
 #[derive(Debug)]
 struct Place {
     right: Right,
     path: Path,
     units: Vec<AreaId>,
     persons: BTreeSet<PersonId>,
-    /// Of a campaign: whether it runs or ran, so that others than its organisers know of it.
+    /// Whether a campaign runs or ran, so that others than its organisers know of it.
     begun: bool,
     former: Former,
 }
 
-/// Where a thing lay before it moved, and whose it was.
+/// The place and the people of a flow before it changed.
 #[derive(Clone, Default, Debug)]
 struct Former {
     paths: Vec<Path>,
-    /// Where those who visit were to go there, besides.
+    /// Where those who visit were to go there, too.
     visited: bool,
     persons: BTreeSet<PersonId>,
 }
 
 impl Target {
-    /// What it is to a person who may see what `sight` says.
+    /// How it concerns a person with this sight.
     pub(super) fn concern(&self, sight: &Sight, person: PersonId) -> Concern {
         match &self.about {
             About::Everyone | About::Unknown => Concern::Seen,
@@ -139,10 +139,10 @@ impl Place {
     }
 }
 
-/// How many of what name a file are told that it changed.
+/// The most reports and cases that are sent again because a file they name changed.
 const MOST_LINKS: usize = 20;
 
-/// What is told because of each of these entries.
+/// What phones are sent because of each of these entries.
 pub(super) async fn load_targets(
     store: &Store,
     tenant: TenantId,
@@ -176,7 +176,7 @@ async fn load_naming(
         let of_kind = moved.iter().filter(|one| one.kind == kind).map(|one| one.flow);
         of_kind.collect::<BTreeSet<Uuid>>().into_iter().collect::<Vec<Uuid>>()
     };
-    // Which file each of them is about.
+    // The file that each review is about.
     let mut files: HashMap<Uuid, Uuid> =
         ids(FlowKind::Media).into_iter().map(|id| (id, id)).collect();
     let reviews = ids(FlowKind::ContentReview);
@@ -208,7 +208,7 @@ async fn load_naming(
     Ok(files.into_iter().map(|(id, file)| (id, naming(file).collect())).collect())
 }
 
-/// What cannot be read is the trouble of those who may see it, not of everybody: none.
+/// An unreadable flow gives none: it concerns those who may see it, not all.
 fn readable<T>(read: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
     match read {
         Ok(read) => Ok(Some(read)),
@@ -217,7 +217,7 @@ fn readable<T>(read: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
     }
 }
 
-/// Where those lay before that moved from one area or person to another.
+/// The former places of flows that moved from one area or person to another.
 async fn load_former(
     store: &Store,
     tenant: TenantId,
@@ -325,7 +325,7 @@ struct Flows<'a> {
 type Abouts = HashMap<(FlowKind, Uuid), About>;
 
 impl Flows<'_> {
-    /// Where all of them lie that phones are told of.
+    /// Loads the places of all flows that phones are sent.
     async fn load(self) -> Result<Abouts, StoreError> {
         let mut abouts = Abouts::new();
         self.places(&mut abouts, |case: &Case| Place {
@@ -392,7 +392,8 @@ impl Flows<'_> {
         .await
     }
 
-    /// A visit of a campaign takes the place of an assignment: those who had that are told, too.
+    /// A visit of a campaign takes the place of an assignment: those who had that are concerned,
+    /// too.
     async fn visits(&self, abouts: &mut Abouts) -> Result<(), StoreError> {
         type Task = (CampaignId, HouseholdId);
         let mut found: Vec<(Uuid, Option<Task>, Option<Place>)> = Vec::new();

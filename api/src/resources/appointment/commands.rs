@@ -38,19 +38,19 @@ pub async fn hand_over_role(step: Step, body: HandOverBody) -> Reply<Answer<Pers
     take_rights(step, "hand_over_role", &body, Some(to), command).await
 }
 
-/// Closes an account for now.
+/// Suspends an account.
 pub async fn suspend_person(step: Step, body: SuspendPersonBody) -> Reply<Answer<PersonView>> {
     let reason = body.reason.clone();
     let command = move |_: &Others| Command::Suspend { reason: reason.clone() };
     take_rights(step, "suspend_person", &body, None, command).await
 }
 
-/// Opens an account again.
+/// Reinstates a suspended account.
 pub async fn reinstate_person(step: Step, body: ReinstateBody) -> Reply<Answer<PersonView>> {
     person::run_command(step, "reinstate_person", &body, Command::Reinstate).await
 }
 
-/// Ends everything somebody holds.
+/// Ends all roles of a person.
 pub async fn leave_person(step: Step, body: LeaveBody) -> Reply<Answer<PersonView>> {
     let (to, reason) = (body.to_person_id.map(PersonId), body.reason.clone());
     let command = move |others: &Others| {
@@ -60,11 +60,11 @@ pub async fn leave_person(step: Step, body: LeaveBody) -> Reply<Answer<PersonVie
     take_rights(step, "leave_person", &body, to, command).await
 }
 
-/// Who else is touched when a person's rights are taken.
+/// The other records that are written when a person's rights are taken.
 struct Others {
-    /// Who gets them.
+    /// The successor, who gets them.
     heir: Option<Versioned<Person>>,
-    /// Who takes them.
+    /// The caller, who takes them.
     own: Option<Versioned<Person>>,
     /// Units whose open work no other person could do.
     alone: Vec<String>,
@@ -91,7 +91,7 @@ impl Others {
     }
 }
 
-/// Asks a command that takes rights from a person, and writes with it what others get by it.
+/// Runs a command that takes rights from a person, and writes with it what others get by it.
 async fn take_rights(
     step: Step,
     operation: &str,
@@ -128,7 +128,7 @@ async fn take_rights(
     Ok(Answer::of_change(stored.seq, view))
 }
 
-/// The grants that a person had and has no more, those of now and of the time to come.
+/// The grants that a person had and has no more, present and future ones.
 fn find_lost_grants(before: &Person, after: &Person, at: domain::Instant) -> Vec<Grant> {
     let kept = |grant: &Grant| {
         after.standing == Standing::Active && after.grants.iter().any(|other| other == grant)
@@ -137,7 +137,7 @@ fn find_lost_grants(before: &Person, after: &Person, at: domain::Instant) -> Vec
     before.grants.iter().filter(|grant| !kept(grant) && !over(grant)).cloned().collect()
 }
 
-/// What the heir gets.
+/// The grants of the successor.
 fn give_to_heir(
     to: PersonId,
     lost: &[Grant],
@@ -158,8 +158,7 @@ fn give_to_heir(
     Ok(execute::<Person>(Some(heir), &command, asked.request, context)?)
 }
 
-/// Makes sure that the caller who takes an administrator's rights is an administrator and stays
-/// one.
+/// Checks that the caller who takes an administrator's rights is an administrator and stays one.
 fn check_administrators(
     lost: &[Grant],
     others: &Others,

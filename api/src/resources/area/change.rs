@@ -1,5 +1,5 @@
-//! Changing areas over HTTP: made, renamed, drawn anew, moved, split, merged, retired, each from a
-//! day on; and the record of it.
+//! Changes of areas over HTTP: created, renamed, redrawn, transferred, split, merged, retired, each
+//! from a day on; and the record of them.
 
 use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -56,7 +56,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(list_area_changes).service(create_area);
 }
 
-/// Registers what is asked about one area.
+/// Registers the operations below one area.
 pub fn under_area(config: &mut ServiceConfig<'_>) {
     config
         .service(rename_area)
@@ -68,7 +68,7 @@ pub fn under_area(config: &mut ServiceConfig<'_>) {
         .service(transfer_area);
 }
 
-/// A decision about areas as something to write, with the entry that says so.
+/// A decision about areas as a write, with the entry that records it.
 pub(crate) fn build_write(
     decided: Decided,
     name: &str,
@@ -87,28 +87,28 @@ pub(crate) fn build_write(
 pub struct AreaChangeView {
     /// Its number in the record. 序号。
     no: i64,
-    /// What was asked.
+    /// The command that was given.
     #[schema(example = "merge")]
     what: String,
     /// When it was decided.
     at: DateTime<Utc>,
     /// Who decided it.
     by: String,
-    /// What happened, area by area.
+    /// The events, area by area.
     items: Vec<AreaEventView>,
 }
 
-/// What happened to one area.
+/// An event of one area.
 #[derive(Serialize, Default, ToSchema)]
 pub struct AreaEventView {
     /// What was done to the area. 变更类型。
     #[schema(example = "retired")]
     event: &'static str,
-    /// What was done, in Chinese. 变更类型名称。
+    /// The change in Chinese. 变更类型名称。
     event_label: &'static str,
-    /// Which area; none of a file.
+    /// The area; none for an imported file.
     area_id: Option<Uuid>,
-    /// From which day on. 生效日期。
+    /// The day of effect. 生效日期。
     from: Option<NaiveDate>,
     /// Its code, where it is new.
     code: Option<String>,
@@ -122,13 +122,13 @@ pub struct AreaEventView {
     boundary: Option<String>,
     /// Whether crossings of the boundary were resolved.
     repaired: bool,
-    /// What became of it. 承接区划。
+    /// The areas that succeed it. 承接区划。
     successor_ids: Vec<Uuid>,
-    /// Of a file: its name.
+    /// The name of an imported file.
     source: Option<String>,
-    /// Of a file: how many areas were new.
+    /// How many areas of the file were new.
     added: Option<usize>,
-    /// Of a file: how many areas were changed.
+    /// How many areas of the file were changed.
     updated: Option<usize>,
 }
 
@@ -213,7 +213,7 @@ pub struct ListAreaChanges {
     cursor: Option<Cursor<i64>>,
 }
 
-/// Lists what happened to areas, the latest first.
+/// Lists the changes of areas, the latest first.
 ///
 /// 区划变更记录：谁在何时决定、何日生效、涉及哪些区划。
 #[utoipa::path(tag = "areas", params(ListAreaChanges), responses((status = 200, body = Page<AreaChangeView>)))]
@@ -249,7 +249,7 @@ pub(super) struct Changing<'a> {
     pub(super) from: Option<NaiveDate>,
 }
 
-/// What a change was made of: the tenant as it was, and what the area asked about still owes.
+/// What a change was decided on: the tenant as it was, and what the area in the path still owes.
 pub(super) struct Basis<'a> {
     pub(super) world: &'a TenantSnapshot,
     owes: i64,
@@ -271,7 +271,7 @@ impl Changing<'_> {
                         .pop();
                 let owes =
                     about.map(|id| obligation::count_open(db, tenant, id, 1000)).transpose()?;
-                // Last: what is not seen now had no part in the state either.
+                // Read last: a command that is not found now had no part in the state either.
                 let seen = journal::find_command(db, tenant, by, asked)?;
                 Ok((seen, last, owes.unwrap_or(0)))
             };
@@ -317,7 +317,7 @@ impl Changing<'_> {
     }
 }
 
-/// A change asked of an area in the path.
+/// Runs a change of the area in the path.
 async fn change_area(
     step: Step,
     name: &'static str,
@@ -340,7 +340,7 @@ async fn change_area(
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewAreaBody {
-    /// The identity to have; made here when left out.
+    /// The identity it will have; derived from the command when left out.
     #[serde(default, deserialize_with = "crate::http::body::own_id")]
     id: Option<Uuid>,
     /// Its code, in a scheme of its kind; never given to another afterwards. 代码，按级别校验。
@@ -349,10 +349,10 @@ pub struct NewAreaBody {
     /// The name of the area. 名称。
     #[schema(value_type = String, min_length = 1, max_length = 100, example = "天方百货第九网格")]
     name: Line,
-    /// Of a grid: what it is for. 网格类型。
+    /// The kind of a grid. 网格类型。
     #[schema(schema_with = view::grid_kind_or_null)]
     grid_kind: Option<GridKind>,
-    /// How many households live there. 户数。
+    /// The number of households there. 户数。
     #[schema(maximum = 1_000_000)]
     households: Option<u32>,
     /// Where it is: a GeoJSON Polygon or MultiPolygon in WGS-84. 边界。
@@ -364,7 +364,7 @@ pub struct NewAreaBody {
 }
 
 impl NewAreaBody {
-    /// The area, with an identity made of the command's own when none is given.
+    /// The area, with an identity derived from the command's own when none is given.
     fn build_area(
         &self,
         kind: AreaKind,
@@ -394,15 +394,15 @@ pub struct CreateAreaBody {
     /// What it is.
     #[schema(schema_with = view::area_kind)]
     kind: AreaKind,
-    /// The area to lie directly below. 上级区划。
+    /// The area it lies directly below. 上级区划。
     parent_id: Uuid,
     /// The area. 区划。
     area: NewAreaBody,
-    /// From which day on; today when left out. 生效日期。
+    /// The day of effect; today when left out. 生效日期。
     effective_on: Option<NaiveDate>,
 }
 
-/// Makes an area below another.
+/// Creates an area below another.
 ///
 /// 设立区划、网格或单位：代码按级别校验、终身不重用，可指定生效日期；边界自相交时指出位置。
 #[utoipa::path(tag = "areas", request_body = CreateAreaBody, responses((status = 201, body = AreaChangeView)))]
@@ -440,11 +440,11 @@ pub struct RenameAreaBody {
     /// The new name. 新名称。
     #[schema(value_type = String, min_length = 1, max_length = 100, example = "天方社区")]
     name: Line,
-    /// From which day on; today when left out. 生效日期。
+    /// The day of effect; today when left out. 生效日期。
     effective_on: Option<NaiveDate>,
 }
 
-/// Gives an area another name.
+/// Renames an area.
 ///
 /// 更名：自生效日起用新名称，此前的记录仍是原名。
 #[utoipa::path(tag = "areas", request_body = RenameAreaBody, responses((status = 200, body = AreaChangeView)))]
@@ -457,21 +457,21 @@ async fn rename_area(at: Step, body: Json<RenameAreaBody>) -> Reply<Answer<AreaC
     .await
 }
 
-/// What a grid is for, and how many live there.
+/// The kind of a grid, and its households.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DescribeAreaBody {
-    /// Of a grid: what it is for; as it was when left out. 网格类型。
+    /// The kind of a grid; unchanged when left out. 网格类型。
     #[schema(schema_with = view::grid_kind_or_null)]
     grid_kind: Option<GridKind>,
-    /// How many households live there; as it was when left out. 户数。
+    /// The number of households there; unchanged when left out. 户数。
     #[schema(maximum = 1_000_000)]
     households: Option<u32>,
-    /// From which day on; today when left out. 生效日期。
+    /// The day of effect; today when left out. 生效日期。
     effective_on: Option<NaiveDate>,
 }
 
-/// Says what a grid is for and how many live there.
+/// Sets the kind of a grid and its number of households.
 ///
 /// 登记网格类型（综合、专属、微网格）和户数。
 #[utoipa::path(tag = "areas", request_body = DescribeAreaBody, responses((status = 200, body = AreaChangeView)))]
@@ -495,11 +495,11 @@ pub struct RedrawAreaBody {
     /// Whether a boundary that crosses itself may be repaired; without it, it is refused. 自动修复自相交。
     #[serde(default)]
     repair: bool,
-    /// From which day on; today when left out. 生效日期。
+    /// The day of effect; today when left out. 生效日期。
     effective_on: Option<NaiveDate>,
 }
 
-/// Draws the boundary of an area anew.
+/// Redraws the boundary of an area.
 ///
 /// 重划边界：新上报按生效的边界定位，原有案卷不动；自相交指出位置，只有要求时才修复。
 #[utoipa::path(tag = "areas", request_body = RedrawAreaBody, responses((status = 200, body = AreaChangeView)))]
@@ -519,7 +519,7 @@ async fn redraw_area(at: Step, body: Json<RedrawAreaBody>) -> Reply<Answer<AreaC
 pub struct PartBody {
     /// The area. 新区划。
     area: NewAreaBody,
-    /// Which of the areas below move into it. 划入的下级。
+    /// The areas below that move into it. 划入的下级。
     #[serde(default)]
     #[schema(max_items = 1000)]
     child_ids: Vec<Uuid>,
@@ -532,11 +532,11 @@ pub struct SplitAreaBody {
     /// Two or more.
     #[schema(min_items = 2, max_items = 20)]
     parts: Vec<PartBody>,
-    /// From which day on; today when left out. 生效日期。
+    /// The day of effect; today when left out. 生效日期。
     effective_on: Option<NaiveDate>,
 }
 
-/// Makes several areas of one, which is no more.
+/// Splits an area into several; it is retired.
 ///
 /// 拆分：原区划撤销，新区划承接其未了事项；原有案卷不动，下级逐个指定去向。
 #[utoipa::path(tag = "areas", request_body = SplitAreaBody, responses((status = 200, body = AreaChangeView)))]
@@ -550,7 +550,7 @@ async fn split_area(at: Step, body: Json<SplitAreaBody>) -> Reply<Answer<AreaCha
     }
     let key = (at.caller.person, at.key());
     change_area(at, "split", ("split_area", body), from, |id, basis| {
-        // Areas of one kind: what the whole is, its parts are.
+        // The parts are of the kind of the whole.
         let kind = basis.world.registry.get(id).map_or(AreaKind::Grid, |record| record.kind);
         let part = |(number, part): (usize, &PartBody)| {
             let area = part.area.build_area(kind, key, &format!("part {number}"));
@@ -582,16 +582,17 @@ pub struct MergeAreasBody {
     /// The others, of the same kind.
     #[schema(min_items = 1, max_items = 19)]
     with: Vec<Uuid>,
-    /// The area they become; when left out, the area in the path goes on and takes the others in. 合并后的新区划，不填则并入本区划。
+    /// The area they become; when left out, the area in the path stays and takes in the others.
+    /// 合并后的新区划，不填则并入本区划。
     new: Option<NewAreaBody>,
-    /// Where it is afterwards; what they cover together when left out. 合并后的边界。
+    /// Its boundary afterwards; the union of theirs when left out. 合并后的边界。
     #[schema(value_type = Option<Object>)]
     boundary: Option<Geometry>,
-    /// From which day on; today when left out. 生效日期。
+    /// The day of effect; today when left out. 生效日期。
     effective_on: Option<NaiveDate>,
 }
 
-/// Makes one area of several.
+/// Merges several areas into one.
 ///
 /// 合并：被并区划撤销，其下级和未了事项由合并后的区划承接，原有案卷不动；不填边界则取各边界之并。
 #[utoipa::path(tag = "areas", request_body = MergeAreasBody, responses((status = 200, body = AreaChangeView)))]
@@ -626,26 +627,26 @@ async fn merge_areas(at: Step, body: Json<MergeAreasBody>) -> Reply<Answer<AreaC
     .await
 }
 
-/// What areas cover together; none unless each of them has a boundary.
+/// The union of the boundaries of areas; none unless each of them has one.
 fn unite_boundaries(ids: &[AreaId], world: &TenantSnapshot) -> Option<Drawing> {
     let all: Option<Vec<_>> = ids.iter().map(|id| world.boundaries.get(id)).collect();
     let rings = to_rings(&boundary::unite_all(&all?));
     Some(Drawing { rings, repair: false })
 }
 
-/// Who answers for what is left.
+/// The successors of a retired area.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RetireAreaBody {
-    /// The areas that answer for what is left; at least one while anything is owed. 承接区划。
+    /// The areas that take over what is owed; at least one while anything is. 承接区划。
     #[serde(default)]
     #[schema(max_items = 20)]
     successor_ids: Vec<Uuid>,
-    /// From which day on; today when left out. 生效日期。
+    /// The day of effect; today when left out. 生效日期。
     effective_on: Option<NaiveDate>,
 }
 
-/// Ends an area.
+/// Retires an area.
 ///
 /// 撤销：还有下级时不能撤销，还有未了事项时须指定承接区划；撤销后仍可查阅。
 #[utoipa::path(tag = "areas", request_body = RetireAreaBody, responses((status = 200, body = AreaChangeView)))]
@@ -660,17 +661,17 @@ async fn retire_area(at: Step, body: Json<RetireAreaBody>) -> Reply<Answer<AreaC
     .await
 }
 
-/// Below which area it is to lie.
+/// The area it is moved below.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TransferAreaBody {
     /// The area above. 新的上级。
     parent_id: Uuid,
-    /// From which day on; today when left out. 生效日期。
+    /// The day of effect; today when left out. 生效日期。
     effective_on: Option<NaiveDate>,
 }
 
-/// Moves an area, with everything in it, below another.
+/// Transfers an area, with everything in it, below another.
 ///
 /// 划转：连同下级一起改属新的上级；原有案卷不动，新旧上级都能继续办理。
 #[utoipa::path(tag = "areas", request_body = TransferAreaBody, responses((status = 200, body = AreaChangeView)))]
@@ -684,7 +685,7 @@ async fn transfer_area(at: Step, body: Json<TransferAreaBody>) -> Reply<Answer<A
     .await
 }
 
-/// Refuses a caller who may change no area at all, before anything large is read.
+/// Refuses a caller who may not change any area, before anything large is read.
 pub(super) fn require_somewhere(app: &App, caller: &Caller) -> Reply<()> {
     if caller.may_somewhere(Permission::ManageAreas, app.clock.now()) {
         return Ok(());

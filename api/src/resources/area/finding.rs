@@ -1,5 +1,5 @@
-//! What does not fit in an area: grids that overlap, leave ground uncovered, are too large or have
-//! no worker; and the notice of a grid, as residents read it.
+//! Faults of areas: grids that overlap, leave ground uncovered, are too large or have no worker;
+//! and the notice of a grid, as residents read it.
 
 use std::collections::HashSet;
 
@@ -33,7 +33,7 @@ use crate::{
     },
 };
 
-/// Registers what is asked about one area.
+/// Registers the operations below one area.
 pub fn under_area(config: &mut ServiceConfig<'_>) {
     config.service(list_area_findings).service(get_grid_notice);
 }
@@ -43,33 +43,34 @@ pub fn under_area(config: &mut ServiceConfig<'_>) {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ListAreaFindings {
-    /// Overlaps and gaps smaller than so many square metres are left out; 50 when left out. 忽略小于此面积（平方米）的重叠和空隙。
+    /// Overlaps and gaps smaller than this, in square metres, are not listed; 50 when left out.
+    /// 忽略小于此面积（平方米）的重叠和空隙。
     #[param(minimum = 1, maximum = 1_000_000, example = 50)]
     min_m2: Option<u32>,
 }
 
-/// What does not fit.
+/// The faults of the areas below an area.
 #[derive(Serialize, ToSchema)]
 pub struct FindingsView {
-    /// The area looked at.
+    /// The area that was checked.
     area: UnitView,
-    /// How many areas directly below it were looked at.
+    /// How many areas directly below it were checked.
     looked_at: usize,
-    /// What was found, at most 500.
+    /// The faults, at most 500.
     items: Vec<FindingView>,
     /// Whether all of it is shown, and all boundaries were compared. 是否完整。
     complete: bool,
 }
 
-/// One thing that does not fit.
+/// A fault of an area.
 #[derive(Serialize, Default, ToSchema)]
 pub struct FindingView {
-    /// What does not fit, as a code. 问题代码。
+    /// The fault, as a code. 问题代码。
     #[schema(example = "gap")]
     code: &'static str,
-    /// What does not fit, in Chinese. 问题名称。
+    /// The fault in Chinese. 问题名称。
     label: &'static str,
-    /// Which area; none of ground that belongs to none.
+    /// The area; none for ground that belongs to none.
     area_id: Option<Uuid>,
     /// The name of that area, where there is one. 名称。
     area_name: Option<String>,
@@ -77,20 +78,20 @@ pub struct FindingView {
     other_id: Option<Uuid>,
     /// The name of the other area. 另一区划名称。
     other_name: Option<String>,
-    /// How large, in square metres. 面积（平方米）。
+    /// The size of the overlap or gap, in square metres. 面积（平方米）。
     square_metres: Option<f64>,
-    /// Where: a point inside. 位置。
+    /// A point inside it. 位置。
     at: Option<PointView>,
-    /// How many households live there. 户数。
+    /// The number of households there. 户数。
     households: Option<u32>,
 }
 
 /// The most findings of one answer.
 const MOST: usize = 500;
-/// The most corners that are compared.
+/// The most corners of boundaries that are compared.
 const MOST_CORNERS: usize = 400_000;
 
-/// Lists what does not fit among the areas directly below an area.
+/// Lists the faults of the areas directly below an area.
 ///
 /// 核查：网格重叠、空隙（接边死角）、没有边界、户数不合规定、没有网格员、代码与隶属不符，附面积和位置。
 #[utoipa::path(tag = "areas", params(ListAreaFindings), responses((status = 200, body = FindingsView)))]
@@ -120,7 +121,7 @@ async fn list_area_findings(
     Ok(HttpResponse::Ok().json(FindingsView { area, looked_at, items, complete }))
 }
 
-/// Everything about the areas below one: how many there are, what was found, and whether their
+/// The findings about the areas below one: how many there are, what was found, and whether their
 /// boundaries were compared.
 fn collect_findings(
     world: &TenantSnapshot,
@@ -148,7 +149,7 @@ fn collect_findings(
     let compared = sum + whole.map_or(0, count_corners) <= MOST_CORNERS;
     if compared {
         let micro = |id: AreaId| grid_kind(world, id, day) == Some(GridKind::Micro);
-        // A micro grid lies in another one.
+        // A micro grid lies in another grid.
         let may = |one, other| micro(one) != micro(other);
         for (one, other, piece) in find_overlaps(&shapes, least, may) {
             let (id, name) = id_and_name(world, one);
@@ -186,7 +187,7 @@ fn ground_finding(code: &'static str, label: &'static str, piece: &Piece) -> Fin
     }
 }
 
-/// What can be said of one area without looking at others.
+/// The findings about one area that need no comparison with others.
 fn inspect_record(
     world: &TenantSnapshot,
     record: &Record,
@@ -232,7 +233,7 @@ fn inspect_record(
     }
 }
 
-/// The areas that have someone in a role, by a grant over the area itself that holds now.
+/// The areas that have a person in a role, by a grant over the area itself that holds now.
 type Posts = HashSet<(AreaId, Role)>;
 
 async fn load_posts(app: &App, tenant: TenantId) -> Result<Posts, StoreError> {
@@ -243,28 +244,28 @@ async fn load_posts(app: &App, tenant: TenantId) -> Result<Posts, StoreError> {
     Ok(held.into_iter().collect())
 }
 
-/// The notice of a grid, as it hangs in the stairwell.
+/// The notice of a grid, as it is posted in the stairwell.
 #[derive(Serialize, ToSchema)]
 pub struct GridNoticeView {
     /// The grid whose notice it is. 网格。
     grid: UnitView,
     /// The code of the grid. 网格代码。
     code: String,
-    /// What it is for. 网格类型。
+    /// The kind of the grid. 网格类型。
     grid_kind: Option<&'static str>,
-    /// What the grid is for, in Chinese. 网格类型名称。
+    /// The kind in Chinese. 网格类型名称。
     grid_kind_label: Option<&'static str>,
     /// The community the grid belongs to. 所属社区。
     community: Option<UnitView>,
-    /// How many households live there. 户数。
+    /// The number of households there. 户数。
     households: Option<u32>,
-    /// Who leads and who walks it. 网格长和网格员。
+    /// Its leader and workers. 网格长和网格员。
     workers: Vec<NoticePersonView>,
-    /// Who supervises the work. 监督电话。
+    /// The telephone number for supervision of the work. 监督电话。
     supervision_phone: Option<String>,
 }
 
-/// Somebody named in a notice.
+/// A person named in a notice.
 #[derive(Serialize, ToSchema)]
 pub struct NoticePersonView {
     /// The name of the worker. 姓名。

@@ -1,5 +1,5 @@
-//! Files of areas over HTTP: checked row by row, taken over whole or not at all, and remembered;
-//! and areas as a file again.
+//! Files of areas over HTTP: checked row by row, imported whole or not at all, with the answer
+//! stored; and areas exported as a file.
 
 use actix_web::{
     HttpRequest, HttpResponse, get,
@@ -60,7 +60,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 const MAX_BYTES: usize = 64 * 1024 * 1024;
 /// How long a file may take to arrive.
 const PATIENCE: std::time::Duration = std::time::Duration::from_mins(2);
-/// The most rows whose doing is told.
+/// The most rows the answer lists.
 const MOST_TOLD: usize = 500;
 
 /// The text of a file: in the character set that is named, else UTF-8, else GBK, as Chinese
@@ -80,7 +80,7 @@ pub(crate) fn decode_text(bytes: Vec<u8>, charset: Option<&str>) -> Option<Strin
     }
 }
 
-/// What a file holds.
+/// The content of a file.
 #[derive(Deserialize, Serialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
 #[serde(rename_all = "snake_case")]
 pub enum Holding {
@@ -92,7 +92,7 @@ pub enum Holding {
     Grids,
 }
 
-/// How to take a file over.
+/// How to import the file.
 #[derive(Deserialize, Serialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -104,7 +104,7 @@ pub struct ImportAreas {
     dry_run: Option<bool>,
     /// Whether boundaries that cross themselves may be repaired. 自动修复自相交。
     repair: Option<bool>,
-    /// From which day on; today when left out. 生效日期。
+    /// The day of effect; today when left out. 生效日期。
     #[param(example = "2026-03-01")]
     effective_on: Option<NaiveDate>,
     /// What the file is called. 文件名。
@@ -112,54 +112,54 @@ pub struct ImportAreas {
     source: Option<String>,
 }
 
-/// What a file came to.
+/// The result of an import.
 #[derive(Serialize, ToSchema)]
 pub struct AreaImportView {
     /// The identity of the import. 导入标识。
     id: Uuid,
-    /// `done`, `checked` after a dry run, or `refused`: then nothing of it was taken over.
+    /// `done`, `checked` after a dry run, or `refused`: then nothing of it was imported.
     #[schema(example = "done")]
     status: &'static str,
     /// The status in Chinese. 状态名称。
     status_label: &'static str,
     /// What the file is called.
     source: String,
-    /// When the file was taken over or checked. 导入时间。
+    /// When the file was imported or checked. 导入时间。
     at: DateTime<Utc>,
     /// The name of who sent the file. 导入人。
     by: String,
-    /// From which day on. 生效日期。
+    /// The day of effect. 生效日期。
     effective_on: NaiveDate,
-    /// Rows that make an area.
+    /// Rows that create an area.
     added: usize,
-    /// Rows that change one.
+    /// Rows that change an area.
     updated: usize,
-    /// Rows that say what is known.
+    /// Rows that change nothing.
     unchanged: usize,
-    /// What is wrong, up to 100. 错误，最多 100 处。
+    /// The faults, up to 100. 错误，最多 100 处。
     faults: Vec<RowFaultView>,
-    /// What rows do, the first 500 that do anything. 前 500 行的处理。
+    /// The first 500 rows that create or change an area. 前 500 行的处理。
     rows: Vec<RowView>,
 }
 
-/// What is wrong with a row.
+/// A fault of a row.
 #[derive(Serialize, ToSchema)]
 pub struct RowFaultView {
-    /// The line of the file, counted from 1; of GeoJSON the feature, counted from 1; none of the
+    /// The line of the file, counted from 1; of GeoJSON the feature, counted from 1; none for the
     /// whole file. 行号（GeoJSON 为要素序号）。
     line: Option<u64>,
     /// The column. 列。
     column: String,
-    /// What is wrong, for machines.
+    /// The fault, as a code.
     #[schema(example = "unknown_parent")]
     code: &'static str,
-    /// What was there and what would be right, in Chinese. 说明。
+    /// The given value and what would be right, in Chinese. 说明。
     message: String,
     /// The same in English.
     message_en: String,
 }
 
-/// What a row does.
+/// A row that creates or changes an area.
 #[derive(Serialize, ToSchema)]
 pub struct RowView {
     /// The line, or the feature.
@@ -168,7 +168,7 @@ pub struct RowView {
     code: String,
     /// `added` or `updated`.
     doing: &'static str,
-    /// What the row does, in Chinese.
+    /// The same in Chinese.
     doing_label: &'static str,
 }
 
@@ -188,7 +188,7 @@ impl From<&Fault> for RowFaultView {
     }
 }
 
-/// Takes over a file of areas, units or grids.
+/// Imports a file of areas, units or grids.
 ///
 /// 导入区划、单位（CSV，UTF-8 或 GBK，最多 10 万行）或网格（GeoJSON，最多 100 万个点）：逐行检查，有一处错误则全部不导入，
 /// 错误给出行、列、原值和应为；`dry_run` 只检查。文件最大 64 MiB。
@@ -237,7 +237,7 @@ async fn import_areas(
     Ok(answer.content_type("application/json").body(state))
 }
 
-/// The character set a file says it is in; refuses what is neither CSV nor JSON.
+/// The character set of the `Content-Type`; refuses a file that is neither CSV nor JSON.
 fn parse_content_type(request: &HttpRequest) -> Reply<Option<String>> {
     let full = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let mut parts = full.unwrap_or_default().split(';').map(str::trim);
@@ -255,7 +255,7 @@ fn parse_content_type(request: &HttpRequest) -> Reply<Option<String>> {
     Ok(charset.map(|(_, value)| value.trim_matches('"').to_owned()))
 }
 
-/// The bytes of a file, not more than a file may have.
+/// Reads the bytes of a file, up to the limit.
 async fn read_payload(mut payload: web::Payload) -> Reply<Vec<u8>> {
     let read = async {
         let mut bytes = Vec::new();
@@ -276,7 +276,7 @@ async fn read_payload(mut payload: web::Payload) -> Reply<Vec<u8>> {
     timeout(PATIENCE, read).await.unwrap_or_else(|_late| Err(Problem::new(Code::Timeout)))
 }
 
-/// One file to take over.
+/// One file to import.
 struct Job {
     id: Uuid,
     request: Request,
@@ -287,11 +287,11 @@ struct Job {
     source: String,
 }
 
-/// How often a file is looked at anew after areas changed meanwhile.
+/// How often a file is checked again after areas changed meanwhile.
 const ATTEMPTS: usize = 4;
 
 impl Job {
-    /// Does it, or finds what was answered the first time; answers the JSON of the view.
+    /// Imports the file, or finds the answer of the first time; answers the JSON of the view.
     async fn run(
         &self,
         app: &Data<App>,
@@ -375,7 +375,7 @@ impl Job {
         };
         let Some(write) = write else { return Ok(Attempt::Planned(Box::new(plan))) };
         match app.store.commit(vec![write]).await? {
-            // Seen: it was taken over, and only its answer was not kept.
+            // Seen: it was imported, and only its answer was not stored.
             Outcome::Done | Outcome::Seen => {
                 app.worlds.refresh(&app.store).await?;
                 app.actors.forget_tenant(caller.tenant);
@@ -385,7 +385,7 @@ impl Job {
         }
     }
 
-    /// Remembers the answer and gives it.
+    /// Stores the answer and gives it.
     async fn keep_answer(
         &self,
         app: &App,
@@ -441,7 +441,7 @@ enum Attempt {
     Stale,
 }
 
-/// Runs what takes its time away from those who answer requests.
+/// Runs long work on a thread that does not answer requests.
 async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Reply<T> {
     web::block(work).await.map_err(|error| Problem::new(Code::Internal).because(error))
 }
@@ -462,7 +462,7 @@ fn read_rows(
     }
 }
 
-/// Shows what a file came to.
+/// Shows the result of an import.
 ///
 /// 导入结果：状态、行数、逐行错误。
 #[utoipa::path(tag = "areas", responses((status = 200, body = AreaImportView)))]
@@ -477,7 +477,7 @@ async fn get_area_import(app: Data<App>, caller: Caller, id: IdPath<Uuid>) -> Re
     Ok(HttpResponse::Ok().json(state))
 }
 
-/// Which areas to put into a table.
+/// Which areas to export.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -489,7 +489,7 @@ pub struct GetAreaTable {
     at: Option<NaiveDate>,
 }
 
-/// Gives areas as a table, in the columns they are imported in.
+/// Exports areas as a table, in the columns of the import.
 ///
 /// 导出区划：CSV（UTF-8），列与导入相同；以 = + - @ 开头的单元格前加单引号，防止被当作公式；最多 10 万行。
 #[utoipa::path(tag = "areas", params(GetAreaTable), responses((status = 200, body = String, content_type = "text/csv")))]

@@ -38,7 +38,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct GetAreaMap {
-    /// West, south, east, north, in WGS-84, parted by commas. 范围：西,南,东,北。
+    /// West, south, east, north, in WGS-84, separated by commas. 范围：西,南,东,北。
     #[param(example = "115.05,30.19,115.10,30.23")]
     bbox: String,
     /// Only of this kind.
@@ -129,7 +129,7 @@ pub struct ListNeighbours {
     /// Degrees north. 纬度。
     #[param(minimum = -90.0, maximum = 90.0, example = 30.2105)]
     lat: f64,
-    /// In which system; WGS-84 when left out. 坐标系。
+    /// The coordinate system; WGS-84 when left out. 坐标系。
     #[param(inline)]
     coord_type: Option<CoordTypeBody>,
     /// How many at most, 1 to 100.
@@ -172,8 +172,8 @@ async fn list_neighbours(
     Ok(HttpResponse::Ok().json(NeighboursView { items }))
 }
 
-/// Grids by their distance. Boxes are cheap and never farther than what lies in them: an exact
-/// look is taken only where it may still matter.
+/// The grids nearest to a point. The distance to a bounding box is cheap and never larger than that
+/// to the grid: the exact one is computed only where it may still matter.
 fn find_nearest(world: &TenantSnapshot, point: Point, most: usize) -> Vec<NeighbourView> {
     let grids = world.boundaries.iter().filter_map(|(id, boundary)| {
         let area = world.areas.get(*id).filter(|area| area.kind == AreaKind::Grid)?;

@@ -1,4 +1,4 @@
-//! What may be asked of campaigns, and what a visit sets in motion there.
+//! Commands on campaigns, and what a visit changes in them.
 
 use domain::{
     core::id::{AreaId, CampaignId, FormId, TenantId},
@@ -49,7 +49,7 @@ pub async fn begin_campaign(start: Start, body: CampaignBody) -> Reply<Answer<Ca
     Ok(Answer::of_creation(location, stored.seq, CampaignView::from(&stored)))
 }
 
-/// Asks the workers to go.
+/// Publishes a campaign: its workers are asked to go.
 pub async fn publish_campaign(step: Step, body: EmptyBody) -> Reply<Answer<CampaignView>> {
     let asked = step.build_asked("publish_campaign", &body);
     let stored =
@@ -70,8 +70,8 @@ pub async fn close_campaign(step: Step, body: CloseCampaignBody) -> Reply<Answer
     Ok(Answer::of_change(stored.seq, CampaignView::from(&stored)))
 }
 
-/// Tells a campaign that a grid of it is done, when the visit that was just recorded was the last
-/// one there. A command of the system: the replica that is second finds it told.
+/// Completes a grid of a campaign, when the visit that was just recorded was the last one there. A
+/// command of the system: the replica that is second finds it done.
 pub async fn complete_grid(app: &App, tenant: TenantId, visit: &Visit) {
     let Some(campaign) = visit.campaign else { return };
     if let Err(error) = try_complete_grid(app, tenant, campaign, visit).await {
@@ -100,7 +100,7 @@ async fn try_complete_grid(
         let what = |seq| format!("complete\n{tenant}\n{campaign}\n{grid}\n{seq}");
         let command = Command::Complete { grid };
         match step::run_as_system::<Campaign>(app, tenant, campaign.0, &command, what).await? {
-            // Another grid of it was done at the same moment.
+            // Another grid of it was completed at the same moment.
             Some(Outcome::Stale) => {}
             Some(Outcome::Done | Outcome::Seen) | None => return Ok(()),
         }

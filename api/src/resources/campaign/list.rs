@@ -1,4 +1,4 @@
-//! The list of a campaign: who is put on it and for whom, and what came of each.
+//! The list of a campaign: which households, for which workers, and the outcome of each.
 
 pub mod commands;
 
@@ -49,28 +49,28 @@ use crate::{
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TaskBody {
-    /// Which. 家庭。
+    /// Which one. 家庭。
     household_id: Uuid,
-    /// Who is to go; left out, as `to` says. 走访人。
+    /// The worker who is to go; when left out, `to` decides. 走访人。
     worker_id: Option<Uuid>,
 }
 
-/// To whom households are given that are given to nobody in particular.
+/// Who gets the households that have no named worker.
 #[derive(Clone, Copy, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum To {
-    /// To whoever is paired with the household, else to the grid.
+    /// The person paired with the household, else the grid.
     #[default]
     Paired,
-    /// To the grid: whoever of it goes.
+    /// The grid: any of its workers may go.
     Grid,
 }
 
-/// Which households are put on the list without naming them.
+/// The conditions of households to put on the list.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SelectBody {
-    /// Within this area; left out, that of the campaign. 区域。
+    /// Within this area; when left out, that of the campaign. 区域。
     area_id: Option<Uuid>,
     /// Of this group of ten. 十联户。
     #[schema(value_type = Option<String>, max_length = 40)]
@@ -78,27 +78,27 @@ pub struct SelectBody {
     /// In this building. 楼栋。
     #[schema(value_type = Option<String>, max_length = 120)]
     building: Option<Line>,
-    /// With, or without, somebody cared for in particular. 有无特殊群体成员。
+    /// With, or without, a member of a group of special care. 有无特殊群体成员。
     special: Option<bool>,
 }
 
-/// Who is put on the list.
+/// The households to put on the list.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AssignBody {
-    /// These, at most 1000. 指定家庭。
+    /// Named households, at most 1000. 指定家庭。
     #[serde(default)]
     #[schema(max_items = 1000)]
     households: Vec<TaskBody>,
-    /// All of these that live there, at most 5000. 按条件选择。
+    /// Households by conditions, at most 5000. 按条件选择。
     select: Option<SelectBody>,
-    /// To whom. 派给谁。
+    /// Who gets households without a named worker. 派给谁。
     #[serde(default)]
     #[schema(inline)]
     to: To,
 }
 
-/// Puts households on the list of a campaign, or gives them to somebody else.
+/// Puts households on the list of a campaign, or assigns them to another worker.
 ///
 /// 列入名单：指定家庭或按条件选择；派给指定人员、结对责任人或所在网格。进行中也可以增补和改派。
 #[utoipa::path(tag = "campaigns", request_body = AssignBody, responses((status = 200, body = super::CampaignView)))]
@@ -121,16 +121,16 @@ pub struct ListTasks {
     /// Where the last page ended.
     #[param(value_type = Option<String>)]
     cursor: Option<Cursor<Uuid>>,
-    /// Only those I am to go to, by name or as somebody of the grid; with what is known filled in.
-    /// 只看我要走访的，并带出已知内容。
+    /// Only those I am to go to, by name or as a worker of the grid; with the known answers filled
+    /// in. 只看我要走访的，并带出已知内容。
     mine: Option<bool>,
     /// Only in this grid. 网格。
     grid: Option<Uuid>,
     /// Only for this worker. 走访人。
     worker: Option<Uuid>,
-    /// Only where nobody went yet. 只看未走访的。
+    /// Only those not visited yet. 只看未走访的。
     open: Option<bool>,
-    /// Only where it went like this. 结果。
+    /// Only those with this outcome. 结果。
     #[param(schema_with = view::visit_outcome)]
     outcome: Option<Outcome>,
 }
@@ -138,30 +138,30 @@ pub struct ListTasks {
 /// A household on the list.
 #[derive(Serialize, ToSchema)]
 pub struct TaskView {
-    /// The household, without what is sealed.
+    /// The household, without sealed data.
     household: HouseholdBrief,
-    /// Who is to go; none: whoever of the grid.
+    /// The worker who is to go; none: any worker of the grid.
     worker_id: Option<Uuid>,
     /// The visit that was recorded; none until then. 走访标识。
     visit_id: Option<Uuid>,
-    /// How it went. 结果。
+    /// The outcome of the visit. 结果。
     #[schema(schema_with = view::visit_outcome_or_null)]
     outcome: Option<&'static str>,
-    /// The outcome in Chinese; none until somebody went. 结果名称。
+    /// The outcome in Chinese; none until the visit. 结果名称。
     outcome_label: Option<&'static str>,
     /// When the worker was there; none until then. 走访时间。
     visited_at: Option<DateTime<Utc>>,
-    /// Of those I am to go to: what is known of the form. 表单已知内容。
+    /// For those I am to go to: the known answers of the form. 表单已知内容。
     form: Option<PrefilledView>,
 }
 
-/// What is known of a form before somebody goes.
+/// The known answers of a form before a visit.
 #[derive(Serialize, ToSchema)]
 pub struct PrefilledView {
-    /// What is known, by field. 已知内容。
+    /// The known answers, by field. 已知内容。
     #[schema(value_type = std::collections::BTreeMap<String, crate::resources::form::FilledView>)]
     values: FilledViews,
-    /// Required fields of which nothing is known. 还需填写的字段。
+    /// Required fields without a known answer. 还需填写的字段。
     missing: Vec<String>,
 }
 
@@ -200,8 +200,8 @@ pub(super) async fn list_campaign_households(
     Ok(Page { items, next: page.next })
 }
 
-/// The households an actor is to visit: those on the actor's name, and those in the actor's grids
-/// that are on no one's name.
+/// The households an actor is to visit: those with the actor's name, and those in the actor's grids
+/// without a name.
 fn assigned_to(by: &Actor, campaign: &Campaign, at: Instant) -> Filter {
     let visits = by.scope_for(Permission::Visit, at).paths;
     let within = visits.into_iter().filter(|path| is_grid(path, campaign)).collect();
@@ -216,9 +216,9 @@ pub struct AssignmentView {
     /// 0: an assignment has no journal of its own.
     seq: i64,
     campaign_id: Uuid,
-    /// The household, without what is sealed.
+    /// The household, without sealed data.
     household: HouseholdBrief,
-    /// Who is to go; none: any worker of the grid.
+    /// The worker who is to go; none: any worker of the grid.
     worker_id: Option<Uuid>,
 }
 

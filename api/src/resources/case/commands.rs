@@ -1,4 +1,4 @@
-//! What may be asked of a case, from dispatch to closing.
+//! Commands on a case, from dispatch to closing.
 
 use domain::{
     core::id::{AreaId, ReportId},
@@ -23,7 +23,7 @@ use crate::{
     resources::{media, place::normalise_point},
 };
 
-/// Asks a command of the case in the path and answers the case as it is afterwards.
+/// Runs a command on the case in the path and answers the case as it is afterwards.
 pub async fn run_command(
     step: Step,
     operation: &str,
@@ -50,7 +50,7 @@ pub fn with_media(media: Vec<Attachment>, command: Command) -> Command {
     Command::With { media, asked: Box::new(command) }
 }
 
-/// Sends a case one level up.
+/// Escalates a case by one level.
 pub async fn escalate_case(step: Step, body: ReasonBody) -> Reply<Answer<CaseView>> {
     let command = Command::Escalate { reason: body.reason.clone() };
     run_command(step, "escalate_case", &body, command).await
@@ -72,26 +72,26 @@ pub async fn start_case(step: Step, body: EmptyBody) -> Reply<Answer<CaseView>> 
     run_command(step, "start_case", &body, Command::Start).await
 }
 
-/// Returns a case to whoever dispatched it.
+/// Returns a case to the unit that dispatched it.
 pub async fn return_case(step: Step, body: ReturnBody) -> Reply<Answer<CaseView>> {
     let (reason, proposed) = (body.reason.clone(), body.proposed_unit_id.map(AreaId));
     let command = Command::Return { reason, proposed };
     run_command(step, "return_case", &body, command).await
 }
 
-/// Says that a dispatched case is done.
+/// Feeds back that a dispatched case is done.
 pub async fn feed_back_case(step: Step, body: ResultBody) -> Reply<Answer<CaseView>> {
     let command = Command::FeedBack { result: body.result.clone() };
     let command = with_media(body.attachments(), command);
     run_command(step, "feed_back_case", &body, command).await
 }
 
-/// Takes a verification, so that nobody else goes.
+/// Claims a verification, so that no one else goes.
 pub async fn claim_case(step: Step, body: EmptyBody) -> Reply<Answer<CaseView>> {
     run_command(step, "claim_case", &body, Command::Claim).await
 }
 
-/// Verifies on the spot.
+/// Verifies the result on the spot.
 pub async fn verify_case(step: Step, body: VerifyBody) -> Reply<Answer<CaseView>> {
     let VerifyBody { passed, note, point, media } = &body;
     let point = normalise_point(*point)?;
@@ -100,7 +100,7 @@ pub async fn verify_case(step: Step, body: VerifyBody) -> Reply<Answer<CaseView>
     run_command(step, "verify_case", &body, command).await
 }
 
-/// Asks the resident, or lets the resident answer.
+/// Records the answer of the resident, asked by staff or given directly.
 pub async fn call_back_case(step: Step, body: CallbackBody) -> Reply<Answer<CaseView>> {
     let CallbackBody { reached, solved, satisfied, comment, report_id } = &body;
     let callback = Callback {

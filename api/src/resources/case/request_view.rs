@@ -1,4 +1,4 @@
-//! What a case shows of requests, supervisions and breaches.
+//! The requests, supervisions and breaches of a case, as views.
 
 use chrono::{DateTime, Utc};
 use domain::{
@@ -10,17 +10,17 @@ use utoipa::ToSchema;
 
 use crate::http::view::{self, TermView, UnitView};
 
-/// Something asked of those above that is not decided.
+/// A pending approval request.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AskView {
-    /// Its number, for deciding and taking back. 申请编号。
+    /// Its number, for deciding and withdrawing it. 申请编号。
     no: i64,
-    /// What is asked.
+    /// The kind of request.
     #[schema(schema_with = view::wish)]
     kind: &'static str,
-    /// What is asked, in Chinese. 申请类型名称。
+    /// The kind in Chinese. 申请类型名称。
     kind_label: &'static str,
-    /// For which unit.
+    /// The unit it is for.
     unit: UnitView,
     /// The name of who asked. 申请人。
     by: String,
@@ -28,17 +28,17 @@ pub(crate) struct AskView {
     reason: String,
     /// When it was asked. 申请时间。
     at: DateTime<Utc>,
-    /// Of an extension: of which duty. 延期的事项。
+    /// The duty, of an extension. 延期的事项。
     #[schema(schema_with = view::duty_or_null)]
     duty: Option<&'static str>,
-    /// Of an extension: how much. 申请时长。
+    /// The amount of time, of an extension. 申请时长。
     amount: Option<u32>,
-    /// Of an extension: of what.
+    /// The unit of that time.
     #[schema(schema_with = view::limit_unit_or_null)]
     unit_of_time: Option<&'static str>,
-    /// Of a standstill: until when. 挂账至。
+    /// The end, of a standstill. 挂账至。
     until: Option<DateTime<Utc>>,
-    /// Of an appeal: against which fact.
+    /// The number of the breach, of an appeal.
     breach: Option<i64>,
     /// The signatures it needs, in order. 审批环节。
     signatures: Vec<SignatureView>,
@@ -47,11 +47,11 @@ pub(crate) struct AskView {
 /// A signature that a request needs.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct SignatureView {
-    /// Who owes it.
+    /// The unit that owes it.
     over: UnitView,
-    /// The clock, once it is its turn.
+    /// The deadline, once it is its turn.
     term: Option<TermView>,
-    /// Who gave it.
+    /// The name of who gave it.
     by: Option<String>,
     /// When it was given; none while it is owed.
     at: Option<DateTime<Utc>>,
@@ -95,7 +95,7 @@ impl From<&ApprovalRequest> for AskView {
     }
 }
 
-/// Somebody above wants it done.
+/// A supervision by a superior.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct SupervisionView {
     /// Its number, for answering. 督办编号。
@@ -105,18 +105,18 @@ pub(crate) struct SupervisionView {
     kind: &'static str,
     /// The strictness in Chinese. 督办形式名称。
     kind_label: &'static str,
-    /// What gave occasion to it. 触发原因。
+    /// The trigger of the supervision. 触发原因。
     #[schema(schema_with = view::supervision_trigger)]
     trigger: &'static str,
-    /// Who has to answer.
+    /// The unit that has to answer.
     addressee: UnitView,
-    /// Who began it.
+    /// The name of who began it.
     by: String,
     /// When it was begun. 督办时间。
     at: DateTime<Utc>,
     /// The reasons, in words; none where a rule began it. 督办意见。
     reason: Option<String>,
-    /// The clock of the answer.
+    /// The deadline of the answer.
     term: Option<TermView>,
     /// The answer of the addressee; none until then. 答复内容。
     reply: Option<String>,
@@ -142,12 +142,12 @@ impl From<&Supervision> for SupervisionView {
     }
 }
 
-/// A debt that was late; it stays a fact, an exemption stands beside it.
+/// An obligation that was late; the breach stays, an exemption stands beside it.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct BreachView {
     /// Its number, for an appeal. 超期事实编号。
     no: i64,
-    /// What was owed.
+    /// The duty that was owed.
     #[schema(schema_with = view::duty)]
     duty: &'static str,
     /// The duty in Chinese. 事项名称。
@@ -158,7 +158,7 @@ pub(crate) struct BreachView {
     due_at: DateTime<Utc>,
     /// Whether it was appealed against.
     appealed: bool,
-    /// When it was excused. 免责时间。
+    /// When the exemption was given. 免责时间。
     exempted_at: Option<DateTime<Utc>>,
 }
 

@@ -1,4 +1,4 @@
-//! How a case looks from outside.
+//! The view of a case.
 #![expect(clippy::wildcard_enum_match_arm, reason = "most stages have nothing of it")]
 
 use chrono::{DateTime, Utc};
@@ -42,12 +42,12 @@ pub struct CaseView {
     number: String,
     /// Its place in the journal; the `ETag`.
     seq: i64,
-    /// How far it is.
+    /// The present stage or step.
     #[schema(schema_with = view::stage)]
     stage: &'static str,
     /// The stage in Chinese. 阶段名称。
     stage_label: &'static str,
-    /// In a line.
+    /// The title, in a line.
     title: String,
     /// The matter in full. 内容。
     text: String,
@@ -55,37 +55,37 @@ pub struct CaseView {
     category: Option<String>,
     /// The name of that category; none where the catalogue lacks it. 类别名称。
     category_name: Option<String>,
-    /// How pressing the matter is. 紧急程度。
+    /// The urgency of the matter. 紧急程度。
     #[schema(schema_with = view::urgency)]
     urgency: &'static str,
-    /// Where; of what another resident reported the area alone, until somebody found the address fit
-    /// to be shown, and never more where that resident is not to be known.
+    /// The place; only the area of what another resident reported, until a review passed the
+    /// address, and never more where that resident must not be known.
     place: PlaceView,
     /// When it was filed. 立案时间。
     filed_at: DateTime<Utc>,
-    /// Who has to decide about it. 当前持有层级。
+    /// The unit that holds the case. 当前持有层级。
     holder: UnitView,
     /// The unit it is dispatched to. 承办单位。
     assignment: Option<AssignmentView>,
     /// The whistle of this round. 本轮吹哨。
     whistle: Option<WhistleView>,
-    /// What was done on the spot by whoever reported it.
+    /// What the reporter did on the spot.
     on_the_spot: Option<String>,
-    /// What the resident said. 回访结果。
+    /// The resident's answer to the callback. 回访结果。
     answer: Option<AnswerView>,
-    /// What each of several reporters answered since it was verified last, as far as the caller may
-    /// know: staff all of it, a reporter the own. 各上报人的评价。
+    /// The answers of several reporters since the last verification, as far as the caller may know:
+    /// all for staff, the own for a reporter. 各上报人的评价。
     answers: Vec<ReporterAnswerView>,
-    /// How it ended. 结案信息。
+    /// The end of the case. 结案信息。
     closing: Option<ClosingView>,
     /// How many reports it answers.
     reports: usize,
-    /// What happened how often.
+    /// Counts of returns, reworks and other events.
     tally: TallyView,
-    /// By which way it first came. 来源渠道。
+    /// The channel it first came by. 来源渠道。
     #[schema(schema_with = view::channel)]
     channel: &'static str,
-    /// What is wanted. 诉求类型。
+    /// The demand of the reporter. 诉求类型。
     #[schema(schema_with = view::demand_or_null)]
     demand: Option<&'static str>,
     /// How much work it is. 难易程度。
@@ -95,43 +95,43 @@ pub struct CaseView {
     first_receiver: Option<UnitView>,
     /// The unit that answers the citizen: the first one, until another one signed. 责任单位。
     answerable: Option<UnitView>,
-    /// Who went to verify. 核查领取人。
+    /// Who claimed the verification. 核查领取人。
     claim: Option<view::ClaimView>,
-    /// Who decides whose it is, while that is disputed. 裁定单位。
+    /// The unit that arbitrates, while the case is disputed. 裁定单位。
     arbiter: Option<UnitView>,
     /// Until when it stands still. 挂账至。
     suspended_until: Option<DateTime<Utc>>,
-    /// What was asked of those above and is not decided. 待审批事项。
+    /// Pending approval requests. 待审批事项。
     requests: Vec<AskView>,
-    /// Who wanted it done, and the answers. 督办。
+    /// Supervisions, and their answers. 督办。
     supervisions: Vec<SupervisionView>,
-    /// What was late. 超期事实。
+    /// Obligations that were late. 超期事实。
     breaches: Vec<BreachView>,
-    /// What is owed now, by whom, by when. 当前待办与时限。
+    /// The obligations owed now, with unit and deadline. 当前待办与时限。
     owed: Vec<OwedView>,
-    /// What may be asked now, by somebody who is allowed to.
+    /// The operations that are possible now, for callers who are allowed to.
     possible: Vec<&'static str>,
-    /// Whether title and text are not for the caller until somebody found them fit to be shown:
-    /// of what another resident reported. 内容待审核，暂不可见。
+    /// Whether title and text are withheld from the caller until a review passes them: they are
+    /// another resident's. 内容待审核，暂不可见。
     withheld: bool,
-    /// The files its reports and steps name, with links when one case is looked at and without in
-    /// `GET /sync`; null elsewhere and where there are none. 照片等文件，含处置前后对比。
+    /// The files its reports and steps name, with links when one case is read and without in `GET
+    /// /sync`; null elsewhere and where there are none. 照片等文件，含处置前后对比。
     media: Option<Vec<AttachedView>>,
 }
 
-/// How a case stands, in short.
+/// A case in short.
 #[derive(Serialize, ToSchema)]
 pub struct CaseBrief {
     /// The identity of the case.
     id: Uuid,
     /// The number of the case, as read over the telephone.
     number: String,
-    /// How far it is.
+    /// The present stage or step.
     #[schema(schema_with = view::stage)]
     stage: &'static str,
     /// The stage in Chinese.
     stage_label: &'static str,
-    /// How it ended.
+    /// The end of the case.
     closing: Option<ClosingView>,
 }
 
@@ -153,28 +153,28 @@ impl From<&Versioned<Case>> for CaseBrief {
 pub struct AssignmentView {
     /// The unit that handles the case.
     unit: UnitView,
-    /// Its clock, from dispatch.
+    /// The deadline of handling, from dispatch.
     handle: TermView,
-    /// What it says it did.
+    /// The result it fed back.
     result: Option<String>,
 }
 
-/// What the resident said: two answers, because solved is not satisfied.
+/// The resident's answers: two, because solved is not satisfied.
 #[derive(Serialize, ToSchema)]
 pub struct AnswerView {
     /// Whether it is solved. 是否解决。
     solved: bool,
-    /// How satisfied. 是否满意。
+    /// The satisfaction. 是否满意。
     #[schema(schema_with = view::satisfaction)]
     satisfied: &'static str,
     /// What the resident added, in words. 评价意见。
     comment: Option<String>,
 }
 
-/// What one of several reporters said.
+/// The answer of one of several reporters.
 #[derive(Serialize, ToSchema)]
 pub struct ReporterAnswerView {
-    /// Whose: the report. 上报。
+    /// The report it answers for. 上报。
     report_id: Uuid,
     /// What that reporter answered. 评价。
     answer: AnswerView,
@@ -216,7 +216,7 @@ impl ClosingView {
     }
 }
 
-/// What happened how often.
+/// Counts of returns, reworks and other events.
 #[derive(Serialize, ToSchema)]
 pub struct TallyView {
     /// 退单次数。
@@ -236,8 +236,8 @@ pub struct TallyView {
 }
 
 impl CaseView {
-    /// The view of a case for a reader who may see it. What street and departments think of each
-    /// other is for the two of them.
+    /// The view of a case for a reader who may see it. Mutual ratings of street and departments are
+    /// for the two of them only.
     pub fn new(stored: &Versioned<Case>, world: &TenantSnapshot, by: &Actor, at: Instant) -> Self {
         let case = &stored.state;
         let works_for = |unit: &Unit| by.may(Permission::ReadCases, &unit.path, at);
@@ -320,8 +320,7 @@ impl CaseView {
         }
     }
 
-    /// Adds what has to be looked up: the files, and what was withheld and may be shown after
-    /// all.
+    /// Adds what has to be loaded: the files, and withheld texts that may be shown after all.
     pub async fn load_details(&mut self, app: &App, caller: &Caller, case: &Case) -> Reply<()> {
         self.media = media::load_case_files(app, caller, case).await?;
         let Some(first) = case.reports.first().filter(|_| self.withheld) else { return Ok(()) };

@@ -1,4 +1,4 @@
-//! What a case shows of its whistle.
+//! The whistle of a case, as a view.
 
 use chrono::{DateTime, Utc};
 use domain::{
@@ -19,7 +19,7 @@ use crate::{
     resources::place::point_view,
 };
 
-/// A whistle with everybody it summoned.
+/// A whistle with all its summonses.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct WhistleView {
     /// How weighty it is: a rank of the tenant. 哨级。
@@ -32,9 +32,9 @@ pub(crate) struct WhistleView {
     topic: String,
     /// The topic in Chinese, by the rules of today. 事由名称。
     topic_label: String,
-    /// Cases whistled for at the same place about the same before. 重复吹哨。
+    /// Earlier whistles at the same place about the same matter, by case. 重复吹哨。
     repeats: Vec<Uuid>,
-    /// Whether a leader of the district has to know.
+    /// Whether a leader of the district has to be informed.
     to_district_leader: bool,
     /// What the district was asked to coordinate. 区级协调。
     raised: Option<RaisedView>,
@@ -70,26 +70,26 @@ pub(crate) struct SummonsView {
     unit: UnitView,
     /// Whether it leads. 是否主办。
     lead: bool,
-    /// How far it is.
+    /// The present stage or step.
     #[schema(schema_with = crate::http::view::summons_step)]
     step: &'static str,
     /// The step in Chinese. 环节名称。
     step_label: &'static str,
     /// When, where and who arrived. 到场。
     arrival: Option<ArrivalView>,
-    /// What it says it did.
+    /// The result it fed back.
     result: Option<String>,
-    /// What the street thinks of it; for the two of them to know. 街道对部门的评价。
+    /// The street's rating of it; visible to the two of them only. 街道对部门的评价。
     rating: Option<RatingView>,
-    /// What it thinks of the street; likewise. 部门对街道的评价。
+    /// Its rating of the street; visible to the two of them only. 部门对街道的评价。
     view: Option<RatingView>,
-    /// Whether the district said that it is this department's.
+    /// Whether the district ruled that the matter is this department's.
     appointed: bool,
-    /// Why it says the matter is not its own, while that is not decided. 异议。
+    /// Why it contests the summons, until that is decided. 异议。
     contested: Option<String>,
     /// Its clocks; all run from the whistle.
     clocks: ClocksView,
-    /// What may be asked now.
+    /// The operations that are possible now.
     possible: Vec<&'static str>,
 }
 
@@ -106,10 +106,10 @@ pub(crate) struct ClocksView {
     feed_back: TermView,
 }
 
-/// Somebody on the spot.
+/// The arrival of a department.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ArrivalView {
-    /// When somebody arrived.
+    /// When a person of the department arrived.
     at: DateTime<Utc>,
     /// The name of who arrived.
     by: String,
@@ -117,7 +117,7 @@ pub(crate) struct ArrivalView {
     point: Option<PointView>,
     /// How far from the place of the case, in metres.
     distance_m: Option<f64>,
-    /// Whether the point shows it; otherwise the words say why not.
+    /// Whether the point proves it; otherwise the note says why not.
     proven: bool,
     /// What was noted on arriving, in words.
     note: Option<String>,
@@ -145,8 +145,8 @@ impl From<&Rating> for RatingView {
 }
 
 impl WhistleView {
-    /// The view of a whistle, and whether it is still on, with the labels of today's rules, for a reader who works for the
-    /// units that `works_for` accepts.
+    /// The view of a whistle, with the labels of today's rules; `on` says whether it is still on.
+    /// The reader sees the mutual ratings of the street and the units that `works_for` accepts.
     pub(crate) fn new(
         (whistle, on): (&Whistle, bool),
         whistling: &Whistling,
@@ -181,8 +181,8 @@ impl WhistleView {
 }
 
 impl SummonsView {
-    /// The view of a summons, of a whistle that is still `on` or not; `both` tells what the two sides
-    /// think of each other.
+    /// The view of a summons; `on` says whether the whistle is still on, `both` whether the reader
+    /// sees the mutual ratings.
     fn new(summons: &Summons, on: bool, both: bool) -> Self {
         let opinion =
             |rating: &Option<Rating>| rating.as_ref().filter(|_| both).map(RatingView::from);

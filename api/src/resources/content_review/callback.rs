@@ -1,7 +1,7 @@
-//! What `WeChat` tells by itself: the results of checks it was asked for.
+//! Messages that `WeChat` sends: the results of checks that were requested.
 //!
-//! Each message is signed with a token both know (明文模式, JSON). It may come before our own
-//! record of the question, twice, or never.
+//! Each message is signed with a shared token (明文模式, JSON). It may come before the record of the
+//! request is stored, twice, or never.
 
 use actix_web::{HttpResponse, get, http::header::ContentType, post, web::Data};
 use domain::flows::content_review::{Cause, Command, Suggestion};
@@ -31,11 +31,11 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(get_wechat_greeting).service(receive_wechat_event);
 }
 
-/// How far the clock of a message may be from ours, in seconds: a message that a stranger replays
-/// later is not taken.
+/// How far the clock of a message may be from the server's, in seconds: a message that a stranger
+/// replays later is refused.
 const AROUND_S: i64 = 15 * 60;
 
-/// How a message is signed.
+/// The signature of a message.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -44,16 +44,16 @@ pub(super) struct SignedParams {
     signature: String,
     /// Seconds since 1970. 时间戳。
     timestamp: String,
-    /// Chance. 随机数。
+    /// A random text. 随机数。
     nonce: String,
-    /// What is to be answered to a greeting. 随机字符串。
+    /// The text to be echoed to a greeting. 随机字符串。
     echostr: Option<String>,
-    /// Whose action it is about. 用户。
+    /// The openid of the user it is about. 用户。
     #[expect(dead_code, reason = "WeChat sends it, and nothing here needs it")]
     openid: Option<String>,
-    /// Of messages that are encrypted besides, which are not understood here. 加密方式。
+    /// Set for encrypted messages, which are not supported here. 加密方式。
     encrypt_type: Option<String>,
-    /// Likewise. 加密消息签名。
+    /// Set for encrypted messages. 加密消息签名。
     #[expect(dead_code, reason = "WeChat sends it, and nothing here needs it")]
     msg_signature: Option<String>,
 }
@@ -76,7 +76,7 @@ fn verify_signer<'a>(app: &'a App, app_id: &str, params: &SignedParams) -> Reply
     let now = app.clock.now().timestamp();
     let at = params.timestamp.parse::<i64>().ok();
     let fresh = at.is_some_and(|at| now.abs_diff(at) <= AROUND_S.unsigned_abs());
-    // Made anew for each message: where the two differ tells an attacker nothing.
+    // Computed anew for each message: a timing attack on the comparison gains nothing.
     if expected != params.signature || !fresh {
         return Err(Problem::new(Code::Unauthenticated));
     }
@@ -94,7 +94,7 @@ async fn get_wechat_greeting(
     params: Query<SignedParams>,
 ) -> Reply<HttpResponse> {
     verify_signer(&app, &app_id.0, &params.0)?;
-    // Shown as the text it is, and only as much as WeChat sends.
+    // Sent as plain text, and at most as long as WeChat's.
     let echo: String = params.0.echostr.unwrap_or_default().chars().take(200).collect();
     Ok(HttpResponse::Ok()
         .insert_header(("X-Content-Type-Options", "nosniff"))
@@ -117,7 +117,7 @@ async fn receive_wechat_event(
     if params.0.encrypt_type.as_deref() == Some("aes") {
         tracing::warn!("WeChat encrypts its messages: choose 明文模式 and JSON for them");
     }
-    // What is not understood is answered too: else it comes again and again.
+    // An unknown message is acknowledged too: else it comes again and again.
     let message: Value = serde_json::from_slice(&body.0).unwrap_or_default();
     let text = |name: &str| message.get(name).and_then(Value::as_str).unwrap_or_default();
     let trace = text("trace_id");

@@ -1,9 +1,9 @@
-//! What happens to reviews by itself: files are put to review once they are here and named, and
-//! a program is asked where one is configured.
+//! The automatic part of reviews: files are put to review once they are here and named, and a
+//! program is asked where one is configured.
 //!
-//! The replica that takes a review first says so in the journal, so that only one asks. A review
-//! that was taken and not answered, because the program or this server stopped, is left to a person
-//! after a while.
+//! The replica that takes a review first records that in the journal, so that only one asks. A
+//! review that was taken and not answered, because the program or this server stopped, is left to a
+//! person after a while.
 
 use std::sync::{
     Mutex, PoisonError,
@@ -51,13 +51,13 @@ const SLACK: Duration = Duration::minutes(1);
 /// How long a program has to answer: `WeChat` says half an hour.
 const PATIENCE: Duration = Duration::minutes(35);
 
-/// How long answers are kept that belong to nothing we know.
+/// How long answers are kept that belong to no known request.
 const KEPT: Duration = Duration::days(2);
 
-/// How many are looked at in one pass.
+/// How many are handled in one pass.
 const PAGE: i64 = 100;
 
-/// Reviews that were opened here and wait to be asked about.
+/// Reviews that were opened here and wait to be checked.
 #[derive(Debug)]
 pub struct Checks {
     sender: Sender<(TenantId, ReviewId)>,
@@ -73,12 +73,12 @@ impl Default for Checks {
 }
 
 impl Checks {
-    /// Asks a program about the review soon; where too many wait, the next pass does.
+    /// Queues a review for the program; where too many wait, the next pass asks.
     pub fn ask_soon(&self, tenant: TenantId, review: ReviewId) {
         let _ = self.sender.try_send((tenant, review));
     }
 
-    /// Whether it is time for a pass; the next time is later then.
+    /// Whether it is time for a pass; sets the time of the next.
     fn start_if_due(&self, now_ms: i64) -> bool {
         const EVERY_MS: i64 = 30 * 1000;
         let due = now_ms >= self.next_ms.load(Ordering::Relaxed);
@@ -89,7 +89,7 @@ impl Checks {
     }
 }
 
-/// Asks about what was opened here, one after another, until the server stops.
+/// Submits the queued reviews, one after another, until the server stops.
 pub async fn run_queue(app: Data<App>) {
     let receiver = app
         .memory
@@ -106,7 +106,7 @@ pub async fn run_queue(app: Data<App>) {
     }
 }
 
-/// Does what is due in every tenant, now and then.
+/// Does what is due in every tenant, at intervals.
 pub async fn run_pass(app: &App) -> Result<(), StoreError> {
     let now = app.clock.now();
     if !app.memory.get_or_default::<Checks>().start_if_due(now.timestamp_millis()) {
@@ -140,7 +140,7 @@ async fn run_tenant_pass(
     Ok(())
 }
 
-/// Goes on after what is wrong with one thing alone; the database itself being away ends the pass.
+/// Skips a fault of one review; a failure of the database ends the pass.
 fn step_over(error: StoreError) -> Result<(), StoreError> {
     if error.is_transient() {
         return Err(error);
@@ -149,7 +149,7 @@ fn step_over(error: StoreError) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Puts files to review that are here and named now. What fails is done by the next pass.
+/// Opens reviews of files that are here and named now. What fails is done by the next pass.
 pub async fn open_reviews(app: &App, tenant: TenantId, files: &[Uuid]) {
     let Some(world) = app.worlds.get(tenant) else { return };
     if let Err(error) = open_all(app, &world, Some(files.to_vec())).await {
@@ -192,7 +192,7 @@ async fn open_one(app: &App, world: &TenantSnapshot, link: &Link) -> Result<(), 
     let tenant = world.tenant.id;
     let Some((over, hidden)) = load_area(app, tenant, link).await? else { return Ok(()) };
     let checker = wechat::find_checker(app, world, link.by).await.ok().flatten();
-    // Its answer comes as a message: without a token for those it would never be heard.
+    // The result comes as a message: without a token for those it could never be received.
     let heard = checker.is_some_and(|(program, _)| program.message_token.is_some());
     let opening = Opening {
         subject: Subject::Media,
@@ -221,7 +221,7 @@ fn system_actor(world: &TenantSnapshot) -> Option<Actor> {
     world.areas.root().map(|root| Actor::new_system(world.tenant.id, root.unit()))
 }
 
-/// Writes down what became of a review, unless a person decided meanwhile.
+/// Records the result of a review, unless a person decided meanwhile.
 pub(super) async fn settle_review(
     app: &App,
     world: &TenantSnapshot,
@@ -250,7 +250,7 @@ pub(super) async fn settle_review(
     Ok(false)
 }
 
-/// Asks a program about a review that waits, if no other replica does.
+/// Asks a program about a pending review, if no other replica does.
 async fn ask_program(app: &App, tenant: TenantId, id: ReviewId) -> Reply<()> {
     let Some(world) = app.worlds.get(tenant) else { return Ok(()) };
     if !settle_review(app, &world, id, Command::Ask).await? {
@@ -265,7 +265,7 @@ async fn ask_program(app: &App, tenant: TenantId, id: ReviewId) -> Reply<()> {
         Ok(Some((suggestion, label))) => {
             settle_review(app, &world, id, Command::Hear { suggestion, label }).await?;
         }
-        // The answer comes later.
+        // The result comes later.
         Ok(None) => {}
         Err(cause) => {
             settle_review(app, &world, id, Command::Queue { cause }).await?;
@@ -274,7 +274,7 @@ async fn ask_program(app: &App, tenant: TenantId, id: ReviewId) -> Reply<()> {
     Ok(())
 }
 
-/// What came of asking; none where the answer comes later.
+/// The result of asking; none where it comes later.
 type Asked = Result<Option<wechat::Checked>, Cause>;
 
 async fn check_text(app: &App, world: &TenantSnapshot, review: &Versioned<Review>) -> Reply<Asked> {
@@ -300,12 +300,12 @@ async fn check_file(app: &App, world: &TenantSnapshot, review: &Versioned<Review
     let (Some((program, openid)), Some(server)) = (checker, server) else {
         return Ok(Err(Cause::NotConfigured));
     };
-    // Videos are looked at by people: no interface of WeChat takes them.
+    // Videos are reviewed by people: no interface of WeChat takes them.
     if kind == Kind::Video {
         return Ok(Err(Cause::NotConfigured));
     }
     let variant = if kind == Kind::Photo { Variant::ThumbLarge } else { Variant::Full };
-    // The program fetches the file when it likes: the link lives as long as the answer may take.
+    // The program fetches the file when it likes: the link is valid as long as the answer may take.
     let expires = media::next_expiry(app.clock.now() + PATIENCE);
     let link = media::sign_path(app, world, media.state.id.0, variant, expires);
     let address = format!("{server}{link}");
@@ -323,7 +323,7 @@ async fn check_file(app: &App, world: &TenantSnapshot, review: &Versioned<Review
     })
 }
 
-/// Adds to what is known of a check at `WeChat`, whichever comes first.
+/// Stores a part of a check at `WeChat`: the request or its result, in either order.
 pub(super) async fn record_check(
     app: &App,
     app_id: &str,

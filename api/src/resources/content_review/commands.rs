@@ -1,4 +1,4 @@
-//! What a person decides about what the public sent.
+//! Decisions of a person on a content review.
 
 use domain::flows::content_review::{Command, Review};
 
@@ -8,7 +8,7 @@ use crate::{
     http::{answer::Answer, problem::Reply},
 };
 
-/// Decides a content review, or decides it anew.
+/// Decides a content review, or changes the decision.
 pub async fn decide_content_review(
     step: Step,
     body: DecideReviewBody,

@@ -1,4 +1,4 @@
-//! What may be asked of forms, and filling one in for a household.
+//! Commands on forms, and filling one in for a household.
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web::Data};
 use domain::{
@@ -29,7 +29,8 @@ use crate::{
     },
 };
 
-/// Of a command that publishes a form: the first edition begins it, the next ones move it.
+/// The context of a command that publishes a form: the first edition begins it, later ones change
+/// it.
 pub struct Publishing {
     app: Data<App>,
     caller: Caller,
@@ -73,7 +74,7 @@ pub async fn publish_form(start: Publishing, body: PublishFormBody) -> Reply<Ans
     Ok(Answer::of_creation(location, stored.seq, FormView::from(&stored)))
 }
 
-/// Asks a form no more.
+/// Withdraws a form.
 pub async fn withdraw_form(step: Step, body: WithdrawBody) -> Reply<Answer<FormView>> {
     let asked = step.build_asked("withdraw_form", &body);
     let command = Command::Withdraw { reason: body.reason };
@@ -98,7 +99,7 @@ pub async fn answer_household_form(step: Step, body: AnswerBody) -> Reply<Answer
     Ok(Answer::of_account(load_answer_view(&step, form, stored.seq).await?))
 }
 
-/// Fills in a form, seals it, and says so in the journal of the household.
+/// Fills in a form, seals it, and records that in the journal of the household.
 async fn answer_form(
     step: &Step,
     asked: Asked,
@@ -126,7 +127,7 @@ async fn answer_form(
     step::run_step(&step.app, &step.caller, asked, decide).await
 }
 
-/// What was answered at a place in the journal of a household, the first time and again.
+/// The answer recorded at a place in the journal of a household, the first time and on a retry.
 async fn load_answer_view(step: &Step, form: Uuid, seq: i64) -> Reply<AnsweredView> {
     let (tenant, id) = (step.caller.tenant, step.id);
     let look = move |db: &mut persistence::Db| {

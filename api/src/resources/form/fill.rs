@@ -1,4 +1,4 @@
-//! Filling in a form: what is known about a household, and the answers as they are kept.
+//! Filling in a form: the known values of a household, and the answers as they are stored.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -24,10 +24,10 @@ use crate::{
     resources::household::sealed::{Shown, parse_groups},
 };
 
-/// How many of the last answers of a household are looked at: each holds a whole form.
+/// How many of the last answers of a household are read: each holds a whole form.
 const LAST: i64 = 50;
 
-/// What is kept, sealed, of one form that was answered.
+/// The document that is sealed for one answered form.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Document {
     /// The code of the form.
@@ -39,7 +39,7 @@ pub struct Document {
     pub cleared: Vec<String>,
 }
 
-/// The documents of some answers; those that were erased are not among them.
+/// The documents of some answers; erased ones are left out.
 pub async fn load_answers(
     app: &App,
     tenant: TenantId,
@@ -64,14 +64,14 @@ pub async fn load_documents(
     Ok(values.into_iter().filter_map(document).collect())
 }
 
-/// Everything that is known about a household and may fill in a form.
+/// The known values of a household that may fill in a form.
 pub async fn load_facts(app: &App, caller: &Caller, household: &Household) -> Reply<Facts> {
     let (tenant, id) = (caller.tenant, household.id);
     let look = move |db: &mut persistence::Db| forms::list_answers(db, tenant, id, None, LAST);
     let answered = app.store.read(look).await?;
     let documents = load_answers(app, tenant, &answered).await?;
     let mut answers: BTreeMap<String, Option<KnownValue>> = BTreeMap::new();
-    // The newest first: what it says of a field stands, and that it says there is nothing too.
+    // The newest first: its value of a field counts, also when it cleared the field.
     for document in answered.iter().filter_map(|one| documents.get(&one.id)) {
         for name in &document.cleared {
             answers.entry(name.clone()).or_insert(None);
@@ -128,7 +128,7 @@ async fn load_sources(
     Ok(all.filter_map(|source| Some((source, (known(source)?, since)))).collect())
 }
 
-/// Whose form it is.
+/// The subject of an answer.
 #[derive(Clone, Copy)]
 pub struct Subject<'a> {
     /// The household the answers are about; they are sealed by its key.
@@ -148,16 +148,16 @@ pub struct Filling<'a> {
     pub under: &'static str,
 }
 
-/// A form that was filled in, ready to be written.
+/// A form that was filled in, ready to be committed.
 pub struct Done {
-    /// What the journal keeps of it.
+    /// The part for the journal.
     pub filled: Filled,
-    /// To be written with it.
+    /// The writes that go with it.
     pub writes: Vec<Write>,
 }
 
-/// What is kept of a value: of a personal fact only that it was filled in, because the fact itself
-/// is erased with whom it is about.
+/// The stored form of a value: for a personal fact only that it was filled in, because the fact
+/// itself is erased with its subject.
 fn strip_personal(known: &KnownValue) -> KnownValue {
     let value = match known.origin.how {
         How::Prefilled if known.personal => Value::Null,
@@ -166,7 +166,7 @@ fn strip_personal(known: &KnownValue) -> KnownValue {
     KnownValue { value, ..known.clone() }
 }
 
-/// What tells what was given from anything else, without telling what it was.
+/// The fingerprint of given changes, which does not reveal them.
 pub async fn fingerprint_changes(
     app: &App,
     caller: &Caller,
@@ -176,7 +176,7 @@ pub async fn fingerprint_changes(
     Ok(look_up.fingerprint_texts(&[&serde_json::to_string(changes).unwrap_or_default()]))
 }
 
-/// Completes the given changes by what is known, and seals the result.
+/// Completes the given changes by the known values, and seals the result.
 pub async fn complete_form(
     app: &App,
     caller: &Caller,

@@ -1,4 +1,4 @@
-//! What may be asked of households, with what is sealed, counted and erased by it.
+//! Commands on households, with the data they seal, count and erase.
 
 use domain::{
     Instant,
@@ -42,7 +42,7 @@ pub struct Prepared {
     typed: u16,
 }
 
-/// Seals what is personal about a new household and makes the command of the rest.
+/// Seals the personal data of a new household and makes the command of the rest.
 pub async fn prepare_registration(
     app: &App,
     caller: &Caller,
@@ -75,7 +75,7 @@ pub async fn prepare_registration(
     })
 }
 
-/// Registers what was prepared, and counts it as entered only when it was typed by hand.
+/// Registers a prepared household, and counts it as an entry only when it was typed by hand.
 pub async fn commit_registration(
     app: &App,
     caller: &Caller,
@@ -109,7 +109,7 @@ pub async fn register_household(start: Start, body: HouseholdBody) -> Reply<Answ
     Ok(Answer::of_creation(location, stored.seq, view))
 }
 
-/// Changes what is known of a household.
+/// Updates the data of a household.
 pub async fn update_household(step: Step, body: UpdateBody) -> Reply<Answer<HouseholdView>> {
     step::load_visible::<Household>(&step.app, &step.caller, step.id).await?;
     let people = body.add_members.iter().filter_map(MemberBody::person);
@@ -124,7 +124,7 @@ pub async fn update_household(step: Step, body: UpdateBody) -> Reply<Answer<Hous
     let asked = step.build_asked("update_household", &(&body, &sent));
     for _ in 0..step::ATTEMPTS {
         match apply_update(&step, asked, &body, changes).await {
-            // Another writer was faster: what was sealed is out of date.
+            // Another writer was faster: the sealed values are out of date.
             Err(problem) if problem.code() == Code::LostRace => {}
             done => return render_household(&step, &done?).await,
         }
@@ -132,10 +132,10 @@ pub async fn update_household(step: Step, body: UpdateBody) -> Reply<Answer<Hous
     Err(Problem::new(Code::LostRace))
 }
 
-/// Makes somebody responsible for a household.
+/// Pairs a household with a person responsible for it.
 pub async fn pair_household(step: Step, body: PairBody) -> Reply<Answer<HouseholdView>> {
     let asked = step.build_asked("pair_household", &body);
-    // Whether there is such a household comes first, and whether there is such a person after.
+    // Whether the household exists is checked first, and then whether the person does.
     step::load_visible::<Household>(&step.app, &step.caller, step.id).await?;
     require_people(&step.app, &step.caller, [body.person_id]).await?;
     let command = Command::Pair { pairing: body.pairing() };
@@ -143,7 +143,7 @@ pub async fn pair_household(step: Step, body: PairBody) -> Reply<Answer<Househol
     render_household(&step, &stored).await
 }
 
-/// Ends that somebody is responsible for a household.
+/// Ends the pairing of a household with a person.
 pub async fn unpair_household(step: Step, body: UnpairBody) -> Reply<Answer<HouseholdView>> {
     let asked = step.build_asked("unpair_household", &body);
     let command = Command::Unpair { person: PersonId(body.person_id), kind: body.kind };
@@ -151,7 +151,7 @@ pub async fn unpair_household(step: Step, body: UnpairBody) -> Reply<Answer<Hous
     render_household(&step, &stored).await
 }
 
-/// Says that a household moved away.
+/// Records that a household moved away.
 pub async fn leave_household(step: Step, body: EmptyBody) -> Reply<Answer<HouseholdView>> {
     let asked = step.build_asked("leave_household", &body);
     let stored =
@@ -159,7 +159,7 @@ pub async fn leave_household(step: Step, body: EmptyBody) -> Reply<Answer<Househ
     render_household(&step, &stored).await
 }
 
-/// Says that a household is there again.
+/// Records that a household is back.
 pub async fn return_household(step: Step, body: EmptyBody) -> Reply<Answer<HouseholdView>> {
     let asked = step.build_asked("return_household", &body);
     let stored =
@@ -167,7 +167,7 @@ pub async fn return_household(step: Step, body: EmptyBody) -> Reply<Answer<House
     render_household(&step, &stored).await
 }
 
-/// Erases what is kept of a household.
+/// Erases the personal data of a household.
 pub async fn erase_household(
     step: Step,
     noting: Noting,
@@ -196,7 +196,7 @@ pub async fn erase_household(
     render_household(&step, &stored).await
 }
 
-/// Seals what changed against the household as it is, and changes it if it still is so.
+/// Seals the changes against the present household, and commits them if it is still the same.
 async fn apply_update(
     step: &Step,
     asked: Asked,

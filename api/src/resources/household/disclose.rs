@@ -1,4 +1,4 @@
-//! Seeing the data of a household whole: for a purpose, on the record, only what the purpose
+//! Disclosing the data of a household: for a purpose, on the record, only the fields the purpose
 //! needs.
 
 use actix_web::{HttpRequest, HttpResponse, post, web::Data};
@@ -40,7 +40,7 @@ pub struct MemberDisclosed {
     guardian_consent: Option<bool>,
 }
 
-/// A disclosure with what was seen, for whoever asked, this once.
+/// A disclosure with the values, for its caller, in this answer only.
 #[derive(Serialize, ToSchema)]
 pub struct HouseholdDisclosed {
     /// The record of this disclosure. 查看记录。
@@ -48,11 +48,11 @@ pub struct HouseholdDisclosed {
     record: DisclosureView,
     /// The room, if it was asked for. 房号。
     room: Option<RoomBody>,
-    /// The members, with what was asked for. 成员。
+    /// The members, with the fields asked for. 成员。
     members: Vec<MemberDisclosed>,
 }
 
-/// Discloses what is kept of a household.
+/// Discloses the stored data of a household.
 ///
 /// 查看家庭信息明文：须有权限或与该户结对，选择目的并说明理由；字段可选 name、phone、id_number、room、groups、details；每次留痕，家庭成员本人可查。
 #[utoipa::path(tag = "households", request_body = DiscloseBody, responses((status = 201, body = HouseholdDisclosed)))]

@@ -1,4 +1,4 @@
-//! Many households at once: each by itself, so that one bad item does not sink the rest.
+//! Many households at once: each by itself, so that a faulty item does not affect the others.
 
 use actix_web::{HttpRequest, HttpResponse, post, web::Data};
 use domain::core::id::CommandId;
@@ -37,7 +37,7 @@ pub struct ImportHouseholdsBody {
     items: Vec<Value>,
 }
 
-/// What became of one.
+/// The result of one item.
 #[derive(Serialize, ToSchema)]
 pub struct ImportedView {
     /// Its place among the items, from 0.
@@ -49,12 +49,12 @@ pub struct ImportedView {
     /// `registered`, `registered_before` under this very key, or `failed`. 结果。
     #[schema(example = "registered")]
     result: &'static str,
-    /// Of one that failed: the problem, as it would be answered alone. 问题。
+    /// The problem of a failed item, as it would be answered alone. 问题。
     #[schema(value_type = Option<Object>)]
     problem: Option<Value>,
 }
 
-/// What became of all of them.
+/// The results of all items.
 #[derive(Serialize, ToSchema)]
 pub struct ImportView {
     /// How many are registered.
@@ -94,7 +94,7 @@ pub(super) async fn import_households(
     Ok(HttpResponse::Ok().json(ImportView { registered, failed, items }))
 }
 
-/// Registers one of them, under a key made of that of all and its place.
+/// Registers one of them, under a key derived from that of the request and its index.
 async fn import_one(
     app: &App,
     caller: &Caller,

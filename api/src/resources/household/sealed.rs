@@ -1,5 +1,5 @@
-//! What is sealed of households: rooms, and what is known of their members. How it is written,
-//! read, and how little of it is shown.
+//! The sealed data of households: rooms, and the data of their members: how it is written, read,
+//! and masked.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -35,7 +35,7 @@ use crate::{
     },
 };
 
-/// Where in the building.
+/// The place in the building.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RoomBody {
@@ -50,11 +50,11 @@ pub struct RoomBody {
     pub room: Option<Line>,
 }
 
-/// Somebody of the household.
+/// A member of the household.
 #[derive(Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MemberBody {
-    /// Who it is among those who can log in, when that is known. 对应的居民账号。
+    /// The account of the member, when it is known. 对应的居民账号。
     pub person_id: Option<Uuid>,
     /// 姓名。
     #[schema(value_type = Option<String>, max_length = 120, example = "张小三")]
@@ -68,16 +68,16 @@ pub struct MemberBody {
     /// The groups of special care this person belongs to. 特殊群体。
     #[schema(value_type = Vec<String>, max_items = 18, example = json!(["elderly_alone"]))]
     pub groups: Vec<SpecialGroup>,
-    /// What this person is to the first of them. 与户主关系。
+    /// The relation to the head of the household. 与户主关系。
     #[schema(value_type = Option<String>, max_length = 120, example = "户主")]
     pub relation: Option<Line>,
     /// 出生日期。
     pub birth: Option<NaiveDate>,
-    /// Of a child under 14: whether a guardian agreed. 监护人同意。
+    /// Whether a guardian agreed, for a child under 14. 监护人同意。
     pub guardian_consent: Option<bool>,
 }
 
-/// What is known otherwise of a member; what is left out stays.
+/// Changes of a member; fields that are left out stay.
 #[derive(Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MemberChange {
@@ -104,13 +104,13 @@ pub struct MemberChange {
     pub guardian_consent: Option<bool>,
 }
 
-/// What is kept of a member besides.
+/// The other stored data of a member.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Details {
-    /// What this person is to the first of them.
+    /// The relation to the head of the household.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub relation: Option<Line>,
-    /// The date of birth, as given or read from the number of the identity card.
+    /// The date of birth, as given or read from the identification number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub birth: Option<NaiveDate>,
     /// Whether a guardian agreed.
@@ -148,7 +148,7 @@ fn to_json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-/// The document of a field; none where there is none, or it was erased.
+/// Parses the document of a field; none where there is none, or it was erased.
 pub fn parse_document<T: for<'de> Deserialize<'de>>(
     values: Option<&Values>,
     field: Field,
@@ -156,17 +156,17 @@ pub fn parse_document<T: for<'de> Deserialize<'de>>(
     serde_json::from_str(values?.get(&field)?).ok()
 }
 
-/// The groups a member belongs to.
+/// Parses the groups a member belongs to.
 pub fn parse_groups(values: Option<&Values>) -> Vec<SpecialGroup> {
     parse_document(values, Field::Groups).unwrap_or_default()
 }
 
-/// The date of birth that the number of an identity card contains.
+/// The date of birth in an identification number.
 fn parse_birth(number: &str) -> Option<NaiveDate> {
     NaiveDate::parse_from_str(number.get(6..14)?, "%Y%m%d").ok()
 }
 
-/// Refuses what is kept of a child without a guardian's consent (个人信息保护法 Art. 31).
+/// Refuses data of a child without a guardian's consent (个人信息保护法 Art. 31).
 fn require_consent(app: &App, values: &BTreeMap<Field, String>) -> Reply<()> {
     let details: Details = parse_document(Some(values), Field::Details).unwrap_or_default();
     let number = values.get(&Field::IdNumber).and_then(|number| parse_birth(number));
@@ -188,15 +188,16 @@ fn require_values(values: &BTreeMap<Field, String>, index: usize) -> Reply<()> {
     Ok(())
 }
 
-/// What was sealed, ready to be written with the change it belongs to.
+/// Sealed data, ready to be written with the change it belongs to.
 pub struct Sealed<S> {
     /// To be written.
     pub writes: Vec<Write>,
-    /// The members it is about.
+    /// The members it belongs to.
     pub members: Vec<Member>,
-    /// Whether one of them is cared for in particular.
+    /// Whether one of them belongs to a group of special care.
     pub special: S,
-    /// In the digest of the request; of a change, see [`fingerprint_changes`].
+    /// The part of the request's digest that stands for it; for a change, see
+    /// [`fingerprint_changes`].
     pub fingerprint: Vec<u8>,
     /// How many values were given.
     pub given: u16,
@@ -212,12 +213,12 @@ fn borrow_values(values: &[(Field, String)]) -> Vec<(Field, &str)> {
     values.iter().map(|(field, value)| (*field, value.as_str())).collect()
 }
 
-/// What tells what was said from anything else, without telling what it was.
+/// The fingerprint of given texts, which does not reveal them.
 fn fingerprint_texts(look_up: &LookUp, said: &[String]) -> Vec<u8> {
     look_up.fingerprint_texts(&said.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
-/// Seals everything of a household that is new.
+/// Seals all personal data of a new household.
 pub async fn seal_household(
     app: &App,
     caller: &Caller,
@@ -249,7 +250,7 @@ pub async fn seal_household(
     Ok(sealed)
 }
 
-/// A member who is new.
+/// A new member.
 struct Added {
     write: Write,
     member: Member,
@@ -280,21 +281,21 @@ fn seal_member(
     Ok(Added { write, member: Member { id, person }, said, given })
 }
 
-/// What changes in what is kept of a household.
+/// The changes of a household's sealed data.
 #[derive(Clone, Copy)]
 pub struct Changes<'a> {
-    /// The room as it is now known; left out, it stays as it was.
+    /// The new room; none when it is unchanged.
     pub room: Option<&'a RoomBody>,
     /// Members who are new.
     pub added: &'a [MemberBody],
-    /// Members of whom other values are known now.
+    /// Members whose values change.
     pub changed: &'a [MemberChange],
     /// Members who do not belong to the household any more.
     pub removed: &'a [Uuid],
 }
 
-/// What tells the personal part of a change from any other: made of what was sent, whatever is
-/// known by now.
+/// The fingerprint of the personal part of a change: of the values that were sent, whatever is
+/// stored by now.
 pub async fn fingerprint_changes(
     app: &App,
     caller: &Caller,
@@ -314,7 +315,7 @@ pub async fn fingerprint_changes(
     Ok(fingerprint_texts(&look_up, &said))
 }
 
-/// What was said of a new member.
+/// The texts given for a new member.
 fn member_texts(index: usize, values: &BTreeMap<Field, String>) -> Vec<String> {
     let said = values.iter().map(|(field, value)| format!("{}:{value}", field.name()));
     std::iter::once(format!("{index}")).chain(said).collect()
@@ -335,7 +336,7 @@ fn require_once(changed: &[MemberChange]) -> Reply<()> {
     }
 }
 
-/// Seals what changed of a household.
+/// Seals the changes of a household.
 pub async fn seal_changes(
     app: &App,
     caller: &Caller,
@@ -400,7 +401,7 @@ pub async fn seal_changes(
     Ok(sealed)
 }
 
-/// The values of a member that are other ones now.
+/// The values of a member that change.
 fn collect_changes(one: &MemberChange, known: Option<&Values>) -> Vec<(Field, String)> {
     let mut values: Vec<(Field, String)> = Vec::new();
     values.extend(one.name.clone().map(|name| (Field::Name, name.into())));
@@ -424,9 +425,9 @@ fn collect_changes(one: &MemberChange, known: Option<&Values>) -> Vec<(Field, St
 pub struct MemberView {
     /// The identity of the member. 成员标识。
     id: Uuid,
-    /// Who it is among those who can log in.
+    /// The account of the member, when it is known.
     person_id: Option<Uuid>,
-    /// Whether what was kept was erased. 是否已删除。
+    /// Whether the data was erased. 是否已删除。
     erased: bool,
     /// 姓名（脱敏）。
     name: Option<String>,
@@ -434,8 +435,8 @@ pub struct MemberView {
     phone: Option<String>,
     /// 公民身份号码（脱敏）。
     id_number: Option<String>,
-    /// Whether this person is cared for in particular; in which way is seen on the record only.
-    /// 是否属于特殊群体。
+    /// Whether this person belongs to a group of special care; which one is disclosed on the record
+    /// only. 是否属于特殊群体。
     special: bool,
 }
 
@@ -449,20 +450,20 @@ pub struct SpecialView {
     pub label: &'static str,
 }
 
-/// What is kept of one household.
+/// The sealed data of one household, opened.
 pub struct Shown {
     household: Option<Values>,
     members: HashMap<Uuid, Values>,
 }
 
 impl Shown {
-    /// Reads what is kept.
+    /// Loads the data of a household.
     pub async fn load(app: &App, tenant: TenantId, household: &Household) -> Reply<Self> {
         let shown = Self::of_all(app, tenant, &[household]).await?.pop();
         shown.ok_or_else(|| Problem::new(Code::Internal))
     }
 
-    /// Reads what is kept of several households, in their order.
+    /// Loads the data of several households, in their order.
     pub async fn of_all(
         app: &App,
         tenant: TenantId,
@@ -486,7 +487,7 @@ impl Shown {
         Ok(shown.collect())
     }
 
-    /// Of one member; none when it was erased.
+    /// The values of one member; none when they were erased.
     pub fn find_member(&self, id: Uuid) -> Option<&Values> {
         self.members.get(&id)
     }
@@ -496,7 +497,7 @@ impl Shown {
         parse_document(self.household.as_ref(), Field::Room)
     }
 
-    /// That there is a room, and no more.
+    /// A mask in place of the room, where there is one.
     pub fn mask_room(&self) -> Option<String> {
         self.household.as_ref()?.get(&Field::Room).map(|room| Field::Room.mask_value(room))
     }

@@ -1,8 +1,8 @@
-//! Looks on the spot among the to-dos: who took them, and whether the caller is the nearest of
-//! those on duty who may go.
+//! Verifications on the spot among the to-dos: who claimed them, and whether the caller is the
+//! nearest of those on duty who may go.
 //!
-//! Where people are is known only while they are on duty, on patrol, and consent. Of the others'
-//! positions the caller learns only that another worker is nearer.
+//! Positions of people are known only while they are on duty, on patrol, and consent. Of the
+//! others' positions the caller learns only that another worker is nearer.
 
 use std::collections::HashMap;
 
@@ -24,34 +24,34 @@ use crate::{
     resources::patrol::sealed::{WorkerPosition, open_positions},
 };
 
-/// How old a position may be.
+/// The maximal age of a position.
 const FRESH_MINUTES: i64 = 30;
 
-/// The most positions that are looked at for one place.
+/// The most positions that are read for one place.
 const MOST: i64 = 500;
 
-/// Who went, or should go.
+/// Who claimed a verification, or should go.
 #[derive(Serialize, ToSchema)]
 pub struct LookView {
-    /// Who took it; nobody else may look until then. 领取人。
+    /// Who claimed it; no one else may verify until then. 领取人。
     claim: Option<ClaimView>,
-    /// Whether it is offered to the caller first: on duty, and nearer than everybody else on duty
-    /// who may look. 就近推荐。
+    /// Whether it is offered to the caller first: on duty, and nearer than all others on duty who
+    /// may verify. 就近推荐。
     offered: bool,
     /// How far the caller is, in metres; absent where the own position is not known. 距离（米）。
     #[serde(skip_serializing_if = "Option::is_none")]
     distance_m: Option<f64>,
 }
 
-/// What there is to look at.
+/// A verification to be made.
 struct Inspection {
     place: Place,
     claim: Option<Claim>,
-    /// A person who handled it does not look.
+    /// The people who handled it, who must not verify it.
     handlers: Vec<PersonId>,
 }
 
-/// The looks among some debts, by the flow they are about.
+/// The views of the verifications among some debts, by the flow they are about.
 pub async fn load_views(
     app: &App,
     caller: &Caller,

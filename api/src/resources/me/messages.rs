@@ -54,7 +54,7 @@ pub struct MessageView {
     kind_label: &'static str,
     /// The number and title of what it is about.
     title: String,
-    /// What there is to say.
+    /// The text of the message.
     text: String,
     /// `report`, `case`, `person` or `webhook`: what it is about.
     flow: String,
@@ -118,13 +118,13 @@ async fn list_messages(
 /// How many messages were not read.
 #[derive(Serialize, ToSchema)]
 pub struct UnreadView {
-    /// So many, counted up to `most`. 未读数。
+    /// The number, counted up to `most`. 未读数。
     unread: i64,
-    /// Where counting ends.
+    /// The number at which counting ends.
     most: i64,
 }
 
-/// Counting ends here: the badge of an app shows 99+.
+/// The number at which counting ends: the badge of an app shows 99+.
 const COUNTED: i64 = 100;
 
 /// Counts the caller's messages that were not read.
@@ -143,7 +143,7 @@ async fn get_unread_count(app: Data<App>, caller: Caller) -> Reply<HttpResponse>
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReadBody {
-    /// These, at most 200; all of them where it is left out. 消息标识；不填为全部。
+    /// These, at most 200; all of them when left out. 消息标识；不填为全部。
     #[schema(max_items = 200)]
     ids: Option<Vec<Uuid>>,
 }
@@ -151,7 +151,7 @@ pub struct ReadBody {
 /// How many were marked.
 #[derive(Serialize, ToSchema)]
 pub struct MarkedView {
-    /// So many, at most 1000 at once.
+    /// The number, at most 1000 at once.
     count: i64,
 }
 
@@ -182,7 +182,7 @@ async fn read_messages(
     Ok(HttpResponse::Ok().json(MarkedView { count }))
 }
 
-/// What somebody wants of messages.
+/// The preferences of a person for messages.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PreferencesBody {
@@ -196,7 +196,7 @@ pub struct PreferencesBody {
     /// Between these hours nothing is sent. 免打扰时段。
     #[serde(default)]
     quiet: Option<QuietBody>,
-    /// Once a day at this hour, everything together; at once where it is left out. 每日汇总时间。
+    /// Once a day at this hour, everything together; at once when left out. 每日汇总时间。
     #[serde(default)]
     #[schema(value_type = Option<String>, example = "18:00")]
     digest: Option<String>,
@@ -206,10 +206,10 @@ pub struct PreferencesBody {
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct QuietBody {
-    /// From. 开始。
+    /// The beginning. 开始。
     #[schema(example = "22:00")]
     from: String,
-    /// Until. 结束。
+    /// The end. 结束。
     #[schema(example = "07:00")]
     until: String,
 }
@@ -251,7 +251,7 @@ impl From<Preferences> for PreferencesBody {
     }
 }
 
-/// Shows what the caller wants of messages.
+/// Shows the caller's preferences for messages.
 ///
 /// 我的消息设置。
 #[utoipa::path(tag = "me", responses((status = 200, body = PreferencesBody)))]
@@ -262,7 +262,7 @@ async fn get_message_preferences(app: Data<App>, caller: Caller) -> Reply<HttpRe
     Ok(HttpResponse::Ok().json(PreferencesBody::from(app.store.read(look).await?)))
 }
 
-/// Says what the caller wants of messages, in place of what was said before.
+/// Sets the caller's preferences for messages, in place of those before.
 ///
 /// 设置消息：哪些类型不外发、免打扰时段、每日汇总、是否收短信；站内消息始终都有。
 #[utoipa::path(tag = "me", request_body = PreferencesBody, responses((status = 200, body = PreferencesBody)))]
@@ -285,16 +285,16 @@ async fn set_message_preferences(
 pub struct SubscriptionView {
     /// The identity of the template, for `wx.requestSubscribeMessage`. 模板 ID。
     template_id: String,
-    /// What it tells. 消息类型。
+    /// The kind of message. 消息类型。
     #[schema(schema_with = view::notice_kind)]
     kind: &'static str,
     /// The kind in Chinese. 消息类型名称。
     kind_label: &'static str,
-    /// How many the caller agreed to and was not sent yet. 剩余次数。
+    /// How many the caller agreed to and did not get yet. 剩余次数。
     remaining: i32,
 }
 
-/// The subscribe messages there are, and how many the caller agreed to.
+/// The available subscribe messages, and how many the caller agreed to.
 #[derive(Serialize, ToSchema)]
 pub struct SubscriptionsView {
     /// In the order of the rules.
@@ -324,7 +324,7 @@ async fn render_subscriptions(
     Ok(HttpResponse::Ok().json(SubscriptionsView { items }))
 }
 
-/// Which mini-program is asked about.
+/// The mini-program whose messages are listed.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -334,7 +334,7 @@ pub struct ListSubscriptions {
     app_id: Option<String>,
 }
 
-/// Lists the subscribe messages of WeChat there are.
+/// Lists the available subscribe messages of WeChat.
 ///
 /// 可订阅的微信消息模板，以及我还剩几次。
 #[utoipa::path(tag = "me", params(ListSubscriptions), responses((status = 200, body = SubscriptionsView)))]
@@ -347,7 +347,7 @@ async fn list_subscriptions(
     render_subscriptions(&app, &caller, params.0.app_id.as_deref()).await
 }
 
-/// What somebody answered when they were asked.
+/// The answers of a person to `wx.requestSubscribeMessage`.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SubscribeBody {
@@ -361,7 +361,7 @@ pub struct SubscribeBody {
     results: BTreeMap<String, String>,
 }
 
-/// Takes down what the caller answered to `wx.requestSubscribeMessage`.
+/// Records the caller's answers to `wx.requestSubscribeMessage`.
 ///
 /// 登记订阅结果：用户在小程序里同意一次，就能收到一条对应模板的消息。
 #[utoipa::path(tag = "me", request_body = SubscribeBody, responses((status = 200, body = SubscriptionsView)))]
@@ -406,7 +406,7 @@ async fn answer_subscriptions(
     }
     let (tenant, person, now) = (caller.tenant, caller.person, app.clock.now());
     let note = move |db: &mut Db| {
-        // Asked again under the same key it counts once.
+        // A retry under the same key counts once.
         if !message::record_answer(db, tenant, person, key.0.0, now)? {
             return Ok(());
         }

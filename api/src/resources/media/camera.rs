@@ -1,22 +1,22 @@
-//! What a camera wrote into a photo (Exif): when and where it was taken. The rest is left behind.
+//! Data a camera wrote into a photo (Exif): when and where it was taken. All other data is ignored.
 
 use chrono::{FixedOffset, NaiveDate, TimeZone, Utc};
 use domain::Instant;
 use exif::{DateTime, Exif, In, Reader, Tag, Value};
 
-/// What is read.
+/// The data that is read.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub(super) struct Notes {
     /// When it was taken, by the camera's clock; none where it cannot be read.
     pub(super) taken_at: Option<Instant>,
-    /// Where: longitude and latitude in degrees.
+    /// Where it was taken: longitude and latitude in degrees.
     pub(super) place: Option<(f64, f64)>,
 }
 
-/// Reads a block of Exif; what cannot be read is left out.
+/// Reads a block of Exif; unreadable parts are left out.
 pub(super) fn read(block: Vec<u8>) -> Notes {
     let read = Reader::new().continue_on_error(true).read_raw(block);
-    // One entry that makes no sense does not spoil the others.
+    // One invalid entry does not spoil the others.
     let read = read.or_else(|error| error.distill_partial_result(drop));
     let Ok(exif) = read else { return Notes::default() };
     Notes { taken_at: read_time(&exif), place: read_place(&exif) }
@@ -28,20 +28,20 @@ fn read_ascii(exif: &Exif, tag: Tag) -> Option<&[u8]> {
 }
 
 fn read_time(exif: &Exif) -> Option<Instant> {
-    /// Cameras that name no zone mean the one they are in.
+    /// The time zone of cameras that name none.
     const CHINA_S: i32 = 8 * 3600;
     let text =
         read_ascii(exif, Tag::DateTimeOriginal).or_else(|| read_ascii(exif, Tag::DateTime))?;
     let mut taken = DateTime::from_ascii(text).ok()?;
     if let Some(zone) = read_ascii(exif, Tag::OffsetTimeOriginal) {
-        // A zone that cannot be read is none.
+        // An unreadable zone counts as none.
         let _ = taken.parse_offset(zone);
     }
     let day = NaiveDate::from_ymd_opt(taken.year.into(), taken.month.into(), taken.day.into())?;
     let local = day.and_hms_opt(taken.hour.into(), taken.minute.into(), taken.second.into())?;
     let zone = taken.offset.map_or(CHINA_S, |minutes| i32::from(minutes) * 60);
     let local = FixedOffset::east_opt(zone)?.from_local_datetime(&local).single()?;
-    // Before there were such cameras the clock was never set.
+    // A time before there were such cameras means that the clock was never set.
     (taken.year >= 1990).then(|| local.with_timezone(&Utc))
 }
 

@@ -1,5 +1,6 @@
-//! Keeping a file that is here: looked at, made into what is shown of it, stored, and written
-//! down, in this order. The bytes of a file are never replaced: their place is named after them.
+//! Storing a file that has arrived: inspected, converted to the variants that are shown, stored,
+//! and recorded, in this order. The bytes of a file are never replaced: their place is named after
+//! them.
 
 use chrono::{DateTime, Utc};
 use domain::{
@@ -31,7 +32,7 @@ use crate::{
     resources::content_review,
 };
 
-/// One of the forms a file is kept in.
+/// A variant of a file that is stored.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Variant {
@@ -39,17 +40,17 @@ pub enum Variant {
     ThumbSmall,
     /// A photo of at most 1024 points a side.
     ThumbLarge,
-    /// A photo of at most 4096 points a side, made anew; a video or a sound as it was sent.
+    /// A photo of at most 4096 points a side, encoded anew; a video or a sound as it was sent.
     Full,
     /// The bytes of a photo as they were sent.
     Original,
 }
 
 impl Variant {
-    /// Every one of them.
+    /// All the variants.
     pub const ALL: [Self; 4] = [Self::ThumbSmall, Self::ThumbLarge, Self::Full, Self::Original];
 
-    /// The name as links, queries and the depot write it.
+    /// The name as links, queries and the object storage write it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::ThumbSmall => "thumb_small",
@@ -59,7 +60,7 @@ impl Variant {
         }
     }
 
-    /// Whether a file is kept in this form.
+    /// Whether a file is stored in this variant.
     pub const fn applies_to(self, media: &Media) -> bool {
         match (self, media.format.kind()) {
             (Self::Full, _) | (Self::ThumbSmall | Self::ThumbLarge, Kind::Photo) => true,
@@ -68,7 +69,7 @@ impl Variant {
         }
     }
 
-    /// The format of this form.
+    /// The format of this variant.
     pub const fn format_of(self, media: &Media) -> Format {
         match (self, media.format.kind()) {
             (Self::Original, _) | (_, Kind::Video | Kind::Audio) => media.format,
@@ -77,7 +78,7 @@ impl Variant {
     }
 }
 
-/// Where a form of a file is kept.
+/// The object key of a variant of a file.
 pub(super) fn object_key(
     caller: domain::core::id::TenantId,
     media: &Media,
@@ -97,17 +98,17 @@ fn build_object_key(
     format!("{tenant}/{folder}/{id}-{digest}/{}", variant.name())
 }
 
-/// Refuses a caller who may send no files, before any of the file is read.
+/// Refuses a caller who may not send files, before any of the file is read.
 pub(super) fn require_permission(app: &App, caller: &Caller) -> Reply<()> {
     let world = app.world(caller.tenant)?;
     Ok(domain::flows::media::require_sender(&world.build_context(caller, app.clock.now()))?)
 }
 
-/// A file that is to be kept.
+/// A file that is to be stored.
 pub(super) struct IncomingFile {
     /// The identity its sender gave it, or the one of the command.
     pub(super) id: MediaId,
-    /// The command that keeps it.
+    /// The command that stores it.
     pub(super) command: CommandId,
     /// The bytes in a temporary file, with their size, digest and format.
     pub(super) received: Received,
@@ -115,8 +116,8 @@ pub(super) struct IncomingFile {
     pub(super) said: Said,
 }
 
-/// The file under this identity, when it was sent before: the same again is answered as the first
-/// time, anything else is refused.
+/// The file under this identity, when it was sent before: the same file again is answered as the
+/// first time, another one is refused.
 async fn load_existing(
     app: &App,
     caller: &Caller,
@@ -135,7 +136,7 @@ async fn load_existing(
     ))
 }
 
-/// Keeps a file.
+/// Stores a file.
 pub(super) async fn keep_file(
     app: &App,
     caller: &Caller,
@@ -242,7 +243,7 @@ async fn check_unused(app: &App, caller: &Caller, bytes: u64) -> Reply<()> {
     Ok(())
 }
 
-/// Whether the standard of the case it is for wants the bytes as they were sent.
+/// Whether the standard of the case it is for demands the bytes as they were sent.
 async fn needs_original(app: &App, caller: &Caller, said: &Said) -> Reply<bool> {
     let Some(id) = said.case_id else { return Ok(false) };
     let now = app.clock.now();
@@ -258,7 +259,7 @@ async fn needs_original(app: &App, caller: &Caller, said: &Said) -> Reply<bool> 
     Ok(find_evidence_category(&case.state.matter, &world.build_context(caller, now)).is_some())
 }
 
-/// What is kept of how a photo looks, and of when and where it was taken.
+/// The stored marks of a photo: its look, and when and where it was taken.
 async fn build_marks(
     app: &App,
     caller: &Caller,
@@ -287,7 +288,7 @@ fn ten_millionths(degrees: f64) -> i32 {
     (degrees * 1e7).round() as i32
 }
 
-/// Whether the place of a photo may be kept: the caller is on duty, or agreed to it.
+/// Whether the place of a photo may be stored: the caller is on duty, or agreed to it.
 async fn may_keep_place(app: &App, caller: &Caller) -> Reply<bool> {
     let (tenant, person, now) = (caller.tenant, caller.person, app.clock.now());
     let known = app.store.load_state::<Person>(tenant, person.0).await?;
@@ -300,7 +301,7 @@ async fn may_keep_place(app: &App, caller: &Caller) -> Reply<bool> {
     Ok(answers.last().is_some_and(|(_, _, given)| *given))
 }
 
-/// Stores every form a file is kept in.
+/// Stores every variant of a file.
 async fn store_variants(
     app: &App,
     caller: &Caller,

@@ -1,8 +1,7 @@
-//! Links to the bytes of files: signed, valid for minutes, worth nothing for anything else.
+//! Links to the bytes of files: signed, valid for minutes, usable for nothing else.
 //!
-//! A link says who signed it for what until when, not who asks: pictures in pages and players
-//! cannot log in. It is only made for a caller who may see the file, and nothing but reading is
-//! done by it.
+//! A link does not identify the caller: pictures in pages and players cannot log in. It is only
+//! made for a caller who may see the file, and only reads.
 
 use actix_web::{
     HttpRequest, HttpResponse, get,
@@ -39,16 +38,16 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(get_media_content);
 }
 
-/// A link is valid for ten to twenty minutes: those made in the same ten are the same, so that
-/// what shows them need not be read again.
+/// The step of the expiry of links: a link is valid for ten to twenty minutes, and links made in
+/// the same ten minutes are equal, so that clients need not load the same file again.
 const STEP_S: i64 = 600;
 
-/// Until when links that are made now are valid, in seconds since 1970.
+/// The expiry of links that are made now, in seconds since 1970.
 pub fn next_expiry(now: Instant) -> i64 {
     (now.timestamp() / STEP_S + 2) * STEP_S
 }
 
-/// Links to the forms of one file. 短时有效的链接。
+/// Links to the variants of one file. 短时有效的链接。
 #[derive(Serialize, ToSchema)]
 pub struct LinksView {
     /// At most 240 points a side; of photos only. 小缩略图。
@@ -67,7 +66,7 @@ pub struct LinksView {
 }
 
 impl LinksView {
-    /// The links to a file, for a caller who may look at it.
+    /// The links to a file, for a caller who may see it.
     pub fn new(app: &App, world: &TenantSnapshot, media: &Media) -> Self {
         let expires = next_expiry(app.clock.now());
         let link = |variant: Variant| sign_path(app, world, media.id.0, variant, expires);
@@ -82,7 +81,7 @@ impl LinksView {
     }
 }
 
-/// A link; an address of this server without its name.
+/// Signs a link: a path of this server.
 pub fn sign_path(
     app: &App,
     world: &TenantSnapshot,
@@ -109,13 +108,13 @@ fn compute_signature(
     BASE64_URL_SAFE_NO_PAD.encode(digest.get(..16).unwrap_or_default())
 }
 
-/// Whether two texts are the same, in a time that does not say where they differ.
+/// Compares two texts in a time that does not reveal where they differ.
 fn constant_time_eq(one: &str, other: &str) -> bool {
     let differences = one.bytes().zip(other.bytes()).fold(0, |sum, (a, b)| sum | (a ^ b));
     one.len() == other.len() && differences == 0
 }
 
-/// What a link says.
+/// The parameters of a link.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -123,7 +122,7 @@ pub(super) struct ContentParams {
     /// The city or county, by its code. 租户代码。
     #[param(value_type = String, example = "4202")]
     tenant: Word,
-    /// Which form: `thumb_small`, `thumb_large`, `full` or `original`. 规格。
+    /// The variant: `thumb_small`, `thumb_large`, `full` or `original`. 规格。
     #[param(value_type = String, example = "thumb_small")]
     variant: Variant,
     /// Until when it is valid, in seconds since 1970. 有效期。
@@ -163,7 +162,7 @@ async fn get_media_content(
     let found = app.depot.get(&object_key(tenant, media, variant), asked.clone()).await?;
     let found = found.ok_or_else(gone)?;
     let format = variant.format_of(media);
-    // What was sent as it is shown is saved, not opened: only photos were made anew here.
+    // A file that is served as it was sent is saved, not opened: only photos are encoded anew here.
     let made = media.format.kind() == Kind::Photo && variant != Variant::Original;
     let how = if made { "inline" } else { "attachment" };
     let name = format!("{}-{}.{}", id.0, variant.name(), format.extension());
@@ -193,8 +192,8 @@ async fn get_media_content(
         .streaming(found.bytes.map_err(actix_web::Error::from)))
 }
 
-/// The one range of bytes that is asked for; several, and what is none, are not understood, and
-/// all is answered.
+/// The one range of bytes that is asked for; several ranges, and invalid ones, are ignored, and the
+/// whole is answered.
 fn parse_range(request: &HttpRequest) -> Option<GetRange> {
     let text = request.headers().get(RANGE)?.to_str().ok()?;
     let (from, to) = text.strip_prefix("bytes=")?.split_once('-')?;

@@ -2,11 +2,11 @@
 //! them, in the sizes that are shown.
 //!
 //! What a photo costs is estimated first ([`Passes`]): one that would cost too much is refused
-//! before anything is unpacked. Work is done on few threads of low priority, everybody in turn, and
-//! large photos on a thread of their own: an ordinary photo waits for no large one, and no sender
-//! waits for all the photos of another. Memory is bounded by the number of threads: a photo of 50
-//! million picture elements takes about 170 MB while it is decoded, a progressive one about 450 MB,
-//! and of such large ones only one is decoded at a time.
+//! before anything is unpacked. Work is done on few threads of low priority, the senders in turn,
+//! and large photos on a thread of their own: an ordinary photo waits for no large one, and no
+//! sender waits for all the photos of another. Memory is bounded by the number of threads: a photo
+//! of 50 million picture elements takes about 170 MB while it is decoded, a progressive one about
+//! 450 MB, and of such large ones only one is decoded at a time.
 
 use std::{
     error::Error,
@@ -36,19 +36,20 @@ const FULL: u32 = 4096;
 const LARGE: u32 = 1024;
 const SMALL: u32 = 240;
 
-/// More work than this is done apart: telephones take photos of 12 million picture elements.
+/// The work of a photo beyond which it is done on the thread for large ones: telephones take photos
+/// of 12 million picture elements.
 const APART: u64 = 16_000_000;
 
 /// What a decoder may allocate besides the picture.
 const MOST_MEMORY: u64 = 512 * 1024 * 1024;
 
-/// How long is worked on one photo: many times of what the largest takes.
+/// How long one photo may take: many times as long as the largest does.
 const DEADLINE: Duration = Duration::from_mins(1);
 
-/// How long a sender waits for a turn before being told to come again.
+/// How long a sender waits for a turn before the request is refused with a time to retry.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// What is made of a photo.
+/// The result of decoding a photo.
 pub(super) struct Photo {
     /// Width and height, upright, as it was sent.
     pub(super) size: (u32, u32),
@@ -60,24 +61,25 @@ pub(super) struct Photo {
     pub(super) small: Vec<u8>,
     /// A perceptual hash.
     pub(super) look: u64,
-    /// When it was taken, as the camera says.
+    /// When it was taken, by the camera's clock.
     pub(super) taken_at: Option<Instant>,
-    /// Where: longitude and latitude in degrees.
+    /// Where it was taken: longitude and latitude in degrees.
     pub(super) place: Option<(f64, f64)>,
 }
 
-/// Where photos are looked at.
+/// The threads that decode photos.
 pub struct Darkroom {
-    /// Estimates, which takes milliseconds, one at a time.
+    /// Estimates the work, which takes milliseconds, one at a time.
     scales: Background,
-    /// Develops what is ordinary.
+    /// Develops ordinary photos.
     usual: Lane<PersonId>,
-    /// Develops what is large, one at a time, and a quarter of the time.
+    /// Develops large photos, one at a time, and a quarter of the time.
     apart: Lane<PersonId>,
 }
 
 impl Darkroom {
-    /// With as many threads as there are pairs of processors, at most four, and one for large photos.
+    /// Starts as many threads as there are pairs of processors, at most four, and one for large
+    /// photos.
     pub fn new() -> io::Result<Self> {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         Ok(Self {
@@ -87,8 +89,8 @@ impl Darkroom {
         })
     }
 
-    /// How much work a photo is ([`Passes::work`]); refused when it is too much. Of what cannot be
-    /// read it is none: that is said when it is developed.
+    /// How much work a photo is ([`Passes::work`]); refused when it is too much. An unreadable
+    /// photo is no work: it is refused when it is developed.
     pub(super) async fn weigh_photo(
         &self,
         mut file: std::fs::File,
@@ -98,7 +100,7 @@ impl Darkroom {
         self.scales.run(work).await.unwrap_or(Err(Unfit::Broken))
     }
 
-    /// Makes of a photo what is shown of it; `work` says how much work it is.
+    /// Develops a photo into the variants that are shown; `work` says how much work it is.
     pub(super) async fn develop_photo(
         &self,
         by: PersonId,
@@ -109,7 +111,7 @@ impl Darkroom {
         let lane = if work > APART { &self.apart } else { &self.usual };
         let job = move || develop_bytes(read_whole(&mut file)?, format, Deadline::new());
         match tokio::time::timeout(PATIENCE, lane.run(by, job)).await {
-            // A decoder that panics found an input its authors did not think of.
+            // A decoder that panics met an input its authors did not expect.
             Ok(done) => done.unwrap_or(Err(Unfit::Broken)).map_err(refused),
             Err(_) => Err(Problem::new(Code::Overloaded)
                 .detail(
@@ -221,7 +223,7 @@ fn count_passes(bytes: &[u8], format: Format) -> u64 {
             let deep = bytes.get(24) == Some(&16);
             1 + 4 * (u64::from(interlaced) + u64::from(deep))
         }
-        // What is progressive comes in scans, each over the whole picture.
+        // Progressive photos come in scans, each over the whole picture.
         Format::Jpeg => {
             let scans = find_scan(bytes).and_then(|at| bytes.get(at..)).unwrap_or_default();
             let scans = scans.windows(2).filter(|pair| pair == &[0xff, 0xda]).count();
@@ -245,9 +247,9 @@ fn develop_bytes(bytes: Vec<u8>, format: Format, deadline: Deadline) -> Result<P
     if format == Format::Jpeg && !whole {
         return Err(Unfit::Truncated);
     }
-    // Of other formats a decoder says first whether what is there can be read.
+    // For other formats a decoder says first whether the data can be read.
     let torn = |why| if why == Unfit::Broken && !whole { Unfit::Truncated } else { why };
-    // A decoder that cannot read on calls that by many names.
+    // Decoders report the end of their input by many errors.
     let over = |why| if deadline.is_over() { Unfit::TooMuchWork } else { torn(why) };
     decode_photo(bytes, known, deadline).map_err(over)
 }
@@ -271,7 +273,7 @@ fn decode_photo(bytes: Vec<u8>, known: ImageFormat, deadline: Deadline) -> Resul
     let notes = notes.map(camera::read).unwrap_or_default();
     let picture = DynamicImage::from_decoder(decoder).map_err(|error| classify_error(&error))?;
     deadline.check()?;
-    // Smaller first: turning takes a copy.
+    // Shrunk first: turning takes a copy.
     let mut full = DynamicImage::ImageRgb8(flatten_alpha(shrink_picture(picture, FULL)));
     deadline.check()?;
     full.apply_orientation(orientation);
@@ -304,7 +306,7 @@ fn shrink_picture(picture: DynamicImage, side: u32) -> DynamicImage {
     picture.thumbnail(side, side)
 }
 
-/// Colours alone; what is transparent lies on white.
+/// Flattens transparency onto white.
 fn flatten_alpha(picture: DynamicImage) -> RgbImage {
     if !picture.color().has_alpha() {
         return picture.into_rgb8();
@@ -343,7 +345,7 @@ fn compute_look(picture: &DynamicImage) -> u64 {
     look
 }
 
-/// Whether a photo has an end: what was cut off on its way has none.
+/// Whether a photo has an end marker: one that was cut off on its way has none.
 fn has_end(bytes: &[u8], format: Format) -> bool {
     if format == Format::Png {
         return bytes.windows(4).rev().take(64 * 1024).any(|four| four == b"IEND");
@@ -357,23 +359,23 @@ fn has_end(bytes: &[u8], format: Format) -> bool {
         .is_some_and(|scan| scan.windows(2).any(|pair| pair == [0xff, 0xd9]))
 }
 
-/// Where the picture itself begins, after the segments before it.
+/// Where the image data begins, after the segments before it.
 fn find_scan(bytes: &[u8]) -> Option<usize> {
     let mut at = 2;
     loop {
         let marker = *bytes.get(at + 1)?;
         match (bytes.get(at)?, marker) {
-            // Filled up with ones.
+            // A fill byte.
             (0xff, 0xff) => at += 1,
             (0xff, 0xda) => return Some(at),
-            // Without a length.
+            // A marker without a length.
             (0xff, 0x01 | 0xd0..=0xd8) => at += 2,
             (0xff, _) => {
                 let length = bytes.get(at + 2..at + 4)?;
                 let length = length.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
                 at += 2 + length.max(2);
             }
-            // Between segments decoders skip what is none.
+            // Decoders skip other bytes between segments.
             _ => at += 1,
         }
     }

@@ -1,8 +1,8 @@
-//! Larger files in pieces: begun with their size, sent from where the server says, complete with
-//! the last byte. A piece that was cut off is sent again from there.
+//! Larger files in pieces: begun with their size, sent from the offset the server names, complete
+//! with the last byte. A piece that was cut off is sent again from there.
 //!
-//! `wx.request` knows no PATCH and hides no status, so this is the offset protocol of resumable
-//! uploads with the methods phones have.
+//! `wx.request` has no PATCH but shows every status, so this is the offset protocol of
+//! resumable uploads with the methods phones have.
 
 use actix_web::{
     HttpRequest, HttpResponse, get, http::header::HeaderMap, post, web::Data, web::Payload,
@@ -68,24 +68,24 @@ pub(super) struct BeginUploadBody {
     taken_at: Option<DateTime<FixedOffset>>,
 }
 
-/// How much of a file is here.
+/// The progress of an upload.
 #[derive(Serialize, ToSchema)]
 pub(super) struct UploadView {
     /// The identity the file will have.
     id: Uuid,
     /// How many bytes it has.
     bytes: u64,
-    /// How many are here: where the next piece begins. 已收到的字节数，即下一段的起点。
+    /// How many bytes have arrived: the offset of the next piece. 已收到的字节数，即下一段的起点。
     offset: u64,
     /// The most bytes of one piece. 每段最多字节数。
     piece: u64,
-    /// Whether all of it is here and the file exists. 是否已完成。
+    /// Whether it is complete and the file exists. 是否已完成。
     complete: bool,
-    /// When it is given up. 逾期时间。
+    /// When it expires, if it is not complete by then. 逾期时间。
     expires_at: Option<DateTime<Utc>>,
 }
 
-/// Days after which what is not complete is given up.
+/// Days after which an incomplete upload expires.
 const DAYS: i64 = 1;
 
 impl UploadView {
@@ -114,7 +114,7 @@ impl UploadView {
     }
 }
 
-/// Before when uploads were begun that are given up.
+/// Uploads begun before this time have expired.
 pub(super) fn cutoff(now: domain::Instant) -> domain::Instant {
     now - chrono::Duration::days(DAYS)
 }
@@ -189,7 +189,7 @@ async fn begin_media_upload(
     Ok(UploadView::from_upload(&upload).into_response(answer))
 }
 
-/// What was said of a file when it was begun.
+/// The details given when an upload was begun.
 #[derive(Serialize, Deserialize)]
 struct Details {
     command: Uuid,
@@ -197,21 +197,21 @@ struct Details {
     taken_at: Option<DateTime<FixedOffset>>,
 }
 
-/// The file, when it is complete and one's own.
+/// The caller's own file, when it is complete.
 async fn load_media(app: &App, caller: &Caller, id: MediaId) -> Reply<Option<Media>> {
     let stored = app.store.load_state::<Media>(caller.tenant, id.0).await?;
     let own = stored.filter(|stored| stored.state.by == caller.person);
     Ok(own.map(|stored| stored.state.clone()))
 }
 
-/// An upload of one's own; others' do not exist.
+/// The caller's own upload; others' do not exist.
 async fn load_upload(app: &App, caller: &Caller, id: MediaId) -> Reply<Option<Upload>> {
     let tenant = caller.tenant;
     let found = app.store.read(move |db| uploads::find(db, tenant, id)).await?;
     Ok(found.filter(|upload| upload.by == caller.person))
 }
 
-/// Shows how much of a file is here.
+/// Shows the progress of an upload.
 ///
 /// 分段上传（二）：查询进度，断网后从 `offset` 继续。
 #[utoipa::path(tag = "media", responses((status = 200, body = UploadView)))]
@@ -230,7 +230,7 @@ async fn get_media_upload(app: Data<App>, caller: Caller, id: IdPath<Uuid>) -> R
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "describes the header for the document")]
 pub(super) struct OffsetHeader {
-    /// Where the piece begins: how many bytes are here already. 本段起点。
+    /// The offset of the piece: how many bytes have arrived before. 本段起点。
     #[param(rename = "Upload-Offset", value_type = u64, minimum = 0)]
     offset: u64,
 }
@@ -263,7 +263,7 @@ async fn append_media_upload(
 ) -> Reply<HttpResponse> {
     let id = MediaId(id.0);
     let Some(upload) = load_upload(&app, &caller, id).await? else {
-        // The last piece again: the file is there.
+        // A retry of the last piece: the file is there.
         let known = load_media(&app, &caller, id).await?;
         let known = known.ok_or_else(|| Problem::new(Code::NotFound))?;
         return Ok(UploadView::from_media(&known).into_response(HttpResponse::Ok()));
@@ -287,7 +287,7 @@ async fn append_media_upload(
     }
     let media = match complete_upload(&app, &caller, &upload).await {
         Ok(media) => media,
-        // The same was asked twice, and the other was faster.
+        // The same request came twice, and the other was faster.
         Err(problem) => load_media(&app, &caller, id).await?.ok_or(problem)?,
     };
     Ok(UploadView::from_media(&media).into_response(HttpResponse::Ok()))
@@ -302,7 +302,7 @@ fn wrong_offset(offset: i64) -> Problem {
         .with("offset", offset)
 }
 
-/// Receives the bytes of a piece, in a file of its own.
+/// Receives the bytes of a piece into a temporary file.
 async fn pour_piece(
     app: &App,
     way: &Way<'_>,
@@ -320,11 +320,11 @@ async fn pour_piece(
     Ok((file, i64::try_from(bytes).unwrap_or_default()))
 }
 
-/// Keeps a piece; how many bytes are here then.
+/// Stores a piece; answers how many bytes have arrived then.
 ///
 /// Two requests may bring pieces of different lengths from the same place, such as a phone that
 /// gave up waiting and begins again with a smaller one. The length is in the name of a piece, so
-/// that the slower one does not replace what was counted.
+/// that the slower one does not replace the piece that was counted.
 async fn add_piece(
     app: &App,
     caller: &Caller,
@@ -352,7 +352,7 @@ pub(super) fn piece_key(tenant: domain::core::id::TenantId, id: MediaId, part: P
     format!("{tenant}/uploads/{id}/{first}-{bytes}")
 }
 
-/// Puts the pieces together and keeps the file.
+/// Joins the pieces and stores the file.
 async fn complete_upload(app: &App, caller: &Caller, upload: &Upload) -> Reply<Media> {
     let (tenant, id) = (caller.tenant, upload.id);
     let parts = app.store.read(move |db| uploads::load_parts(db, tenant, id)).await?;
@@ -378,7 +378,7 @@ async fn complete_upload(app: &App, caller: &Caller, upload: &Upload) -> Reply<M
     }
 }
 
-/// What will never become a file is forgotten; what failed for another reason waits.
+/// Removes an upload that can never become a file; one that failed for another reason stays.
 async fn give_up_upload(app: &App, caller: &Caller, id: MediaId, problem: Problem) -> Problem {
     let hopeless = [
         Code::MediaUnacceptable,

@@ -1,6 +1,6 @@
-//! Files on their way in: streamed to a temporary file, counted, hashed and looked at as they
-//! come, so that an upload takes no more memory than one piece of it. The temporary file lies on
-//! the volume of the files that are kept ([`crate::app::depot`]), and how much of it one person
+//! Receiving files: streamed to a temporary file, counted, hashed and inspected as they come, so
+//! that an upload takes no more memory than one piece of it. The temporary file lies on the volume
+//! of the files that are kept ([`crate::app::object_storage`]), and how much of it one person
 //! takes, and for how long, is bounded ([`Way`]).
 
 use std::{cell::Cell, time::Duration};
@@ -44,22 +44,22 @@ use crate::{
 /// How long the next piece may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How many of the first bytes say what a file is.
+/// How many of the first bytes determine what a file is.
 const HEAD: usize = 64;
 
-/// What is said of a file beside its bytes: as a query where the body is the file, as fields of
+/// The details of a file beside its bytes: in the query where the body is the file, as fields of
 /// the form where it is a form.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Said {
-    /// The identity it will have; left out, the `Idempotency-Key` is it. 文件编号。
+    /// The identity it will have; when left out, the `Idempotency-Key`. 文件编号。
     #[serde(default, deserialize_with = "own_id")]
     pub(super) id: Option<Uuid>,
     /// The case it is for: where the standard of its category demands evidence, the bytes are kept
     /// as they were sent. 所属案卷。
     pub(super) case_id: Option<Uuid>,
-    /// When it was taken, by the phone's clock; what the camera wrote goes before. 拍摄时间。
+    /// When it was taken, by the phone's clock; the camera's own data takes precedence. 拍摄时间。
     pub(super) taken_at: Option<DateTime<FixedOffset>>,
     /// The SHA-256 of the file, in hexadecimal. 校验值。
     #[param(max_length = 64)]
@@ -73,7 +73,7 @@ pub(super) struct UploadForm {
     /// The file; the name of the field is free. 文件。
     #[schema(value_type = String, format = Binary)]
     file: Vec<u8>,
-    /// The identity it will have; left out, the `Idempotency-Key` is it. 文件编号。
+    /// The identity it will have; when left out, the `Idempotency-Key`. 文件编号。
     id: Option<Uuid>,
     /// The case it is for. 所属案卷。
     case_id: Option<Uuid>,
@@ -83,7 +83,7 @@ pub(super) struct UploadForm {
     sha256: Option<String>,
 }
 
-/// A file that is here.
+/// A file that has arrived.
 pub(super) struct Received {
     /// Its bytes, in an unnamed temporary file that nothing else can open.
     pub(super) file: std::fs::File,
@@ -95,7 +95,7 @@ pub(super) struct Received {
     pub(super) format: Format,
 }
 
-/// The problem of a file that is not taken.
+/// The problem of a file that is refused.
 pub(super) fn unfit_problem(why: Unfit) -> Problem {
     const ACCEPTED: [&str; 11] =
         ["jpeg", "png", "webp", "gif", "mp4", "mov", "mp3", "m4a", "amr", "aac", "wav"];
@@ -150,22 +150,22 @@ pub(super) fn unfit_problem(why: Unfit) -> Problem {
         .with("accepted", ACCEPTED)
 }
 
-/// The way of one file, or of a piece of one, from its sender to here: it takes a seat, draws on
-/// the sender's buckets, and ends after a fixed time.
+/// The transfer of one file, or of a piece of one: it takes a seat, draws on the sender's buckets,
+/// and ends after a fixed time.
 pub(super) struct Way<'a> {
     app: &'a App,
     by: &'a Actor,
     until: Instant,
     /// Bytes that were taken from the bucket.
     taken: Cell<u64>,
-    /// Bytes that came.
+    /// Bytes that arrived.
     came: Cell<u64>,
     _seat: Sending,
 }
 
 impl<'a> Way<'a> {
-    /// Opens it; the length that the request states is taken from the bucket at once, so that no
-    /// client sends a file in vain.
+    /// Opens the transfer; the length that the request states is taken from the bucket at once, so
+    /// that no client sends a file in vain.
     pub(super) fn open(
         app: &'a App,
         caller: &'a Caller,
@@ -191,13 +191,13 @@ impl<'a> Way<'a> {
         })
     }
 
-    /// What comes next: soon, and before the time is over.
+    /// The next item of a stream: within the patience, and before the time is over.
     async fn next_item<S: Stream + Unpin>(&self, from: &mut S) -> Reply<Option<S::Item>> {
         let until = self.until.min(Instant::now() + PATIENCE);
         timeout_at(until, from.next()).await.map_err(|_late| Problem::new(Code::Timeout))
     }
 
-    /// Counts what came, and waits until more may.
+    /// Counts bytes that arrived, and waits until more may.
     async fn count_bytes(&self, bytes: u64) -> Reply<()> {
         const STEP: u64 = 1_000_000;
         self.came.set(self.came.get() + bytes);
@@ -212,7 +212,7 @@ impl<'a> Way<'a> {
 }
 
 impl Drop for Way<'_> {
-    /// What did not come is given back: a client that is cut off tries again.
+    /// The share of bytes that did not arrive is given back: a client that is cut off tries again.
     fn drop(&mut self) {
         let left = self.taken.get().saturating_sub(self.came.get());
         let now = self.app.clock.now();
@@ -224,19 +224,19 @@ fn to_kilobytes(bytes: u64) -> i64 {
     i64::try_from(bytes / 1000).unwrap_or(i64::MAX)
 }
 
-/// Where the bytes of one file go.
+/// The sink for the bytes of one file.
 pub(super) struct Sink {
     file: File,
     hash: Sha256,
     bytes: u64,
     most: u64,
     head: Vec<u8>,
-    /// Whether it is a file, which has to be one that is taken.
+    /// Whether it is a whole file, whose format is checked.
     whole: bool,
 }
 
 impl Sink {
-    /// An empty one that takes so many bytes at most.
+    /// An empty sink that takes at most this many bytes.
     pub(super) async fn new(app: &App, most: u64) -> Reply<Self> {
         let file = File::from_std(app.depot.create_temp_file().await?);
         Ok(Self {
@@ -249,14 +249,13 @@ impl Sink {
         })
     }
 
-    /// An empty one for a piece of a file, which may be anything.
+    /// An empty sink for a piece of a file, which may hold anything.
     pub(super) async fn new_piece(app: &App, most: u64) -> Reply<Self> {
         let sink = Self::new(app, most).await?;
         Ok(Self { whole: false, ..sink })
     }
 
-    /// Takes the next piece; a file that will not be taken anyway is refused as soon as that is
-    /// known.
+    /// Takes the next bytes; a file that cannot be accepted is refused as soon as that is known.
     pub(super) async fn take_piece(&mut self, piece: &[u8]) -> Reply<()> {
         self.bytes += u64::try_from(piece.len()).unwrap_or(u64::MAX);
         if self.head.len() < HEAD {
@@ -274,7 +273,7 @@ impl Sink {
         self.file.write_all(piece).await.map_err(storage_problem)
     }
 
-    /// The piece is here: its bytes, and how many.
+    /// The finished piece: its bytes, and how many.
     pub(super) async fn finish_piece(mut self) -> Reply<(std::fs::File, u64)> {
         use std::io::Seek;
         self.file.flush().await.map_err(storage_problem)?;
@@ -283,7 +282,7 @@ impl Sink {
         Ok((file, self.bytes))
     }
 
-    /// All of it is here.
+    /// The finished file.
     pub(super) async fn finish(mut self) -> Reply<Received> {
         let format = sniff_format(&self.head).map_err(unfit_problem)?;
         self.file.flush().await.map_err(storage_problem)?;
@@ -293,7 +292,7 @@ impl Sink {
     }
 }
 
-/// No room for it.
+/// The problem of a disk without room for it.
 fn storage_problem(error: std::io::Error) -> Problem {
     Problem::new(Code::StorageUnavailable).because(error)
 }
@@ -310,7 +309,7 @@ pub(super) fn too_large(most: u64) -> Problem {
         .with("max_bytes", most)
 }
 
-/// Reads a request that is a file, or a form with one.
+/// Receives a request that is a file, or a form with one.
 pub(super) async fn receive_file(
     way: &Way<'_>,
     request: &HttpRequest,
@@ -332,7 +331,7 @@ pub(super) async fn receive_file(
     Ok((received, said))
 }
 
-/// Moves what arrives into a sink.
+/// Moves arriving bytes into a sink.
 pub(super) async fn pour_into<E>(
     way: &Way<'_>,
     mut from: impl Stream<Item = Result<Bytes, E>> + Unpin,
@@ -347,7 +346,7 @@ pub(super) async fn pour_into<E>(
     Ok(())
 }
 
-/// Refuses a file that is not what its digest says.
+/// Refuses a file that does not match its digest.
 pub(super) fn check_digest(received: &Received, sha256: Option<&str>) -> Reply<()> {
     match sha256 {
         Some(given) if !given.eq_ignore_ascii_case(&received.sha256) => {
@@ -367,7 +366,7 @@ fn no_form(error: impl std::fmt::Display) -> Problem {
 }
 
 async fn read_form(way: &Way<'_>, mut form: Multipart, said: &mut Said) -> Reply<Received> {
-    /// What is said of a file is short, and little.
+    /// The most fields of a form.
     const FIELDS: usize = 8;
     let mut received = None;
     for _ in 0..=FIELDS {
@@ -399,7 +398,7 @@ async fn read_form(way: &Way<'_>, mut form: Multipart, said: &mut Said) -> Reply
     Ok(received)
 }
 
-/// The place of a field; its name is the caller's text.
+/// The JSON pointer of a field; its name is the caller's text.
 fn field_pointer(name: &str) -> String {
     let name: String = name.chars().filter(|c| !c.is_control()).take(40).collect();
     format!("/{}", name.replace('~', "~0").replace('/', "~1"))
@@ -475,7 +474,7 @@ pub(super) fn parse_digest(headers: &HeaderMap) -> Reply<Option<String>> {
         let Some(value) = headers.get(name) else { continue };
         let text = value.to_str().unwrap_or_default();
         let sha = text.split(',').find_map(|one| one.trim().strip_prefix("sha-256="));
-        // Other algorithms may stand there; we ignore those.
+        // Other algorithms may stand there; they are ignored.
         let Some(sha) = sha else { continue };
         let bytes = sha.strip_prefix(':').and_then(|sha| sha.strip_suffix(':'));
         let bytes = bytes.and_then(|sha| BASE64_STANDARD.decode(sha).ok());

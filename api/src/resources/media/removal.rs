@@ -1,8 +1,8 @@
-//! The end of files: what nothing names in time, and what only belonged to a person who was erased.
-//! Never by a request that names a file.
+//! The end of files: those that nothing names in time, and those that belonged only to a person who
+//! was erased. Never by a request that names a file.
 //!
-//! First the journal says that a file is gone, then its bytes are removed, then that is written
-//! down: the next pass finishes what a replica left undone.
+//! First the journal records that a file is gone, then its bytes are removed, then that is
+//! recorded: the next pass finishes what a replica left undone.
 
 use domain::{
     Instant,
@@ -24,8 +24,8 @@ use crate::{
     http::problem::Reply,
 };
 
-/// Removes what nothing named since before `cutoff`, and uploads that were given up; how many
-/// files went, at most `page`.
+/// Removes files that nothing named since before `cutoff`, and expired uploads; answers how many
+/// files it removed, at most `page`.
 pub async fn expire_files(
     app: &App,
     world: &TenantSnapshot,
@@ -49,7 +49,7 @@ pub async fn expire_files(
     Ok(removed)
 }
 
-/// Writes down that a file is gone; whether it was there.
+/// Records that a file is gone; answers whether it was there.
 async fn drop_file(
     app: &App,
     world: &TenantSnapshot,
@@ -86,7 +86,7 @@ async fn sweep_bytes(app: &App, tenant: TenantId, page: i64) -> Result<(), Store
     Ok(())
 }
 
-/// Removes the pieces of an upload, and what is known of it.
+/// Removes the pieces of an upload, and its record.
 pub(super) async fn forget_upload(app: &App, tenant: TenantId, id: MediaId) -> Reply<()> {
     let parts = app.store.read(move |db| uploads::load_parts(db, tenant, id)).await?;
     let names = parts.into_iter().map(|part| pieces::piece_key(tenant, id, part)).collect();
@@ -94,8 +94,8 @@ pub(super) async fn forget_upload(app: &App, tenant: TenantId, id: MediaId) -> R
     Ok(app.store.run(move |db| uploads::forget(db, tenant, id)).await?)
 }
 
-/// Removes what only belonged to one person: files nothing names, and what is on its way. What was
-/// told with a report is part of it.
+/// Removes the files of one person: those nothing names, and those that are arriving. Files named
+/// by a report are part of it.
 pub async fn erase_files(app: &App, world: &TenantSnapshot, person: PersonId) -> Reply<usize> {
     const PAGE: i64 = 200;
     let tenant = world.tenant.id;

@@ -1,4 +1,4 @@
-//! The files a report or a case names, as they are shown with it.
+//! The views of the files a report or a case names.
 
 use std::collections::HashMap;
 
@@ -26,7 +26,7 @@ use crate::{
     http::{problem::Reply, view},
 };
 
-/// What a command names: files that show something, each by the identity the phone made.
+/// The attachments of a command: files with their role, each by the identity the phone made.
 pub fn build_attachments(named: &[(&[Uuid], MediaRole)]) -> Vec<Attachment> {
     let of = |(ids, role): &(&[Uuid], MediaRole)| {
         let role = *role;
@@ -40,12 +40,12 @@ pub fn build_attachments(named: &[(&[Uuid], MediaRole)]) -> Vec<Attachment> {
 pub struct AttachedView {
     /// The identity of the file. 文件标识。
     id: Uuid,
-    /// What it shows.
+    /// The role of the file: what it shows.
     #[schema(schema_with = view::media_role)]
     role: &'static str,
     /// The role in Chinese. 用途名称。
     role_label: &'static str,
-    /// How it stands.
+    /// The present status.
     #[schema(schema_with = view::attached_state)]
     state: &'static str,
     /// The state in Chinese. 状态名称。
@@ -58,11 +58,11 @@ pub struct AttachedView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = view::media_kind_or_null)]
     kind: Option<&'static str>,
-    /// Whether others of the public may see it; left out where nobody has to look at it.
+    /// Whether others of the public may see it; left out where no review is needed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = view::review_status_or_null)]
     review: Option<&'static str>,
-    /// Links to its bytes, while it is there and for the caller. 链接。
+    /// Links to its bytes, while it is there and the caller may see it. 链接。
     links: Option<LinksView>,
 }
 
@@ -116,7 +116,7 @@ fn named_in_report(by: &Actor, report: &Report, at: Instant) -> NamedTogether {
 }
 
 async fn named_in_cases(app: &App, caller: &Caller, cases: &[&Case]) -> Reply<Vec<NamedTogether>> {
-    /// Of a matter that hundreds reported, the photos of the first are enough.
+    /// The most reports of a case whose files are shown: the photos of the first are enough.
     const MOST_REPORTS: usize = 20;
     let reports_of = |case: &Case| {
         let first = case.reports.iter().take(MOST_REPORTS);
@@ -140,14 +140,14 @@ async fn named_in_cases(app: &App, caller: &Caller, cases: &[&Case]) -> Reply<Ve
     Ok(cases.iter().map(of_case).collect())
 }
 
-/// What is known of the files that are named.
+/// The loaded files, marks and reviews.
 struct Found {
     media: HashMap<Uuid, Versioned<Media>>,
     reviews: HashMap<Uuid, Versioned<Review>>,
 }
 
 async fn load_files(app: &App, caller: &Caller, all: Vec<NamedTogether>) -> Reply<Vec<Files>> {
-    /// How many are asked for by one query.
+    /// How many are loaded by one query.
     const AT_ONCE: usize = 1000;
     let tenant = caller.tenant;
     let ids: Vec<Uuid> =

@@ -1,4 +1,4 @@
-//! Work that waits, fairly: a long queue of one owner delays only that owner.
+//! A fair queue of work: a long queue of one owner delays only that owner.
 
 use std::{
     collections::VecDeque,
@@ -12,7 +12,7 @@ use crate::app::background::Background;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// What waits, by whose it is, in the order of their turns.
+/// The queued jobs of each owner, in the order of their turns.
 struct Turns<K>(VecDeque<(K, VecDeque<Job>)>);
 
 impl<K: Eq> Turns<K> {
@@ -23,7 +23,7 @@ impl<K: Eq> Turns<K> {
         }
     }
 
-    /// The next job; whose it was comes after everybody else.
+    /// The next job; its owner's turn comes after all others.
     fn next_job(&mut self) -> Option<Job> {
         let (whose, mut jobs) = self.0.pop_front()?;
         let job = jobs.pop_front();
@@ -34,11 +34,11 @@ impl<K: Eq> Turns<K> {
     }
 }
 
-/// How many times as long as its job a thread with rests rests after it, and at most how long.
+/// How many times as long as its job a resting thread rests after it, and for how long at most.
 const REST: u32 = 3;
 const MOST_REST: Duration = Duration::from_secs(5);
 
-/// A few threads that work for everybody in turn.
+/// A few threads that work for the owners in turn.
 pub(super) struct Lane<K> {
     threads: Background,
     turns: Arc<Mutex<Turns<K>>>,
@@ -46,7 +46,7 @@ pub(super) struct Lane<K> {
 }
 
 impl<K: Eq + Send + 'static> Lane<K> {
-    /// So many threads of this name.
+    /// Starts this many threads of this name.
     pub(super) fn start(name: &str, threads: usize) -> std::io::Result<Self> {
         let turns = Arc::new(Mutex::new(Turns(VecDeque::new())));
         Ok(Self { threads: Background::start(name, threads)?, turns, rests: false })
@@ -81,7 +81,7 @@ impl<K: Eq + Send + 'static> Lane<K> {
         };
         self.turns.lock().unwrap_or_else(PoisonError::into_inner).push(whose, Box::new(job));
         let turns = Arc::clone(&self.turns);
-        // As many are done as are given, whosever turn it is.
+        // As many jobs run as are submitted, whosever turn it is.
         self.threads.submit_job(move || {
             let next = turns.lock().unwrap_or_else(PoisonError::into_inner).next_job();
             if let Some(job) = next {

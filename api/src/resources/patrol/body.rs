@@ -1,4 +1,4 @@
-//! What clients say of patrols and plans, checked field by field.
+//! The bodies of commands on patrols and plans, checked field by field.
 
 use chrono::{DateTime, FixedOffset, Utc};
 use domain::{
@@ -32,14 +32,14 @@ pub(super) fn to_utc(time: Option<DateTime<FixedOffset>>) -> Option<Instant> {
 #[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WindowBody {
-    /// From when. 开始时间。
+    /// The beginning. 开始时间。
     from: DateTime<FixedOffset>,
-    /// Until when, at most 16 hours later. 结束时间。
+    /// The end, at most 16 hours later. 结束时间。
     until: DateTime<FixedOffset>,
 }
 
 impl WindowBody {
-    /// The same by our clock.
+    /// The same by the server's clock.
     pub(super) fn correct_by(self, skew: Skew) -> Window {
         let Window { from, until } = self.into();
         Window { from: skew.correct_time(from), until: skew.correct_time(until) }
@@ -57,15 +57,15 @@ impl From<WindowBody> for Window {
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CheckpointBody {
-    /// What it is called. 点位名称。
+    /// The name it is called by. 点位名称。
     #[schema(value_type = String, min_length = 1, max_length = 120, example = "小学门口")]
     name: Line,
-    /// Where. 位置。
+    /// The position. 位置。
     point: PointBody,
-    /// From how far it counts, in metres; 30 when left out. 有效半径（米）。
+    /// The radius within which a point counts, in metres; 30 when left out. 有效半径（米）。
     #[schema(minimum = 10, maximum = 500, example = 30)]
     radius_m: Option<u32>,
-    /// For how long at least, in seconds; to pass by is enough when left out. 最短停留（秒）。
+    /// The shortest stay that counts, in seconds; when left out, passing by is enough. 最短停留（秒）。
     #[schema(minimum = 0, maximum = 3600, example = 60)]
     dwell_s: Option<u32>,
 }
@@ -77,17 +77,17 @@ pub struct ItineraryBody {
     /// Places to be seen, at most 100. 巡查点。
     #[schema(max_items = 100)]
     checkpoints: Vec<CheckpointBody>,
-    /// The way, as points of [longitude, latitude], at most 500. 巡查路线。
+    /// The route, as points of [longitude, latitude], at most 500. 巡查路线。
     #[schema(max_items = 500, example = json!([[115.0584, 30.2289], [115.0601, 30.2295]]))]
     route: Vec<[f64; 2]>,
-    /// In which system the route is; WGS-84 when left out. 路线坐标系。
+    /// The coordinate system of the route; WGS-84 when left out. 路线坐标系。
     coord_type: Option<CoordTypeBody>,
     /// How many minutes it usually takes. 预计时长（分钟）。
     #[schema(minimum = 1, maximum = 960, example = 90)]
     minutes: Option<u32>,
 }
 
-/// What is beyond a bound.
+/// The problem of a number beyond its bounds.
 fn out_of_range(pointer: String, least: u32, most: u32) -> Problem {
     let zh = format!("应为 {least} 到 {most}。");
     let en = format!("Expected {least} to {most}.");
@@ -108,7 +108,7 @@ fn check_range(value: u32, (least, most): (u32, u32), pointer: String) -> Reply<
 }
 
 impl ItineraryBody {
-    /// Checked, in WGS-84; `under` is where it stands in the body.
+    /// The checked itinerary, in WGS-84; `under` is its JSON pointer in the body.
     pub(super) fn read(&self, under: &str) -> Reply<Itinerary> {
         if self.checkpoints.len() > Itinerary::MOST {
             return Err(too_many(format!("{under}/checkpoints"), Itinerary::MOST));
@@ -156,9 +156,9 @@ pub struct PlanPatrolBody {
     /// The identity it will have; else it is made of the `Idempotency-Key`.
     #[serde(default, deserialize_with = "crate::http::body::own_id")]
     pub(super) id: Option<Uuid>,
-    /// Where: a grid, or a larger area. 巡查区域。
+    /// The area: a grid, or a larger one. 巡查区域。
     area_id: Uuid,
-    /// What for. 巡查目的。
+    /// The purpose. 巡查目的。
     #[schema(schema_with = view::patrol_purpose)]
     purpose: Purpose,
     /// The duty window. 巡查时段。
@@ -188,22 +188,22 @@ pub struct BeginBody {
     /// `Idempotency-Key`.
     #[serde(default, deserialize_with = "crate::http::body::own_id")]
     pub(super) id: Option<Uuid>,
-    /// Where: a grid, or a larger area. 巡查区域。
+    /// The area: a grid, or a larger one. 巡查区域。
     area_id: Uuid,
-    /// What for. 巡查目的。
+    /// The purpose. 巡查目的。
     #[schema(schema_with = view::patrol_purpose)]
     purpose: Purpose,
-    /// Until when the duty window lasts, at most 16 hours; the start begins it. 时段结束时间。
+    /// The end of the duty window, at most 16 hours after the start, which begins it. 时段结束时间。
     until: DateTime<FixedOffset>,
     /// When it began, by the phone's clock. 手机时间。
     pub(super) client_time: Option<DateTime<FixedOffset>>,
-    /// Why it is told only now; needed long afterwards. 补录原因。
+    /// The reason for a late entry; required long afterwards. 补录原因。
     #[schema(value_type = Option<String>, max_length = 4000)]
     pub(super) late_reason: Option<Prose>,
 }
 
 impl BeginBody {
-    /// Times are the phone's: they are corrected by how wrong its clock is known to be.
+    /// The draft of the patrol, with the phone's times corrected by the known error of its clock.
     pub(super) fn draft(&self, id: PatrolId, kept: Option<OfflineTime>, now: Instant) -> New {
         let skew = kept.map(|kept| kept.skew).unwrap_or_default();
         let told = to_utc(self.client_time).or(kept.map(|kept| kept.client_at));

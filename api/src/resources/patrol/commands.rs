@@ -1,4 +1,4 @@
-//! What may be asked of patrols.
+//! Commands on patrols.
 
 use domain::{
     core::id::PatrolId,
@@ -30,7 +30,7 @@ pub async fn plan_patrol(start: Start, body: PlanPatrolBody) -> Reply<Answer<Pat
     create_patrol(&app, &caller, asked, Command::Plan { new, occasion: None }).await
 }
 
-/// Begins a patrol that nobody planned.
+/// Begins an unplanned patrol.
 pub async fn begin_patrol(start: Start, body: BeginBody) -> Reply<Answer<PatrolView>> {
     let Start { app, caller, key } = start;
     let id = body.id.unwrap_or_else(|| derive_id(caller.person, key.0, "patrol"));
@@ -48,13 +48,13 @@ pub async fn start_patrol(step: Step, body: StartBody) -> Reply<Answer<PatrolVie
     run_command(step, "start_patrol", &body, Command::Start { window, time, late }).await
 }
 
-/// Says that the worker rests.
+/// Pauses a patrol.
 pub async fn pause_patrol(step: Step, body: MomentBody) -> Reply<Answer<PatrolView>> {
     let time = body::to_utc(body.client_time);
     run_command(step, "pause_patrol", &body, Command::Pause { time }).await
 }
 
-/// Says that the worker goes on after a rest.
+/// Resumes a patrol.
 pub async fn resume_patrol(step: Step, body: MomentBody) -> Reply<Answer<PatrolView>> {
     let time = body::to_utc(body.client_time);
     run_command(step, "resume_patrol", &body, Command::Resume { time }).await
@@ -67,13 +67,13 @@ pub async fn finish_patrol(step: Step, body: FinishBody) -> Reply<Answer<PatrolV
     run_command(step, "finish_patrol", &body, Command::Finish { time, late, note }).await
 }
 
-/// Says that nobody will go.
+/// Cancels a planned patrol.
 pub async fn cancel_patrol(step: Step, body: CancelPatrolBody) -> Reply<Answer<PatrolView>> {
     let reason = body.reason.clone();
     run_command(step, "cancel_patrol", &body, Command::Cancel { reason }).await
 }
 
-/// Writes something down on a patrol.
+/// Adds a remark to a patrol.
 pub async fn note_patrol(step: Step, body: PatrolNoteBody) -> Reply<Answer<PatrolView>> {
     let text = body.text.clone();
     run_command(step, "note_patrol", &body, Command::Note { text }).await

@@ -1,4 +1,4 @@
-//! Who is near: the last known position of those on duty, and of no one else.
+//! The nearest workers: the last known positions of those on duty, and of no one else.
 
 use actix_web::{HttpRequest, HttpResponse, get, web::Data};
 use chrono::{DateTime, Duration, Utc};
@@ -45,7 +45,7 @@ pub struct ListNearestWorkers {
     /// Degrees north. 纬度。
     #[param(minimum = -90.0, maximum = 90.0, example = 30.2105)]
     lat: f64,
-    /// In which system; WGS-84 when left out. 坐标系。
+    /// The coordinate system; WGS-84 when left out. 坐标系。
     #[param(inline)]
     coord_type: Option<CoordTypeBody>,
     /// How many at most, 1 to 100.
@@ -53,29 +53,29 @@ pub struct ListNearestWorkers {
     limit: Option<Limit>,
 }
 
-/// Who is near.
+/// The nearest workers on duty.
 #[derive(Serialize, ToSchema)]
 pub struct NearestView {
     /// The nearest first.
     items: Vec<NearWorker>,
 }
 
-/// Somebody on duty near by. Where exactly is nobody's business.
+/// A person on duty near by; the exact position is not shown.
 #[derive(Serialize, ToSchema)]
 pub struct NearWorker {
     /// The identity of the worker. 人员标识。
     person_id: Uuid,
     /// The name. 姓名。
     name: String,
-    /// How far away, in metres, as the crow flies. 距离（米）。
+    /// The distance in a straight line, in metres. 距离（米）。
     distance_m: f64,
-    /// How accurate that is, in metres. 精度（米）。
+    /// The accuracy of the position, in metres. 精度（米）。
     accuracy_m: Option<f64>,
-    /// When they were there. 定位时间。
+    /// When the position was measured. 定位时间。
     at: DateTime<Utc>,
 }
 
-/// The most positions that are looked at.
+/// The most positions that are read.
 const MOST: i64 = 2000;
 
 /// Lists the workers on duty in an area who are nearest to a point.

@@ -57,7 +57,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(retire_patrol_plan);
 }
 
-/// On which days.
+/// The days on which patrols are made.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "on", rename_all = "snake_case", deny_unknown_fields)]
 pub enum RecurrenceBody {
@@ -105,28 +105,28 @@ impl From<&Recurrence> for RecurrenceBody {
     }
 }
 
-/// What a plan says.
+/// The content of a plan.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ContentBody {
-    /// What it is called. 计划名称。
+    /// The name it is called by. 计划名称。
     #[schema(value_type = String, min_length = 1, max_length = 120, example = "早间巡查")]
     name: Line,
-    /// What for. 巡查目的。
+    /// The purpose. 巡查目的。
     #[schema(schema_with = view::patrol_purpose)]
     purpose: Purpose,
-    /// On which days. 周期。
+    /// The days on which patrols are made. 周期。
     recurrence: RecurrenceBody,
     /// When the duty window begins, on the clocks of China. 开始时刻（北京时间）。
     #[schema(value_type = String, example = "08:30:00")]
     at: NaiveTime,
-    /// How long it is, in minutes. 时段长度（分钟）。
+    /// The length of the duty window, in minutes. 时段长度（分钟）。
     #[schema(minimum = 1, maximum = 960, example = 120)]
     window_minutes: u32,
-    /// From which day on. 起始日期。
+    /// The first day. 起始日期。
     #[schema(example = "2026-03-02")]
     from: NaiveDate,
-    /// Until which day; without it, until it is retired. 截止日期。
+    /// The last day; without it, until it is retired. 截止日期。
     until: Option<NaiveDate>,
     /// What is to be seen. 巡查内容。
     #[serde(default)]
@@ -166,9 +166,9 @@ pub struct CreatePlanBody {
     /// The identity it will have; else it is made of the `Idempotency-Key`.
     #[serde(default, deserialize_with = "crate::http::body::own_id")]
     id: Option<Uuid>,
-    /// Where. 巡查区域。
+    /// The area to patrol. 巡查区域。
     area_id: Uuid,
-    /// What it says. 内容。
+    /// The content of the plan. 内容。
     content: ContentBody,
 }
 
@@ -179,40 +179,40 @@ pub struct PatrolPlanView {
     id: Uuid,
     /// Its place in the journal; the `ETag`.
     seq: i64,
-    /// How it stands.
+    /// The present status.
     #[schema(schema_with = view::plan_standing)]
     standing: &'static str,
     /// The standing in Chinese.
     standing_label: &'static str,
     /// The area that is patrolled.
     area: UnitView,
-    /// What it is called.
+    /// The name it is called by.
     name: String,
     /// What is looked for on these patrols.
     #[schema(schema_with = view::patrol_purpose)]
     purpose: &'static str,
     /// The purpose in Chinese.
     purpose_label: &'static str,
-    /// On which days.
+    /// The days on which patrols are made.
     recurrence: RecurrenceBody,
     /// When the duty window begins, on the clocks of China.
     #[schema(value_type = String, example = "08:30:00")]
     at: NaiveTime,
-    /// How long it is, in minutes.
+    /// The length of the duty window, in minutes.
     window_minutes: u32,
-    /// From which day on.
+    /// The first day.
     from: NaiveDate,
-    /// Until which day.
+    /// The last day; none while it has no end.
     until: Option<NaiveDate>,
     /// What is to be seen.
     itinerary: ItineraryView,
     /// The last day a patrol was made for.
     made: Option<NaiveDate>,
-    /// The next day a patrol is to be made for.
+    /// The next day for which a patrol is due.
     next: Option<NaiveDate>,
     /// When the plan was made.
     created_at: DateTime<Utc>,
-    /// What may be asked now.
+    /// The operations that are possible now.
     possible: Vec<&'static str>,
 }
 
@@ -256,7 +256,7 @@ pub struct ListPatrolPlans {
     cursor: Option<Cursor<(Instant, Uuid)>>,
     /// Only within this area. 区域。
     within: Option<Uuid>,
-    /// Only those that stand so.
+    /// Only those of this standing.
     #[param(schema_with = view::plan_standing)]
     standing: Option<Standing>,
 }
@@ -325,7 +325,7 @@ async fn create_patrol_plan(
     Ok(render_with_etag(&request, answer, &state_tag(stored.seq), &PatrolPlanView::new(&stored)))
 }
 
-/// What a plan says from now on.
+/// The new content of a plan.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AmendPlanBody {
@@ -333,7 +333,7 @@ pub struct AmendPlanBody {
     content: ContentBody,
 }
 
-/// Changes what a plan says.
+/// Changes the content of a plan.
 ///
 /// 修改巡查计划：整份替换；已经生成的巡查不变。
 #[utoipa::path(tag = "patrols", request_body = AmendPlanBody, responses((status = 200, body = PatrolPlanView)))]
@@ -343,16 +343,16 @@ async fn amend_patrol_plan(step: Step, body: Json<AmendPlanBody>) -> Reply<Answe
     run_command(step, "amend_patrol_plan", &body.0, Command::Amend { content }).await
 }
 
-/// Why a plan ends.
+/// The end of a plan.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RetirePlanBody {
-    /// Why. 停用原因。
+    /// The reason. 停用原因。
     #[schema(value_type = String, min_length = 1, max_length = 4000, example = "网格调整")]
     reason: Prose,
 }
 
-/// Ends a plan: no more patrols are made by it.
+/// Retires a plan: no more patrols are made by it.
 ///
 /// 停用巡查计划；已经生成而不再需要的巡查请逐个取消。
 #[utoipa::path(tag = "patrols", request_body = RetirePlanBody, responses((status = 200, body = PatrolPlanView)))]

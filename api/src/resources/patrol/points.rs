@@ -1,8 +1,8 @@
 //! Points of a track, in batches: late, out of order, twice, plain or compressed.
 //!
-//! The number a phone gave a point decides what it is: the same point again is known already,
+//! A point is identified by its number from the phone: the same point again is known already,
 //! another point under a known number is refused. So an upload may be repeated in any pieces, and
-//! its `Idempotency-Key` decides nothing.
+//! its `Idempotency-Key` is not used.
 
 pub mod commands;
 
@@ -71,10 +71,10 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 #[derive(Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FixBody {
-    /// Its place in the phone's own count of this patrol. 序号。
+    /// Its number in the phone's own count for this patrol. 序号。
     #[schema(minimum = 0, example = 17)]
     seq: u32,
-    /// When, by the phone's clock. 手机时间。
+    /// When it was measured, by the phone's clock. 手机时间。
     #[serde(deserialize_with = "crate::http::body::time::instant")]
     time: DateTime<Utc>,
     /// Degrees east. 经度。
@@ -83,18 +83,18 @@ pub struct FixBody {
     /// Degrees north. 纬度。
     #[schema(minimum = -90.0, maximum = 90.0, example = 30.2289)]
     lat: Option<f64>,
-    /// In which system, where it is another than that of the upload. 坐标系。
+    /// The coordinate system, if it differs from that of the upload. 坐标系。
     coord_type: Option<CoordTypeBody>,
-    /// How accurate, in metres. 精度（米）。
+    /// The accuracy, in metres. 精度（米）。
     #[schema(minimum = 0.0, example = 6.5)]
     accuracy: Option<f64>,
-    /// How fast, in metres a second. 速度（米/秒）。
+    /// The speed, in metres a second. 速度（米/秒）。
     #[schema(minimum = 0.0, example = 1.3)]
     speed: Option<f64>,
-    /// What it came from; `unknown` when left out. 来源。
+    /// The source of the position; `unknown` when left out. 来源。
     #[schema(schema_with = view::fix_source)]
     source: Option<Source>,
-    /// Whether the phone says that it was made up. 是否模拟位置。
+    /// Whether the phone marks it as mocked. 是否模拟位置。
     #[serde(default)]
     mocked: bool,
 }
@@ -103,23 +103,23 @@ pub struct FixBody {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PointsBody {
-    /// In which system they are; WGS-84 when left out. 坐标系。
+    /// Their coordinate system; WGS-84 when left out. 坐标系。
     coord_type: Option<CoordTypeBody>,
     /// The points, at most 2000, in any order. 轨迹点。
     #[schema(max_items = 2000)]
     points: Vec<FixBody>,
 }
 
-/// What became of one point.
+/// The result of one point.
 #[derive(Clone, Copy, Serialize, ToSchema)]
 pub struct PointResult {
     /// The `seq` of the point, as it was sent.
     seq: u32,
-    /// `stored`, `already` when it was known, `refused`, or `later`: the same point may be taken
-    /// once what ended a rest has arrived.
+    /// `stored`, `already` when it was known, `refused`, or `later`: the same point may be accepted
+    /// once the command that ended a rest has arrived.
     #[schema(example = "stored")]
     result: &'static str,
-    /// Why it was not taken.
+    /// The reason why it was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = view::point_refusal_or_null)]
     reason: Option<&'static str>,
@@ -128,7 +128,7 @@ pub struct PointResult {
     reason_label: Option<&'static str>,
 }
 
-/// What became of an upload.
+/// The results of an upload.
 #[derive(Serialize, ToSchema)]
 pub struct PointsView {
     /// How many points were stored.
@@ -143,7 +143,7 @@ pub struct PointsView {
     items: Vec<PointResult>,
 }
 
-/// What became of a point, while it is being found out.
+/// The result of a point, while it is being determined.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Stored,
@@ -152,7 +152,7 @@ enum Fate {
 }
 
 impl Fate {
-    /// Whether it could be another by a patrol or a consent that changed since.
+    /// Whether it may be different after a change of the patrol or a consent.
     fn rests_on_state(self) -> bool {
         use Refused as R;
         let moving = [R::OutsideWindow, R::Paused, R::Resting, R::NoConsent, R::ConsentWithdrawn];
@@ -184,11 +184,11 @@ impl PointsView {
     }
 }
 
-/// The answers of those who walk to whether tracks may be taken. The store looks at each upload
-/// whether the newest answer is still the one that is known here.
+/// The consents of workers to tracks, cached. The store checks at each upload whether the newest
+/// answer is still the one that is cached here.
 pub struct Walkers {
     known: Cache<(TenantId, PersonId), Arc<ConsentAnswers>>,
-    /// What their points are sealed by.
+    /// The keys that seal their points.
     pub keys: WalkKeys,
 }
 
@@ -252,7 +252,7 @@ struct Sending<'a> {
 }
 
 impl Sending<'_> {
-    /// How often an upload is put together anew after something it rests on has changed.
+    /// How often an upload is put together again after something it depends on has changed.
     const ATTEMPTS: usize = 8;
 
     async fn store_points(&self, points: &[FixBody], coord_type: CoordType) -> Reply<Vec<Fate>> {
@@ -267,7 +267,8 @@ impl Sending<'_> {
             .await?;
         let key = key.ok_or(Refusal::Erased)?;
         for attempt in 0..Self::ATTEMPTS {
-            // The first time with what is known: mostly it still holds, and the store looks.
+            // The first time with the cached state: mostly it is still valid, and the store checks
+            // that.
             let fresh = attempt > 0;
             let patrol = self.load_patrol(fresh).await?;
             let known = self
@@ -278,7 +279,7 @@ impl Sending<'_> {
                 .await?;
             let mut fates = vec![Fate::Stored; points.len()];
             let mut new = self.admit_points(points, coord_type, &patrol.state, &known, &mut fates);
-            // What is refused is refused by a state that was read for it.
+            // A refusal is given only on a state that was read for it.
             if !fresh && fates.iter().any(|fate| fate.rests_on_state()) {
                 continue;
             }
@@ -291,7 +292,7 @@ impl Sending<'_> {
             let upload = self.build_upload((&patrol, &known, &key), &new, numbers, &stored)?;
             match self.app.store.store_track(upload).await? {
                 Landed::Stored => return Ok(fates),
-                // What is known already needs no room: it is told apart first.
+                // Points that are known already need no room: they are separated first.
                 Landed::Full if fresh => {
                     for (_, places) in new.values() {
                         refuse_points(&mut fates, places, Refused::TrackFull);
@@ -304,7 +305,7 @@ impl Sending<'_> {
         Err(Problem::new(Code::LostRace))
     }
 
-    /// The patrol, if it is one's own and began.
+    /// The caller's own patrol, if it has begun.
     async fn load_patrol(&self, fresh: bool) -> Reply<Arc<Versioned<Patrol>>> {
         let kept = self.app.store.recall_state::<Patrol>(self.caller.tenant, self.id);
         let own = |patrol: &Patrol| patrol.worker() == Some(self.caller.person);
@@ -322,7 +323,7 @@ impl Sending<'_> {
         }
     }
 
-    /// The points that may be taken, by number, each with the places it was sent at.
+    /// The points that may be accepted, by number, each with the indexes it was sent at.
     fn admit_points(
         &self,
         points: &[FixBody],
@@ -361,7 +362,7 @@ impl Sending<'_> {
         new
     }
 
-    /// The stored batches that overlap with some numbers, taken apart.
+    /// The stored batches that overlap with some numbers, unpacked.
     async fn load_batches(
         &self,
         patrol: PatrolId,
@@ -410,7 +411,7 @@ impl Sending<'_> {
     }
 }
 
-/// Points by number, each with the places in the upload at which it was sent.
+/// Points by number, each with the indexes in the upload at which it was sent.
 type New = BTreeMap<u32, (Fix, Vec<usize>)>;
 
 fn number_range(new: &New) -> Option<(i64, i64)> {
@@ -433,7 +434,7 @@ fn parse_point(point: &FixBody, coord_type: CoordType) -> Result<Sent, Refused> 
     })
 }
 
-/// Leaves out what is stored: equal points are known already, others under a known number refused.
+/// Removes stored points: equal points are known already, others under a known number refused.
 fn remove_known(new: &mut New, stored: &[(i64, Vec<Fix>)], fates: &mut [Fate]) {
     let known: HashMap<u32, &Fix> =
         stored.iter().flat_map(|(_, fixes)| fixes).map(|fix| (fix.seq, fix)).collect();
@@ -460,9 +461,9 @@ fn refuse_points(fates: &mut [Fate], places: &[usize], why: Refused) {
     }
 }
 
-/// Where the worker is now: the last point that is neither odd by itself nor old.
+/// The present position of the worker: the last point that is neither odd by itself nor old.
 fn find_position(fixes: &[Fix], skew: Skew, world: &TenantSnapshot, now: Instant) -> Option<Here> {
-    /// A position that is older no longer says where the worker is.
+    /// The age in seconds beyond which a position no longer says where the worker is.
     const FRESH_S: i64 = 600;
     let tracking = &world.rules.conduct.tracking;
     let fixes = fixes.iter().map(|fix| fix.correct_skew(skew));

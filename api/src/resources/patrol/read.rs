@@ -1,4 +1,4 @@
-//! Tracks read back: as GeoJSON with what is odd about points, as GPX, and as how much was seen.
+//! Tracks read back: as GeoJSON with the odd points marked, as GPX, and as coverage.
 
 use std::sync::Arc;
 
@@ -54,8 +54,7 @@ pub(super) fn coordinate_pair(point: Point) -> [f64; 2] {
     [cut(point.lng), cut(point.lat)]
 }
 
-/// Refuses a caller who may not see where the worker walked; true when the track is the caller's
-/// own.
+/// Refuses a caller who may not see the track; true when it is the caller's own.
 fn require_reader(patrol: &Patrol, context: &Context<'_>) -> Reply<bool> {
     if patrol.worker() == Some(context.by.person) {
         return Ok(true);
@@ -72,8 +71,8 @@ struct Track {
 }
 
 impl Track {
-    /// Loads the track for a caller who may see it. When it is another person's, the audit log says
-    /// so before the track is shown.
+    /// Loads the track for a caller who may see it. When it is another person's, that is written
+    /// into the audit log before the track is shown.
     async fn load(app: &App, request: &HttpRequest, caller: &Caller, id: Uuid) -> Reply<Self> {
         let patrol = step::load_visible::<Patrol>(app, caller, id).await?;
         let world = app.world(caller.tenant)?;
@@ -111,7 +110,8 @@ impl Track {
             let seen = mark_track(fixes, &frame, &world.rules.conduct.tracking);
             Ok(Self { patrol, world, seen })
         };
-        // A whole day is tens of thousands of points: not on the thread that answers others.
+        // A whole day is tens of thousands of points: this runs on another thread than those that
+        // answer requests.
         Ok(web::block(judge).await??)
     }
 
@@ -120,7 +120,7 @@ impl Track {
     }
 }
 
-/// How a track is drawn.
+/// How a track is simplified.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -131,7 +131,7 @@ pub struct GetPatrolTrack {
     tolerance: Option<f64>,
 }
 
-/// Shows where somebody walked, as GeoJSON.
+/// Shows the track of a patrol, as GeoJSON.
 ///
 /// 巡查轨迹（GeoJSON）：分段的线、停留点，以及被标记的异常点和原因；里程、时长只计正常点，中断不连直线。
 /// 本人可看自己的；他人须有查看轨迹的权限，每次留痕。
@@ -193,7 +193,7 @@ fn render_geojson(track: &Track, tolerance: f64) -> Value {
     json!({ "type": "FeatureCollection", "features": features })
 }
 
-/// What a track amounts to.
+/// The measures of a track, as JSON.
 fn render_summary(track: &Track, measures: &Measures) -> Value {
     let patrol = &track.patrol.state;
     let gaps: Vec<Value> =
@@ -208,7 +208,7 @@ fn render_summary(track: &Track, measures: &Measures) -> Value {
     })
 }
 
-/// The points with one mark, as sent: number and time of each in the same order.
+/// The points with one mark, as sent: numbers and times in the same order.
 fn render_marked_points(track: &Track, mark: Mark) -> Value {
     let these = || track.seen.iter().filter(move |one| one.mark == Some(mark));
     let coordinates: Vec<[f64; 2]> = these().map(|one| coordinate_pair(one.point)).collect();
@@ -223,7 +223,7 @@ fn render_marked_points(track: &Track, mark: Mark) -> Value {
     })
 }
 
-/// Shows where somebody walked, as GPX.
+/// Shows the track of a patrol, as GPX.
 ///
 /// 巡查轨迹（GPX 1.1）：每段一个 trkseg，不含被标记的点；权限与留痕同上。
 #[utoipa::path(tag = "patrols", responses((status = 200, body = String, content_type = "application/gpx+xml")))]
@@ -248,9 +248,9 @@ async fn get_patrol_gpx(
 pub struct ShareView {
     /// How many of the whole were seen.
     of: u32,
-    /// Of so many.
+    /// The size of the whole.
     all: u32,
-    /// Between 0 and 1; none of nothing.
+    /// The share, between 0 and 1; none when the whole is empty.
     share: Option<f64>,
 }
 
@@ -261,46 +261,46 @@ impl From<Share> for ShareView {
     }
 }
 
-/// What became of a place to be seen.
+/// The result of a place to be seen.
 #[derive(Serialize, ToSchema)]
 pub struct CheckpointVisitView {
-    /// What it is called.
+    /// The name it is called by.
     name: String,
     /// Whether it was seen for long enough. 是否到点。
     visited: bool,
-    /// When somebody was first there; none where nobody was. 首次到达时间。
+    /// When the worker was first there; none where it was not seen. 首次到达时间。
     first_at: Option<DateTime<Utc>>,
-    /// How long in all, in seconds. 停留（秒）。
+    /// The total stay, in seconds. 停留（秒）。
     dwell_s: i64,
 }
 
-/// How much of a patrol's area and plan was seen.
+/// The coverage of a patrol's area and plan.
 #[derive(Serialize, ToSchema)]
 pub struct CoverageView {
     /// How long it was under way, in seconds, without rests. 有效时长（秒）。
     active_s: i64,
     /// How long it usually takes, in seconds. 计划时长（秒）。
     planned_s: Option<u32>,
-    /// The one by the other, at most 1. 时长占计划的比例。
+    /// The share of the planned time, at most 1. 时长占计划的比例。
     time_share: Option<f64>,
-    /// Whether there is a track at all: without consent there is none, and nothing below says
-    /// anything. 是否有轨迹。
+    /// Whether there is a track at all: without consent there is none, and the fields below have no
+    /// meaning. 是否有轨迹。
     tracked: bool,
-    /// How long somebody was seen within the own area, in seconds. 在本区域内的时长（秒）。
+    /// The time within the area of the patrol, in seconds. 在本区域内的时长（秒）。
     inside_s: Option<i64>,
-    /// Each place to be seen. 点位。
+    /// The places to be seen. 点位。
     checkpoints: Vec<CheckpointVisitView>,
-    /// How many of them were seen. 到点比例。
+    /// The share of places that were seen. 到点比例。
     checkpoint_share: ShareView,
-    /// Places along the way that were seen. 路线比例。
+    /// The share of places along the route that were seen. 路线比例。
     route_share: ShareView,
     /// The side of a cell, in metres. 栅格边长（米）。
     cell_m: Option<u32>,
-    /// Cells of the area that were walked through. 走过的栅格。
+    /// The share of the area's cells that were walked through. 走过的栅格。
     cell_share: ShareView,
 }
 
-/// Shows how much of what was planned was seen.
+/// Shows the coverage of a patrol.
 ///
 /// 巡查覆盖：按时长和到过的点位、栅格计算，不按里程；没有轨迹时只有时长。
 #[utoipa::path(tag = "patrols", responses((status = 200, body = CoverageView)))]

@@ -1,4 +1,4 @@
-//! Points and positions as they are kept: sealed by the key of the person who walks.
+//! Points and positions as they are stored: sealed by the key of the worker.
 
 use std::collections::HashMap;
 
@@ -37,7 +37,7 @@ pub(super) async fn load_keys(
         .await
 }
 
-/// The points of a batch as it is kept; nothing of a person whose key was destroyed.
+/// The points of a stored batch; none of a person whose key was destroyed.
 pub(super) fn open_batch(
     patrol: PatrolId,
     batch: &Batch,
@@ -52,7 +52,7 @@ pub(super) fn open_batch(
     codec::decode(&opened).ok_or_else(wrong)
 }
 
-/// Every point that is stored of a patrol, in the order of their batches.
+/// All stored points of a patrol, in the order of their batches.
 pub async fn load_fixes(
     app: &App,
     tenant: TenantId,
@@ -64,7 +64,7 @@ pub async fn load_fixes(
     Ok(parts.collect::<Result<Vec<_>, _>>()?.concat())
 }
 
-/// Seals batches that stand as they came, from before points were sealed; a page, and how many.
+/// Seals batches that were stored unsealed by older versions; one page; answers how many.
 pub async fn seal_open_batches(app: &App, tenant: TenantId, limit: i64) -> Result<i64, StoreError> {
     let now = app.clock.now();
     let found = app.store.read(move |db| track::load_open(db, tenant, limit)).await?;
@@ -98,16 +98,16 @@ pub async fn seal_open_batches(app: &App, tenant: TenantId, limit: i64) -> Resul
         .await
 }
 
-/// Where a person is, in WGS-84.
+/// The position of a person, in WGS-84.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Here {
     /// Longitude in ten millionths of a degree.
     pub lng: i32,
     /// Latitude in ten millionths of a degree.
     pub lat: i32,
-    /// How accurate, in tenths of a metre.
+    /// The accuracy, in tenths of a metre.
     pub accuracy: Option<u32>,
-    /// When the person was there, as the corrected point says.
+    /// When the position was measured, by the corrected time of the point.
     pub at: Instant,
 }
 
@@ -134,7 +134,7 @@ impl Here {
     }
 }
 
-/// A person on duty, and where that person is.
+/// A person on duty, with the position.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct WorkerPosition {
     /// The person on duty whose key opened the position.
@@ -143,7 +143,7 @@ pub struct WorkerPosition {
     pub position: Here,
 }
 
-/// Where some people are, as far as their keys are there.
+/// The positions of some people, as far as their keys are there.
 pub async fn open_positions(
     app: &App,
     tenant: TenantId,

@@ -1,4 +1,4 @@
-//! Patrols as others see them.
+//! The views of patrols.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::{
@@ -21,25 +21,25 @@ use crate::http::view::{self, OwedView, PointView, UnitView};
 /// The most reports one answer shows.
 pub(super) const MOST_REPORTS: i64 = 100;
 
-/// A time from and until when.
+/// A span of time.
 #[derive(Serialize, ToSchema)]
 pub struct WindowView {
     /// When the time begins.
     from: DateTime<Utc>,
-    /// Until when; none while it lasts.
+    /// When it ends; none while it lasts.
     until: Option<DateTime<Utc>>,
 }
 
 /// A place to be seen.
 #[derive(Serialize, ToSchema)]
 pub struct CheckpointView {
-    /// What it is called.
+    /// The name it is called by.
     name: String,
-    /// Where, in WGS-84.
+    /// The position, in WGS-84.
     point: PointView,
-    /// From how far it counts, in metres.
+    /// The radius within which a point counts, in metres.
     radius_m: u32,
-    /// For how long at least, in seconds.
+    /// The shortest stay that counts, in seconds.
     dwell_s: u32,
 }
 
@@ -48,7 +48,7 @@ pub struct CheckpointView {
 pub struct ItineraryView {
     /// Places to be seen.
     checkpoints: Vec<CheckpointView>,
-    /// The way, as points of [longitude, latitude] in WGS-84.
+    /// The route, as points of [longitude, latitude] in WGS-84.
     route: Vec<[f64; 2]>,
     /// How many minutes it usually takes.
     minutes: Option<u32>,
@@ -74,17 +74,17 @@ impl From<&patrol::Itinerary> for ItineraryView {
     }
 }
 
-/// A moment as the phone told it.
+/// A moment as the phone recorded it.
 #[derive(Serialize, ToSchema)]
 pub struct MomentView {
     /// When it was, by the phone's clock where it says so, corrected where that is known to be
     /// wrong. 手机时间（已校正）。
     at: DateTime<Utc>,
-    /// When it reached us. 收到时间。
+    /// When the server received it. 收到时间。
     received_at: DateTime<Utc>,
-    /// Whether the phone's clock was ahead of ours.
+    /// Whether the phone's clock was ahead of the server's.
     clock_ahead: bool,
-    /// So many milliseconds were added to the phone's time. 时钟校正毫秒数。
+    /// The milliseconds that were added to the phone's time. 时钟校正毫秒数。
     skew_ms: i64,
 }
 
@@ -95,7 +95,7 @@ impl From<patrol::Moment> for MomentView {
     }
 }
 
-/// Something written down on the way.
+/// A remark on a patrol.
 #[derive(Serialize, ToSchema)]
 pub struct RemarkView {
     /// When it was written down.
@@ -113,9 +113,9 @@ pub struct PatrolReport {
     id: Uuid,
     /// The number of the report.
     number: String,
-    /// In a line.
+    /// The title, in a line.
     title: String,
-    /// What became of it.
+    /// The status of the report.
     #[schema(schema_with = view::report_status)]
     status: &'static str,
     /// The status in Chinese.
@@ -131,7 +131,7 @@ pub struct PatrolView {
     number: String,
     /// Its place in the journal; the `ETag` begins with it.
     seq: i64,
-    /// How it stands.
+    /// The present status.
     #[schema(schema_with = view::patrol_status)]
     status: &'static str,
     /// The status in Chinese. 状态名称。
@@ -153,9 +153,9 @@ pub struct PatrolView {
     plan_id: Option<Uuid>,
     /// The day of that plan.
     plan_day: Option<NaiveDate>,
-    /// Who walks or walked.
+    /// The worker who walks or walked.
     worker_id: Option<Uuid>,
-    /// The name of who. 巡查人。
+    /// The name of the worker. 巡查人。
     worker: Option<String>,
     /// When it began.
     started: Option<MomentView>,
@@ -165,26 +165,26 @@ pub struct PatrolView {
     finished: Option<MomentView>,
     /// Whether it was entered long afterwards. 是否补录。
     late_entry: bool,
-    /// Why. 补录原因。
+    /// The reason for the late entry. 补录原因。
     late_reason: Option<String>,
     /// How long it was under way, in seconds, without rests; until now where it still is. 有效时长。
     active_s: i64,
-    /// Why nobody went.
+    /// The reason why it was cancelled.
     cancelled_because: Option<String>,
-    /// What was written down.
+    /// The remarks on the patrol.
     remarks: Vec<RemarkView>,
-    /// What is owed.
+    /// The duty that is owed.
     owed: Vec<OwedView>,
-    /// Reports made on the way, the latest first; shown when one patrol is looked at. 途中上报。
+    /// Reports made on the way, the latest first; shown when one patrol is read. 途中上报。
     reports: Vec<PatrolReport>,
-    /// The households that were visited meanwhile, of those who may know of them. 途中的走访。
+    /// Visits made meanwhile, as far as the caller may know of them. 途中的走访。
     visits: Vec<PatrolVisit>,
-    /// What may be asked now.
+    /// The operations that are possible now.
     possible: Vec<&'static str>,
 }
 
 impl PatrolView {
-    /// A patrol as it is at a moment.
+    /// The view of a patrol at a moment.
     pub(crate) fn new(stored: &Versioned<Patrol>, now: Instant) -> Self {
         let patrol = &stored.state;
         let (status, run) = (patrol.status.name(), patrol.status.run());
@@ -261,9 +261,9 @@ pub struct PatrolVisit {
     id: Uuid,
     /// The number of the visit.
     number: String,
-    /// When somebody was there.
+    /// When the worker was there.
     visited_at: DateTime<Utc>,
-    /// How it went.
+    /// The outcome of the visit.
     #[schema(schema_with = view::visit_outcome)]
     outcome: &'static str,
     /// The outcome in Chinese.
@@ -283,18 +283,18 @@ impl PatrolVisit {
     }
 }
 
-/// What a phone is to do on a patrol.
+/// The sampling settings for phones on a patrol.
 #[derive(Serialize, ToSchema)]
 pub struct SamplingView {
-    /// Take a point every so many seconds. 采样间隔（秒）。
+    /// The seconds between two points. 采样间隔（秒）。
     interval_s: u32,
     /// The same once the battery is below the floor. 省电时的间隔（秒）。
     saving_interval_s: u32,
-    /// Below so many percent of battery, save. 电量下限（%）。
+    /// The percentage of battery below which the phone saves. 电量下限（%）。
     battery_floor: u32,
-    /// Points less accurate than so many metres will be marked. 精度要求（米）。
+    /// The accuracy in metres beyond which points are marked. 精度要求（米）。
     accuracy_m: u32,
-    /// So many seconds without a point are a gap. 视为中断的间隔（秒）。
+    /// The seconds without a point that count as a gap. 视为中断的间隔（秒）。
     gap_s: u32,
     /// The most points of one upload. 每次上传的最多点数。
     most_points: usize,

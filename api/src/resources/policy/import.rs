@@ -1,5 +1,5 @@
-//! Documents read from files: lists and deadlines from CSV, presets by name, holidays from the
-//! yearly notice. HTTP and the command line read them here.
+//! Documents parsed from files: lists and deadlines from CSV, presets by name, holidays from the
+//! yearly notice. HTTP and the command line parse them here.
 
 use domain::{
     calendar::book::CalendarBook,
@@ -51,7 +51,7 @@ pub(crate) fn read_preset(name: &str, world: &TenantSnapshot) -> Reply<Document>
     Ok(Document::Deadlines(parse_matrix(text, world)?.overlay_on(Matrix::standard())))
 }
 
-/// A document from its table. Of admissions, `enforced` says whether the list is.
+/// A document from its table. For admissions, `enforced` says whether the list is.
 pub(crate) fn read_table(
     kind: PolicyKind,
     csv: Option<&str>,

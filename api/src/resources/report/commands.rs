@@ -1,5 +1,5 @@
-//! Submitting a report, with what that sets in motion: a case where it was handled on the spot, the
-//! contact that is sealed, the content review that opens.
+//! Submitting a report, with what goes with it: a case where it was handled on the spot, the sealed
+//! contact, the content review.
 
 use chrono::Utc;
 use domain::{
@@ -72,7 +72,8 @@ pub async fn submit_report(start: Start, body: SubmitBody) -> Reply<Answer<Repor
     Ok(Answer::of_creation(location, stored.seq, view))
 }
 
-/// What a report demands: a text and a place; the way it came, its title and its grid follow.
+/// The fields a report demands: a text and a place; the channel, the title and the grid are filled
+/// in.
 fn count_fields(body: &SubmitBody) -> Counts {
     let more = [
         body.title.is_some(),
@@ -90,7 +91,7 @@ fn count_fields(body: &SubmitBody) -> Counts {
     Counts { required: 2, typed: 2 + count(&more), reused: count(&follows), ..Counts::default() }
 }
 
-/// Counts what was entered when the reporter is in office: residents are asked for nothing.
+/// Counts the entry of a reporter in office: nothing is demanded of residents.
 fn new_entry_write(by: &Actor, report: &Report, counts: Counts, at: Instant) -> Option<Write> {
     let office = by.grants.iter().any(|grant| grant.holds_at(at) && !grant.role.is_outsider());
     let hidden = report.is_hidden();

@@ -1,4 +1,4 @@
-//! What is decided on a report: filed, joined to a case or taken out of one, refused, looked at.
+//! Decisions on a report: filed, joined to a case or taken out of one, refused, verified.
 
 pub mod commands;
 
@@ -23,11 +23,11 @@ use crate::{
     },
 };
 
-/// What an acceptor corrects while filing.
+/// The corrections made while filing.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FileBody {
-    /// The identity the case will have; else it is made of the `Idempotency-Key`.
+    /// The identity the case will have; else derived from the `Idempotency-Key`.
     #[serde(default, deserialize_with = "crate::http::body::own_id")]
     case_id: Option<Uuid>,
     /// A better category. 类别代码。
@@ -39,10 +39,10 @@ pub struct FileBody {
     /// A better urgency. 紧急程度。
     #[schema(schema_with = view::urgency)]
     urgency: Option<Urgency>,
-    /// What is wanted. 诉求类型。
+    /// The demand. 诉求类型。
     #[schema(schema_with = view::demand)]
     demand: Option<Demand>,
-    /// How much work it is. 难易程度。
+    /// The complexity. 难易程度。
     #[schema(schema_with = view::complexity)]
     complexity: Option<Complexity>,
 }
@@ -73,19 +73,19 @@ pub(super) async fn join_report(step: Step, body: Json<JoinBody>) -> Reply<Answe
     commands::join_report(step, body.0).await
 }
 
-/// Why a report is refused, and where it belongs.
+/// The refusal of a report.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RefuseBody {
-    /// Why. 不予受理的理由。
+    /// The reason. 不予受理的理由。
     #[schema(value_type = String, min_length = 1, max_length = 4000, example = "正在诉讼中，请通过法院途径解决")]
     reason: Prose,
-    /// Where it belongs. 正确渠道。
+    /// The channel it belongs to. 正确渠道。
     #[schema(schema_with = view::redirect)]
     redirect: Redirect,
 }
 
-/// Refuses a report and says where it belongs.
+/// Refuses a report and names the right channel.
 ///
 /// 不予受理：写明理由并告知正确渠道（110、信访、法院等）。
 #[utoipa::path(tag = "reports", request_body = RefuseBody, responses((status = 200, body = ReportView)))]
@@ -94,7 +94,7 @@ pub(super) async fn refuse_report(step: Step, body: Json<RefuseBody>) -> Reply<A
     commands::refuse_report(step, body.0).await
 }
 
-/// Takes a look on the spot before filing, so that nobody else goes.
+/// Claims the verification before filing, so that no one else goes.
 ///
 /// 领取核实：核实任务由所在网格承担，有核查权限的人员均可领取；领取后在规定时间内他人不能核实，逾时自动放开。
 #[utoipa::path(tag = "reports", request_body = EmptyBody, responses((status = 200, body = ReportView)))]
@@ -103,7 +103,7 @@ pub(super) async fn claim_report(step: Step, body: Json<EmptyBody>) -> Reply<Ans
     commands::claim_report(step, body.0).await
 }
 
-/// What was seen on the spot before filing.
+/// The result of the verification before filing.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConfirmBody {
@@ -112,11 +112,11 @@ pub struct ConfirmBody {
     /// What was seen. 核实情况。
     #[schema(value_type = Option<String>, max_length = 4000)]
     note: Option<Prose>,
-    /// Where whoever looked stood; not demanded. 核实位置（不强制）。
+    /// The position of the verifier; optional. 核实位置（不强制）。
     point: Option<PointBody>,
 }
 
-/// Says what was seen on the spot, before a report is filed.
+/// Records the verification on the spot before a report is filed.
 ///
 /// 核实：按规则需要时，公众上报先由网格员现场核实，再受理。
 #[utoipa::path(tag = "reports", request_body = ConfirmBody, responses((status = 200, body = ReportView)))]

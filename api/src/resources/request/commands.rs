@@ -1,4 +1,4 @@
-//! What may be asked of those above, and decided by them.
+//! Commands that make requests to superiors, and those by which superiors decide.
 
 use chrono::DateTime;
 use domain::{
@@ -21,7 +21,7 @@ use crate::{
     resources::case::{CaseView, commands::run_command},
 };
 
-/// Asks for more time for one duty, before it is due.
+/// Requests more time for one duty, before it is due.
 pub async fn extend_case(step: Step, body: ExtendBody) -> Reply<Answer<CaseView>> {
     let limit = Limit { amount: body.amount, unit: body.unit };
     if !(1..=Limit::MAX).contains(&limit.amount) {
@@ -33,22 +33,22 @@ pub async fn extend_case(step: Step, body: ExtendBody) -> Reply<Answer<CaseView>
     run_command(step, "extend_case", &body, Command::Ask { wish, reason }).await
 }
 
-/// Asks that the clocks stand still.
+/// Requests that the clocks stand still.
 pub async fn suspend_case(step: Step, body: SuspendBody) -> Reply<Answer<CaseView>> {
-    // What is kept is cut to milliseconds.
+    // Stored times are cut to milliseconds.
     let until = DateTime::from_timestamp_millis(body.until.timestamp_millis());
     let wish = ApprovalSubject::Suspension { until: until.unwrap_or(body.until) };
     let reason = body.reason.clone();
     run_command(step, "suspend_case", &body, Command::Ask { wish, reason }).await
 }
 
-/// Goes on before the standstill is over.
+/// Ends a standstill before its time.
 pub async fn resume_case(step: Step, body: ReasonBody) -> Reply<Answer<CaseView>> {
     let command = Command::Resume { reason: body.reason.clone() };
     run_command(step, "resume_case", &body, command).await
 }
 
-/// Appeals against an overdue fact.
+/// Appeals against a breach.
 pub async fn appeal_case(step: Step, body: AppealBody) -> Reply<Answer<CaseView>> {
     let (wish, reason) = (ApprovalSubject::Appeal { breach: body.breach }, body.reason.clone());
     run_command(step, "appeal_case", &body, Command::Ask { wish, reason }).await
@@ -61,13 +61,13 @@ pub async fn decide_request(step: Step, body: DecideBody) -> Reply<Answer<CaseVi
     run_command(step, "decide_request", &(no, &body), command).await
 }
 
-/// Takes back what was asked.
+/// Withdraws a request.
 pub async fn withdraw_request(step: Step, body: EmptyBody) -> Reply<Answer<CaseView>> {
     let no = step.number("no")?;
     run_command(step, "withdraw_request", &(no, &body), Command::Withdraw { no }).await
 }
 
-/// Urges, supervises or lists.
+/// Urges or supervises a unit, or lists the case.
 pub async fn supervise_case(step: Step, body: SuperviseBody) -> Reply<Answer<CaseView>> {
     let SuperviseBody { kind, trigger, unit_id, reason } = &body;
     let unit = AreaId(*unit_id);
@@ -83,13 +83,13 @@ pub async fn reply_supervision(step: Step, body: ReplyBody) -> Reply<Answer<Case
     run_command(step, "reply_supervision", &(no, &body), command).await
 }
 
-/// Says whose a case is that was given back too often.
+/// Decides which unit gets a case that was returned too often.
 pub async fn arbitrate_case(step: Step, body: ArbitrateBody) -> Reply<Answer<CaseView>> {
     let (unit, reason) = (AreaId(body.unit_id), body.reason.clone());
     run_command(step, "arbitrate_case", &body, Command::Arbitrate { unit, reason }).await
 }
 
-/// Rules for good about a case that was handled again too often.
+/// Gives the final ruling on a case that was handled again too often.
 pub async fn rule_case(step: Step, body: RuleBody) -> Reply<Answer<CaseView>> {
     let command = Command::Rule { again: body.again, reason: body.reason.clone() };
     run_command(step, "rule_case", &body, command).await

@@ -1,4 +1,4 @@
-//! What may be asked of visits besides saying what came of them.
+//! Commands on visits, except recording them.
 
 use domain::{
     core::id::{PersonId, VisitId},
@@ -43,7 +43,7 @@ pub async fn plan_visit(start: Start, body: PlanBody) -> Reply<Answer<VisitView>
     Ok(render_creation(&stored))
 }
 
-/// Puts right what was said about a visit.
+/// Corrects the record of a visit.
 pub async fn correct_visit(step: Step, body: CorrectBody) -> Reply<Answer<VisitView>> {
     let asked = step.build_asked("correct_visit", &body);
     let CorrectBody { outcome, purposes, opinions, reason } = body;

@@ -1,5 +1,5 @@
-//! Saying what came of a visit: the outcome, what was heard, a form, and the needs, each of which
-//! becomes a report in the same commit.
+//! Recording a visit: the outcome, the opinions, a form, and the needs, each of which becomes a
+//! report in the same commit.
 
 pub mod commands;
 
@@ -21,32 +21,32 @@ use crate::{
     http::{answer::Answer, body::Json, problem::Reply, view},
 };
 
-/// Something somebody needs: it becomes a report in the grid.
+/// A need of the household: it becomes a report in the grid.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NeedBody {
-    /// In full. 内容。
+    /// The full text. 内容。
     #[schema(value_type = String, min_length = 1, max_length = 4000, example = "楼道灯不亮，老人夜里下楼不安全")]
     text: Prose,
-    /// In a line; left out, the first words of the text. 标题。
+    /// The title, in a line; left out, the first words of the text. 标题。
     #[schema(value_type = Option<String>, max_length = 120)]
     title: Option<Line>,
     /// The code in the catalogue. 类别代码。
     #[schema(value_type = Option<String>, max_length = 40, example = "A02")]
     category: Option<Word>,
-    /// How pressing; `normal` when left out. 紧急程度。
+    /// The urgency; `normal` when left out. 紧急程度。
     #[schema(schema_with = view::urgency)]
     urgency: Option<Urgency>,
-    /// The address in words; left out, the building. 地址。
+    /// The address in words; the building when left out. 地址。
     #[schema(value_type = Option<String>, max_length = 120)]
     address: Option<Line>,
 }
 
-/// A form that is filled in on the way.
+/// A form that is filled in on the visit.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VisitFormBody {
-    /// Which; left out, that of the campaign. 表单。
+    /// The form; when left out, that of the campaign. 表单。
     id: Option<Uuid>,
     /// Only what changed, by field. 只填变化。
     #[serde(default, serialize_with = "crate::privacy::contact::hide_value")]
@@ -54,63 +54,64 @@ pub struct VisitFormBody {
     changes: Map<String, Value>,
 }
 
-/// A visit that was made.
+/// A visit that took place.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VisitBody {
-    /// The identity it will have; else it is made of the `Idempotency-Key`. Of a campaign it is
-    /// made of the campaign and the household, which is visited once.
+    /// The identity it will have; else derived from the `Idempotency-Key`. In a campaign it is
+    /// derived from the campaign and the household, which is visited once.
     #[serde(default, deserialize_with = "crate::http::body::own_id")]
     id: Option<Uuid>,
-    /// To which household. 家庭。
+    /// The household that was visited. 家庭。
     household_id: Uuid,
-    /// As part of which campaign. 行动。
+    /// The campaign it is part of. 行动。
     campaign_id: Option<Uuid>,
-    /// What for; of a campaign it may be left out. 目的。
+    /// The purpose; in a campaign it may be left out. 目的。
     #[serde(default)]
     #[schema(value_type = Vec<String>, max_items = 6, example = json!(["opinions"]))]
     purposes: Vec<Purpose>,
-    /// How it went. 结果。
+    /// The outcome. 结果。
     #[schema(schema_with = view::visit_outcome)]
     outcome: Outcome,
-    /// What was heard. 意见。
+    /// The opinions of the household. 意见。
     #[schema(value_type = Option<String>, max_length = 4000)]
     opinions: Option<Prose>,
-    /// When, by the phone's clock; left out, now. Any hour; another day is marked as 补录. 走访时间。
+    /// When it took place, by the phone's clock; now when left out. Any hour; another day is marked
+    /// as 补录. 走访时间。
     visited_at: Option<DateTime<FixedOffset>>,
     /// A form that was filled in. 表单。
     form: Option<VisitFormBody>,
-    /// What was found in need; each becomes a report. 发现的需求，逐条转为上报。
+    /// The needs found; each becomes a report. 发现的需求，逐条转为上报。
     #[serde(default)]
     #[schema(max_items = 10)]
     needs: Vec<NeedBody>,
 }
 
-/// What came of a visit that was planned.
+/// The record of a planned visit.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RecordBody {
-    /// What for; left out, as planned. 目的。
+    /// The purpose; as planned when left out. 目的。
     #[serde(default)]
     #[schema(value_type = Vec<String>, max_items = 6)]
     purposes: Vec<Purpose>,
-    /// How it went. 结果。
+    /// The outcome. 结果。
     #[schema(schema_with = view::visit_outcome)]
     outcome: Outcome,
-    /// What was heard. 意见。
+    /// The opinions of the household. 意见。
     #[schema(value_type = Option<String>, max_length = 4000)]
     opinions: Option<Prose>,
-    /// When, by the phone's clock. 走访时间。
+    /// When it took place, by the phone's clock. 走访时间。
     visited_at: Option<DateTime<FixedOffset>>,
     /// A form that was filled in. 表单。
     form: Option<VisitFormBody>,
-    /// What was found in need. 发现的需求。
+    /// The needs found. 发现的需求。
     #[serde(default)]
     #[schema(max_items = 10)]
     needs: Vec<NeedBody>,
 }
 
-/// Records a visit nobody planned, or one of a campaign.
+/// Records an unplanned visit, or one of a campaign.
 ///
 /// 记录走访：一步完成；发现的需求同时转为上报，不必再填一遍；不要求定位和照片，任何时间均可，隔日补录有标记。
 #[utoipa::path(tag = "visits", request_body = VisitBody, responses((status = 201, body = VisitView)))]
@@ -119,7 +120,7 @@ pub(super) async fn submit_visit(start: Start, body: Json<VisitBody>) -> Reply<A
     commands::submit_visit(start, body.0).await
 }
 
-/// Says what came of a visit that was planned.
+/// Records a planned visit.
 ///
 /// 完成走访计划：内容同记录走访。
 #[utoipa::path(tag = "visits", request_body = RecordBody, responses((status = 200, body = VisitView)))]

@@ -1,4 +1,4 @@
-//! What may be asked of a whistle and its summonses.
+//! Commands on a whistle and its summonses.
 
 use domain::{
     core::{
@@ -32,7 +32,7 @@ use crate::{
     },
 };
 
-/// Cases of the same category whistled for at the same place before, within the tenant's window.
+/// Earlier cases of the same category with a whistle at the same place, within the tenant's window.
 pub(crate) async fn load_repeats(step: &Step) -> Reply<Vec<CaseId>> {
     let case = step::load_visible::<Case>(&step.app, &step.caller, step.id).await?;
     let Some(category) = case.state.matter.category.clone() else { return Ok(Vec::new()) };
@@ -47,7 +47,7 @@ pub(crate) async fn load_repeats(step: &Step) -> Reply<Vec<CaseId>> {
     Ok(whistling.find_repeats(&case.state, &others))
 }
 
-/// Asks a step of the summons of the unit in the path.
+/// Runs a command on the summons of the unit in the path.
 async fn run_summons_command(
     step: Step,
     operation: &str,
@@ -55,7 +55,7 @@ async fn run_summons_command(
     act: SummonsCommand,
 ) -> Reply<Answer<CaseView>> {
     let unit = step.segment("unit_id")?;
-    // The unit is part of what is asked: another unit under the same key is another request.
+    // The unit is part of the request: another unit under the same key is another request.
     run_command(step, operation, &(unit, body), Command::Summons { unit: AreaId(unit), act }).await
 }
 
@@ -85,7 +85,7 @@ pub async fn sign_summons(step: Step, body: EmptyBody) -> Reply<Answer<CaseView>
     run_summons_command(step, "sign_summons", &body, SummonsCommand::Sign).await
 }
 
-/// Says how the street was contacted.
+/// Records that a department contacted the street.
 pub async fn contact_summons(step: Step, body: NoteBody) -> Reply<Answer<CaseView>> {
     run_summons_command(
         step,
@@ -96,7 +96,7 @@ pub async fn contact_summons(step: Step, body: NoteBody) -> Reply<Answer<CaseVie
     .await
 }
 
-/// Reports in on the spot.
+/// Records that a department arrived on the spot.
 pub async fn arrive_summons(step: Step, body: ArriveBody) -> Reply<Answer<CaseView>> {
     let point = normalise_point(body.point)?;
     run_summons_command(
@@ -108,7 +108,7 @@ pub async fn arrive_summons(step: Step, body: ArriveBody) -> Reply<Answer<CaseVi
     .await
 }
 
-/// Says what the department did.
+/// Feeds back the result of a department.
 pub async fn feed_back_summons(step: Step, body: ResultBody) -> Reply<Answer<CaseView>> {
     let result = body.result.clone();
     let unit = step.segment("unit_id")?;
@@ -135,7 +135,7 @@ pub async fn rate_summons(step: Step, body: RateBody) -> Reply<Answer<CaseView>>
     run_summons_command(step, "rate_summons", &body, SummonsCommand::Rate { rating }).await
 }
 
-/// Says that a matter is not the department's own.
+/// Contests a summons: the matter is not the department's.
 pub async fn contest_summons(step: Step, body: ReasonBody) -> Reply<Answer<CaseView>> {
     let reason = body.reason.clone();
     run_summons_command(step, "contest_summons", &body, SummonsCommand::Contest { reason }).await
@@ -156,7 +156,7 @@ pub async fn rate_street(step: Step, body: RateBody) -> Reply<Answer<CaseView>> 
     run_summons_command(step, "rate_street", &body, SummonsCommand::RateStreet { rating }).await
 }
 
-/// Takes the whistle back.
+/// Calls the whistle off.
 pub async fn call_off_whistle(step: Step, body: ReasonBody) -> Reply<Answer<CaseView>> {
     let command = Command::CallOff { reason: body.reason.clone() };
     run_command(step, "call_off_whistle", &body, command).await
@@ -168,7 +168,7 @@ pub async fn raise_whistle(step: Step, body: ReasonBody) -> Reply<Answer<CaseVie
     run_command(step, "raise_whistle", &body, command).await
 }
 
-/// Says what the district arranged.
+/// Records the arrangement of the district.
 pub async fn coordinate_whistle(step: Step, body: CoordinateBody) -> Reply<Answer<CaseView>> {
     let command = Command::Coordinate { note: body.note.clone() };
     run_command(step, "coordinate_whistle", &body, command).await

@@ -1,5 +1,5 @@
-//! Areas through time: grids are made, merged, split, moved and retired, each from a day on; a
-//! file is checked; what does not fit is looked for. In the end they are as they were.
+//! Areas through time: grids are made, merged, split, moved and retired, each from a day on; a file
+//! is checked; faults in the areas are listed. In the end the areas are as they were.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::cli::{install::Failed, seed};
 
-/// What happened, as one line.
+/// The events of an answer, as one line.
 fn render_events(answer: &Value) -> String {
     let event = |item: &Value| {
         let name = item.get("name").and_then(Value::as_str).unwrap_or_default();

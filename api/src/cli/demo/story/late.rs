@@ -18,7 +18,7 @@ use super::{
 };
 use crate::cli::install::Failed;
 
-/// So often it is looked whether the system did what it does by itself.
+/// How often it checks whether the system did its own work.
 const LOOKS: usize = 100;
 
 impl Story {
@@ -30,7 +30,7 @@ impl Story {
         self.tell_appeal(&case)
     }
 
-    /// Goes on to `at`; everybody's login is over by then.
+    /// Moves the clock to `at`; all logins have expired by then.
     fn go_on(&mut self, at: Instant) -> Done {
         self.time.pass_until(at)?;
         self.driver.forget_logins();
@@ -42,7 +42,7 @@ impl Story {
         self.driver.fetch_json("jiedao", &format!("/api/v1/cases/{case}"))
     }
 
-    /// The case once the system did what is expected of it; then one step shows it.
+    /// Waits until the system did what is expected of it; then one step shows the case.
     fn wait_for_case(
         &mut self,
         case: &str,
@@ -59,7 +59,7 @@ impl Story {
         Err(Failed("the system does not do what the story waits for".to_owned()))
     }
 
-    /// A step on the case, told by `tell`.
+    /// A step on the case, its line rendered by `tell`.
     pub(super) fn step_case_with(
         &mut self,
         by: &str,
@@ -71,7 +71,7 @@ impl Story {
         self.driver.run_step(post(by, operation, path, body), tell)
     }
 
-    /// Signs what was asked.
+    /// Signs the pending request.
     pub(super) fn sign_request(&mut self, by: &str, case: &str, no: i64) -> Done<Value> {
         let body = json!({ "agree": true, "note": "情况属实，同意" });
         let verb = format!("requests/{no}/decide");
@@ -85,13 +85,13 @@ impl Story {
         })
     }
 
-    /// The number of what was asked last.
+    /// The number of the last request.
     pub(super) fn last_request_number(answer: &Value) -> i64 {
         let last = items_at(answer, "/requests").last();
         last.and_then(|ask| ask.get("no")).and_then(Value::as_i64).unwrap_or_default()
     }
 
-    /// Filed and sent up to the street; answers the case.
+    /// Files a report and escalates the case to the street; answers the case.
     pub(super) fn file_and_escalate(&mut self, report: &Value) -> Done<String> {
         let path = format!("/api/v1/reports/{}/file", text_at(report, "/id"));
         let call = post("shequ", "file_report", path, json!({}));
@@ -280,7 +280,7 @@ impl Story {
         Ok(())
     }
 
-    /// The department answers the supervision that waits for it.
+    /// The department answers the supervision addressed to it.
     fn answer_supervision(&mut self, case: &str, shown: &Value) -> Done {
         let waits = |one: &&Value| {
             !text_at(one, "/term/due_at").is_empty() && text_at(one, "/replied_at").is_empty()

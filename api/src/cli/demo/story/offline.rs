@@ -1,5 +1,5 @@
-//! A grid worker in a stairwell: what was typed without a signal is sent later, in one request, by
-//! a phone whose clock is wrong; and sent again, because the answer was lost.
+//! A grid worker in a stairwell: commands that were kept without a signal are sent later, in one
+//! request, by a phone whose clock is wrong; and sent again, because the answer was lost.
 
 use chrono::{Duration, SecondsFormat};
 use serde_json::{Value, json};
@@ -38,8 +38,8 @@ impl Story {
         Ok(())
     }
 
-    /// Two reports and what hangs on one of them, typed forty and thirty minutes ago on a phone
-    /// that is two hours behind.
+    /// Two reports and commands that depend on one of them, typed forty and thirty minutes ago on a
+    /// phone whose clock is two hours behind.
     fn build_queue(&self) -> Value {
         let phone = self.time.now() - Duration::hours(2);
         let typed = |minutes: i64| {

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::cli::{install::Failed, seed};
 
-/// What is shown of a patrol.
+/// A patrol, as one line.
 fn render_patrol(answer: &Value) -> String {
     let worker = answer.pointer("/worker").and_then(Value::as_str).unwrap_or("尚无人");
     let status = text_at(answer, "/status_label");
@@ -55,7 +55,7 @@ impl Story {
         self.tell_unplanned_patrols(&area)
     }
 
-    /// The one consent a track needs, and what the phone is told.
+    /// Gives the consent a track needs, and shows the sampling settings of the phone.
     fn allow_track(&mut self) -> Done {
         let privacy = self.driver.fetch_json("wangge-1", "/api/v1/privacy?tenant=4202")?;
         let body =
@@ -108,7 +108,8 @@ impl Story {
         Ok(id)
     }
 
-    /// Walks, and sends the points: in pieces, one twice, one out of order, a made-up one among them.
+    /// Walks, and sends the points: in pieces, one twice, one out of order, a mocked one among
+    /// them.
     fn walk_patrol(&mut self, id: &str, walk: &Walk) -> Done<Instant> {
         let began = self.time.now();
         self.time.pass_until(began + walk.length() + Duration::minutes(1))?;
@@ -195,7 +196,7 @@ impl Story {
         Ok(())
     }
 
-    /// Who is near, a patrol that was not planned, and plans.
+    /// Shows who is near, an unplanned patrol, and plans.
     fn tell_unplanned_patrols(&mut self, area: &str) -> Done {
         let path = format!("/api/v1/areas/{area}/nearest_workers?lng=115.0701&lat=30.2105");
         self.driver.run_step(get("shequ", "list_nearest_workers", path), |a| {
@@ -262,7 +263,7 @@ impl Walk {
             let most = points.iter().map(axis).fold(f64::NEG_INFINITY, f64::max);
             f64::midpoint(least, most)
         };
-        // A little further north, so that where most time is spent lies within.
+        // A little further north, so that the stretch with most points lies within.
         let (east, north) =
             (lng - middle(|point| point.lon), lat - middle(|point| point.lat) + 0.0011);
         Self { points, east, north }
@@ -278,7 +279,7 @@ impl Walk {
         point.map_or([0.0, 0.0], |point| [point.lon + self.east, point.lat + self.north])
     }
 
-    /// The points as a phone sends them that began to walk then.
+    /// The points of a phone that began to walk then.
     fn build_points(&self, began: Instant) -> Vec<Value> {
         let Some(first) = self.points.first().map(|point| point.t) else { return Vec::new() };
         let point = |(seq, point): (usize, &seed::TrackPoint)| {

@@ -1,4 +1,4 @@
-//! What an administrator does: people, posts and shifts; and the rest of a login's life.
+//! What an administrator does: people, appointments and shifts; and the rest of a login's life.
 
 use serde_json::{Value, json};
 

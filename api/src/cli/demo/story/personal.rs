@@ -1,4 +1,4 @@
-//! People's data in the demonstration: masked, seen whole on the record, copied, erased.
+//! People's data in the demonstration: masked, disclosed on the record, copied, erased.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use super::{
     Done, Story, get, post,
 };
 
-/// A step that makes something.
+/// A step that creates something.
 fn post_new<'a>(by: &'a str, operation: &'a str, path: String, body: Value) -> Call<'a> {
     let mut call = post(by, operation, path, body);
     call.expect = 201;
@@ -19,7 +19,7 @@ fn post_new<'a>(by: &'a str, operation: &'a str, path: String, body: Value) -> C
 }
 
 impl Story {
-    /// What is kept of people, and what they may ask for.
+    /// Shows which personal data is stored, and which requests people can make.
     pub(super) fn tell_personal_data(&mut self, city: &City) -> Done {
         say("\n—— 个人信息 / People's data ——");
         let quiet = |_: &Value| String::new();
@@ -70,7 +70,7 @@ impl Story {
         Ok(())
     }
 
-    /// Two residents who want to be forgotten.
+    /// Erases two residents.
     fn tell_erasures(&mut self, city: &City) -> Done {
         let root = self.driver.fetch_json("admin", "/api/v1/me")?;
         let area = text_at(&root, "/grants/0/area/id");
@@ -94,7 +94,7 @@ impl Story {
         Ok(())
     }
 
-    /// Whether a case is as it was written.
+    /// Verifies the chain of a case.
     pub(super) fn verify_case(&mut self, case: &str) -> Done {
         let path = format!("/api/v1/cases/{case}/verification");
         let check = get("lingdao", "get_case_verification", path);

@@ -1,5 +1,5 @@
-//! Photos in the demonstration: a resident names one before it is sent, a person lets it pass,
-//! the worker shows before and after, and a longer file comes in pieces.
+//! Photos in the demonstration: a resident names one before it is sent, a reviewer passes it, the
+//! worker shows before and after, and a longer file comes in pieces.
 
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ fn draw_road(hole: bool) -> Done<Vec<u8>> {
     Ok(bytes.into_inner())
 }
 
-/// How the files of a case stand.
+/// The files of a case, as one line.
 fn render_gallery(answer: &Value) -> String {
     let one = |one: &Value| {
         format!("{}（{}）", text_at(one, "/role_label"), text_at(one, "/state_label"))
@@ -55,7 +55,7 @@ impl Story {
         self.upload_in_pieces()
     }
 
-    /// A person lets a photo be seen by others of the public.
+    /// A reviewer passes a photo for others of the public.
     fn review_photo(&mut self, photo: &str) -> Done {
         let path = "/api/v1/content_reviews?status=queued&limit=100".to_owned();
         let queue = self.driver.run_step(get("jiedao", "list_content_reviews", path), |a| {
@@ -92,7 +92,7 @@ impl Story {
         self.driver.upload_file("shequ", &before, draw_road(true)?)?;
         let body = json!({ "result": "坑洼已填补", "media": [after], "before_media": [before] });
         self.step_case("shequ", "feed_back_case", case, "feedback", body)?;
-        // The worker's signal came back.
+        // The worker's phone has a signal again.
         self.driver.upload_file("shequ", &after, draw_road(false)?)?;
         let path = format!("/api/v1/cases/{case}");
         let shown = self.driver.run_step(get("jiedao", "get_case", path), render_gallery)?;

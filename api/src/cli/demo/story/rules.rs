@@ -1,4 +1,4 @@
-//! Rules as documents, and a whistle under changed ones: looked at before filing, contested,
+//! Rules as documents, and a whistle under changed rules: verified before filing, contested,
 //! coordinated, handled again too often, ruled upon. In the end the rules are as they were.
 
 use serde_json::{Value, json};
@@ -11,13 +11,13 @@ use super::{
     Done, Story, get, post,
 };
 
-/// Who leads what, as a city keeps it in a table.
+/// The responsibility list, as a city keeps it in a table.
 const RESPONSIBILITIES: &str = "\
 code,category,area,level,lead,cooperating,basis,owner,valid_from,valid_until
 QZ-A02,A02,,district,CG,SW;SC,街道权责清单,区委编办,2020-01-01,
 ";
 
-/// What communities may be given.
+/// The admission list of communities.
 const ADMISSIONS: &str = "\
 code,kind,category,area,basis,valid_from,valid_until
 ZR-D04,assist,D04,,社区协助事项清单,2020-01-01,
@@ -79,7 +79,7 @@ impl Story {
         Ok(before)
     }
 
-    /// A resident's report is looked at, filed and whistled for; a department contests.
+    /// A resident's report is verified, filed and whistled for; a department contests.
     fn tell_contest(&mut self) -> Done<String> {
         say("\n—— 十六、核实、异议、协调、终审 / Looked at, contested, coordinated, ruled ——");
         let report = self.submit_report(
@@ -138,7 +138,7 @@ impl Story {
         Ok(case)
     }
 
-    /// A report of something else is joined, and taken out again.
+    /// A report about another matter is joined, and taken out again.
     fn tell_wrong_join(&mut self, case: &str) -> Done {
         let other = self.submit_report(
             "wangge-1",
@@ -159,7 +159,7 @@ impl Story {
         Ok(())
     }
 
-    /// The case stands still, and goes on before its time.
+    /// The case stands still, and is resumed before its time.
     fn tell_resumption(&mut self, case: &str) -> Done {
         let until = self.time.now() + chrono::Duration::days(10);
         let body = json!({ "until": until, "reason": "等待管材到货" });
@@ -203,7 +203,7 @@ impl Story {
     }
 }
 
-/// Which edition of what is in force, and why.
+/// The edition in force of a document, and its note.
 fn render_edition(answer: &Value) -> String {
     let edition = answer.get("edition").unwrap_or(&Value::Null);
     let (kind, note) = (text_at(answer, "/kind_label"), text_at(answer, "/note"));

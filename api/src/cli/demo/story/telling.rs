@@ -1,5 +1,5 @@
-//! Others are told: another organisation's server by webhook, a desk by the event stream, the
-//! hotline by the feed, people by messages.
+//! Events and messages: another organisation's server receives them by webhook, a desk by the event
+//! stream, the hotline by the feed, people by messages.
 
 use chrono::Duration;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::cli::install::Failed;
 
-/// Repetitions of a line as one with their number.
+/// Folds repetitions of a line into one with their number.
 fn fold_lines(lines: &[String]) -> Vec<String> {
     let mut folded: Vec<(&str, usize)> = Vec::new();
     for line in lines {
@@ -30,7 +30,7 @@ fn fold_lines(lines: &[String]) -> Vec<String> {
     folded.into_iter().map(shown).collect()
 }
 
-/// Those who listen while the loop is told.
+/// The receivers that listen during the main story.
 pub(super) struct Listeners {
     receiver: Receiver,
     stream: Stream,
@@ -38,7 +38,7 @@ pub(super) struct Listeners {
 }
 
 impl Story {
-    /// The receiver and the stream begin to listen before anything happens.
+    /// Starts the receiver and the stream before anything happens.
     pub(super) fn start_listening(&mut self, base: &str) -> Done<Listeners> {
         say("\n—— 谁在听 / Who listens ——");
         let failed = |error: std::io::Error| Failed(error.to_string());
@@ -61,7 +61,7 @@ impl Story {
         Ok(Listeners { receiver, stream, webhook: text_at(&hook, "/id") })
     }
 
-    /// What they heard, and the rest that can be asked of them.
+    /// Shows what they received, and the other operations on webhooks and events.
     pub(super) fn tell_listeners(&mut self, listeners: &Listeners) -> Done {
         say("\n—— 谁听到了什么 / What they heard ——");
         let read = listeners.stream.read_until("结案");

@@ -1,5 +1,5 @@
 //! Visits in the demonstration: six households, a form that is prefilled, a campaign from door to
-//! door, a need that becomes a report, and what all of it demanded of the worker.
+//! door, a need that becomes a report, and the burden of all of it on the worker.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use super::{
     Done, Story, get, post,
 };
 
-/// A step that makes something.
+/// A step that creates something.
 fn post_new<'a>(by: &'a str, operation: &'a str, path: &str, body: Value) -> Call<'a> {
     let mut call = post(by, operation, format!("/api/v1/{path}"), body);
     call.expect = 201;
@@ -43,7 +43,7 @@ fn with_member(mut body: Value, name: &str, value: Value) -> Value {
     body
 }
 
-/// What is asked at every door in winter: two of five fields have to be given, once.
+/// The form of the campaign: two of five fields are required, once.
 fn build_form() -> Value {
     json!({
         "type": "object", "title": "冬季取暖安全排查表",
@@ -60,7 +60,7 @@ fn build_form() -> Value {
 }
 
 impl Story {
-    /// From registering households to the burden of who visited them.
+    /// From registering households to the burden of their worker.
     pub(super) fn tell_visits(&mut self) -> Done {
         say("\n—— 入户走访与敲门行动 / Visits and a campaign ——");
         let me = self.driver.fetch_json("wangge-1", "/api/v1/me")?;
@@ -106,7 +106,7 @@ impl Story {
         Ok(homes)
     }
 
-    /// One household: updated, paired, seen whole on the record.
+    /// One household: updated, paired, disclosed on the record.
     fn tell_household(&mut self, home: &str, worker: &str) -> Done {
         let path = |verb: &str| format!("households/{home}{verb}");
         let update = json!({ "size": 2 });
@@ -137,7 +137,7 @@ impl Story {
         Ok(())
     }
 
-    /// Visits that were planned: recorded, put right, cancelled.
+    /// Planned visits: recorded, corrected, cancelled.
     fn tell_planned_visits(&mut self, home: &str) -> Done {
         let plan = || json!({ "household_id": home, "purposes": ["assistance"] });
         let first = post_new("shequ", "plan_visit", "visits/plan", plan());
@@ -161,7 +161,7 @@ impl Story {
         Ok(())
     }
 
-    /// A form: published, prefilled, answered by what is not known.
+    /// A form: published, prefilled, answered with the missing fields.
     fn tell_form(&mut self, home: &str) -> Done<String> {
         let body = json!({ "code": "winter_safety", "schema": build_form(), "note": "列入区级报表准入清单" });
         let form = post_new("admin", "publish_form", "forms", body);
@@ -215,7 +215,7 @@ impl Story {
         Ok(id)
     }
 
-    /// From door to door: what is known of the first needs not be given, and one need is found.
+    /// From door to door: known answers of the first need not be given, and one need is found.
     fn visit_doors(&mut self, campaign: &str, first: &str, rest: &[String]) -> Done {
         let go = |home: &str, outcome: &str| json!({ "campaign_id": campaign, "household_id": home, "outcome": outcome });
         let need = json!({ "text": "楼道灯不亮，老人夜里下楼不安全", "category": "A02" });
@@ -245,7 +245,7 @@ impl Story {
         Ok(())
     }
 
-    /// What came of it, and what it demanded.
+    /// The counts of the campaign, and the burden of its worker.
     fn tell_counts(&mut self, campaign: &str, grid: &str) -> Done {
         let path = format!("campaigns/{campaign}/progress");
         self.driver.run_step(get_from("shequ", "get_campaign_progress", &path), |a| {

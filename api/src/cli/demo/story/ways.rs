@@ -1,5 +1,5 @@
-//! The other ways in: a resident by mini-program, staff by WeCom and with a second factor, and a
-//! program with its own credentials.
+//! The other ways to log in: a resident by mini-program, staff by WeCom and with a second factor,
+//! and a program with its own credentials.
 
 use chrono::Duration;
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ const CLERK: &str = "yanshi";
 const CLIENT: &str = "接入系统";
 
 impl Story {
-    /// Everybody who does not come with a password alone.
+    /// All people who log in by more than a password.
     pub(super) fn tell_ways_in(&mut self, city: &City) -> Done {
         say("\n—— 登录方式 / Ways in ——");
         let call = get("", "list_providers", "/api/v1/auth/providers".to_owned());
@@ -70,7 +70,7 @@ impl Story {
         self.run_empty_step(by, "link_wechat", "/api/v1/me/wechat", body)
     }
 
-    /// Looks at the identities of a person, and unlinks the first; without a person, those of `by`.
+    /// Lists the identities of a person, and unlinks the first; without a person, those of `by`.
     fn unlink_identity(&mut self, person: &str, by: &str) -> Done {
         let (list_of, operations) = if person.is_empty() {
             ("/api/v1/me".to_owned(), ["list_my_identities", "unlink_my_identity"])
@@ -87,7 +87,7 @@ impl Story {
         self.run_empty_step(by, unlinks, &format!("{list_of}/identities/{id}/unlink"), json!({}))
     }
 
-    /// The tenant says which template tells what, and a resident agrees to one message.
+    /// The tenant publishes the templates of messages, and a resident agrees to one message.
     fn subscribe_messages(&mut self) -> Done {
         let template = json!({
             "kind": "report_accepted", "template_id": "tmpl-accepted", "page": "pages/report",
@@ -128,7 +128,7 @@ impl Story {
         Ok(())
     }
 
-    /// Codes work once, so time goes on between them.
+    /// Codes work once, so the clock moves between them.
     fn next_code(&self, secret: &[u8]) -> Done<String> {
         self.time.pass_until(self.time.now() + Duration::seconds(31))?;
         Ok(totp::render_code(secret, self.time.now()))

@@ -1,4 +1,4 @@
-//! How the second story shows time: its year, deadlines, clocks, overdue facts.
+//! How the second story shows time: its year, deadlines, clocks, breaches.
 
 use chrono::{Datelike as _, Duration, NaiveDate, NaiveTime};
 use domain::{Instant, calendar::limit::LimitUnit, core::time::to_local as on_clocks};
@@ -12,14 +12,14 @@ use super::{
     format_instant,
 };
 
-/// The year of the second story: the first whose notice is not published and whose 国庆 is far
-/// enough away.
+/// The year of the second story: the first whose notice is not published and whose 国庆 is far enough
+/// ahead.
 pub(super) struct Year {
     national_day: NaiveDate,
 }
 
 impl Year {
-    /// Picks it from what a calendar knows.
+    /// Picks the year by the calendar in force.
     pub(super) fn pick(now: Instant, calendar: &Value) -> Option<Self> {
         let published =
             |year: &i32| !items_at(calendar, &format!("/document/years/{year}/days")).is_empty();
@@ -29,7 +29,7 @@ impl Year {
         found.find(|year| year.instant_on(0, 0) > now)
     }
 
-    /// So many days after the Monday two weeks before the week of 国庆, at this hour.
+    /// An instant this many days after the Monday two weeks before the week of 国庆, at this hour.
     pub(super) fn instant_on(&self, days: i64, hour: i64) -> Instant {
         instant_of(self.date_on(days), hour)
     }
@@ -44,7 +44,7 @@ impl Year {
         instant_of(self.national_day + Duration::days(7), 9)
     }
 
-    /// A notice as it could be: it is no official one, and leaves out what the moon decides.
+    /// A possible notice: it is no official one, and leaves out the holidays of the lunar calendar.
     pub(super) fn notice(&self) -> Value {
         let (year, national) = (self.national_day.year(), self.national_day);
         let mut days = Vec::new();
@@ -69,7 +69,7 @@ impl Year {
     }
 }
 
-/// An hour of a day on the clocks of China.
+/// An hour of a day in China's time zone.
 fn instant_of(day: NaiveDate, hour: i64) -> Instant {
     day.and_time(NaiveTime::MIN).and_utc() + Duration::hours(hour - 8)
 }
@@ -90,7 +90,7 @@ pub(super) fn instant_at(answer: &Value, pointer: &str) -> Option<Instant> {
     Some(at.to_utc())
 }
 
-/// What is there of this duty; null when nothing is.
+/// The entry of this duty in a list; null when there is none.
 pub(super) fn find_duty<'a>(answer: &'a Value, pointer: &str, duty: &str) -> &'a Value {
     let all = items_at(answer, pointer);
     all.iter().find(|one| text_at(one, "/duty") == duty).unwrap_or(&Value::Null)
@@ -112,7 +112,7 @@ pub(super) fn render_deadline(answer: &Value, pointer: &str, duty: &str) -> Stri
     )
 }
 
-/// The last overdue fact in words, with its excuse beside it.
+/// The last breach in words, with its exemption.
 pub(super) fn render_breach(answer: &Value) -> String {
     let Some(fact) = items_at(answer, "/breaches").last() else { return String::new() };
     let excused = text_at(fact, "/exempted_at");
@@ -126,7 +126,7 @@ pub(super) fn render_breach(answer: &Value) -> String {
     )
 }
 
-/// How long in words.
+/// The limit of a term in words.
 fn render_limit(term: &Value) -> String {
     let unit = LimitUnit::parse(&text_at(term, "/unit")).map_or("", LimitUnit::label);
     format!("{} {unit}", term.get("amount").unwrap_or(&Value::Null))
@@ -145,7 +145,7 @@ fn render_moves(term: &Value) -> String {
     if moves.is_empty() { "无延期、无暂停".to_owned() } else { moves.join("，") }
 }
 
-/// Prints the working of every clock that runs.
+/// Prints the working of every running clock.
 pub(super) fn say_running(clocks: &Value) {
     for clock in items_at(clocks, "/running") {
         let term = clock.get("term").unwrap_or(&Value::Null);
@@ -168,7 +168,7 @@ pub(super) fn say_running(clocks: &Value) {
     }
 }
 
-/// Prints everything that was ever owed, with how it ended.
+/// Prints every obligation there was, with its outcome.
 pub(super) fn say_all(clocks: &Value) {
     for one in items_at(clocks, "/all") {
         let term = one.get("term").unwrap_or(&Value::Null);

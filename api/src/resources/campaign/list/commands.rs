@@ -28,7 +28,7 @@ use crate::{
     resources::{campaign::CampaignView, household::require_people, place::require_area},
 };
 
-/// Puts households on the list of a campaign, or gives them to somebody else.
+/// Puts households on the list of a campaign, or assigns them to another worker.
 pub async fn assign_campaign(step: Step, body: AssignBody) -> Reply<Answer<CampaignView>> {
     const MOST: usize = 1000;
     let asked = step.build_asked("assign_campaign", &body);
@@ -42,8 +42,8 @@ pub async fn assign_campaign(step: Step, body: AssignBody) -> Reply<Answer<Campa
     if let Some(select) = select {
         listed.extend(select_households(&step, &campaign.state, select, to).await?);
     }
-    // A named household stands before a selected one; of two namings of one household the first
-    // counts.
+    // A named household takes precedence over a selected one; of two namings of one household the
+    // first counts.
     let mut seen = HashSet::new();
     listed.retain(|one| seen.insert(one.household));
     let command = Command::Assign { listed };
@@ -63,7 +63,7 @@ fn new_listed(household: &Household, worker: Option<PersonId>, to: To, now: Inst
     Listed { household: household.id, grid, worker: worker.or_else(paired) }
 }
 
-/// Those that are named: each must live in the area of the campaign.
+/// The named households: each must be in the area of the campaign.
 async fn resolve_tasks(
     step: &Step,
     campaign: &Campaign,
@@ -98,7 +98,7 @@ async fn resolve_tasks(
     Ok(all)
 }
 
-/// Those that are selected, all of them.
+/// The households that meet the conditions, all of them.
 async fn select_households(
     step: &Step,
     campaign: &Campaign,
@@ -123,7 +123,7 @@ async fn select_households(
         standing: Some(Standing::Present),
         ..households::Filter::default()
     };
-    // The organiser may list those who live there, and learns no more of them by it.
+    // The organiser may list the households there, and learns no more about them by it.
     let scope = Scope {
         tenant: caller.tenant,
         person: caller.person,

@@ -1,4 +1,4 @@
-//! Taking points of a track.
+//! Accepting points of a track.
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web::Data};
 use domain::{area::coordinate::CoordType, flows::track::MOST_AT_ONCE};
@@ -16,7 +16,8 @@ use crate::{
     },
 };
 
-/// Where points go, and whose they are: their `Idempotency-Key` is only looked at.
+/// The context of an upload of points: the patrol and the caller; the `Idempotency-Key` is only
+/// validated.
 pub struct PointsContext {
     app: Data<App>,
     caller: Caller,
@@ -42,7 +43,7 @@ impl FromRequest for PointsContext {
     }
 }
 
-/// Takes points of one's own patrol: stores those that are new and may be taken.
+/// Stores the points of the caller's own patrol that are new and may be accepted.
 pub async fn upload_points(context: PointsContext, body: PointsBody) -> Reply<Answer<PointsView>> {
     let PointsContext { app, caller, patrol: id } = context;
     let PointsBody { coord_type, points } = body;

@@ -1,4 +1,4 @@
-//! What is decided on a report, with the case that opens, grows or shrinks by it.
+//! Decisions on a report, with the changes of the case that opens, grows or shrinks.
 
 use domain::{
     core::id::CaseId,
@@ -57,7 +57,7 @@ pub async fn join_report(step: Step, body: JoinBody) -> Reply<Answer<ReportView>
     render_report(&step, &stored).await
 }
 
-/// Refuses a report and says where it belongs.
+/// Refuses a report and names the right channel.
 pub async fn refuse_report(step: Step, body: RefuseBody) -> Reply<Answer<ReportView>> {
     let asked = step.build_asked("refuse_report", &body);
     let RefuseBody { reason, redirect } = body;
@@ -66,7 +66,7 @@ pub async fn refuse_report(step: Step, body: RefuseBody) -> Reply<Answer<ReportV
     render_report(&step, &stored).await
 }
 
-/// Takes a look on the spot before filing, so that nobody else goes.
+/// Claims the verification before filing, so that no one else goes.
 pub async fn claim_report(step: Step, body: EmptyBody) -> Reply<Answer<ReportView>> {
     let asked = step.build_asked("claim_report", &body);
     let command = report::Command::Claim;
@@ -74,7 +74,7 @@ pub async fn claim_report(step: Step, body: EmptyBody) -> Reply<Answer<ReportVie
     render_report(&step, &stored).await
 }
 
-/// Says what was seen on the spot, before a report is filed.
+/// Records the verification on the spot before a report is filed.
 pub async fn confirm_report(step: Step, body: ConfirmBody) -> Reply<Answer<ReportView>> {
     let asked = step.build_asked("confirm_report", &body);
     let point = normalise_point(body.point)?;
@@ -105,7 +105,7 @@ pub async fn unjoin_report(step: Step, body: EmptyBody) -> Reply<Answer<ReportVi
     render_report(&step, &stored).await
 }
 
-/// The answer to a step of a report.
+/// The answer to a command on a report.
 async fn render_report(step: &Step, stored: &Versioned<Report>) -> Reply<Answer<ReportView>> {
     let known = ContactNames::load(&step.app, &step.caller, &[&stored.state]).await?;
     let view = ReportView::new(stored, &step.caller, &step.app, &known);

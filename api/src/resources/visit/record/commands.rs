@@ -1,5 +1,5 @@
-//! Saying what came of a visit, with what that sets in motion: the reports of needs, the form that is
-//! filled in, the grid of a campaign that is done.
+//! Recording a visit, with what goes with it: the reports of needs, the filled-in form, the
+//! completed grid of a campaign.
 
 use std::sync::Arc;
 
@@ -47,7 +47,7 @@ use crate::{
     },
 };
 
-/// Records a visit nobody planned, or one of a campaign.
+/// Records an unplanned visit, or one of a campaign.
 pub async fn submit_visit(start: Start, body: VisitBody) -> Reply<Answer<VisitView>> {
     let Start { app, caller, key } = start;
     let household = HouseholdId(body.household_id);
@@ -76,7 +76,7 @@ pub async fn submit_visit(start: Start, body: VisitBody) -> Reply<Answer<VisitVi
         let begun =
             step::begin_flow(&app, &caller, asked, |context| decide(&going, None, asked, context));
         match begun.await {
-            // Two went at the same moment: the second goes again.
+            // Two went at the same moment: the second one's visit is recorded as going again.
             Err(problem) if campaign.is_some() && problem.code() == Code::AlreadyExists => {
                 commit_record(&app, &caller, again_asked, &going).await?
             }
@@ -87,7 +87,7 @@ pub async fn submit_visit(start: Start, body: VisitBody) -> Reply<Answer<VisitVi
     Ok(render_creation(&stored))
 }
 
-/// Says what came of a visit that was planned.
+/// Records a planned visit.
 pub async fn record_visit(step: Step, body: RecordBody) -> Reply<Answer<VisitView>> {
     let visit = step::load_visible::<Visit>(&step.app, &step.caller, step.id).await?;
     let digest = step.build_asked("record_visit", &body);
@@ -110,7 +110,7 @@ pub async fn record_visit(step: Step, body: RecordBody) -> Reply<Answer<VisitVie
     Ok(render_change(&stored))
 }
 
-/// What came of going, whatever it was asked by.
+/// What was recorded, by whichever operation.
 struct Went {
     purposes: Vec<Purpose>,
     outcome: Outcome,
@@ -120,7 +120,7 @@ struct Went {
     needs: Vec<NeedBody>,
 }
 
-/// Everything a record is decided with.
+/// Everything the decision on a record needs.
 struct Going {
     household: Arc<Versioned<Household>>,
     campaign: Option<Arc<Versioned<Campaign>>>,
@@ -130,7 +130,7 @@ struct Going {
     counts: Counts,
 }
 
-/// What tells the form that was sent from any other; empty where none was.
+/// The fingerprint of the form that was sent; empty where none was.
 async fn fingerprint_form(app: &App, caller: &Caller, went: &Went) -> Reply<Vec<u8>> {
     match &went.form {
         Some(form) => fill::fingerprint_changes(app, caller, &form.changes).await,
@@ -138,7 +138,7 @@ async fn fingerprint_form(app: &App, caller: &Caller, went: &Went) -> Reply<Vec<
     }
 }
 
-/// The request, told from another under the same key by what is sealed too.
+/// The request, with the fingerprint of its sealed part in its digest.
 fn add_fingerprint(request: Request, fingerprint: &[u8]) -> Request {
     if fingerprint.is_empty() {
         return request;
@@ -179,7 +179,7 @@ fn decide(
     Ok((change, writes))
 }
 
-/// Loads what a record is about, fills in its form, and makes drafts of its needs.
+/// Loads what a record needs, fills in its form, and drafts the reports of its needs.
 async fn prepare_record(
     app: &App,
     caller: &Caller,
@@ -225,7 +225,7 @@ async fn prepare_record(
     Ok(Going { household, campaign, record, drafts, writes, counts })
 }
 
-/// What is to be filled in: what was given, or the form of the campaign when the visit met the
+/// The form to fill in: the one that was given, or that of the campaign when the visit met the
 /// household.
 type RequestedForm = Option<(FormId, Map<String, Value>)>;
 
@@ -242,7 +242,7 @@ fn choose_form(went: &Went, campaign: Option<&Versioned<Campaign>>) -> Reply<Req
     }
 }
 
-/// What a visit demands besides its form: the household and how it went.
+/// The fields a visit demands besides its form: the household and the outcome.
 fn count_fields(went: &Went) -> Counts {
     let given = [!went.purposes.is_empty(), went.opinions.is_some(), went.visited_at.is_some()];
     let needs = went.needs.iter().map(|need| {
