@@ -158,7 +158,7 @@ pub enum Refusal {
     FirstReport,
     /// The command does not fit the state.
     WrongState {
-        /// Which flow: `report`, `case`, `summons`, `person`.
+        /// What it is: a flow by its kind, or `summons`.
         flow: &'static str,
         /// The name of the state it is in.
         state: &'static str,
