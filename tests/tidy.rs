@@ -54,7 +54,11 @@ fn every_schema_has_a_name_of_its_own() {
                 schema = line.contains("ToSchema");
             }
             let name = ["pub struct ", "pub enum "].iter().find_map(|word| line.strip_prefix(word));
-            if let Some(name) = name.filter(|_| std::mem::take(&mut schema)) {
+            let name = name.filter(|_| std::mem::take(&mut schema));
+            // `flow_view!` makes a schema of `XView of X as x, given (…)`.
+            let view = line.split_once(" as ").filter(|(_, rest)| rest.contains(", given ("));
+            let view = view.and_then(|(head, _)| head.trim_start().split_once(" of "));
+            if let Some(name) = name.or(view.map(|(name, _)| name)) {
                 let name: String = name.chars().take_while(char::is_ascii_alphanumeric).collect();
                 assert!(names.insert(name.clone()), "{name} twice, lately in {}", path.display());
             }

@@ -16,6 +16,7 @@ pub mod http {
     pub mod body;
     pub mod connection;
     pub mod docs;
+    pub(crate) mod flow_view;
     pub mod headers;
     pub mod language;
     pub mod openapi;

@@ -5,10 +5,10 @@
 //! Nothing here performs I/O, reads a clock or draws random numbers: time, identifiers and rules
 //! are arguments.
 //!
-//! Reading order: [`area`], [`people`], [`rules`], then [`flows`]: [`flow`](flows::flow) and
-//! [`change`](flows::change) first, [`report`](flows::report), [`case`](flows::case) and
-//! [`intake`](flows::intake), which moves a report and its case together. Deadlines are in
-//! [`calendar`].
+//! Reading order: [`area`], [`people`], [`rules`], then [`flows`]: [`lifecycle`](flows::lifecycle),
+//! [`flow`](flows::flow) and [`change`](flows::change) first, [`report`](flows::report),
+//! [`case`](flows::case) and [`intake`](flows::intake), which moves a report and its case together.
+//! Deadlines are in [`calendar`].
 
 /// What every rule uses: identities, texts, journals, lists, digests.
 pub mod core {

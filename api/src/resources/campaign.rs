@@ -16,7 +16,6 @@ use domain::{
         campaign::{Campaign, StatusName},
         change::Versioned,
         flow::Flow as _,
-        lifecycle::Lifecycle as _,
         visit::{Outcome, Purpose},
     },
     people::actor::{Actor, Permission},
@@ -39,6 +38,7 @@ use crate::{
     http::{
         answer::Answer,
         body::{Json, shared::EmptyBody},
+        flow_view::flow_view,
         page::{Cursor, Limit, Page},
         params::{IdPath, Query},
         problem::Reply,
@@ -47,6 +47,9 @@ use crate::{
     },
     privacy::names,
 };
+
+/// The most grids that are named as owing their part.
+const MOST_OWED: usize = 100;
 
 impl ServedFlow for Campaign {
     fn is_visible_to(&self, actor: &Actor, at: Instant) -> bool {
@@ -93,76 +96,50 @@ pub struct CampaignBody {
     until: DateTime<FixedOffset>,
 }
 
-/// A campaign: households of an area that workers are to visit in some time.
-#[derive(Serialize, ToSchema)]
-pub struct CampaignView {
-    /// The identity of the campaign. 行动标识。
-    id: Uuid,
-    /// Its number. 编号。
-    number: String,
-    /// Its place in the journal; the `ETag`.
-    seq: i64,
-    /// Its name. 名称。
-    name: String,
-    /// The present status.
-    #[schema(schema_with = view::campaign_status)]
-    status: &'static str,
-    /// The status in Chinese. 状态名称。
-    status_label: &'static str,
-    /// The purpose of the visits.
-    #[schema(schema_with = view::visit_purpose)]
-    purpose: &'static str,
-    /// The purpose in Chinese. 目的名称。
-    purpose_label: &'static str,
-    /// What to do at each household.
-    text: Option<String>,
-    /// The area whose households are visited. 行动区域。
-    area: UnitView,
-    /// The form to fill in.
-    form_id: Option<Uuid>,
-    /// When the campaign begins. 开始时间。
-    from: DateTime<Utc>,
-    /// When the campaign is to be over. 截止时间。
-    until: DateTime<Utc>,
-    /// How many households are on the list. 户数。
-    households: usize,
-    /// The number of their grids. 网格数。
-    grids: usize,
-    /// The grids that owe their part. 未完成的网格。
-    owed: Vec<OwedView>,
-    /// When it was published.
-    published_at: Option<DateTime<Utc>>,
-    /// When it ended.
-    closed_at: Option<DateTime<Utc>>,
-    /// The operations that are possible now.
-    possible: Vec<&'static str>,
-}
-
-impl From<&Versioned<Campaign>> for CampaignView {
-    fn from(stored: &Versioned<Campaign>) -> Self {
-        const MOST: usize = 100;
-        let campaign = &stored.state;
-        Self {
-            id: campaign.id.0,
-            number: campaign.number.clone(),
-            seq: stored.seq,
-            name: campaign.name.as_str().to_owned(),
-            status: campaign.status.name(),
-            status_label: campaign.status.label(),
-            purpose: campaign.purpose.name(),
-            purpose_label: campaign.purpose.label(),
-            text: campaign.text.clone().map(String::from),
-            area: UnitView::from(&campaign.area),
-            form_id: campaign.form.map(|form| form.0),
-            from: campaign.from,
-            until: campaign.until,
-            households: campaign.tasks.len(),
-            grids: campaign.grids.len(),
-            owed: campaign.obligations().iter().take(MOST).map(OwedView::from).collect(),
-            published_at: campaign.published_at,
-            closed_at: campaign.closed_at,
-            possible: campaign.list_possible(),
-        }
+flow_view! {
+    /// A campaign: households of an area that workers are to visit in some time.
+    CampaignView of Campaign as campaign, given () {
+        /// The identity of the campaign. 行动标识。
+        id;
+        /// Its number. 编号。
+        number;
+        /// Its place in the journal; the `ETag`.
+        seq;
+        /// Its name. 名称。
+        name: String = campaign.name.as_str().to_owned();
+        /// The present status.
+        #[schema(schema_with = view::campaign_status)]
+        status;
+        /// The status in Chinese. 状态名称。
+        status_label;
+        /// The purpose of the visits.
+        #[schema(schema_with = view::visit_purpose)]
+        purpose: &'static str = campaign.purpose.name();
+        /// The purpose in Chinese. 目的名称。
+        purpose_label: &'static str = campaign.purpose.label();
+        /// What to do at each household.
+        text: Option<String> = campaign.text.clone().map(String::from);
+        /// The area whose households are visited. 行动区域。
+        area: UnitView = UnitView::from(&campaign.area);
+        /// The form to fill in.
+        form_id: Option<Uuid> = campaign.form.map(|form| form.0);
+        /// When the campaign begins. 开始时间。
+        from: DateTime<Utc> = campaign.from;
+        /// When the campaign is to be over. 截止时间。
+        until: DateTime<Utc> = campaign.until;
+        /// How many households are on the list. 户数。
+        households: usize = campaign.tasks.len();
+        /// The number of their grids. 网格数。
+        grids: usize = campaign.grids.len();
+        /// The grids that owe their part. 未完成的网格。
+        owed: Vec<OwedView> =
+            campaign.obligations().iter().take(MOST_OWED).map(OwedView::from).collect();
+        /// When it was published.
+        published_at: Option<DateTime<Utc>> = campaign.published_at;
+        /// When it ended.
+        closed_at: Option<DateTime<Utc>> = campaign.closed_at;
+        /// The operations that are possible now.
+        possible;
     }
 }
 
@@ -218,7 +195,7 @@ async fn list_campaigns(
     let look = move |db: &mut Db| campaigns::list(db, &reach, &selection, keyset);
     let found = app.store.read(look).await?;
     let position = |stored: &Versioned<Campaign>| (stored.state.made_at, stored.state.id.0);
-    Ok(Page::from_rows(found, limit, position, |stored| CampaignView::from(&stored)))
+    Ok(Page::from_rows(found, limit, position, |stored| CampaignView::new(&stored)))
 }
 
 /// Shows a campaign.
@@ -237,7 +214,7 @@ async fn get_campaign(
         &request,
         HttpResponse::Ok(),
         &state_tag(stored.seq),
-        &CampaignView::from(&*stored),
+        &CampaignView::new(&stored),
     ))
 }
 

@@ -17,7 +17,6 @@ use domain::{
         change::{Change, Request, Versioned, execute},
         content_review::{Cause, Command, Decided, Opening, Review, Status, StatusName, Subject},
         flow::Context,
-        lifecycle::Lifecycle as _,
         media::Media,
         report::Report,
     },
@@ -35,6 +34,7 @@ use crate::{
     http::{
         answer::Answer,
         body::Json,
+        flow_view::flow_view,
         page::{Cursor, Limit, Page},
         params::Query,
         problem::Reply,
@@ -152,52 +152,62 @@ pub struct ListReviews {
     status: Option<StatusName>,
 }
 
-/// A content review.
-#[derive(Serialize, ToSchema)]
-pub struct ReviewView {
-    /// The identity of the review. 审核标识。
-    id: Uuid,
-    /// Its place in the journal; the `ETag`.
-    seq: i64,
-    /// The kind of subject.
-    #[schema(schema_with = view::review_subject)]
-    subject: &'static str,
-    /// The kind of subject in Chinese. 审核对象类型名称。
-    subject_label: &'static str,
-    /// The report or file it is about. 审核对象。
-    about_id: Uuid,
-    /// The report or case that names it. 来源上报或案卷。
-    named_by: Uuid,
-    /// The area whose reviewers decide. 所属区域。
-    area: UnitView,
-    /// The present status.
-    #[schema(schema_with = view::review_status)]
-    status: &'static str,
-    /// The status in Chinese. 状态名称。
-    status_label: &'static str,
-    /// Why a person has to decide.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = view::review_cause_or_null)]
-    cause: Option<&'static str>,
-    /// That cause in Chinese; none where no person has to decide. 转人工原因名称。
-    cause_label: Option<&'static str>,
-    /// The suggestion of a program.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = view::suggestion_or_null)]
-    suggestion: Option<&'static str>,
-    /// The program's own code for the reason: 100 is nothing, 20001 politics, 20002 pornography,
-    /// 20006 crime, and so on. 检测标签。
-    label: Option<i64>,
-    /// When the review was opened. 送审时间。
-    opened_at: DateTime<Utc>,
-    /// Who decided; none when a program did, and until then. 审核人。
-    decided: Option<DecidedView>,
-    /// The words, of a text. 标题、内容和地址。
-    text: Option<String>,
-    /// Links to the bytes, of a file. 链接。
-    links: Option<LinksView>,
-    /// The operations that are possible now.
-    possible: Vec<&'static str>,
+flow_view! {
+    /// A content review.
+    ReviewView of Review as review, given (text: Option<String>, links: Option<LinksView>) {
+        /// The identity of the review. 审核标识。
+        id;
+        /// Its place in the journal; the `ETag`.
+        seq;
+        /// The kind of subject.
+        #[schema(schema_with = view::review_subject)]
+        subject: &'static str = review.subject.name();
+        /// The kind of subject in Chinese. 审核对象类型名称。
+        subject_label: &'static str = review.subject.label();
+        /// The report or file it is about. 审核对象。
+        about_id: Uuid = review.about;
+        /// The report or case that names it. 来源上报或案卷。
+        named_by: Uuid = review.named_by;
+        /// The area whose reviewers decide. 所属区域。
+        area: UnitView = UnitView::from(&review.over);
+        /// The present status.
+        #[schema(schema_with = view::review_status)]
+        status;
+        /// The status in Chinese. 状态名称。
+        status_label;
+        /// Why a person has to decide.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(schema_with = view::review_cause_or_null)]
+        cause: Option<&'static str> = cause.map(Cause::name);
+        /// That cause in Chinese; none where no person has to decide. 转人工原因名称。
+        cause_label: Option<&'static str> = cause.map(Cause::label);
+        /// The suggestion of a program.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(schema_with = view::suggestion_or_null)]
+        suggestion: Option<&'static str> = heard.map(|heard| heard.suggestion.name());
+        /// The program's own code for the reason: 100 is nothing, 20001 politics, 20002 pornography,
+        /// 20006 crime, and so on. 检测标签。
+        label: Option<i64> = heard.and_then(|heard| heard.label);
+        /// When the review was opened. 送审时间。
+        opened_at: DateTime<Utc> = review.opened_at;
+        /// Who decided; none when a program did, and until then. 审核人。
+        decided: Option<DecidedView> = decided.map(DecidedView::from);
+        /// The words, of a text. 标题、内容和地址。
+        text: Option<String> = text;
+        /// Links to the bytes, of a file. 链接。
+        links: Option<LinksView> = links;
+        /// The operations that are possible now.
+        possible;
+    }
+    where {
+        let (cause, decided) = match &review.status {
+            Status::Queued { cause } => (Some(*cause), None),
+            Status::Passed { decided } => (None, decided.as_ref()),
+            Status::Withheld { decided } => (None, Some(decided)),
+            Status::Waiting => (None, None),
+        };
+        let heard = review.heard.as_ref();
+    }
 }
 
 /// What a person decided.
@@ -215,40 +225,6 @@ impl From<&Decided> for DecidedView {
     fn from(decided: &Decided) -> Self {
         let note = decided.note.as_ref().map(|note| note.as_str().to_owned());
         Self { by: decided.by_name.clone(), at: decided.at, note }
-    }
-}
-
-impl ReviewView {
-    fn new(stored: &Versioned<Review>, text: Option<String>, links: Option<LinksView>) -> Self {
-        let review = &stored.state;
-        let status = review.status.name();
-        let (cause, decided) = match &review.status {
-            Status::Queued { cause } => (Some(*cause), None),
-            Status::Passed { decided } => (None, decided.as_ref()),
-            Status::Withheld { decided } => (None, Some(decided)),
-            Status::Waiting => (None, None),
-        };
-        let heard = review.heard.as_ref();
-        Self {
-            id: review.id.0,
-            seq: stored.seq,
-            subject: review.subject.name(),
-            subject_label: review.subject.label(),
-            about_id: review.about,
-            named_by: review.named_by,
-            area: UnitView::from(&review.over),
-            status: status.name(),
-            status_label: status.label(),
-            cause: cause.map(Cause::name),
-            cause_label: cause.map(Cause::label),
-            suggestion: heard.map(|heard| heard.suggestion.name()),
-            label: heard.and_then(|heard| heard.label),
-            opened_at: review.opened_at,
-            decided: decided.map(DecidedView::from),
-            text,
-            links,
-            possible: review.list_possible(),
-        }
     }
 }
 

@@ -43,6 +43,7 @@ use crate::{
     http::{
         answer::Answer,
         body::{Json, shared::EmptyBody},
+        flow_view::flow_view,
         page::{Cursor, Limit, Page},
         params::{IdPath, Query},
         problem::Reply,
@@ -153,58 +154,46 @@ pub struct HouseholdBody {
     pub pairings: Vec<PairBody>,
 }
 
-/// A household, without sealed data.
-#[derive(Serialize, ToSchema)]
-pub struct HouseholdBrief {
-    /// The identity of the household. 家庭标识。
-    pub id: Uuid,
-    /// Its number. 编号。
-    pub number: String,
-    /// Its place in the journal; the `ETag`.
-    pub seq: i64,
-    /// The grid. 网格。
-    pub area: UnitView,
-    /// The building. 楼栋。
-    pub building: Option<String>,
-    /// The group of ten, by its code. 十联户。
-    pub group: Option<String>,
-    /// What people call that group.
-    pub group_name: Option<String>,
-    /// How many live there. 人数。
-    pub size: Option<u16>,
-    /// How many members are registered. 已登记成员数。
-    pub known: usize,
-    /// Whether a member belongs to a group of special care. 是否有特殊群体成员。
-    pub special: bool,
-    /// Whether it is registered, moved away or erased.
-    #[schema(schema_with = view::household_standing)]
-    pub standing: &'static str,
-    /// The standing in Chinese. 状态名称。
-    pub standing_label: &'static str,
-    /// When it was registered.
-    pub registered_at: DateTime<Utc>,
+flow_view! {
+    /// A household, without sealed data.
+    HouseholdBrief of Household as household, given () {
+        /// The identity of the household. 家庭标识。
+        id;
+        /// Its number. 编号。
+        number;
+        /// Its place in the journal; the `ETag`.
+        seq;
+        /// The grid. 网格。
+        area: UnitView = UnitView::from(&household.area);
+        /// The building. 楼栋。
+        building: Option<String> = household.building.clone().map(String::from);
+        /// The group of ten, by its code. 十联户。
+        group: Option<String> = group.map(|group| group.code.as_str().to_owned());
+        /// What people call that group.
+        group_name: Option<String> = group.and_then(|group| group.name.clone()).map(String::from);
+        /// How many live there. 人数。
+        size: Option<u16> = household.size;
+        /// How many members are registered. 已登记成员数。
+        known: usize = household.members.len();
+        /// Whether a member belongs to a group of special care. 是否有特殊群体成员。
+        special: bool = household.special;
+        /// Whether it is registered, moved away or erased.
+        #[schema(schema_with = view::household_standing)]
+        standing;
+        /// The standing in Chinese. 状态名称。
+        standing_label;
+        /// When it was registered.
+        registered_at: DateTime<Utc> = household.registered_at;
+    }
+    where {
+        let group = household.group.as_ref();
+    }
 }
 
 impl HouseholdBrief {
-    /// The brief view of a household.
-    pub fn new(stored: &Versioned<Household>) -> Self {
-        let household = &stored.state;
-        let group = household.group.as_ref();
-        Self {
-            id: household.id.0,
-            number: household.number.clone(),
-            seq: stored.seq,
-            area: UnitView::from(&household.area),
-            building: household.building.clone().map(String::from),
-            group: group.map(|group| group.code.as_str().to_owned()),
-            group_name: group.and_then(|group| group.name.clone()).map(String::from),
-            size: household.size,
-            known: household.members.len(),
-            special: household.special,
-            standing: household.standing.name(),
-            standing_label: household.standing.label(),
-            registered_at: household.registered_at,
-        }
+    /// The identity of the household.
+    pub const fn id(&self) -> Uuid {
+        self.id
     }
 }
 

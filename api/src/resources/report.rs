@@ -47,6 +47,7 @@ use crate::{
     http::{
         answer::Answer,
         body::Json,
+        flow_view::flow_view,
         page::{Cursor, Limit, Page},
         params::{IdPath, Query},
         problem::Reply,
@@ -198,93 +199,80 @@ pub struct HandledBody {
     result: Prose,
 }
 
-/// A report, as far as the caller may see it.
-#[derive(Serialize, ToSchema)]
-pub struct ReportView {
-    /// The identity of the report. 上报标识。
-    id: Uuid,
-    /// Its number, as read over the telephone. 编号。
-    number: String,
-    /// Its place in the journal; the `ETag`.
-    seq: i64,
-    /// The status of the report.
-    #[schema(schema_with = view::report_status)]
-    status: &'static str,
-    /// The status in Chinese. 状态名称。
-    status_label: &'static str,
-    /// The channel it came by.
-    #[schema(schema_with = view::channel)]
-    channel: &'static str,
-    /// The title, in a line.
-    title: String,
-    /// The matter in full. 内容。
-    text: String,
-    /// The code in the catalogue.
-    category: Option<String>,
-    /// The urgency of the matter. 紧急程度。
-    #[schema(schema_with = view::urgency)]
-    urgency: &'static str,
-    /// Where it is. 地点。
-    place: PlaceView,
-    /// The reporter; none for callers who must not know. 上报人。
-    reporter: Option<ReporterView>,
-    /// The contact, masked; none for callers who must not know it, and where none was given.
-    /// 联系人（脱敏）。
-    contact: Option<ContactView>,
-    /// Whether no one may know who reported.
-    anonymous: bool,
-    /// Whether handlers must not know who reported.
-    confidential: bool,
-    /// When the server received it.
-    received_at: DateTime<Utc>,
-    /// When it was typed, by the phone's clock.
-    client_time: Option<DateTime<Utc>>,
-    /// Whether that clock was ahead of the server's.
-    clock_ahead: bool,
-    /// The obligation to decide on it, while it is undecided.
-    owed: Vec<view::OwedView>,
-    /// Who claimed the verification on the spot. 核实领取人。
-    claim: Option<view::ClaimView>,
-    /// Why it was refused.
-    reason: Option<String>,
-    /// The channel it belongs to instead.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = view::redirect)]
-    redirect: Option<&'static str>,
-    /// That channel in Chinese; none unless it was refused. 转办去向名称。
-    redirect_label: Option<&'static str>,
-    /// The patrol it was made on; none for callers who must not know who reported in confidence.
-    /// 所属巡查。
-    patrol_id: Option<Uuid>,
-    /// The case it led to. 关联案卷。
-    case_id: Option<Uuid>,
-    /// That case in short; shown when one report is read.
-    case: Option<CaseBrief>,
-    /// The operations that are possible now.
-    possible: Vec<&'static str>,
-    /// The files it names, with links when one report is read and without in `GET /sync`; null
-    /// elsewhere and where there are none. 照片等文件。
-    media: Option<Vec<AttachedView>>,
-}
-
-/// The person who reported.
-#[derive(Serialize, ToSchema)]
-pub struct ReporterView {
-    /// The identity of the reporter.
-    id: Uuid,
-    /// The name: of staff as it is, of residents masked.
-    name: String,
-}
-
-impl ReportView {
-    pub(crate) fn new(
-        stored: &Versioned<Report>,
-        by: &Actor,
-        app: &App,
-        known: &ContactNames,
-    ) -> Self {
-        use domain::flows::flow::Flow;
-        let report = &stored.state;
+flow_view! {
+    /// A report, as far as the caller may see it.
+    ReportView of Report as report, given (by: &Actor, app: &App, known: &ContactNames) {
+        /// The identity of the report. 上报标识。
+        id;
+        /// Its number, as read over the telephone. 编号。
+        number;
+        /// Its place in the journal; the `ETag`.
+        seq;
+        /// The status of the report.
+        #[schema(schema_with = view::report_status)]
+        status;
+        /// The status in Chinese. 状态名称。
+        status_label;
+        /// The channel it came by.
+        #[schema(schema_with = view::channel)]
+        channel: &'static str = report.channel.name();
+        /// The title, in a line.
+        title: String = report.matter.title.as_str().to_owned();
+        /// The matter in full. 内容。
+        text: String = report.matter.text.as_str().to_owned();
+        /// The code in the catalogue.
+        category: Option<String> =
+            report.matter.category.as_ref().map(|code| code.as_str().to_owned());
+        /// The urgency of the matter. 紧急程度。
+        #[schema(schema_with = view::urgency)]
+        urgency: &'static str = report.matter.urgency.name();
+        /// The place. 地点。
+        place: PlaceView = PlaceView::from(&report.place);
+        /// The reporter; none for callers who must not know. 上报人。
+        reporter: Option<ReporterView> = told.then(|| ReporterView {
+            id: report.reporter.0,
+            name: known.reporter_name(by, report.reporter),
+        });
+        /// The contact, masked; none for callers who must not know it, and where none was given.
+        /// 联系人（脱敏）。
+        contact: Option<ContactView> = told.then(|| known.contact_view(report)).flatten();
+        /// Whether no one may know who reported.
+        anonymous: bool = report.anonymous;
+        /// Whether handlers must not know who reported.
+        confidential: bool = report.confidential;
+        /// When the server received it.
+        received_at: DateTime<Utc> = report.received_at;
+        /// When it was typed, by the phone's clock.
+        // The error of a clock distinguishes one phone from every other.
+        client_time: Option<DateTime<Utc>> = report.client_at.filter(|_| told);
+        /// Whether that clock was ahead of the server's.
+        clock_ahead: bool = report.clock_ahead && told;
+        /// The obligation to decide on it, while it is undecided.
+        owed;
+        /// Who claimed the verification on the spot. 核实领取人。
+        claim: Option<view::ClaimView> = report.claim().map(view::ClaimView::from);
+        /// Why it was refused.
+        reason: Option<String> = reason;
+        /// The channel it belongs to instead.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(schema_with = view::redirect)]
+        redirect: Option<&'static str> = redirect.map(Redirect::name);
+        /// That channel in Chinese; none unless it was refused. 转办去向名称。
+        redirect_label: Option<&'static str> = redirect.map(Redirect::label);
+        /// The patrol it was made on; none for callers who must not know who reported in confidence.
+        /// 所属巡查。
+        patrol_id: Option<Uuid> = report.patrol.map(|patrol| patrol.0).filter(|_| walked);
+        /// The case it led to. 关联案卷。
+        case_id: Option<Uuid> = report.status.case().map(|case| case.0);
+        /// That case in short; shown when one report is read.
+        case: Option<CaseBrief> = None;
+        /// The operations that are possible now.
+        possible;
+        /// The files it names, with links when one report is read and without in `GET /sync`; null
+        /// elsewhere and where there are none. 照片等文件。
+        media: Option<Vec<AttachedView>> = None;
+    }
+    where {
         let now = app.clock.now();
         let told = report.reporter_visible_to(by, now);
         let walked = report.patrol_visible_to(by, now);
@@ -298,43 +286,19 @@ impl ReportView {
             | report::Status::Joined { .. }
             | report::Status::HandledOnTheSpot { .. } => (None, None),
         };
-        let status = report.status.name();
-        Self {
-            id: report.id.0,
-            number: report.number.clone(),
-            seq: stored.seq,
-            status: status.name(),
-            status_label: status.label(),
-            channel: report.channel.name(),
-            title: report.matter.title.as_str().to_owned(),
-            text: report.matter.text.as_str().to_owned(),
-            category: report.matter.category.as_ref().map(|code| code.as_str().to_owned()),
-            urgency: report.matter.urgency.name(),
-            place: PlaceView::from(&report.place),
-            reporter: told.then(|| ReporterView {
-                id: report.reporter.0,
-                name: known.reporter_name(by, report.reporter),
-            }),
-            contact: told.then(|| known.contact_view(report)).flatten(),
-            confidential: report.confidential,
-            anonymous: report.anonymous,
-            received_at: report.received_at,
-            // The error of a clock distinguishes one phone from every other.
-            client_time: report.client_at.filter(|_| told),
-            clock_ahead: report.clock_ahead && told,
-            owed: report.obligations().iter().map(view::OwedView::from).collect(),
-            claim: report.claim().map(view::ClaimView::from),
-            reason,
-            redirect: redirect.map(Redirect::name),
-            redirect_label: redirect.map(Redirect::label),
-            patrol_id: report.patrol.map(|patrol| patrol.0).filter(|_| walked),
-            case_id: report.status.case().map(|case| case.0),
-            case: None,
-            possible: report::possible_commands(status),
-            media: None,
-        }
     }
+}
 
+/// The person who reported.
+#[derive(Serialize, ToSchema)]
+pub struct ReporterView {
+    /// The identity of the reporter.
+    id: Uuid,
+    /// The name: of staff as it is, of residents masked.
+    name: String,
+}
+
+impl ReportView {
     /// The same with these files.
     #[must_use]
     pub(crate) fn with_media(self, media: media::Files) -> Self {

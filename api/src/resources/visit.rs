@@ -15,8 +15,6 @@ use domain::{
     },
     flows::{
         change::Versioned,
-        flow::Flow as _,
-        lifecycle::Lifecycle as _,
         visit::{Outcome, Purpose, Status, StatusName, Visit},
     },
     people::actor::{Actor, Permission},
@@ -38,11 +36,12 @@ use crate::{
     http::{
         answer::Answer,
         body::Json,
+        flow_view::flow_view,
         page::{Cursor, Limit, Page},
         params::{IdPath, Query},
         problem::Reply,
         register::ServiceConfig,
-        view::{self, OwedView, UnitView, render_with_etag, state_tag},
+        view::{self, UnitView, render_with_etag, state_tag},
     },
     resources::{
         form::CountsView,
@@ -93,105 +92,75 @@ pub struct VisitFormView {
     counts: CountsView,
 }
 
-/// A visit to a household, planned or done.
-#[derive(Serialize, ToSchema)]
-pub struct VisitView {
-    /// The identity of the visit. 走访标识。
-    id: Uuid,
-    /// Its number. 编号。
-    number: String,
-    /// Its place in the journal; the `ETag`.
-    seq: i64,
-    /// The present status.
-    #[schema(schema_with = view::visit_status)]
-    status: &'static str,
-    /// The status in Chinese. 状态名称。
-    status_label: &'static str,
-    /// The household that is visited.
-    household_id: Uuid,
-    /// The campaign it is part of.
-    campaign_id: Option<Uuid>,
-    /// The grid of the household.
-    area: UnitView,
-    /// The worker who goes, or went.
-    worker_id: Option<Uuid>,
-    /// The purpose. 目的。
-    purposes: Vec<VisitPurposeView>,
-    /// When it was planned, or recorded without a plan.
-    made_at: DateTime<Utc>,
-    /// The obligation to go, where a due time was given.
-    owed: Vec<OwedView>,
-    /// The outcome. 结果。
-    #[schema(schema_with = view::visit_outcome_or_null)]
-    outcome: Option<&'static str>,
-    /// The outcome in Chinese; none until the visit. 结果名称。
-    outcome_label: Option<&'static str>,
-    /// The opinions of the household. 意见。
-    opinions: Option<String>,
-    /// When the worker was there. 走访时间。
-    visited_at: Option<DateTime<Utc>>,
-    /// When it was recorded. 记录时间。
-    recorded_at: Option<DateTime<Utc>>,
-    /// Whether it was recorded on another day (补录), which is allowed.
-    late_entry: bool,
-    /// Whether the phone's clock was ahead of the server's.
-    clock_ahead: bool,
-    /// The name of who went. 走访人。
-    by: Option<String>,
-    /// The form that was filled in. 表单。
-    form: Option<VisitFormView>,
-    /// The reports made of the needs found. 转为上报的需求。
-    need_ids: Vec<Uuid>,
-    /// How often a worker went. 上门次数。
-    goes: u16,
-    /// The reason why it was cancelled.
-    reason: Option<String>,
-    /// The operations that are possible now.
-    possible: Vec<&'static str>,
-}
-
-impl From<&Versioned<Visit>> for VisitView {
-    fn from(stored: &Versioned<Visit>) -> Self {
-        let visit = &stored.state;
+flow_view! {
+    /// A visit to a household, planned or done.
+    VisitView of Visit as visit, given () {
+        /// The identity of the visit. 走访标识。
+        id;
+        /// Its number. 编号。
+        number;
+        /// Its place in the journal; the `ETag`.
+        seq;
+        /// The present status.
+        #[schema(schema_with = view::visit_status)]
+        status;
+        /// The status in Chinese. 状态名称。
+        status_label;
+        /// The household that is visited.
+        household_id: Uuid = visit.household.0;
+        /// The campaign it is part of.
+        campaign_id: Option<Uuid> = visit.campaign.map(|campaign| campaign.0);
+        /// The grid of the household.
+        area: UnitView = UnitView::from(&visit.area);
+        /// The worker who goes, or went.
+        worker_id: Option<Uuid> = visit.worker.map(|worker| worker.0);
+        /// The purpose. 目的。
+        purposes: Vec<VisitPurposeView> = visit.purposes.iter().map(purpose).collect();
+        /// When it was planned, or recorded without a plan.
+        made_at: DateTime<Utc> = visit.made_at;
+        /// The obligation to go, where a due time was given.
+        owed;
+        /// The outcome. 结果。
+        #[schema(schema_with = view::visit_outcome_or_null)]
+        outcome: Option<&'static str> = done.map(|done| done.outcome.name());
+        /// The outcome in Chinese; none until the visit. 结果名称。
+        outcome_label: Option<&'static str> = done.map(|done| done.outcome.label());
+        /// The opinions of the household. 意见。
+        opinions: Option<String> = done.and_then(|done| done.opinions.clone()).map(String::from);
+        /// When the worker was there. 走访时间。
+        visited_at: Option<DateTime<Utc>> = done.map(|done| done.visited_at);
+        /// When it was recorded. 记录时间。
+        recorded_at: Option<DateTime<Utc>> = done.map(|done| done.recorded_at);
+        /// Whether it was recorded on another day (补录), which is allowed.
+        late_entry: bool = done.is_some_and(|done| done.late_entry);
+        /// Whether the phone's clock was ahead of the server's.
+        clock_ahead: bool = done.is_some_and(|done| done.clock_ahead);
+        /// The name of who went. 走访人。
+        by: Option<String> = done.map(|done| done.by_name.clone());
+        /// The form that was filled in. 表单。
+        form: Option<VisitFormView> = done.and_then(|done| done.form).map(|form| VisitFormView {
+            form_id: form.form.0,
+            edition: form.edition,
+            answers_id: form.answers,
+            counts: form.counts.into(),
+        });
+        /// The reports made of the needs found. 转为上报的需求。
+        need_ids: Vec<Uuid> =
+            done.map(|d| d.needs.iter().map(|id| id.0).collect()).unwrap_or_default();
+        /// How often a worker went. 上门次数。
+        goes: u16 = done.map_or(0, |done| done.goes);
+        /// The cancellation of a visit.
+        reason: Option<String> = reason;
+        /// The operations that are possible now.
+        possible;
+    }
+    where {
         let done = visit.status.completion();
-        let status = visit.status.name();
         let reason = match &visit.status {
             Status::Cancelled { reason } => Some(reason.as_str().to_owned()),
             Status::Planned { .. } | Status::Done { .. } => None,
         };
         let purpose = |one: &Purpose| VisitPurposeView { purpose: one.name(), label: one.label() };
-        Self {
-            id: visit.id.0,
-            number: visit.number.clone(),
-            seq: stored.seq,
-            status: status.name(),
-            status_label: status.label(),
-            household_id: visit.household.0,
-            campaign_id: visit.campaign.map(|campaign| campaign.0),
-            area: UnitView::from(&visit.area),
-            worker_id: visit.worker.map(|worker| worker.0),
-            purposes: visit.purposes.iter().map(purpose).collect(),
-            made_at: visit.made_at,
-            owed: visit.obligations().iter().map(OwedView::from).collect(),
-            outcome: done.map(|done| done.outcome.name()),
-            outcome_label: done.map(|done| done.outcome.label()),
-            opinions: done.and_then(|done| done.opinions.clone()).map(String::from),
-            visited_at: done.map(|done| done.visited_at),
-            recorded_at: done.map(|done| done.recorded_at),
-            late_entry: done.is_some_and(|done| done.late_entry),
-            clock_ahead: done.is_some_and(|done| done.clock_ahead),
-            by: done.map(|done| done.by_name.clone()),
-            form: done.and_then(|done| done.form).map(|form| VisitFormView {
-                form_id: form.form.0,
-                edition: form.edition,
-                answers_id: form.answers,
-                counts: form.counts.into(),
-            }),
-            need_ids: done.map(|d| d.needs.iter().map(|id| id.0).collect()).unwrap_or_default(),
-            goes: done.map_or(0, |done| done.goes),
-            reason,
-            possible: visit.list_possible(),
-        }
     }
 }
 
@@ -274,7 +243,7 @@ async fn list_visits(
     let look = move |db: &mut Db| visits::list(db, (&scope, office), &filter, keyset);
     let found = app.store.read(look).await?;
     let position = |stored: &Versioned<Visit>| (stored.state.made_at, stored.state.id.0);
-    Ok(Page::from_rows(found, limit, position, |stored| VisitView::from(&stored)))
+    Ok(Page::from_rows(found, limit, position, |stored| VisitView::new(&stored)))
 }
 
 /// Shows a visit.
@@ -295,7 +264,7 @@ async fn get_visit(
 /// A visit, and its tag.
 pub async fn load_view(app: &App, caller: &Caller, id: Uuid) -> Reply<(String, VisitView)> {
     let stored = step::load_visible::<Visit>(app, caller, id).await?;
-    Ok((state_tag(stored.seq), VisitView::from(&*stored)))
+    Ok((state_tag(stored.seq), VisitView::new(&stored)))
 }
 
 /// Shows the timeline of a visit.

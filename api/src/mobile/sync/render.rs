@@ -81,13 +81,13 @@ async fn render_states(app: &App, caller: &Caller, found: &[Found]) -> Reply<Has
                 states.insert(patrol.state.id.0, to_json(PatrolView::new(patrol, now)));
             }
             Found::Visit(visit) if visit.state.visible_to(caller, now) => {
-                states.insert(visit.state.id.0, to_json(VisitView::from(&**visit)));
+                states.insert(visit.state.id.0, to_json(VisitView::new(visit)));
             }
             Found::Form(form) => {
                 states.insert(form.state.id.0, to_json(FormView::from(&**form)));
             }
             Found::Campaign(one) if one.state.visible_to(caller, now) => {
-                states.insert(one.state.id.0, to_json(CampaignView::from(&**one)));
+                states.insert(one.state.id.0, to_json(CampaignView::new(one)));
             }
             Found::Case(_)
             | Found::Report(_)

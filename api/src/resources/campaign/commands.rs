@@ -46,7 +46,7 @@ pub async fn begin_campaign(start: Start, body: CampaignBody) -> Reply<Answer<Ca
     })
     .await?;
     let location = format!("/api/v1/campaigns/{id}");
-    Ok(Answer::of_creation(location, stored.seq, CampaignView::from(&stored)))
+    Ok(Answer::of_creation(location, stored.seq, CampaignView::new(&stored)))
 }
 
 /// Publishes a campaign: its workers are asked to go.
@@ -54,7 +54,7 @@ pub async fn publish_campaign(step: Step, body: EmptyBody) -> Reply<Answer<Campa
     let asked = step.build_asked("publish_campaign", &body);
     let stored =
         step::run_command::<Campaign>(&step.app, &step.caller, asked, Command::Publish).await?;
-    Ok(Answer::of_change(stored.seq, CampaignView::from(&stored)))
+    Ok(Answer::of_change(stored.seq, CampaignView::new(&stored)))
 }
 
 /// Ends a campaign.
@@ -67,7 +67,7 @@ pub async fn close_campaign(step: Step, body: CloseCampaignBody) -> Reply<Answer
         Ok((execute(Some(stored), &close, asked.request, context)?, Vec::new()))
     };
     let stored = step::run_step_with(&step.app, &step.caller, asked, load, decide).await?;
-    Ok(Answer::of_change(stored.seq, CampaignView::from(&stored)))
+    Ok(Answer::of_change(stored.seq, CampaignView::new(&stored)))
 }
 
 /// Completes a grid of a campaign, when the visit that was just recorded was the last one there. A

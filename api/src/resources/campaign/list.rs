@@ -230,7 +230,7 @@ impl AssignmentView {
 
     /// The household that is to be visited.
     pub const fn household_id(&self) -> Uuid {
-        self.household.id
+        self.household.id()
     }
 }
 

@@ -10,7 +10,6 @@ use domain::{
     },
     flows::{
         change::{Request, Versioned, execute},
-        lifecycle::Lifecycle as _,
         patrol::Purpose,
         patrol_plan::{Command, Content, PatrolPlan, Recurrence, Standing},
     },
@@ -31,6 +30,7 @@ use crate::{
     http::{
         answer::Answer,
         body::Json,
+        flow_view::flow_view,
         headers::Key,
         page::{Cursor, Limit, Page},
         params::{IdPath, Query},
@@ -172,74 +172,51 @@ pub struct CreatePlanBody {
     content: ContentBody,
 }
 
-/// A plan of patrols.
-#[derive(Serialize, ToSchema)]
-pub struct PatrolPlanView {
-    /// The identity of the plan.
-    id: Uuid,
-    /// Its place in the journal; the `ETag`.
-    seq: i64,
-    /// The present status.
-    #[schema(schema_with = view::plan_standing)]
-    standing: &'static str,
-    /// The standing in Chinese.
-    standing_label: &'static str,
-    /// The area that is patrolled.
-    area: UnitView,
-    /// The name it is called by.
-    name: String,
-    /// What is looked for on these patrols.
-    #[schema(schema_with = view::patrol_purpose)]
-    purpose: &'static str,
-    /// The purpose in Chinese.
-    purpose_label: &'static str,
-    /// The days on which patrols are made.
-    recurrence: RecurrenceBody,
-    /// When the duty window begins, on the clocks of China.
-    #[schema(value_type = String, example = "08:30:00")]
-    at: NaiveTime,
-    /// The length of the duty window, in minutes.
-    window_minutes: u32,
-    /// The first day.
-    from: NaiveDate,
-    /// The last day; none while it has no end.
-    until: Option<NaiveDate>,
-    /// What is to be seen.
-    itinerary: ItineraryView,
-    /// The last day a patrol was made for.
-    made: Option<NaiveDate>,
-    /// The next day for which a patrol is due.
-    next: Option<NaiveDate>,
-    /// When the plan was made.
-    created_at: DateTime<Utc>,
-    /// The operations that are possible now.
-    possible: Vec<&'static str>,
-}
-
-impl PatrolPlanView {
-    fn new(stored: &Versioned<PatrolPlan>) -> Self {
-        let plan = &stored.state;
+flow_view! {
+    /// A plan of patrols.
+    PatrolPlanView of PatrolPlan as plan, given () {
+        /// The identity of the plan.
+        id;
+        /// Its place in the journal; the `ETag`.
+        seq;
+        /// The present status.
+        #[schema(schema_with = view::plan_standing)]
+        standing;
+        /// The standing in Chinese.
+        standing_label;
+        /// The area that is patrolled.
+        area: UnitView = UnitView::from(&plan.area);
+        /// The name it is called by.
+        name: String = content.name.as_str().to_owned();
+        /// What is looked for on these patrols.
+        #[schema(schema_with = view::patrol_purpose)]
+        purpose: &'static str = content.purpose.name();
+        /// The purpose in Chinese.
+        purpose_label: &'static str = content.purpose.label();
+        /// The days on which patrols are made.
+        recurrence: RecurrenceBody = RecurrenceBody::from(&content.recurrence);
+        /// When the duty window begins, on the clocks of China.
+        #[schema(value_type = String, example = "08:30:00")]
+        at: NaiveTime = content.at;
+        /// The length of the duty window, in minutes.
+        window_minutes: u32 = content.window_minutes;
+        /// The first day.
+        from: NaiveDate = content.from;
+        /// The last day; none while it has no end.
+        until: Option<NaiveDate> = content.until;
+        /// What is to be seen.
+        itinerary: ItineraryView = ItineraryView::from(&content.itinerary);
+        /// The last day a patrol was made for.
+        made: Option<NaiveDate> = plan.made;
+        /// The next day for which a patrol is due.
+        next: Option<NaiveDate> = plan.next;
+        /// When the plan was made.
+        created_at: DateTime<Utc> = plan.created_at;
+        /// The operations that are possible now.
+        possible;
+    }
+    where {
         let content = &plan.content;
-        Self {
-            id: plan.id.0,
-            seq: stored.seq,
-            standing: plan.standing.name(),
-            standing_label: plan.standing.label(),
-            area: UnitView::from(&plan.area),
-            name: content.name.as_str().to_owned(),
-            purpose: content.purpose.name(),
-            purpose_label: content.purpose.label(),
-            recurrence: RecurrenceBody::from(&content.recurrence),
-            at: content.at,
-            window_minutes: content.window_minutes,
-            from: content.from,
-            until: content.until,
-            itinerary: ItineraryView::from(&content.itinerary),
-            made: plan.made,
-            next: plan.next,
-            created_at: plan.created_at,
-            possible: plan.list_possible(),
-        }
     }
 }
 

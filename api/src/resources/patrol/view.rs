@@ -5,7 +5,6 @@ use domain::{
     Instant,
     flows::{
         change::Versioned,
-        flow::Flow as _,
         patrol::{self, Patrol, Status},
         report::Report,
         visit::Visit,
@@ -16,7 +15,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::http::view::{self, OwedView, PointView, UnitView};
+use crate::http::{
+    flow_view::flow_view,
+    view::{self, PointView, UnitView},
+};
 
 /// The most reports one answer shows.
 pub(super) const MOST_REPORTS: i64 = 100;
@@ -122,72 +124,71 @@ pub struct PatrolReport {
     status_label: &'static str,
 }
 
-/// A patrol, planned or begun unplanned.
-#[derive(Serialize, ToSchema)]
-pub struct PatrolView {
-    /// The identity of the patrol. 巡查标识。
-    id: Uuid,
-    /// Its number. 编号。
-    number: String,
-    /// Its place in the journal; the `ETag` begins with it.
-    seq: i64,
-    /// The present status.
-    #[schema(schema_with = view::patrol_status)]
-    status: &'static str,
-    /// The status in Chinese. 状态名称。
-    status_label: &'static str,
-    /// The area that is patrolled. 巡查区域。
-    area: UnitView,
-    /// What the patrol is for. 巡查目的。
-    #[schema(schema_with = view::patrol_purpose)]
-    purpose: &'static str,
-    /// The purpose in Chinese. 目的名称。
-    purpose_label: &'static str,
-    /// The duty window. 巡查时段。
-    window: WindowView,
-    /// What is to be seen.
-    itinerary: ItineraryView,
-    /// Whether it was planned before it began.
-    planned: bool,
-    /// The plan it was made by.
-    plan_id: Option<Uuid>,
-    /// The day of that plan.
-    plan_day: Option<NaiveDate>,
-    /// The worker who walks or walked.
-    worker_id: Option<Uuid>,
-    /// The name of the worker. 巡查人。
-    worker: Option<String>,
-    /// When it began.
-    started: Option<MomentView>,
-    /// Rests, in order. 暂停。
-    pauses: Vec<WindowView>,
-    /// When it ended.
-    finished: Option<MomentView>,
-    /// Whether it was entered long afterwards. 是否补录。
-    late_entry: bool,
-    /// The reason for the late entry. 补录原因。
-    late_reason: Option<String>,
-    /// How long it was under way, in seconds, without rests; until now where it still is. 有效时长。
-    active_s: i64,
-    /// The reason why it was cancelled.
-    cancelled_because: Option<String>,
-    /// The remarks on the patrol.
-    remarks: Vec<RemarkView>,
-    /// The duty that is owed.
-    owed: Vec<OwedView>,
-    /// Reports made on the way, the latest first; shown when one patrol is read. 途中上报。
-    reports: Vec<PatrolReport>,
-    /// Visits made meanwhile, as far as the caller may know of them. 途中的走访。
-    visits: Vec<PatrolVisit>,
-    /// The operations that are possible now.
-    possible: Vec<&'static str>,
-}
-
-impl PatrolView {
-    /// The view of a patrol at a moment.
-    pub(crate) fn new(stored: &Versioned<Patrol>, now: Instant) -> Self {
-        let patrol = &stored.state;
-        let (status, run) = (patrol.status.name(), patrol.status.run());
+flow_view! {
+    /// A patrol, planned or begun unplanned.
+    PatrolView of Patrol as patrol, given (now: Instant) {
+        /// The identity of the patrol. 巡查标识。
+        id;
+        /// Its number. 编号。
+        number;
+        /// Its place in the journal; the `ETag` begins with it.
+        seq;
+        /// The present status.
+        #[schema(schema_with = view::patrol_status)]
+        status;
+        /// The status in Chinese. 状态名称。
+        status_label;
+        /// The area that is patrolled. 巡查区域。
+        area: UnitView = UnitView::from(&patrol.area);
+        /// What the patrol is for. 巡查目的。
+        #[schema(schema_with = view::patrol_purpose)]
+        purpose: &'static str = patrol.purpose.name();
+        /// The purpose in Chinese. 目的名称。
+        purpose_label: &'static str = patrol.purpose.label();
+        /// The duty window. 巡查时段。
+        window: WindowView =
+            WindowView { from: patrol.window.from, until: Some(patrol.window.until) };
+        /// What is to be seen.
+        itinerary: ItineraryView = ItineraryView::from(&patrol.itinerary);
+        /// Whether it was planned before it began.
+        planned: bool = patrol.planned;
+        /// The plan it was made by.
+        plan_id: Option<Uuid> = patrol.occasion.map(|occasion| occasion.plan.0);
+        /// The day of that plan.
+        plan_day: Option<NaiveDate> = patrol.occasion.map(|occasion| occasion.day);
+        /// The worker who walks or walked.
+        worker_id: Option<Uuid> = run.map(|run| run.worker.0);
+        /// The name of the worker. 巡查人。
+        worker: Option<String> = run.map(|run| run.worker_name.clone());
+        /// When it began.
+        started: Option<MomentView> = run.map(|run| run.started.into());
+        /// Rests, in order. 暂停。
+        pauses: Vec<WindowView> =
+            run.map(|run| run.pauses.iter().map(rest).collect()).unwrap_or_default();
+        /// When it ended.
+        finished: Option<MomentView> = run.and_then(|run| run.finished).map(Into::into);
+        /// Whether it was entered long afterwards. 是否补录。
+        late_entry: bool = run.is_some_and(|run| run.late_entry.is_some());
+        /// The reason for the late entry. 补录原因。
+        late_reason: Option<String> =
+            run.and_then(|run| Some(run.late_entry.as_ref()?.as_str().to_owned()));
+        /// How long it was under way, in seconds, without rests; until now where it still is. 有效时长。
+        active_s: i64 = patrol.active_s(now);
+        /// The reason why it was cancelled.
+        cancelled_because: Option<String> = cancelled;
+        /// The remarks on the patrol.
+        remarks: Vec<RemarkView> = patrol.remarks.iter().map(remark).collect();
+        /// The duty that is owed.
+        owed;
+        /// Reports made on the way, the latest first; shown when one patrol is read. 途中上报。
+        reports: Vec<PatrolReport> = Vec::new();
+        /// Visits made meanwhile, as far as the caller may know of them. 途中的走访。
+        visits: Vec<PatrolVisit> = Vec::new();
+        /// The operations that are possible now.
+        possible;
+    }
+    where {
+        let run = patrol.status.run();
         let remark = |one: &patrol::Remark| RemarkView {
             at: one.at,
             by: one.by.clone(),
@@ -201,37 +202,10 @@ impl PatrolView {
             | Status::Finished { .. } => None,
         };
         let rest = |rest: &patrol::Rest| WindowView { from: rest.from, until: rest.until };
-        Self {
-            id: patrol.id.0,
-            number: patrol.number.clone(),
-            seq: stored.seq,
-            status: status.name(),
-            status_label: status.label(),
-            area: UnitView::from(&patrol.area),
-            purpose: patrol.purpose.name(),
-            purpose_label: patrol.purpose.label(),
-            window: WindowView { from: patrol.window.from, until: Some(patrol.window.until) },
-            itinerary: ItineraryView::from(&patrol.itinerary),
-            planned: patrol.planned,
-            plan_id: patrol.occasion.map(|occasion| occasion.plan.0),
-            plan_day: patrol.occasion.map(|occasion| occasion.day),
-            worker_id: run.map(|run| run.worker.0),
-            worker: run.map(|run| run.worker_name.clone()),
-            started: run.map(|run| run.started.into()),
-            pauses: run.map(|run| run.pauses.iter().map(rest).collect()).unwrap_or_default(),
-            finished: run.and_then(|run| run.finished).map(Into::into),
-            late_entry: run.is_some_and(|run| run.late_entry.is_some()),
-            late_reason: run.and_then(|run| Some(run.late_entry.as_ref()?.as_str().to_owned())),
-            active_s: patrol.active_s(now),
-            cancelled_because: cancelled,
-            remarks: patrol.remarks.iter().map(remark).collect(),
-            owed: patrol.obligations().iter().map(OwedView::from).collect(),
-            reports: Vec::new(),
-            visits: Vec::new(),
-            possible: patrol::possible_commands(status),
-        }
     }
+}
 
+impl PatrolView {
     /// The same with the reports that were made on the way, and with the visits.
     pub(super) fn with_activity(
         mut self,

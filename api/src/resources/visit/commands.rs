@@ -63,13 +63,13 @@ pub async fn cancel_visit(step: Step, body: CancelBody) -> Reply<Answer<VisitVie
 
 /// The answer to a command on a visit.
 pub(super) fn render_change(stored: &Versioned<Visit>) -> Answer<VisitView> {
-    Answer::of_change(stored.seq, VisitView::from(stored))
+    Answer::of_change(stored.seq, VisitView::new(stored))
 }
 
 /// The answer to a command that makes a visit.
 pub(super) fn render_creation(stored: &Versioned<Visit>) -> Answer<VisitView> {
     let location = format!("/api/v1/visits/{}", stored.state.id);
-    Answer::of_creation(location, stored.seq, VisitView::from(stored))
+    Answer::of_creation(location, stored.seq, VisitView::new(stored))
 }
 
 /// The problem of a household that does not exist, or that the caller must not know of.

@@ -51,7 +51,7 @@ pub async fn assign_campaign(step: Step, body: AssignBody) -> Reply<Answer<Campa
         Ok((execute(Some(stored), &command, asked.request, context)?, Vec::new()))
     };
     let stored = step::run_step(&step.app, &step.caller, asked, decide).await?;
-    Ok(Answer::of_change(stored.seq, CampaignView::from(&stored)))
+    Ok(Answer::of_change(stored.seq, CampaignView::new(&stored)))
 }
 
 fn new_listed(household: &Household, worker: Option<PersonId>, to: To, now: Instant) -> Listed {
