@@ -181,6 +181,42 @@ fn a_folder_imports_only_folders_below_it() {
     }
 }
 
+/// What is written beside commits is named by the file of its table: the application hands a job to
+/// the store and no closure over the database.
+#[test]
+fn the_application_writes_by_commits_and_named_jobs_alone() {
+    let mut jobs = 0;
+    for (path, text) in
+        tidy::load_sources().into_iter().filter(|(path, _)| path.starts_with("api/src/"))
+    {
+        let code: String = text.chars().filter(|letter| !letter.is_whitespace()).collect();
+        for (at, _) in code.match_indices("store.run(") {
+            let asked = &code[at + "store.run(".len()..];
+            assert!(
+                !asked.starts_with("move|") && !asked.starts_with('|'),
+                "{path}: a closure writes"
+            );
+            jobs += 1;
+        }
+    }
+    assert!(jobs > 50, "only {jobs} jobs");
+    // Nothing outside of persistence can make a job, nor write where it may read.
+    for (path, text) in
+        tidy::load_sources().into_iter().filter(|(path, _)| path.starts_with("persistence/src/"))
+    {
+        assert!(!text.contains("pub fn new(work"), "{path}: anybody makes a job");
+        for (at, _) in text.match_indices("\npub fn ") {
+            let function = &text[at + 1..];
+            let body = function.split_once("\n}\n").map_or(function, |(body, _)| body);
+            let head = body.split_once('{').map_or(body, |(head, _)| head);
+            let writes = ["diesel::insert_into(", "diesel::update(", "diesel::delete("];
+            let writes = writes.iter().any(|write| body.contains(write));
+            let probes = path.ends_with("/probe.rs");
+            assert!(probes || !(head.contains("db: &mut Db") && writes), "{path}: {head}");
+        }
+    }
+}
+
 /// Where an entry gets its number among those of its command: numbers picked by hand collide sooner
 /// or later.
 #[test]

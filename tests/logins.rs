@@ -9,7 +9,7 @@ use std::{
 use actix_web::rt::System;
 use api::access::totp;
 use chrono::Duration;
-use persistence::{Db, people::session::Session};
+use persistence::people::session::Session;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -218,7 +218,7 @@ fn tokens_of_before_there_was_a_proof_work_on(city: &City) {
     System::new().block_on(async move {
         let tenants = store.read(persistence::kernel::tenant::load_all).await.expect("tenants");
         let here = tenants.into_iter().find(|one| one.code == seed::CITY).expect("the city").id;
-        let open = move |db: &mut Db| persistence::people::session::open(db, here, &session, 10);
+        let open = persistence::people::session::open_session(here, session, 10);
         store.run(open).await.expect("a session");
     });
     let new =

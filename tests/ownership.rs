@@ -86,9 +86,7 @@ fn an_erasure_destroys_no_key_of_the_tenant(city: &City) {
         use domain::people::personal::{DataSubject, SubjectKind};
         for kind in SubjectKind::ALL.iter().copied() {
             let subject = DataSubject::new(kind, Uuid::nil());
-            let destroy = move |db: &mut persistence::Db| {
-                persistence::people::vault::destroy_for_good(db, tenant, subject, now)
-            };
+            let destroy = persistence::people::vault::destroy_key_for_good(tenant, subject, now);
             store.run(destroy).await.unwrap();
         }
     });

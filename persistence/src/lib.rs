@@ -1,9 +1,9 @@
 //! Storage of GridWhistle: SQLite or PostgreSQL, chosen by URL.
 //!
 //! [`Store::load_state`] loads one flow's state, [`Store::read`] runs any query on a reading lane,
-//! [`Store::commit`] makes changes durable on a writing lane. Queries are plain functions over
-//! [`Db`], written once for both engines, one file per capability. Nothing here knows HTTP or
-//! decides anything.
+//! [`Store::commit`] makes changes of flows durable on a writing lane, [`Store::run`] does the
+//! named jobs that are none. Queries are plain functions over [`Db`], written once for both
+//! engines, one file per capability. Nothing here knows HTTP or decides anything.
 
 mod batch;
 #[doc(hidden)]
@@ -32,6 +32,7 @@ pub mod kernel {
     pub(crate) mod schema;
     pub mod tenant;
     pub(crate) mod types;
+    pub(crate) mod write_job;
 }
 
 /// Output to other parties: webhooks, deliveries, messages.
@@ -80,5 +81,6 @@ pub use kernel::connection::Db;
 pub use kernel::error::StoreError;
 pub use kernel::flow::{FlowTable, FlowWrite};
 pub use kernel::load::{KnownFlow, load_state};
+pub use kernel::write_job::WriteJob;
 pub use registry::{FLOWS, new_projection};
 pub use store::{CheckedState, Options, Store};

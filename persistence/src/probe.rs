@@ -23,6 +23,11 @@ pub fn execute(url: &str, sql: &str) -> Result<(), StoreError> {
     Ok(each!(&mut db, c => c.batch_execute(sql))?)
 }
 
+/// Tries to write where the caller reads.
+pub fn write_as_reader(db: &mut Db) -> Result<(), StoreError> {
+    Ok(each!(db, c => c.batch_execute("update sessions set device = 'written by a reader'"))?)
+}
+
 /// The text column `line` of every row that a query returns.
 pub fn query_lines(url: &str, sql: &str) -> Result<Vec<String>, StoreError> {
     let mut db = connect(url)?;

@@ -1,5 +1,5 @@
 //! The only access to the database: `read` runs queries, `commit` writes changes of flows, `run`
-//! writes everything else (logins, imports).
+//! does a named job for everything else (logins, deliveries, consents).
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -26,6 +26,7 @@ use crate::{
         load::{self, Found, LoadKey, LoadRequest, Memory, query_states},
         migrate,
         types::Id,
+        write_job::WriteJob,
     },
     registry::FLOWS,
 };
@@ -283,13 +284,10 @@ impl Store {
         answer.await.unwrap_or(Err(StoreError::Closed))
     }
 
-    /// Runs `work` in a transaction of its own on a writing lane.
-    pub async fn run<R: Send + 'static>(
-        &self,
-        work: impl FnOnce(&mut Db) -> Result<R> + Send + 'static,
-    ) -> Result<R> {
+    /// Does a job in a transaction of its own on a writing lane.
+    pub async fn run<R: Send + 'static>(&self, work: WriteJob<R>) -> Result<R> {
         let (reply, answer) = oneshot::channel();
-        let work = new_job(move |db| transaction(db, work), reply);
+        let work = new_job(move |db| transaction(db, |db| work.run_within(db)), reply);
         self.lanes.writes.push(Task::Run(work))?;
         answer.await.unwrap_or(Err(StoreError::Closed))
     }

@@ -279,7 +279,7 @@ async fn open_session(app: &App, tenant: &Tenant, code: &'static str, person: Pe
         restriction: None,
     };
     let id = tenant.id;
-    let opened = app.store.run(move |db| persistence::people::session::open(db, id, &session, 10));
+    let opened = app.store.run(persistence::people::session::open_session(id, session, 10));
     opened.await.expect("a session");
     let iat = now.timestamp();
     let claims =

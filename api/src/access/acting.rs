@@ -122,7 +122,7 @@ impl App {
             return Err(Fault::Ended.into());
         }
         if session.used_at < now - SEEN {
-            self.store.run(move |db| session::touch(db, tenant, id, now)).await?;
+            self.store.run(session::record_session_use(tenant, id, now)).await?;
         }
         let restriction = self.find_restriction(&person, &session);
         let client = if session.method == CLIENT {

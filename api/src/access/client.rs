@@ -20,13 +20,7 @@ use domain::{
     },
     rules::refusal::Refusal,
 };
-use persistence::{
-    Db,
-    people::{
-        audit,
-        client::{self as clients, Client, Secret},
-    },
-};
+use persistence::people::client::{self as clients, Client, Secret};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
@@ -144,7 +138,7 @@ impl Presented {
         });
         let Some((secret, client)) = found else { return Ok(None) };
         if secret.used_at.is_none_or(|used| used < now - SEEN) {
-            app.store.run(move |db| clients::touch_secret(db, tenant, id, now)).await?;
+            app.store.run(clients::record_secret_use(tenant, id, now)).await?;
         }
         Ok(Some((client, id)))
     }
@@ -351,13 +345,7 @@ async fn register_client(
     };
     let (value, added) = ((secret.id, text), client.clone());
     let note = new_change_note(&app, &caller, &request, (id, "registered", Some(secret.id)));
-    let add = move |db: &mut Db| {
-        let new = clients::add(db, tenant, &added, &secret)?;
-        if new {
-            audit::append(db, tenant, note)?;
-        }
-        Ok(new)
-    };
+    let add = clients::register_client(tenant, added, secret).with_note_if_done(tenant, note);
     // A retry finds it stored; its secret was shown, or is lost and another one can be made.
     let value = app.store.run(add).await?.then_some(value);
     let stored = app.store.read(move |db| clients::find(db, tenant, id)).await?;
@@ -485,13 +473,7 @@ async fn add_client_secret(
     let added = secret.clone();
     let note =
         new_change_note(&app, &caller, &request, (client.id, "secret_added", Some(secret.id)));
-    let add = move |db: &mut Db| {
-        let fits = clients::add_secret(db, tenant, &added, most)?;
-        if fits {
-            audit::append(db, tenant, note)?;
-        }
-        Ok(fits)
-    };
+    let add = clients::add_client_secret(tenant, added, most).with_note_if_done(tenant, note);
     if !app.store.run(add).await? {
         return Err(Problem::new(Code::TooManySecrets).with("max", most));
     }
@@ -514,13 +496,8 @@ async fn revoke_client_secret(
     let client = load_managed_client(&app, &caller, id).await?.id;
     let (tenant, now) = (caller.tenant, app.clock.now());
     let note = new_change_note(&app, &caller, &request, (client, "secret_revoked", Some(secret)));
-    let revoke = move |db: &mut Db| {
-        let known = clients::revoke_secret(db, tenant, client, secret, now)?;
-        if known {
-            audit::append(db, tenant, note)?;
-        }
-        Ok(known)
-    };
+    let revoke = clients::revoke_client_secret(tenant, client, secret, now);
+    let revoke = revoke.with_note_if_done(tenant, note);
     if !app.store.run(revoke).await? {
         return Err(Problem::new(Code::NotFound));
     }
@@ -543,11 +520,7 @@ async fn disable_client(
     let client = load_managed_client(&app, &caller, id.0).await?.id;
     let (tenant, now) = (caller.tenant, app.clock.now());
     let note = new_change_note(&app, &caller, &request, (client, "disabled", None));
-    let disable = move |db: &mut Db| {
-        clients::disable(db, tenant, client, now)?;
-        audit::append(db, tenant, note)
-    };
-    app.store.run(disable).await?;
+    app.store.run(clients::disable_client(tenant, client, now).with_note(tenant, note)).await?;
     app.actors.forget_person(client);
     Ok(HttpResponse::NoContent().finish())
 }

@@ -17,7 +17,6 @@ use persistence::{
     Db,
     integrations::message::{self, Message},
     people::{
-        audit as log,
         identity::{self as identities, Linked},
         person as people, session as sessions,
     },
@@ -248,11 +247,7 @@ async fn link_wechat(
     let note = note.note(AuditAction::Link, Some(caller.person.0), &detail);
     let text = "一个微信绑定到了您的账号，以后可以用它登录。如果不是您本人操作，请立即解除绑定并修改密码。";
     let (tenant, told) = (caller.tenant, new_message(&app, caller.person, text));
-    let keep = move |db: &mut Db| {
-        message::add(db, tenant, &told)?;
-        log::append(db, tenant, note)
-    };
-    app.store.run(keep).await?;
+    app.store.run(message::add_message(tenant, told).with_note(tenant, note)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -284,7 +279,7 @@ pub async fn tell_ended_identities(
     }
     let text = format!("密码或动态口令重置时，绑定的 {ended} 个微信已解除；需要时请重新绑定。");
     let told = new_message(app, person, &text);
-    Ok(app.store.run(move |db| message::add(db, tenant, &told)).await?)
+    Ok(app.store.run(message::add_message(tenant, told)).await?)
 }
 
 async fn list_identities(app: &App, caller: &Caller, person: PersonId) -> Reply<HttpResponse> {
@@ -302,22 +297,14 @@ async fn unlink_identity(
     caller: &Caller,
     (person, id): (PersonId, Uuid),
 ) -> Reply<HttpResponse> {
-    let (tenant, now, but) = (caller.tenant, app.clock.now(), caller.session);
+    let (tenant, but) = (caller.tenant, caller.session);
     let note = Noting::of_caller(app, caller, request);
     let note = note.note(AuditAction::Unlink, Some(person.0), &json!({ "identity": id }));
     let text = "一个微信已从您的账号解除，不能再用它登录；其他登录已结束。";
     let told = new_message(app, person, text);
-    let unlink = move |db: &mut Db| {
-        let linked = identities::load_linked(db, tenant, person)?;
-        let this = |one: &&Linked| identity_id(person, &one.provider, &one.subject) == id;
-        let Some(found) = linked.iter().find(this) else { return Ok(false) };
-        let which = (found.provider.as_str(), found.subject.as_str());
-        identities::unlink_one(db, tenant, person, which, UNION)?;
-        sessions::end_all(db, tenant, person, Some(but), now)?;
-        message::add(db, tenant, &told)?;
-        log::append(db, tenant, note)?;
-        Ok(true)
-    };
+    let is_it = move |one: &Linked| identity_id(person, &one.provider, &one.subject) == id;
+    let unlink = identities::unlink_identity(tenant, (person, but), is_it, UNION, told);
+    let unlink = unlink.with_note_if_done(tenant, note);
     if !app.store.run(unlink).await? {
         return Err(Problem::new(Code::NotFound));
     }

@@ -14,13 +14,9 @@ use domain::{
     core::id::{PersonId, TenantId},
     people::audit::AuditAction,
 };
-use persistence::{
-    Db,
-    people::{
-        audit as log,
-        client::{self as clients, Client},
-        session::Session,
-    },
+use persistence::people::{
+    client::{self as clients, Client},
+    session::Session,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -266,11 +262,7 @@ async fn issue_access_token(
     let detail = json!({ "secret": by, "scope": scopes.to_string(), "session": sid });
     let noting = Noting::of_person(app, tid, sub, request).await?;
     let note = noting.note(AuditAction::Token, Some(sub.0), &detail);
-    let open = move |db: &mut Db| {
-        clients::open_session(db, tid, &session)?;
-        log::append(db, tid, note)
-    };
-    app.store.run(open).await?;
+    app.store.run(clients::open_client_session(tid, session).with_note(tid, note)).await?;
     let iat = now.timestamp();
     let claims = Claims { sub, tid, sid, iat, exp: iat + expires_in, scope: Some(scopes) };
     let access_token = app.keys.issue_token(&claims)?;

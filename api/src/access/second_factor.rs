@@ -15,11 +15,7 @@ use domain::{
 };
 use persistence::{
     Db,
-    people::{
-        audit as log, identity as identities,
-        second_factor::{self as factors, Factor},
-        session as sessions,
-    },
+    people::second_factor::{self as factors, Factor},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -168,7 +164,7 @@ async fn spend_code(app: &App, spending: Spending<'_>, factor: &Factor, code: &s
             let digest = digest.clone();
             move |db: &mut Db| factors::has_unused_code(db, tenant, person, &digest)
         };
-        let spend = move |db: &mut Db| factors::spend_code(db, tenant, person, &digest, now);
+        let spend = factors::use_recovery_code(tenant, person, digest, now);
         if app.store.read(look).await? && app.store.run(spend).await? {
             return Ok(());
         }
@@ -179,7 +175,7 @@ async fn spend_code(app: &App, spending: Spending<'_>, factor: &Factor, code: &s
     let step = find_step(app, person, factor, code)?;
     gate::enter_code(app, request, (&what, (tenant, person)), device).await?;
     let Some(step) = step else { return Err(wrong()) };
-    let spent = app.store.run(move |db| factors::spend_step(db, tenant, person, step)).await?;
+    let spent = app.store.run(factors::use_time_step(tenant, person, step)).await?;
     if !spent {
         return Err(wrong());
     }
@@ -353,13 +349,8 @@ async fn enrol_second_factor(
     let secret = random_bytes::<20>()?;
     let sealed = app.seal.seal(&sealing_purpose(person), &secret)?;
     let note = new_change_note(&app, &caller, &request, (person, "enrolled"));
-    let enrol = move |db: &mut Db| {
-        let done = factors::enrol(db, tenant, person, &sealed, now)?;
-        if done {
-            log::append(db, tenant, note)?;
-        }
-        Ok(done)
-    };
+    let enrol = factors::enrol_factor(tenant, person, sealed, now);
+    let enrol = enrol.with_note_if_done(tenant, note);
     if !app.store.run(enrol).await? {
         return Err(not_possible("confirmed"));
     }
@@ -427,14 +418,8 @@ async fn confirm_second_factor(
     let codes = new_recovery_codes()?;
     let digests: Vec<_> = codes.iter().map(|code| recovery_digest(&app, person, code)).collect();
     let note = new_change_note(&app, &caller, &request, (person, "confirmed"));
-    let confirm = move |db: &mut Db| {
-        let done = factors::confirm(db, tenant, person, step, &digests, now)?;
-        if done {
-            sessions::strengthen(db, tenant, session)?;
-            log::append(db, tenant, note)?;
-        }
-        Ok(done)
-    };
+    let confirm = factors::confirm_factor(tenant, (person, session), step, digests, now);
+    let confirm = confirm.with_note_if_done(tenant, note);
     if !app.store.run(confirm).await? {
         return Err(not_possible("confirmed"));
     }
@@ -475,11 +460,9 @@ async fn renew_recovery_codes(
     let codes = new_recovery_codes()?;
     let digests: Vec<_> = codes.iter().map(|code| recovery_digest(&app, person, code)).collect();
     let note = new_change_note(&app, &caller, &request, (person, "codes_renewed"));
-    let renew = move |db: &mut Db| {
-        factors::renew_codes(db, tenant, person, &digests)?;
-        log::append(db, tenant, note)
-    };
-    app.store.run(renew).await?;
+    app.store
+        .run(factors::replace_recovery_codes(tenant, person, digests).with_note(tenant, note))
+        .await?;
     Ok(HttpResponse::Ok().json(RecoveryCodesView { recovery_codes: codes }))
 }
 
@@ -502,11 +485,7 @@ async fn remove_second_factor(
     }
     require_code(&app, &request, &caller, &body.0.code).await?;
     let note = new_change_note(&app, &caller, &request, (person, "removed"));
-    let remove = move |db: &mut Db| {
-        factors::remove(db, tenant, person)?;
-        log::append(db, tenant, note)
-    };
-    app.store.run(remove).await?;
+    app.store.run(factors::remove_factor(tenant, person).with_note(tenant, note)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -532,14 +511,7 @@ async fn reset_second_factor(
         return Err(Refusal::NotPermitted { permission, area: area.unwrap_or_default() }.into());
     }
     let note = new_change_note(&app, &caller, &request, (person, "reset"));
-    let reset = move |db: &mut Db| {
-        factors::remove(db, tenant, person)?;
-        let ended = identities::load_linked(db, tenant, person)?;
-        identities::unlink(db, tenant, person)?;
-        sessions::end_all(db, tenant, person, None, now)?;
-        log::append(db, tenant, note)?;
-        Ok(ended)
-    };
+    let reset = factors::reset_factor(tenant, person, now).with_note(tenant, note);
     let ended = app.store.run(reset).await?;
     app.actors.forget_person(person);
     identity::tell_ended_identities(&app, tenant, person, &ended).await?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::Duration as Span;
 use persistence::{
-    Db, StoreError,
+    StoreError,
     people::identity::{self, Shared},
 };
 
@@ -57,7 +57,7 @@ pub async fn obtain_token(
 
 async fn take_lease(app: &App, name: &str) -> Reply<bool> {
     let (name, now) = (name.to_owned(), app.clock.now());
-    match app.store.run(move |db| identity::take_lease(db, &name, now, now + LEASE)).await {
+    match app.store.run(identity::lease_shared_token(name, now, now + LEASE)).await {
         // Two replicas at the same moment, the first time: the other has the lease.
         Err(StoreError::Exists(_)) => Ok(false),
         taken => Ok(taken?),
@@ -86,7 +86,6 @@ async fn fetch_token(
         Err(_) => None,
     };
     let name = name.to_owned();
-    let put = move |db: &mut Db| identity::put_shared_token(db, &name, sealed.as_ref());
-    app.store.run(put).await?;
+    app.store.run(identity::save_shared_token(name, sealed)).await?;
     got.map(|(token, _)| token)
 }

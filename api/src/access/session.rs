@@ -27,10 +27,7 @@ use domain::{
 };
 use persistence::{
     Db,
-    people::{
-        audit, person as people,
-        session::{self, Exchange, Refreshable, Refreshed, Session},
-    },
+    people::session::{self, Exchange, Refreshable, Refreshed, Session},
 };
 use rand::rngs::SysError;
 use serde::{Deserialize, Serialize};
@@ -202,16 +199,8 @@ pub async fn open(app: &App, opening: Opening<'_>) -> Reply<HttpResponse> {
     let noting = Noting::of_person(app, tenant, person, request).await?;
     let detail = json!({ "method": method, "session": id });
     let note = noting.note(AuditAction::Login, Some(person.0), &detail);
-    let open = move |db: &mut Db| {
-        // A password that was set meanwhile ended every login, and an account that was closed
-        // has none: this one would be missed by that.
-        if !people::is_unchanged(db, tenant, person, seq)? {
-            return Ok(None);
-        }
-        let displaced = session::open(db, tenant, &session, MOST)?;
-        audit::append(db, tenant, note)?;
-        Ok(Some(displaced))
-    };
+    let open = session::open_login_session(tenant, session, seq, MOST);
+    let open = open.with_note_from(tenant, |displaced| displaced.as_ref().map(|_| note));
     let displaced = app.store.run(open).await?;
     let displaced = displaced.ok_or_else(|| Problem::new(Code::LostRace))?;
     for session in displaced {
@@ -303,7 +292,7 @@ async fn refresh_login(
         grace_since: now - GRACE,
         at: now,
     };
-    match app.store.run(move |db| session::refresh(db, tenant, &asked)).await? {
+    match app.store.run(session::exchange_token(tenant, asked)).await? {
         Refreshed::Done(found) => {
             let again = move |db: &mut Db| session::find(db, tenant, session, now);
             let (_, person) = app.store.read(again).await?.ok_or_else(wrong)?;
@@ -341,11 +330,7 @@ async fn logout(app: Data<App>, request: HttpRequest, caller: Incomplete) -> Rep
     let detail = json!({ "session": session });
     let note = Noting::of_caller(&app, &caller, &request);
     let note = note.note(AuditAction::Logout, Some(caller.person.0), &detail);
-    let close = move |db: &mut Db| {
-        session::end(db, tenant, session, "logout", now)?;
-        audit::append(db, tenant, note)
-    };
-    app.store.run(close).await?;
+    app.store.run(session::log_out_session(tenant, session, now).with_note(tenant, note)).await?;
     app.actors.forget_session(session);
     Ok(HttpResponse::NoContent().finish())
 }
@@ -420,13 +405,7 @@ async fn revoke_my_session(
     let (tenant, person, id, now) = (caller.tenant, caller.person, id.0, app.clock.now());
     let note = Noting::of_caller(&app, &caller, &request);
     let note = note.note(AuditAction::EndSession, Some(person.0), &json!({ "session": id }));
-    let close = move |db: &mut Db| {
-        let known = session::end_for_person(db, tenant, person, id, now)?;
-        if known {
-            audit::append(db, tenant, note)?;
-        }
-        Ok(known)
-    };
+    let close = session::revoke_session(tenant, person, id, now).with_note_if_done(tenant, note);
     let known = app.store.run(close).await?;
     if !known {
         return Err(Problem::new(Code::NotFound));
@@ -458,12 +437,10 @@ async fn end_sessions(
 ) -> Reply<HttpResponse> {
     let (tenant, now) = (caller.tenant, app.clock.now());
     let noting = Noting::of_caller(app, caller, request);
-    let end = move |db: &mut Db| {
-        let ended = session::end_all(db, tenant, person, but, now)?;
-        let note =
-            noting.note(AuditAction::EndSession, Some(person.0), &json!({ "sessions": ended }));
-        audit::append(db, tenant, note)
+    let note = move |ended: &usize| {
+        Some(noting.note(AuditAction::EndSession, Some(person.0), &json!({ "sessions": ended })))
     };
+    let end = session::revoke_sessions(tenant, person, but, now).with_note_from(tenant, note);
     app.store.run(end).await?;
     app.actors.forget_person(person);
     Ok(HttpResponse::NoContent().finish())

@@ -213,16 +213,10 @@ pub(crate) async fn link_identity(
         person,
         secret: None,
     });
-    let link = move |db: &mut Db| {
-        let whose = identity::link(db, tenant, &here, now)?;
-        if let Some(there) = there.filter(|_| whose == person) {
-            identity::link(db, tenant, &there, now)?;
-        }
-        Ok(whose)
-    };
-    match app.store.run(link.clone()).await {
+    let link = || identity::link_identities(tenant, here.clone(), there.clone(), now);
+    match app.store.run(link()).await {
         // Two at the same moment: the second finds the link of the first.
-        Err(StoreError::Exists(_)) => Ok(app.store.run(link).await?),
+        Err(StoreError::Exists(_)) => Ok(app.store.run(link()).await?),
         whose => Ok(whose?),
     }
 }
@@ -428,8 +422,7 @@ async fn bind_phone(
     let blind = look_up.digest_value(Field::Phone, phone.as_str());
     let known = Contact { phone: Some(phone), ..Contact::default() };
     contact::save(&app, &request, &caller, (person, PHONE), known).await?;
-    let verify = move |db: &mut Db| message::record_verified_phone(db, tenant, person, &blind, now);
-    app.store.run(verify).await?;
+    app.store.run(message::save_verified_phone(tenant, person, blind, now)).await?;
     Ok(HttpResponse::Ok().json(PhoneView { phone: Some(shown) }))
 }
 
@@ -463,7 +456,7 @@ async fn unbind_phone(
     let none = Contact::default();
     let (tenant, person) = (caller.tenant, caller.person);
     contact::save(&app, &request, &caller, (person, PHONE), none).await?;
-    app.store.run(move |db: &mut Db| message::forget_phone(db, tenant, person)).await?;
+    app.store.run(message::unbind_phone(tenant, person)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -10,12 +10,8 @@ use domain::{
 };
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use persistence::{
-    Db, Store, StoreError,
-    kernel::{
-        key::{self, Purpose, StoredKey},
-        tenant,
-    },
-    people::audit,
+    Store, StoreError,
+    kernel::key::{self, Purpose, StoredKey},
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -154,7 +150,7 @@ pub async fn store_public_keys(store: &Store, seal: &SecretBox) -> Result<(), St
         let seed = seal.open(SEALED_FOR, &key.secret).and_then(|seed| seed.try_into().ok());
         let Some(seed): Option<[u8; 32]> = seed else { continue };
         let public = seal_public_key(seal, key.id, derive_key_pair(&seed).2)?;
-        store.run(move |db| key::put_public(db, key.id, &public)).await?;
+        store.run(key::save_public_key(key.id, public)).await?;
     }
     Ok(())
 }
@@ -204,15 +200,6 @@ pub async fn rotate_keys(
         address: String::new(),
         detail: json!({ "signing_key": fresh.id, "at_once": at_once }).to_string(),
     };
-    let change = move |db: &mut Db| {
-        key::rotate(db, &added, until, now)?;
-        let mut tenants = tenant::load_all(db)?;
-        tenants.sort_by_key(|tenant| tenant.id);
-        for tenant in tenants {
-            audit::append(db, tenant.id, note.clone())?;
-        }
-        Ok(())
-    };
-    store.run(change).await?;
+    store.run(key::rotate_keys(added, until, now).with_note_everywhere(note)).await?;
     Ok(fresh)
 }

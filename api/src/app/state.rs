@@ -188,7 +188,7 @@ pub async fn ensure_seal(
         retired_at: None,
         public: None,
     };
-    let keys = match store.run(move |db| key::ensure(db, Purpose::Seal, &fresh)).await {
+    let keys = match store.run(key::ensure_key(Purpose::Seal, fresh)).await {
         Err(StoreError::Exists(_)) => store.read(|db| key::load_all(db, Purpose::Seal)).await?,
         made => made?,
     };
@@ -204,7 +204,7 @@ async fn ensure_keys(
     now: Instant,
 ) -> Result<Keys, StoreError> {
     let fresh = signing_keys::new_key(seal, now, now)?;
-    store.run(move |db| key::ensure(db, Purpose::Sign, &fresh)).await?;
+    store.run(key::ensure_key(Purpose::Sign, fresh)).await?;
     let keys = Keys::new(SigningKeys::default(), settings.public_url.as_deref().unwrap_or(ISSUER));
     keys.ring().refresh(store, seal).await?;
     signing_keys::store_public_keys(store, seal).await?;

@@ -268,7 +268,7 @@ impl Vault {
             kept
         } else {
             let (_, new) = self.new_key(tenant, KeyOwner::LookUp, at)?;
-            store.run(move |db| vault::claim_key(db, tenant, &new)).await?
+            store.run(vault::claim_data_key(tenant, new)).await?
         };
         // The digests use the cipher that the wrapping names, so that a change of the cipher keeps
         // stored values findable.

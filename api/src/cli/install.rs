@@ -100,7 +100,7 @@ pub async fn ensure_tenant(
     }
     let tenant = Tenant { id: TenantId(new_id()), code: code.to_owned(), name: name.to_owned() };
     let (added, now) = (tenant.clone(), clock.now());
-    store.run(move |db| tenant::create(db, &added, now)).await?;
+    store.run(tenant::create_tenant(added, now)).await?;
     Ok(tenant)
 }
 

@@ -205,8 +205,7 @@ async fn send_wechat(app: &App, world: &TenantSnapshot, one: &Delivery) -> Reply
     let (outcome, more) = interpret_errcode(code);
     if more != 0 {
         let now = app.clock.now();
-        let note = move |db: &mut Db| message::adjust_quota(db, tenant, person, (&id, more), now);
-        app.store.run(note).await?;
+        app.store.run(message::change_quota(tenant, person, (id, more), now)).await?;
     }
     Ok(Sent::Tried(outcome, Some(200), format!("errcode {code}")))
 }

@@ -290,7 +290,7 @@ async fn replay_delivery(
 ) -> Reply<HttpResponse> {
     load_delivery(&app, &caller, id.0).await?;
     let (tenant, id, now) = (caller.tenant, id.0, app.clock.now());
-    app.store.run(move |db| delivery::retry(db, tenant, id, now)).await?;
+    app.store.run(delivery::retry_delivery(tenant, id, now)).await?;
     let (one, extent, attempts) = load_delivery(&app, &caller, id).await?;
     Ok(HttpResponse::Accepted().json(DeliveryView::new(one, extent, Some(attempts))))
 }

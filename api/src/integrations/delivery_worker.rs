@@ -25,13 +25,11 @@ use domain::{
 };
 use futures_util::{StreamExt, stream};
 use persistence::{
-    Db, StoreError,
+    StoreError,
     integrations::{
         delivery::{self, Attempt, Audience, Delivery, Lease, Tried},
-        message,
         webhook::{self as hooks, Webhook},
     },
-    people::audit,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -173,12 +171,7 @@ async fn make_deliveries(app: &App) -> Result<u64, StoreError> {
             new_delivery(&hook, event, event.render_post(reader.as_ref(), now), now)
         };
         let new: Vec<Delivery> = stretch.events.iter().filter(wanted).map(made).collect();
-        let take = move |db: &mut Db| {
-            if delivery::count_waiting(db, hook.tenant, hook.id)? >= BACKLOG {
-                return Ok(false);
-            }
-            delivery::add_and_advance(db, &hook, until, &new)
-        };
+        let take = delivery::add_event_deliveries(hook, until, new, BACKLOG);
         moved += u64::from(app.store.run(take).await?);
     }
     Ok(moved)
@@ -216,7 +209,7 @@ fn new_delivery(
 async fn send_due(app: &App, audience: Audience) -> Result<u64, StoreError> {
     let now = app.clock.now();
     let lease = Lease { by: new_id(), now, until: now + lease_timeout() };
-    let due = app.store.run(move |db| delivery::lease(db, lease, audience, PAGE)).await?;
+    let due = app.store.run(delivery::lease_deliveries(lease, audience, PAGE)).await?;
     if due.is_empty() {
         return Ok(0);
     }
@@ -232,7 +225,7 @@ async fn send_due(app: &App, audience: Audience) -> Result<u64, StoreError> {
         for one in &tried {
             stop_failing_webhook(app, one, &receivers).await?;
         }
-        app.store.run(move |db| delivery::settle(db, lease.by, &tried)).await?;
+        app.store.run(delivery::settle_attempts(lease.by, tried)).await?;
     }
     Ok(sum)
 }
@@ -465,14 +458,6 @@ async fn stop_failing_webhook(
     let told =
         notification_worker::build_stop_messages(app, tenant, target, (&receiver.0.name, why))
             .await?;
-    let stop = move |db: &mut Db| {
-        if hooks::stop(db, tenant, target, (status, why), now)? {
-            for message in &told {
-                message::add(db, tenant, message)?;
-            }
-            audit::append(db, tenant, note)?;
-        }
-        Ok(())
-    };
-    app.store.run(stop).await
+    let stop = hooks::stop_webhook(tenant, target, (status, why), told, now);
+    app.store.run(stop.with_note_if_done(tenant, note)).await.map(drop)
 }

@@ -72,7 +72,7 @@ async fn notify_stretch(app: &App, world: &TenantSnapshot) -> Result<u64, StoreE
         making.notify_entry(*position, entry).await?;
     }
     let made = making.made;
-    app.store.run(move |db| message::add_and_advance(db, tenant, (from, to), &made)).await?;
+    app.store.run(message::add_event_messages(tenant, (from, to), made)).await?;
     // Where another replica was faster, the next pass begins after what it did.
     Ok(u64::try_from(entries.len()).unwrap_or(u64::MAX))
 }

@@ -204,7 +204,7 @@ async fn take_measures(app: &App) -> Result<u64, StoreError> {
 async fn count_deferred(app: &App) -> Result<u64, StoreError> {
     let mut left = app.store.read(deferral::count).await?;
     if left.count > 0 {
-        app.store.run(deferral::forget_settled).await?;
+        app.store.run(deferral::forget_settled_failures()).await?;
         left = app.store.read(deferral::count).await?;
     }
     app.memory.get_or_default::<Pulse>().deferred.store(left.count, Ordering::Relaxed);
@@ -219,7 +219,7 @@ async fn defer_work(app: &App, due: Due, error: StoreError) -> Result<(), StoreE
         return Err(error);
     }
     let (now, why, flow) = (app.clock.now(), error.to_string(), due.flow_id);
-    let failures = app.store.run(move |db| deferral::defer(db, &due, &why, now)).await?;
+    let failures = app.store.run(deferral::defer_work(due, why, now)).await?;
     tracing::error!(%error, %flow, failures, "the scheduler steps over what it cannot do");
     Ok(())
 }

@@ -26,7 +26,6 @@ use persistence::{
         webhook::{self as hooks, Secret, Webhook},
     },
     kernel::feed,
-    people::audit,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -161,13 +160,8 @@ async fn create_webhook(
     let (secret, text) = new_secret(&app, id, now)?;
     let note = new_note(&app, &caller, &request, &hook, "create");
     let new = hook.clone();
-    let add = move |db: &mut Db| {
-        let added = hooks::add(db, &new, &secret)?;
-        if added {
-            audit::append(db, tenant, note)?;
-        }
-        Ok((added, hooks::find(db, tenant, id)?))
-    };
+    let add = hooks::register_webhook(new, secret);
+    let add = add.with_note_from(tenant, move |(added, _)| added.then_some(note));
     match app.store.run(add).await? {
         (true, _) => Ok(HttpResponse::Created().json(load_view(&app, hook, Some(text)).await?)),
         (false, None) => {
@@ -247,16 +241,7 @@ async fn save_change(
 ) -> Reply<HttpResponse> {
     let (tenant, note) = (caller.tenant, new_note(app, caller, request, &hook, step));
     let new = hook.clone();
-    let change = move |db: &mut Db| {
-        let changed = hooks::change(db, &new)?;
-        if changed && new.approval.is_none() {
-            hooks::set_approval(db, &new, None)?;
-        }
-        if changed {
-            audit::append(db, tenant, note)?;
-        }
-        Ok(changed)
-    };
+    let change = hooks::change_webhook(new).with_note_if_done(tenant, note);
     if !app.store.run(change).await? {
         return Err(Problem::new(Code::NotFound));
     }
@@ -338,14 +323,8 @@ async fn remove_webhook(
     let hook = load_managed(&app, &caller, id.0).await?;
     let (tenant, now) = (caller.tenant, app.clock.now());
     let note = new_note(&app, &caller, &request, &hook, "remove");
-    let remove = move |db: &mut Db| {
-        if hooks::remove(db, tenant, hook.id)? {
-            delivery::end_all(db, tenant, hook.id, "the webhook was removed", now)?;
-            audit::append(db, tenant, note)?;
-        }
-        Ok(())
-    };
-    app.store.run(remove).await?;
+    let remove = delivery::remove_webhook(tenant, hook.id, now);
+    app.store.run(remove.with_note_if_done(tenant, note)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -365,11 +344,8 @@ async fn rotate_webhook_secret(
     let (tenant, now) = (caller.tenant, app.clock.now());
     let (secret, text) = new_secret(&app, hook.id, now)?;
     let note = new_note(&app, &caller, &request, &hook, "rotate_secret");
-    let rotate = move |db: &mut Db| {
-        hooks::rotate_secret(db, tenant, &secret, now + secret_overlap())?;
-        audit::append(db, tenant, note)
-    };
-    app.store.run(rotate).await?;
+    let rotate = hooks::rotate_webhook_secret(tenant, secret, now + secret_overlap());
+    app.store.run(rotate.with_note(tenant, note)).await?;
     Ok(HttpResponse::Ok().json(load_view(&app, hook, Some(text)).await?))
 }
 
@@ -420,7 +396,7 @@ async fn test_webhook(
         ended_at: None,
         why: None,
     };
-    app.store.run(move |db| delivery::add_one(db, &new)).await?;
+    app.store.run(delivery::add_delivery(new)).await?;
     Ok(HttpResponse::Accepted().json(OrderedView { delivery_id }))
 }
 
@@ -467,12 +443,8 @@ async fn replay_webhook(
     let ReplayBody { from, until, delivered } = body.0;
     let which = Again { target: hook.id, from, until: until.unwrap_or(now), delivered };
     let note = new_note(&app, &caller, &request, &hook, "replay");
-    let again = move |db: &mut Db| {
-        let count = delivery::retry_all(db, tenant, which, now, REPLAYED)?;
-        audit::append(db, tenant, note)?;
-        Ok(count)
-    };
-    let count = app.store.run(again).await?;
+    let again = delivery::replay_deliveries(tenant, which, now, REPLAYED);
+    let count = app.store.run(again.with_note(tenant, note)).await?;
     Ok(HttpResponse::Accepted().json(ReplayedView { count, most: REPLAYED }))
 }
 

@@ -125,7 +125,7 @@ pub async fn record_refusal(
 
 /// Writes a note on its own.
 pub async fn append_note(app: &App, tenant: TenantId, note: Note) -> Reply<()> {
-    app.store.run(move |db| audit::append(db, tenant, note)).await?;
+    app.store.run(audit::append_note(tenant, note)).await?;
     Ok(())
 }
 

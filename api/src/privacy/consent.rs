@@ -218,20 +218,9 @@ async fn answer_consent(
         "purpose": new.purpose, "version": new.version, "record": record, "digest": digest.to_hex(),
     });
     let note = Noting::of_caller(&app, &caller, &request).note(act, Some(caller.person.0), &detail);
-    let stored = app
-        .store
-        .run(move |db| {
-            let (stored, new) = privacy::record_consent(db, tenant, &new)?;
-            if new {
-                // Without consent no position of the person is kept.
-                if !stored.given && stored.purpose == Privacy::TRACK {
-                    persistence::flows::track::forget_position(db, tenant, stored.person)?;
-                }
-                persistence::people::audit::append(db, tenant, note)?;
-            }
-            Ok(stored)
-        })
-        .await?;
+    let take = persistence::flows::track::record_consent(tenant, new);
+    let take = take.with_note_from(tenant, move |(_, new)| new.then_some(note));
+    let (stored, _) = app.store.run(take).await?;
     if stored.person != caller.person || stored.digest != asked.digest {
         return Err(Problem::new(Code::IdempotencyKeyReused));
     }

@@ -304,7 +304,7 @@ pub async fn save(
     let (tenant, id, now) = (caller.tenant, person.0, app.clock.now());
     let subject = DataSubject::new(SubjectKind::Person, id);
     let spare = app.vault.new_spare_key(tenant, subject, now)?;
-    let key = app.store.run(move |db| vault::claim_key(db, tenant, &spare)).await?;
+    let key = app.store.run(vault::claim_data_key(tenant, spare)).await?;
     if key.destroyed_at.is_some() {
         return Err(Refusal::Erased.into());
     }
@@ -315,25 +315,12 @@ pub async fn save(
     let detail = serde_json::json!({ "fields": names });
     let note =
         Noting::of_caller(app, caller, request).note(AuditAction::Contact, Some(id), &detail);
-    let erased = app
-        .store
-        .run(move |db| {
-            // Erased at this very moment: nothing may be stored after it.
-            let now_kept = vault::load_key(db, tenant, KeyOwner::Subject(subject))?;
-            if now_kept.is_none_or(|key| key.destroyed_at.is_some()) {
-                return Ok(true);
-            }
-            let gone = |field: &&Field| !kept.contains(field) && extent.covers_field(**field);
-            for field in Field::OF_PEOPLE.iter().filter(gone) {
-                vault::remove_field(db, tenant, subject, *field)?;
-            }
-            vault::put_fields(db, tenant, &fields, now)?;
-            persistence::people::audit::append(db, tenant, note)?;
-            Ok(false)
-        })
-        .await?;
+    let gone = |field: &&Field| !kept.contains(field) && extent.covers_field(**field);
+    let removed = Field::OF_PEOPLE.iter().filter(gone).copied().collect();
+    let keep = vault::save_values(tenant, subject, fields, removed, now);
+    let done = app.store.run(keep.with_note_if_done(tenant, note)).await?;
     app.memory.get_or_default::<Names>().forget(tenant, person);
-    if erased { Err(Refusal::Erased.into()) } else { Ok(()) }
+    if done { Ok(()) } else { Err(Refusal::Erased.into()) }
 }
 
 /// The value to search for: exactly one of the two.
@@ -403,7 +390,7 @@ async fn search_contacts(
         app.vault.ensure_look_up(&app.store, tenant, now).await?.digest_value(field, &value);
     let detail = serde_json::json!({ "field": field.name() });
     let note = Noting::of_caller(&app, &caller, &request).note(AuditAction::Search, None, &detail);
-    app.store.run(move |db| persistence::people::audit::append(db, tenant, note)).await?;
+    app.store.run(persistence::people::audit::append_note(tenant, note)).await?;
     let found =
         app.store.read(move |db| vault::find_subjects(db, tenant, field, &blind, MOST)).await?;
     let of = |kind| found.iter().filter(move |one| one.kind == kind).map(|one| one.id);

@@ -278,7 +278,7 @@ impl Asking {
         let noting = Noting::of_caller(app, caller, request);
         if let Err(refusal) = allowed {
             let note = noting.note_refusal(AuditAction::Disclose, Some(target), &detail);
-            app.store.run(move |db| persistence::people::audit::append(db, tenant, note)).await?;
+            app.store.run(persistence::people::audit::append_note(tenant, note)).await?;
             return Err(refusal.into());
         }
         let asked = Request::new(key.0, operation, target, &body);
@@ -302,16 +302,9 @@ impl Asking {
         });
         let note = noting.note(AuditAction::Disclose, Some(target), &detail);
         let (now, limit) = (new.at, Duration::minutes(SHOWN_AGAIN_MIN));
-        let (record, _) = app
-            .store
-            .run(move |db| {
-                let (record, new) = privacy::record_disclosure(db, tenant, &new)?;
-                if new {
-                    persistence::people::audit::append(db, tenant, note)?;
-                }
-                Ok((record, new))
-            })
-            .await?;
+        let disclose = privacy::record_disclosure(tenant, new);
+        let disclose = disclose.with_note_from(tenant, move |(_, new)| new.then_some(note));
+        let (record, _) = app.store.run(disclose).await?;
         if record.by != caller.person || record.digest != asked.digest {
             return Err(Problem::new(Code::IdempotencyKeyReused));
         }

@@ -20,12 +20,7 @@ use domain::{
 };
 use persistence::{
     flows::{household as households, retention},
-    integrations::message,
-    kernel::feed,
-    people::{
-        audit,
-        vault::{self, KeyOwner},
-    },
+    people::vault::{self},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -75,19 +70,7 @@ async fn destroy_contacts(app: &App, tenant: TenantId, person: PersonId) -> Repl
     let now = app.clock.now();
     let mut reports = 0;
     loop {
-        let destroy = move |db: &mut persistence::Db| {
-            feed::await_commands(db, tenant)?;
-            let page = vault::load_contact_reports(db, tenant, person, PAGE)?;
-            for report in &page {
-                vault::destroy_key(
-                    db,
-                    tenant,
-                    DataSubject::new(SubjectKind::Report, *report),
-                    now,
-                )?;
-            }
-            Ok(i64::try_from(page.len()).unwrap_or(PAGE))
-        };
+        let destroy = vault::destroy_contact_keys(tenant, person, PAGE, now);
         let page = app.store.run(destroy).await?;
         reports += page;
         if page < PAGE {
@@ -179,27 +162,12 @@ async fn erase_data(
     let members = load_memberships(app, caller, id).await?;
     // Before the account is closed, so that a caller who is interrupted can retry.
     let before = destroy_contacts(app, tenant, id).await?;
-    let whole = DataSubject::new(SubjectKind::Person, id.0);
     let detail = serde_json::json!({ "members": members.len(), "reports": before, "files": files, "reason": body.reason.as_str() });
     let note =
         Noting::of_caller(app, caller, request).note(AuditAction::Erase, Some(id.0), &detail);
-    let erased_at = app
-        .store
-        .run(move |db| {
-            for member in &members {
-                vault::destroy_key(db, tenant, *member, now)?;
-            }
-            let destroyed = vault::destroy_for_good(db, tenant, whole, now)?;
-            retention::lock_out(db, tenant, id, now)?;
-            message::forget_person(db, tenant, id, now)?;
-            // Last, as in every commit: writers wait here for each other.
-            if destroyed {
-                audit::append(db, tenant, note)?;
-            }
-            let key = vault::load_key(db, tenant, KeyOwner::Subject(whole))?;
-            Ok(key.and_then(|key| key.destroyed_at).unwrap_or(now))
-        })
-        .await?;
+    let erase = retention::erase_person(tenant, id, members, now);
+    let erase = erase.with_note_from(tenant, move |(destroyed, _)| destroyed.then_some(note));
+    let (_, erased_at) = app.store.run(erase).await?;
     forget_person(app, caller, id);
     // And after it, for reports made meanwhile. The key of a later contact is destroyed by its own
     // commit.

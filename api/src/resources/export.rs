@@ -157,7 +157,7 @@ async fn get_my_export(
             request.extensions_mut().insert(allowance);
             let note = Noting::of_caller(&app, &caller, &request);
             let note = note.note(AuditAction::Export, Some(person.0), &json!({}));
-            app.store.run(move |db| audit::append(db, tenant, note)).await?;
+            app.store.run(audit::append_note(tenant, note)).await?;
             let items = vec![ExportItem::new("profile", load_profile(&app, &caller).await?)];
             Page::new(items, onward(None))
         }

@@ -571,7 +571,7 @@ async fn change_password(
     let linked = app.store.read(move |db| identities::load_linked(db, tenant, person)).await?;
     let (ended, left) = if end_identities { (linked, Vec::new()) } else { (Vec::new(), linked) };
     if end_identities {
-        app.store.run(move |db| identities::unlink(db, tenant, person)).await?;
+        app.store.run(identities::unlink_identities(tenant, person)).await?;
         identity::tell_ended_identities(&app, tenant, person, &ended).await?;
     }
     let view = PasswordView {

@@ -19,7 +19,6 @@ use domain::{
 use persistence::{
     StoreError,
     flows::retention::{self, Run},
-    people::audit,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -120,10 +119,7 @@ async fn remove_class(
         let page = if class == DataClass::Uploads {
             media::removal::expire_files(app, world, cutoff, PAGE).await?
         } else {
-            let purge = move |db: &mut persistence::Db| {
-                retention::purge(db, tenant, class, cutoff, now, PAGE)
-            };
-            app.store.run(purge).await?
+            app.store.run(retention::purge_class(tenant, class, (cutoff, now), PAGE)).await?
         };
         removed += page;
         done = page < PAGE;
@@ -134,17 +130,10 @@ async fn remove_class(
     // A class that is not finished is swept again at the next pass.
     let at = if done { now } else { now - class_interval() };
     let run = Run { class, at, cutoff, removed, total: removed };
-    app.store
-        .run(move |db| {
-            retention::record_run(db, tenant, &run)?;
-            // For these the note of each removal says what is left.
-            let said = class == DataClass::Audit || Tallies::CLASSES.contains(&class);
-            if run.removed > 0 && !said {
-                audit::append(db, tenant, new_note(&run, now))?;
-            }
-            Ok(())
-        })
-        .await?;
+    // For these the note of each removal says what is left.
+    let said = class == DataClass::Audit || Tallies::CLASSES.contains(&class);
+    let note = (run.removed > 0 && !said).then(|| new_note(&run, now));
+    app.store.run(retention::record_removal(tenant, run).with_note_from(tenant, |()| note)).await?;
     Ok(removed)
 }
 

@@ -27,6 +27,7 @@ use crate::kernel::{
     rows::{self, Row, rows},
     schema::{area_boundaries, area_imports, areas},
     types::{At, Doc, Id, sql},
+    write_job::WriteJob,
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
@@ -254,7 +255,7 @@ pub struct Import {
 }
 
 /// Stores the result of an import; a known one stays as it was.
-pub fn save_import(db: &mut Db, tenant: TenantId, import: &Import) -> Result<()> {
+pub(crate) fn save_import(db: &mut Db, tenant: TenantId, import: &Import) -> Result<()> {
     use area_imports as i;
     if find_import(db, tenant, import.id)?.is_some() {
         return Ok(());
@@ -286,4 +287,9 @@ pub fn find_import(db: &mut Db, tenant: TenantId, id: Uuid) -> Result<Option<Imp
         Ok(Import { id: id.0, at: at.0, digest, state: state.0 })
     })
     .transpose()
+}
+
+/// Saves the answer to an import; an answer that exists already stays.
+pub fn save_import_answer(tenant: TenantId, import: Import) -> WriteJob<()> {
+    WriteJob::new(move |db| save_import(db, tenant, &import))
 }

@@ -24,6 +24,7 @@ use crate::kernel::{
     projection::Projection,
     schema::{content_reviews, outside_checks},
     types::{At, Doc, Id, sql},
+    write_job::WriteJob,
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
@@ -115,7 +116,7 @@ pub struct Check {
 const FAILED: &str = "failed";
 
 /// Adds to a check, whichever comes first: its review, or the answer. Returns what is known now.
-pub fn record_check(db: &mut Db, id: &str, adding: Check, at: Instant) -> Result<Check> {
+pub(crate) fn record_check(db: &mut Db, id: &str, adding: Check, at: Instant) -> Result<Check> {
     use outside_checks::dsl as o;
     let insert = diesel::insert_into(outside_checks::table)
         .values((o::id.eq(id.to_owned()), o::at.eq(At(at))))
@@ -142,7 +143,17 @@ pub fn record_check(db: &mut Db, id: &str, adding: Check, at: Instant) -> Result
 }
 
 /// Removes checks from before `cutoff`.
-pub fn forget_checks(db: &mut Db, cutoff: Instant) -> Result<usize> {
+pub(crate) fn forget_checks(db: &mut Db, cutoff: Instant) -> Result<usize> {
     let old = outside_checks::table.filter(outside_checks::at.lt(At(cutoff)));
     Ok(diesel::delete(old).execute(db)?)
+}
+
+/// Adds to what is known of a check by an outside service; returns what is known then.
+pub fn add_check(id: String, adding: Check, at: Instant) -> WriteJob<Check> {
+    WriteJob::new(move |db| record_check(db, &id, adding, at))
+}
+
+/// Forgets checks from before `cutoff`; returns how many.
+pub fn forget_old_checks(cutoff: Instant) -> WriteJob<usize> {
+    WriteJob::new(move |db| forget_checks(db, cutoff))
 }

@@ -28,6 +28,7 @@ use crate::kernel::{
     rows::rows,
     schema::{content_reviews, media, media_links, media_marks},
     types::{At, Doc, Id, sql},
+    write_job::WriteJob,
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
@@ -380,7 +381,7 @@ pub fn load_unswept(db: &mut Db, tenant: TenantId, limit: i64) -> Result<Vec<Ver
 }
 
 /// Records that the bytes of a file are removed, and removes its marks.
-pub fn mark_swept(db: &mut Db, tenant: TenantId, id: MediaId, at: Instant) -> Result<()> {
+pub(crate) fn mark_swept(db: &mut Db, tenant: TenantId, id: MediaId, at: Instant) -> Result<()> {
     let key = (Id(tenant.0), Id(id.0));
     diesel::update(media::table.find(key)).set(media::swept_at.eq(Some(At(at)))).execute(db)?;
     diesel::delete(media_marks::table.find(key)).execute(db)?;
@@ -426,4 +427,9 @@ pub fn load_unreviewed(
         found.push(Link { media: MediaId(id.0), kind, flow: flow.0, by: PersonId(by.0) });
     }
     Ok(found)
+}
+
+/// Records that the bytes of a removed file were deleted.
+pub fn record_sweep(tenant: TenantId, id: MediaId, at: Instant) -> WriteJob<()> {
+    WriteJob::new(move |db| mark_swept(db, tenant, id, at))
 }

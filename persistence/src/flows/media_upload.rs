@@ -6,11 +6,15 @@ use domain::{
     core::id::{MediaId, PersonId, TenantId},
 };
 
-use crate::kernel::{
-    connection::{Db, each},
-    error::StoreError,
-    schema::{media_parts, media_uploads},
-    types::{At, Doc, Id},
+use crate::{
+    flows::media::{Unused, count_unused},
+    kernel::{
+        connection::{Db, each},
+        error::StoreError,
+        schema::{media_parts, media_uploads},
+        types::{At, Doc, Id},
+        write_job::WriteJob,
+    },
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
@@ -62,7 +66,7 @@ pub fn find(db: &mut Db, tenant: TenantId, id: MediaId) -> Result<Option<Upload>
 }
 
 /// Begins an upload unless it exists; returns its present state.
-pub fn begin(db: &mut Db, tenant: TenantId, new: &Upload) -> Result<Upload> {
+pub(crate) fn begin(db: &mut Db, tenant: TenantId, new: &Upload) -> Result<Upload> {
     use media_uploads::dsl as u;
     let insert = diesel::insert_into(media_uploads::table)
         .values((
@@ -92,7 +96,7 @@ pub fn load_sizes(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Vec
 }
 
 /// Records a piece, if it is the next one; returns whether it was.
-pub fn record_part(
+pub(crate) fn record_part(
     db: &mut Db,
     tenant: TenantId,
     id: MediaId,
@@ -129,7 +133,7 @@ pub fn load_parts(db: &mut Db, tenant: TenantId, id: MediaId) -> Result<Vec<Part
 }
 
 /// Removes an upload: it is complete, or given up.
-pub fn forget(db: &mut Db, tenant: TenantId, id: MediaId) -> Result<()> {
+pub(crate) fn forget(db: &mut Db, tenant: TenantId, id: MediaId) -> Result<()> {
     diesel::delete(media_parts::table)
         .filter(media_parts::tenant_id.eq(Id(tenant.0)))
         .filter(media_parts::upload_id.eq(Id(id.0)))
@@ -164,4 +168,35 @@ pub fn load_for_person(db: &mut Db, tenant: TenantId, person: PersonId) -> Resul
         .limit(1000)
         .load(db)?;
     Ok(rows.into_iter().map(|id| MediaId(id.0)).collect())
+}
+
+/// Begins an upload, or finds the one that was begun, unless `admit` refuses a new one. `admit` is
+/// given the size of each upload of the same person that is under way, and the files that nothing
+/// names, of which at most `most_unused` are counted.
+pub fn begin_upload<E: Send + 'static>(
+    tenant: TenantId,
+    new: Upload,
+    most_unused: i64,
+    admit: impl FnOnce(&[i64], &Unused) -> Result<(), E> + Send + 'static,
+) -> WriteJob<Result<Upload, E>> {
+    WriteJob::new(move |db| {
+        if find(db, tenant, new.id)?.is_none() {
+            let under_way = load_sizes(db, tenant, new.by)?;
+            let unused = count_unused(db, tenant, new.by, most_unused)?;
+            if let Err(refused) = admit(&under_way, &unused) {
+                return Ok(Err(refused));
+            }
+        }
+        begin(db, tenant, &new).map(Ok)
+    })
+}
+
+/// Records a piece that arrived; false where another piece arrived at this place before.
+pub fn record_piece(tenant: TenantId, id: MediaId, first: i64, bytes: i64) -> WriteJob<bool> {
+    WriteJob::new(move |db| record_part(db, tenant, id, first, bytes))
+}
+
+/// Forgets an upload and its pieces.
+pub fn forget_upload(tenant: TenantId, id: MediaId) -> WriteJob<()> {
+    WriteJob::new(move |db| forget(db, tenant, id))
 }

@@ -11,20 +11,25 @@ use domain::{
 };
 
 use crate::{
+    integrations::message,
     kernel::{
         connection::{Db, each},
         error::StoreError,
         schema::{cases, passwords, personal_keys, reports, retention_runs, sessions},
         types::{At, Id},
+        write_job::WriteJob,
     },
-    people::privacy::{purge_consents, purge_disclosures},
+    people::{
+        privacy::{purge_consents, purge_disclosures},
+        vault::{self, KeyOwner},
+    },
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 /// Removes the password, the second factor, the identities at providers and every login of a
 /// person: part of erasing a person.
-pub fn lock_out(db: &mut Db, tenant: TenantId, person: PersonId, at: Instant) -> Result<()> {
+pub(crate) fn lock_out(db: &mut Db, tenant: TenantId, person: PersonId, at: Instant) -> Result<()> {
     diesel::delete(passwords::table.find((Id(tenant.0), Id(person.0)))).execute(db)?;
     crate::flows::track::erase_points(db, tenant, person)?;
     crate::flows::media::forget_places(db, tenant, person)?;
@@ -34,7 +39,7 @@ pub fn lock_out(db: &mut Db, tenant: TenantId, person: PersonId, at: Instant) ->
 }
 
 /// Removes what is older than `cutoff`, at most `limit` rows; returns how many were removed.
-pub fn purge(
+pub(crate) fn purge(
     db: &mut Db,
     tenant: TenantId,
     class: DataClass,
@@ -127,7 +132,7 @@ pub struct Run {
 }
 
 /// Records a removal.
-pub fn record_run(db: &mut Db, tenant: TenantId, run: &Run) -> Result<()> {
+pub(crate) fn record_run(db: &mut Db, tenant: TenantId, run: &Run) -> Result<()> {
     use retention_runs::dsl as r;
     let (id, class) = (Id(tenant.0), run.class.name());
     let changed = diesel::update(retention_runs::table.find((id, class)))
@@ -169,4 +174,40 @@ pub fn load_runs(db: &mut Db, tenant: TenantId) -> Result<Vec<Run>> {
         Ok(Run { class, at: at.0, cutoff: cutoff.0, removed, total })
     };
     rows.into_iter().map(run).collect()
+}
+
+/// Removes what is older than `cutoff`, at most `limit` rows; returns how many were removed.
+pub fn purge_class(
+    tenant: TenantId,
+    class: DataClass,
+    (cutoff, at): (Instant, Instant),
+    limit: i64,
+) -> WriteJob<i64> {
+    WriteJob::new(move |db| purge(db, tenant, class, cutoff, at, limit))
+}
+
+/// Records what a removal did.
+pub fn record_removal(tenant: TenantId, run: Run) -> WriteJob<()> {
+    WriteJob::new(move |db| record_run(db, tenant, &run))
+}
+
+/// Erases a person: the keys of the person's data and of `members`, every login, every message.
+/// Returns whether the person's key still existed, and when it was destroyed.
+pub fn erase_person(
+    tenant: TenantId,
+    person: PersonId,
+    members: Vec<DataSubject>,
+    at: Instant,
+) -> WriteJob<(bool, Instant)> {
+    WriteJob::new(move |db| {
+        for member in &members {
+            vault::destroy_key(db, tenant, *member, at)?;
+        }
+        let whole = DataSubject::new(SubjectKind::Person, person.0);
+        let destroyed = vault::destroy_for_good(db, tenant, whole, at)?;
+        lock_out(db, tenant, person, at)?;
+        message::forget_person(db, tenant, person, at)?;
+        let key = vault::load_key(db, tenant, KeyOwner::Subject(whole))?;
+        Ok((destroyed, key.and_then(|key| key.destroyed_at).unwrap_or(at)))
+    })
 }

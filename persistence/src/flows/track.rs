@@ -26,16 +26,21 @@ use domain::{
 };
 use uuid::Uuid;
 
-use crate::kernel::{
-    connection::Db,
-    error::StoreError,
-    flow::prefix_end,
-    rows::{self, rows},
-    schema::{patrols, people, positions, track_batches, tracks},
-    types::{At, Id, sql},
+use crate::{
+    kernel::{
+        connection::Db,
+        error::StoreError,
+        flow::prefix_end,
+        rows::{self, rows},
+        schema::{patrols, people, positions, track_batches, tracks},
+        types::{At, Id, sql},
+        write_job::WriteJob,
+    },
+    people::privacy::{self, Consent},
 };
 
-pub use open::{Open, load_open, seal_batch};
+pub(crate) use open::seal_batch;
+pub use open::{Open, load_open};
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
@@ -502,13 +507,13 @@ pub fn load_positions(
 }
 
 /// Removes the position of a person: off duty, or without consent.
-pub fn forget_position(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<()> {
+pub(crate) fn forget_position(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<()> {
     diesel::delete(positions::table.find((Id(tenant.0), Id(person.0)))).execute(db)?;
     Ok(())
 }
 
 /// Removes every point of a person.
-pub fn erase_points(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<()> {
+pub(crate) fn erase_points(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<()> {
     let theirs = patrols::table
         .filter(patrols::tenant_id.eq(Id(tenant.0)))
         .filter(patrols::worker_id.eq(Some(Id(person.0))))
@@ -559,4 +564,30 @@ pub(crate) fn purge_positions(
         .filter(p::tenant_id.eq(Id(tenant.0)).and(p::person_id.eq_any(old)))
         .execute(db)?;
     Ok(i64::try_from(gone).unwrap_or(i64::MAX))
+}
+
+/// How a batch is sealed, and the batch as it came; none where no key can seal it any more.
+pub type SealedBatch = (Option<(PersonId, Vec<u8>)>, Open);
+
+/// Seals batches that were stored as they came; returns how many.
+pub fn seal_batches(tenant: TenantId, batches: Vec<SealedBatch>) -> WriteJob<i64> {
+    WriteJob::new(move |db| {
+        let count = i64::try_from(batches.len()).unwrap_or(i64::MAX);
+        for (sealed, batch) in batches {
+            seal_batch(db, tenant, &batch, sealed)?;
+        }
+        Ok(count)
+    })
+}
+
+/// Records a consent or its withdrawal, unless it was recorded before; returns the record, and
+/// whether it is new. Without consent no position of the person is kept.
+pub fn record_consent(tenant: TenantId, new: Consent) -> WriteJob<(Consent, bool)> {
+    WriteJob::new(move |db| {
+        let (stored, new) = privacy::record_consent(db, tenant, &new)?;
+        if new && !stored.given && stored.purpose == Privacy::TRACK {
+            forget_position(db, tenant, stored.person)?;
+        }
+        Ok((stored, new))
+    })
 }

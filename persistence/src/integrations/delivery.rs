@@ -22,6 +22,7 @@ use crate::{
         error::StoreError,
         schema::{attempts, deliveries, webhooks},
         types::{At, Id},
+        write_job::WriteJob,
     },
 };
 
@@ -185,7 +186,12 @@ pub(crate) fn add(db: &mut Db, new: &[Delivery]) -> Result<()> {
 
 /// Adds the deliveries of a webhook and advances it in the feed, unless another replica advanced
 /// it, or it is no longer active; returns whether it was done.
-pub fn add_and_advance(db: &mut Db, hook: &Webhook, to: i64, new: &[Delivery]) -> Result<bool> {
+pub(crate) fn add_and_advance(
+    db: &mut Db,
+    hook: &Webhook,
+    to: i64,
+    new: &[Delivery],
+) -> Result<bool> {
     if !webhook::advance(db, hook, to)? {
         return Ok(false);
     }
@@ -226,7 +232,12 @@ pub enum Audience {
 /// Leases what is due for one audience, oldest first, at most `limit`. A delivery about a flow
 /// waits until earlier ones to the same target about the same flow are final; a delivery to a
 /// webhook that is not active waits until it is.
-pub fn lease(db: &mut Db, lease: Lease, audience: Audience, limit: i64) -> Result<Vec<Delivery>> {
+pub(crate) fn lease(
+    db: &mut Db,
+    lease: Lease,
+    audience: Audience,
+    limit: i64,
+) -> Result<Vec<Delivery>> {
     use deliveries::dsl as d;
     let Lease { by, now, until } = lease;
     let earlier = diesel::alias!(deliveries as earlier);
@@ -292,7 +303,7 @@ pub struct Tried {
 
 /// Stores the results of leased deliveries. A delivery that another replica leased meanwhile,
 /// because this one took too long, is left to that replica: only the attempt is stored then.
-pub fn settle(db: &mut Db, by: Uuid, tried: &[Tried]) -> Result<()> {
+pub(crate) fn settle(db: &mut Db, by: Uuid, tried: &[Tried]) -> Result<()> {
     use deliveries::dsl as d;
     for Tried { delivery, attempt, news } in tried {
         let (tenant, id) = (Id(delivery.tenant.0), Id(delivery.id));
@@ -444,7 +455,7 @@ pub struct Again {
 }
 
 /// Retries final deliveries, oldest first; returns how many.
-pub fn retry_all(
+pub(crate) fn retry_all(
     db: &mut Db,
     tenant: TenantId,
     which: Again,
@@ -471,7 +482,7 @@ pub fn retry_all(
 
 /// Retries one final delivery, with as many attempts as the first time; returns whether it was
 /// final.
-pub fn retry(db: &mut Db, tenant: TenantId, id: Uuid, at: Instant) -> Result<bool> {
+pub(crate) fn retry(db: &mut Db, tenant: TenantId, id: Uuid, at: Instant) -> Result<bool> {
     use deliveries::dsl as d;
     let changed = diesel::update(deliveries::table.find((Id(tenant.0), Id(id))))
         .filter(d::next_at.is_null())
@@ -487,12 +498,18 @@ pub fn retry(db: &mut Db, tenant: TenantId, id: Uuid, at: Instant) -> Result<boo
 }
 
 /// Adds one delivery that no event caused.
-pub fn add_one(db: &mut Db, new: &Delivery) -> Result<()> {
+pub(crate) fn add_one(db: &mut Db, new: &Delivery) -> Result<()> {
     add(db, std::slice::from_ref(new))
 }
 
 /// Ends every waiting delivery to a target, because it is gone.
-pub fn end_all(db: &mut Db, tenant: TenantId, target: Uuid, why: &str, at: Instant) -> Result<()> {
+pub(crate) fn end_all(
+    db: &mut Db,
+    tenant: TenantId,
+    target: Uuid,
+    why: &str,
+    at: Instant,
+) -> Result<()> {
     use deliveries::dsl as d;
     diesel::update(deliveries::table)
         .filter(d::tenant_id.eq(Id(tenant.0)).and(d::target_id.eq(Id(target))))
@@ -525,4 +542,56 @@ pub(crate) fn purge(db: &mut Db, tenant: TenantId, cutoff: Instant, limit: i64) 
         .filter(d::tenant_id.eq(Id(tenant.0)).and(d::id.eq_any(old)))
         .execute(db)?;
     Ok(i64::try_from(gone).unwrap_or(i64::MAX))
+}
+
+/// Makes the deliveries of a part of the feed and advances the webhook, unless `backlog` deliveries
+/// wait already or another replica was faster; returns whether it was done.
+pub fn add_event_deliveries(
+    hook: Webhook,
+    to: i64,
+    new: Vec<Delivery>,
+    backlog: i64,
+) -> WriteJob<bool> {
+    WriteJob::new(move |db| {
+        if count_waiting(db, hook.tenant, hook.id)? >= backlog {
+            return Ok(false);
+        }
+        add_and_advance(db, &hook, to, &new)
+    })
+}
+
+/// Leases deliveries that are due.
+pub fn lease_deliveries(terms: Lease, audience: Audience, limit: i64) -> WriteJob<Vec<Delivery>> {
+    WriteJob::new(move |db| lease(db, terms, audience, limit))
+}
+
+/// Records what became of leased deliveries.
+pub fn settle_attempts(by: Uuid, tried: Vec<Tried>) -> WriteJob<()> {
+    WriteJob::new(move |db| settle(db, by, &tried))
+}
+
+/// Adds a delivery that no event causes.
+pub fn add_delivery(new: Delivery) -> WriteJob<()> {
+    WriteJob::new(move |db| add_one(db, &new))
+}
+
+/// Sends final deliveries again, at most `limit`; returns how many.
+pub fn replay_deliveries(tenant: TenantId, which: Again, at: Instant, limit: i64) -> WriteJob<i64> {
+    WriteJob::new(move |db| retry_all(db, tenant, which, at, limit))
+}
+
+/// Sends a final delivery again; false where it is not final.
+pub fn retry_delivery(tenant: TenantId, id: Uuid, at: Instant) -> WriteJob<bool> {
+    WriteJob::new(move |db| retry(db, tenant, id, at))
+}
+
+/// Removes a webhook and ends the deliveries that wait for it; false where there is none.
+pub fn remove_webhook(tenant: TenantId, id: Uuid, at: Instant) -> WriteJob<bool> {
+    WriteJob::new(move |db| {
+        let removed = webhook::remove(db, tenant, id)?;
+        if removed {
+            end_all(db, tenant, id, "the webhook was removed", at)?;
+        }
+        Ok(removed)
+    })
 }

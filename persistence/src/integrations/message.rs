@@ -19,6 +19,7 @@ use crate::{
             wechat_quotas,
         },
         types::{At, Id},
+        write_job::WriteJob,
     },
 };
 
@@ -71,7 +72,7 @@ pub struct Made {
 
 /// Stores messages and the position in the feed, unless another replica was faster; returns whether
 /// it was done.
-pub fn add_and_advance(
+pub(crate) fn add_and_advance(
     db: &mut Db,
     tenant: TenantId,
     (from, to): (i64, i64),
@@ -105,7 +106,7 @@ pub fn add_and_advance(
 }
 
 /// Adds a message; one that exists already stays as it is.
-pub fn add(db: &mut Db, tenant: TenantId, message: &Message) -> Result<()> {
+pub(crate) fn add(db: &mut Db, tenant: TenantId, message: &Message) -> Result<()> {
     use messages::dsl as m;
     let insert = diesel::insert_into(messages::table)
         .values((
@@ -196,7 +197,7 @@ pub fn count_unread(db: &mut Db, tenant: TenantId, person: PersonId, most: i64) 
 }
 
 /// Marks messages of a person as read: these, or all of them made until now; returns how many.
-pub fn mark_read(
+pub(crate) fn mark_read(
     db: &mut Db,
     tenant: TenantId,
     person: PersonId,
@@ -249,7 +250,7 @@ pub fn load_preferences(db: &mut Db, tenant: TenantId, person: PersonId) -> Resu
 }
 
 /// Stores the preferences of a person about notices.
-pub fn save_preferences(
+pub(crate) fn save_preferences(
     db: &mut Db,
     tenant: TenantId,
     person: PersonId,
@@ -291,7 +292,7 @@ pub fn load_quota(db: &mut Db, tenant: TenantId, person: PersonId, id: &str) -> 
 const QUOTA: i32 = 1000;
 
 /// Adds to that number, or subtracts from it; returns the new number, never below zero.
-pub fn adjust_quota(
+pub(crate) fn adjust_quota(
     db: &mut Db,
     tenant: TenantId,
     person: PersonId,
@@ -321,7 +322,7 @@ pub fn adjust_quota(
 
 /// Records that a person answered under a key; returns whether it is the first time. Stored as a
 /// quota that is never counted and is removed with the person.
-pub fn record_answer(
+pub(crate) fn record_answer(
     db: &mut Db,
     tenant: TenantId,
     person: PersonId,
@@ -368,7 +369,7 @@ pub fn load_quotas(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Ve
 
 /// Records that a telephone number was verified as a person's: by the digest it is looked up by.
 /// One number a person.
-pub fn record_verified_phone(
+pub(crate) fn record_verified_phone(
     db: &mut Db,
     tenant: TenantId,
     person: PersonId,
@@ -389,7 +390,7 @@ pub fn record_verified_phone(
 }
 
 /// Removes the record that a number of a person was verified.
-pub fn forget_phone(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<()> {
+pub(crate) fn forget_phone(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<()> {
     diesel::delete(verified_phones::table.find((Id(tenant.0), Id(person.0)))).execute(db)?;
     Ok(())
 }
@@ -409,7 +410,12 @@ pub fn load_verified_phone(
 
 /// Removes the messages of a person, the preferences, and what waits to be sent: part of erasing a
 /// person.
-pub fn forget_person(db: &mut Db, tenant: TenantId, person: PersonId, at: Instant) -> Result<()> {
+pub(crate) fn forget_person(
+    db: &mut Db,
+    tenant: TenantId,
+    person: PersonId,
+    at: Instant,
+) -> Result<()> {
     let (t, p) = (Id(tenant.0), Id(person.0));
     diesel::delete(messages::table)
         .filter(messages::tenant_id.eq(t).and(messages::person_id.eq(p)))
@@ -442,4 +448,78 @@ pub fn load_identities(
         .limit(50)
         .load(db)?;
     Ok(all.into_iter().filter(|(provider, _)| provider.starts_with(prefix)).collect())
+}
+
+/// Saves the messages of a part of the feed, unless another replica was faster.
+pub fn add_event_messages(tenant: TenantId, (from, to): (i64, i64), made: Made) -> WriteJob<bool> {
+    WriteJob::new(move |db| add_and_advance(db, tenant, (from, to), &made))
+}
+
+/// Adds a message; one that exists already stays as it is.
+pub fn add_message(tenant: TenantId, message: Message) -> WriteJob<()> {
+    WriteJob::new(move |db| add(db, tenant, &message))
+}
+
+/// Marks messages as read: these, or all of them; returns how many were unread.
+pub fn mark_messages_read(
+    tenant: TenantId,
+    person: PersonId,
+    ids: Option<Vec<Uuid>>,
+    at: Instant,
+) -> WriteJob<i64> {
+    WriteJob::new(move |db| mark_read(db, tenant, person, ids.as_deref(), at))
+}
+
+/// Replaces what a person wants of messages.
+pub fn replace_preferences(
+    tenant: TenantId,
+    person: PersonId,
+    wants: Preferences,
+    at: Instant,
+) -> WriteJob<()> {
+    WriteJob::new(move |db| save_preferences(db, tenant, person, &wants, at))
+}
+
+/// Adds to the subscribe messages of a template that a person agreed to, or takes from them;
+/// returns how many are left.
+pub fn change_quota(
+    tenant: TenantId,
+    person: PersonId,
+    (id, more): (String, i32),
+    at: Instant,
+) -> WriteJob<i32> {
+    WriteJob::new(move |db| adjust_quota(db, tenant, person, (&id, more), at))
+}
+
+/// Adds one subscribe message of each template, once for each key.
+pub fn record_agreements(
+    tenant: TenantId,
+    (person, key): (PersonId, Uuid),
+    agreed: Vec<String>,
+    at: Instant,
+) -> WriteJob<()> {
+    WriteJob::new(move |db| {
+        if !record_answer(db, tenant, person, key, at)? {
+            return Ok(());
+        }
+        for id in &agreed {
+            adjust_quota(db, tenant, person, (id, 1), at)?;
+        }
+        Ok(())
+    })
+}
+
+/// Saves the digest of the telephone number that was checked.
+pub fn save_verified_phone(
+    tenant: TenantId,
+    person: PersonId,
+    blind: Vec<u8>,
+    at: Instant,
+) -> WriteJob<()> {
+    WriteJob::new(move |db| record_verified_phone(db, tenant, person, &blind, at))
+}
+
+/// Forgets that a telephone number of a person was checked.
+pub fn unbind_phone(tenant: TenantId, person: PersonId) -> WriteJob<()> {
+    WriteJob::new(move |db| forget_phone(db, tenant, person))
 }

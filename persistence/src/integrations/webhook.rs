@@ -14,11 +14,15 @@ use domain::{
 };
 use uuid::Uuid;
 
-use crate::kernel::{
-    connection::Db,
-    error::StoreError,
-    schema::{webhook_secrets, webhooks},
-    types::{At, Id},
+use crate::{
+    integrations::message::{self, Message},
+    kernel::{
+        connection::Db,
+        error::StoreError,
+        schema::{webhook_secrets, webhooks},
+        types::{At, Id},
+        write_job::WriteJob,
+    },
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
@@ -189,7 +193,7 @@ pub fn load_active(db: &mut Db) -> Result<Vec<Webhook>> {
 
 /// Adds a webhook with its first secret; false when the tenant has its largest number, or the
 /// webhook exists.
-pub fn add(db: &mut Db, hook: &Webhook, secret: &Secret) -> Result<bool> {
+pub(crate) fn add(db: &mut Db, hook: &Webhook, secret: &Secret) -> Result<bool> {
     let tenant = Id(hook.tenant.0);
     let count: i64 =
         webhooks::table.filter(webhooks::tenant_id.eq(tenant)).count().get_result(db)?;
@@ -202,7 +206,7 @@ pub fn add(db: &mut Db, hook: &Webhook, secret: &Secret) -> Result<bool> {
 }
 
 /// Changes a webhook; its position in the feed and the agreement about texts stay.
-pub fn change(db: &mut Db, hook: &Webhook) -> Result<bool> {
+pub(crate) fn change(db: &mut Db, hook: &Webhook) -> Result<bool> {
     let Row {
         name,
         url,
@@ -235,7 +239,7 @@ pub fn change(db: &mut Db, hook: &Webhook) -> Result<bool> {
 
 /// Records who agreed that a webhook receives texts, or that no one does; false where the webhook
 /// no longer has this address.
-pub fn set_approval(
+pub(crate) fn set_approval(
     db: &mut Db,
     hook: &Webhook,
     approval: Option<(PersonId, Instant)>,
@@ -251,7 +255,7 @@ pub fn set_approval(
 }
 
 /// Removes a webhook and its secrets; its deliveries stay on record.
-pub fn remove(db: &mut Db, tenant: TenantId, id: Uuid) -> Result<bool> {
+pub(crate) fn remove(db: &mut Db, tenant: TenantId, id: Uuid) -> Result<bool> {
     diesel::delete(webhook_secrets::table)
         .filter(webhook_secrets::tenant_id.eq(Id(tenant.0)))
         .filter(webhook_secrets::webhook_id.eq(Id(id)))
@@ -287,7 +291,7 @@ pub(crate) fn record_outcome(db: &mut Db, tenant: Id, id: Id, failing: Option<At
 }
 
 /// Stops an active webhook; returns whether it was active.
-pub fn stop(
+pub(crate) fn stop(
     db: &mut Db,
     tenant: TenantId,
     id: Uuid,
@@ -332,7 +336,12 @@ pub fn load_secrets(
 }
 
 /// Adds a secret in place of the existing ones, which stay valid until `until`.
-pub fn rotate_secret(db: &mut Db, tenant: TenantId, new: &Secret, until: Instant) -> Result<()> {
+pub(crate) fn rotate_secret(
+    db: &mut Db,
+    tenant: TenantId,
+    new: &Secret,
+    until: Instant,
+) -> Result<()> {
     use webhook_secrets::dsl as s;
     diesel::update(webhook_secrets::table)
         .filter(s::tenant_id.eq(Id(tenant.0)).and(s::webhook_id.eq(Id(new.webhook))))
@@ -359,4 +368,48 @@ fn add_secret(db: &mut Db, tenant: TenantId, new: &Secret) -> Result<()> {
         ))
         .execute(db)?;
     Ok(())
+}
+
+/// Registers a webhook with its first secret; returns whether it was added, and the webhook that is
+/// there then.
+pub fn register_webhook(hook: Webhook, secret: Secret) -> WriteJob<(bool, Option<Webhook>)> {
+    WriteJob::new(move |db| Ok((add(db, &hook, &secret)?, find(db, hook.tenant, hook.id)?)))
+}
+
+/// Changes a webhook; false where there is none. Without an approval the stored one ends.
+pub fn change_webhook(hook: Webhook) -> WriteJob<bool> {
+    WriteJob::new(move |db| {
+        let changed = change(db, &hook)?;
+        if changed && hook.approval.is_none() {
+            set_approval(db, &hook, None)?;
+        }
+        Ok(changed)
+    })
+}
+
+/// Sets or ends the approval of a webhook; false where its address or area has changed.
+pub fn approve_webhook(hook: Webhook, approval: Option<(PersonId, Instant)>) -> WriteJob<bool> {
+    WriteJob::new(move |db| set_approval(db, &hook, approval))
+}
+
+/// Stops an active webhook and adds the messages that say so; false where it is not active.
+pub fn stop_webhook(
+    tenant: TenantId,
+    id: Uuid,
+    (status, why): (Status, &'static str),
+    told: Vec<Message>,
+    at: Instant,
+) -> WriteJob<bool> {
+    WriteJob::new(move |db| {
+        let stopped = stop(db, tenant, id, (status, why), at)?;
+        for message in told.iter().filter(|_| stopped) {
+            message::add(db, tenant, message)?;
+        }
+        Ok(stopped)
+    })
+}
+
+/// Adds a secret; the secrets before it work until `until`.
+pub fn rotate_webhook_secret(tenant: TenantId, new: Secret, until: Instant) -> WriteJob<()> {
+    WriteJob::new(move |db| rotate_secret(db, tenant, &new, until))
 }

@@ -14,6 +14,7 @@ use crate::kernel::{
     obligation::Lapsing,
     schema::{deferred_debts, obligations, patrol_plans},
     types::{At, Id},
+    write_job::WriteJob,
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
@@ -76,7 +77,7 @@ fn compute_retry_delay(failures: i64) -> Duration {
 }
 
 /// Steps over failed work until it is to be tried again; returns how often it has failed.
-pub fn defer(db: &mut Db, due: &Due, why: &str, now: Instant) -> Result<i64> {
+pub(crate) fn defer(db: &mut Db, due: &Due, why: &str, now: Instant) -> Result<i64> {
     use deferred_debts::dsl as d;
     let key = (
         Id(due.tenant.0),
@@ -131,7 +132,7 @@ pub fn count(db: &mut Db) -> Result<Deferred> {
 }
 
 /// Removes failures of work that was done, settled or moved since.
-pub fn forget_settled(db: &mut Db) -> Result<()> {
+pub(crate) fn forget_settled(db: &mut Db) -> Result<()> {
     use deferred_debts as d;
     use obligations as o;
     use patrol_plans as p;
@@ -146,6 +147,16 @@ pub fn forget_settled(db: &mut Db) -> Result<()> {
     let open = diesel::dsl::exists(debts).or(diesel::dsl::exists(plans));
     diesel::delete(d::table.filter(diesel::dsl::not(open))).execute(db)?;
     Ok(())
+}
+
+/// Defers work that failed until it is to be tried again; returns how often it has failed.
+pub fn defer_work(due: Due, why: String, now: Instant) -> WriteJob<i64> {
+    WriteJob::new(move |db| defer(db, &due, &why, now))
+}
+
+/// Forgets failures of what was done, settled or moved since.
+pub fn forget_settled_failures() -> WriteJob<()> {
+    WriteJob::new(forget_settled)
 }
 
 #[cfg(test)]

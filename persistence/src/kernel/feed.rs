@@ -68,7 +68,7 @@ pub(crate) fn number_entries(db: &mut Db, entries: &mut [EntryRow]) -> Result<()
 
 /// Waits for the commands of a tenant that are being written, so that later reads of this
 /// transaction see them.
-pub fn await_commands(db: &mut Db, tenant: TenantId) -> Result<()> {
+pub(crate) fn await_commands(db: &mut Db, tenant: TenantId) -> Result<()> {
     let row = feeds::table.find(Id(tenant.0));
     diesel::update(row).set(feeds::position.eq(feeds::position)).execute(db)?;
     Ok(())

@@ -10,6 +10,7 @@ use crate::kernel::{
     error::StoreError,
     schema::signing_keys,
     types::{At, Id},
+    write_job::WriteJob,
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
@@ -77,7 +78,7 @@ pub fn load_all(db: &mut Db, purpose: Purpose) -> Result<Vec<StoredKey>> {
 }
 
 /// Adds a key.
-pub fn add(db: &mut Db, purpose: Purpose, key: &StoredKey) -> Result<()> {
+pub(crate) fn add(db: &mut Db, purpose: Purpose, key: &StoredKey) -> Result<()> {
     diesel::insert_into(signing_keys::table)
         .values((
             signing_keys::id.eq(Id(key.id)),
@@ -93,7 +94,7 @@ pub fn add(db: &mut Db, purpose: Purpose, key: &StoredKey) -> Result<()> {
 }
 
 /// The keys for a purpose; `fresh` becomes the first where there is none.
-pub fn ensure(db: &mut Db, purpose: Purpose, fresh: &StoredKey) -> Result<Vec<StoredKey>> {
+pub(crate) fn ensure(db: &mut Db, purpose: Purpose, fresh: &StoredKey) -> Result<Vec<StoredKey>> {
     if load_all(db, purpose)?.is_empty() {
         add(db, purpose, fresh)?;
     }
@@ -101,7 +102,7 @@ pub fn ensure(db: &mut Db, purpose: Purpose, fresh: &StoredKey) -> Result<Vec<St
 }
 
 /// Replaces a stored secret, wrapped by another key.
-pub fn replace_secret(db: &mut Db, id: Uuid, secret: &[u8]) -> Result<()> {
+pub(crate) fn replace_secret(db: &mut Db, id: Uuid, secret: &[u8]) -> Result<()> {
     diesel::update(signing_keys::table.find(Id(id)))
         .set(signing_keys::secret.eq(secret.to_vec()))
         .execute(db)?;
@@ -109,7 +110,7 @@ pub fn replace_secret(db: &mut Db, id: Uuid, secret: &[u8]) -> Result<()> {
 }
 
 /// Stores the public half of a key, unless one is stored.
-pub fn put_public(db: &mut Db, id: Uuid, public: &[u8]) -> Result<()> {
+pub(crate) fn put_public(db: &mut Db, id: Uuid, public: &[u8]) -> Result<()> {
     diesel::update(signing_keys::table.find(Id(id)))
         .filter(signing_keys::public.is_null())
         .set(signing_keys::public.eq(Some(public.to_vec())))
@@ -119,7 +120,7 @@ pub fn put_public(db: &mut Db, id: Uuid, public: &[u8]) -> Result<()> {
 
 /// Adds a signing key and retires the others at `retire`; secrets of keys that were retired before
 /// `now` are wiped.
-pub fn rotate(db: &mut Db, fresh: &StoredKey, retire: Instant, now: Instant) -> Result<()> {
+pub(crate) fn rotate(db: &mut Db, fresh: &StoredKey, retire: Instant, now: Instant) -> Result<()> {
     let sign = Purpose::Sign.name();
     diesel::update(signing_keys::table)
         .filter(signing_keys::purpose.eq(sign))
@@ -134,4 +135,24 @@ pub fn rotate(db: &mut Db, fresh: &StoredKey, retire: Instant, now: Instant) -> 
         .set(signing_keys::secret.eq(Vec::<u8>::new()))
         .execute(db)?;
     add(db, Purpose::Sign, fresh)
+}
+
+/// Adds `fresh` unless there is a key for this purpose; returns the keys there are then.
+pub fn ensure_key(purpose: Purpose, fresh: StoredKey) -> WriteJob<Vec<StoredKey>> {
+    WriteJob::new(move |db| ensure(db, purpose, &fresh))
+}
+
+/// Replaces a secret by the same secret under another wrapping.
+pub fn rewrap_secret(id: Uuid, secret: Vec<u8>) -> WriteJob<()> {
+    WriteJob::new(move |db| replace_secret(db, id, &secret))
+}
+
+/// Saves the public half of a key, unless it is stored.
+pub fn save_public_key(id: Uuid, public: Vec<u8>) -> WriteJob<()> {
+    WriteJob::new(move |db| put_public(db, id, &public))
+}
+
+/// Adds a signing key; the keys before it retire at `retire`.
+pub fn rotate_keys(fresh: StoredKey, retire: Instant, now: Instant) -> WriteJob<()> {
+    WriteJob::new(move |db| rotate(db, &fresh, retire, now))
 }

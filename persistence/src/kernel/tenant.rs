@@ -8,6 +8,7 @@ use crate::kernel::{
     error::StoreError,
     schema::tenants,
     types::{At, Id},
+    write_job::WriteJob,
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
@@ -24,7 +25,7 @@ pub struct Tenant {
 }
 
 /// Adds a tenant.
-pub fn create(db: &mut Db, tenant: &Tenant, at: Instant) -> Result<()> {
+pub(crate) fn create(db: &mut Db, tenant: &Tenant, at: Instant) -> Result<()> {
     diesel::insert_into(tenants::table)
         .values((
             tenants::tenant_id.eq(Id(tenant.id.0)),
@@ -44,4 +45,9 @@ pub fn load_all(db: &mut Db) -> Result<Vec<Tenant>> {
         .load(db)?;
     let tenant = |(id, code, name): (Id, String, String)| Tenant { id: TenantId(id.0), code, name };
     Ok(rows.into_iter().map(tenant).collect())
+}
+
+/// Adds a tenant.
+pub fn create_tenant(tenant: Tenant, at: Instant) -> WriteJob<()> {
+    WriteJob::new(move |db| create(db, &tenant, at))
 }

@@ -20,7 +20,9 @@ use crate::{
         connection::{Db, each},
         error::StoreError,
         schema::{audit, audit_heads},
+        tenant,
         types::{At, Id},
+        write_job::WriteJob,
     },
     people::tally,
 };
@@ -29,7 +31,7 @@ type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 /// Appends a note to a tenant's log, in the current transaction. The row of the log's head makes
 /// writers wait for each other.
-pub fn append(db: &mut Db, tenant: TenantId, note: Note) -> Result<Record> {
+pub(crate) fn append(db: &mut Db, tenant: TenantId, note: Note) -> Result<Record> {
     let before = lock_head(db, tenant)?;
     let record = Record::new(tenant, before.seq + 1, note, before.hash);
     let note = &record.note;
@@ -232,7 +234,7 @@ pub fn load_after(db: &mut Db, tenant: TenantId, after: i64, limit: i64) -> Resu
 
 /// Removes the oldest records up to `cutoff`, at most `limit`; the chain then begins after the last
 /// removed one, and its newest record says so. Returns how many were removed.
-pub fn prune(
+pub(crate) fn prune(
     db: &mut Db,
     tenant: TenantId,
     (cutoff, at): (Instant, Instant),
@@ -262,4 +264,47 @@ pub fn prune(
     };
     append(db, tenant, said.to_note(at))?;
     Ok(count)
+}
+
+/// Records an act that accompanies no other write.
+pub fn append_note(tenant: TenantId, note: Note) -> WriteJob<()> {
+    WriteJob::new(move |db| append(db, tenant, note).map(drop))
+}
+
+impl<R: 'static> WriteJob<R> {
+    /// Adds a note to the audit log, last, as in every commit: writers wait there for each other.
+    pub fn with_note(self, tenant: TenantId, note: Note) -> Self {
+        self.with_note_from(tenant, |_| Some(note))
+    }
+
+    /// Adds the note that `note` makes of the answer, if it makes one.
+    pub fn with_note_from(
+        self,
+        tenant: TenantId,
+        note: impl FnOnce(&R) -> Option<Note> + Send + 'static,
+    ) -> Self {
+        self.append_step(move |db, done| match note(done) {
+            Some(note) => append(db, tenant, note).map(drop),
+            None => Ok(()),
+        })
+    }
+
+    /// Adds a note to the audit log of every tenant.
+    pub fn with_note_everywhere(self, note: Note) -> Self {
+        self.append_step(move |db, _| {
+            let mut tenants = tenant::load_all(db)?;
+            tenants.sort_by_key(|tenant| tenant.id);
+            for tenant in tenants {
+                append(db, tenant.id, note.clone())?;
+            }
+            Ok(())
+        })
+    }
+}
+
+impl WriteJob<bool> {
+    /// Adds a note to the audit log where the job returns true.
+    pub fn with_note_if_done(self, tenant: TenantId, note: Note) -> Self {
+        self.with_note_from(tenant, |done| done.then_some(note))
+    }
 }

@@ -13,6 +13,7 @@ use crate::kernel::{
     error::StoreError,
     schema::{client_secrets, clients, sessions},
     types::{At, Id},
+    write_job::WriteJob,
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
@@ -140,7 +141,7 @@ pub fn list(db: &mut Db, tenant: TenantId, after: Option<Uuid>, limit: i64) -> R
 }
 
 /// Adds a client with its first secret; returns whether it is new.
-pub fn add(db: &mut Db, tenant: TenantId, client: &Client, first: &Secret) -> Result<bool> {
+pub(crate) fn add(db: &mut Db, tenant: TenantId, client: &Client, first: &Secret) -> Result<bool> {
     if find(db, tenant, client.id)?.is_some() {
         return Ok(false);
     }
@@ -173,7 +174,7 @@ pub fn load_secrets(db: &mut Db, tenant: TenantId, client: PersonId) -> Result<V
 
 /// Adds a secret, unless its client has `most` valid ones of this kind; returns whether it was
 /// added.
-pub fn add_secret(db: &mut Db, tenant: TenantId, new: &Secret, most: usize) -> Result<bool> {
+pub(crate) fn add_secret(db: &mut Db, tenant: TenantId, new: &Secret, most: usize) -> Result<bool> {
     let known = load_secrets(db, tenant, new.client)?;
     let live = |one: &&Secret| {
         one.kind == new.kind && one.revoked_at.is_none() && one.expires_at > new.created_at
@@ -215,7 +216,7 @@ pub fn find_live_secret(
 }
 
 /// Notes that a secret was used.
-pub fn touch_secret(db: &mut Db, tenant: TenantId, id: Uuid, at: Instant) -> Result<()> {
+pub(crate) fn touch_secret(db: &mut Db, tenant: TenantId, id: Uuid, at: Instant) -> Result<()> {
     diesel::update(client_secrets::table.find((Id(tenant.0), Id(id))))
         .set(client_secrets::used_at.eq(Some(At(at))))
         .execute(db)?;
@@ -224,7 +225,7 @@ pub fn touch_secret(db: &mut Db, tenant: TenantId, id: Uuid, at: Instant) -> Res
 
 /// Revokes a secret of this client, with every token it was exchanged for; returns whether there
 /// was one.
-pub fn revoke_secret(
+pub(crate) fn revoke_secret(
     db: &mut Db,
     tenant: TenantId,
     client: PersonId,
@@ -243,7 +244,7 @@ pub fn revoke_secret(
 }
 
 /// Disables a client for good; returns whether there was one.
-pub fn disable(db: &mut Db, tenant: TenantId, id: PersonId, at: Instant) -> Result<bool> {
+pub(crate) fn disable(db: &mut Db, tenant: TenantId, id: PersonId, at: Instant) -> Result<bool> {
     let disabled = diesel::update(clients::table.find((Id(tenant.0), Id(id.0))))
         .set(clients::disabled_at.eq(Some(At(at))))
         .execute(db)?;
@@ -277,7 +278,7 @@ fn end_sessions(
 }
 
 /// Opens the session of a token, and removes those of tokens that expired long ago.
-pub fn open_session(
+pub(crate) fn open_session(
     db: &mut Db,
     tenant: TenantId,
     session: &crate::people::session::Session,
@@ -290,4 +291,42 @@ pub fn open_session(
         .execute(db)?;
     crate::people::session::open(db, tenant, session, usize::MAX)?;
     Ok(())
+}
+
+/// Registers a client with its first secret; false where it is there already.
+pub fn register_client(tenant: TenantId, client: Client, first: Secret) -> WriteJob<bool> {
+    WriteJob::new(move |db| add(db, tenant, &client, &first))
+}
+
+/// Adds a secret; false where the client has `most` of this kind that work.
+pub fn add_client_secret(tenant: TenantId, new: Secret, most: usize) -> WriteJob<bool> {
+    WriteJob::new(move |db| add_secret(db, tenant, &new, most))
+}
+
+/// Records that a secret is in use.
+pub fn record_secret_use(tenant: TenantId, id: Uuid, at: Instant) -> WriteJob<()> {
+    WriteJob::new(move |db| touch_secret(db, tenant, id, at))
+}
+
+/// Revokes a secret of a client and ends the sessions it opened; false where there is none.
+pub fn revoke_client_secret(
+    tenant: TenantId,
+    client: PersonId,
+    id: Uuid,
+    at: Instant,
+) -> WriteJob<bool> {
+    WriteJob::new(move |db| revoke_secret(db, tenant, client, id, at))
+}
+
+/// Shuts a client out for good; false where there is none.
+pub fn disable_client(tenant: TenantId, id: PersonId, at: Instant) -> WriteJob<bool> {
+    WriteJob::new(move |db| disable(db, tenant, id, at))
+}
+
+/// Begins the session of a client, and forgets those of tokens that expired long ago.
+pub fn open_client_session(
+    tenant: TenantId,
+    session: crate::people::session::Session,
+) -> WriteJob<()> {
+    WriteJob::new(move |db| open_session(db, tenant, &session))
 }

@@ -7,12 +7,18 @@ use domain::{
     core::id::{PersonId, TenantId},
     flows::{change::Versioned, person::Person},
 };
+use uuid::Uuid;
 
-use crate::kernel::{
-    connection::Db,
-    error::StoreError,
-    schema::{identities, outside_tokens},
-    types::{At, Id},
+use crate::{
+    integrations::message::{self, Message},
+    kernel::{
+        connection::Db,
+        error::StoreError,
+        schema::{identities, outside_tokens},
+        types::{At, Id},
+        write_job::WriteJob,
+    },
+    people::session,
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
@@ -47,7 +53,12 @@ pub fn find(
 }
 
 /// Links an identity to a person; returns the person it is linked to then. The first link stays.
-pub fn link(db: &mut Db, tenant: TenantId, identity: &Identity, at: Instant) -> Result<PersonId> {
+pub(crate) fn link(
+    db: &mut Db,
+    tenant: TenantId,
+    identity: &Identity,
+    at: Instant,
+) -> Result<PersonId> {
     let key = (Id(tenant.0), identity.provider.clone(), identity.subject.clone());
     let known: Option<Id> =
         identities::table.find(key.clone()).select(identities::person_id).first(db).optional()?;
@@ -73,7 +84,7 @@ pub fn link(db: &mut Db, tenant: TenantId, identity: &Identity, at: Instant) -> 
 }
 
 /// Removes all identities of a person.
-pub fn unlink(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<()> {
+pub(crate) fn unlink(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<()> {
     diesel::delete(identities::table)
         .filter(identities::tenant_id.eq(Id(tenant.0)))
         .filter(identities::person_id.eq(Id(person.0)))
@@ -108,7 +119,7 @@ pub fn load_linked(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Ve
 
 /// Removes one identity of a person, and with it the one at `common`: an identity that several
 /// providers share would link the removed one again. Returns whether there was one.
-pub fn unlink_one(
+pub(crate) fn unlink_one(
     db: &mut Db,
     tenant: TenantId,
     person: PersonId,
@@ -150,7 +161,7 @@ pub fn load_shared_token(db: &mut Db, name: &str) -> Result<Option<Shared>> {
 }
 
 /// Takes the lease on fetching a token, until `until`; returns whether no other replica has it.
-pub fn take_lease(db: &mut Db, name: &str, now: Instant, until: Instant) -> Result<bool> {
+pub(crate) fn take_lease(db: &mut Db, name: &str, now: Instant, until: Instant) -> Result<bool> {
     let there: i64 = outside_tokens::table.find(name.to_owned()).count().get_result(db)?;
     if there == 0 {
         diesel::insert_into(outside_tokens::table)
@@ -171,7 +182,7 @@ pub fn take_lease(db: &mut Db, name: &str, now: Instant, until: Instant) -> Resu
 }
 
 /// Stores a fetched token and releases the lease; without one, only releases the lease.
-pub fn put_shared_token(db: &mut Db, name: &str, shared: Option<&Shared>) -> Result<()> {
+pub(crate) fn put_shared_token(db: &mut Db, name: &str, shared: Option<&Shared>) -> Result<()> {
     let row = outside_tokens::table.find(name.to_owned());
     diesel::update(row).set(outside_tokens::leased_until.eq(None::<At>)).execute(db)?;
     if let Some(shared) = shared {
@@ -198,4 +209,56 @@ pub fn load_for_person(
         .select((identities::provider, identities::subject))
         .limit(100)
         .load(db)?)
+}
+
+/// Links identities to the person they name, `other` only where `first` is not linked to another
+/// person; returns to whom `first` is linked.
+pub fn link_identities(
+    tenant: TenantId,
+    first: Identity,
+    other: Option<Identity>,
+    at: Instant,
+) -> WriteJob<PersonId> {
+    WriteJob::new(move |db| {
+        let whose = link(db, tenant, &first, at)?;
+        if let Some(other) = other.filter(|_| whose == first.person) {
+            link(db, tenant, &other, at)?;
+        }
+        Ok(whose)
+    })
+}
+
+/// Unlinks every identity of a person.
+pub fn unlink_identities(tenant: TenantId, person: PersonId) -> WriteJob<()> {
+    WriteJob::new(move |db| unlink(db, tenant, person))
+}
+
+/// Unlinks the identity that `is_it` finds, with those at the provider `common`, ends every session
+/// but one, and adds the message `told`; false where there is no such identity.
+pub fn unlink_identity(
+    tenant: TenantId,
+    (person, but): (PersonId, Uuid),
+    is_it: impl Fn(&Linked) -> bool + Send + 'static,
+    common: &'static str,
+    told: Message,
+) -> WriteJob<bool> {
+    WriteJob::new(move |db| {
+        let linked = load_linked(db, tenant, person)?;
+        let Some(found) = linked.iter().find(|one| is_it(one)) else { return Ok(false) };
+        let which = (found.provider.as_str(), found.subject.as_str());
+        unlink_one(db, tenant, person, which, common)?;
+        session::end_all(db, tenant, person, Some(but), told.at)?;
+        message::add(db, tenant, &told)?;
+        Ok(true)
+    })
+}
+
+/// Leases the fetching of a shared token until `until`; false where another replica has the lease.
+pub fn lease_shared_token(name: String, now: Instant, until: Instant) -> WriteJob<bool> {
+    WriteJob::new(move |db| take_lease(db, &name, now, until))
+}
+
+/// Saves a shared token that was fetched and returns the lease; without one, only returns it.
+pub fn save_shared_token(name: String, shared: Option<Shared>) -> WriteJob<()> {
+    WriteJob::new(move |db| put_shared_token(db, &name, shared.as_ref()))
 }

@@ -23,6 +23,7 @@ use crate::{
         journal::Keyset,
         schema::{consents, disclosures, household_people},
         types::{At, Id},
+        write_job::WriteJob,
     },
     people::tally,
 };
@@ -87,7 +88,7 @@ fn disclosure_from_row(row: DisclosureColumns) -> Result<Disclosure> {
 }
 
 /// Records a disclosure unless it exists; returns the stored one, and whether it is new.
-pub fn record_disclosure(
+pub(crate) fn insert_disclosure(
     db: &mut Db,
     tenant: TenantId,
     new: &Disclosure,
@@ -231,7 +232,11 @@ const CONSENT: ConsentSelection = (
 );
 
 /// Records a consent unless it exists; returns the stored one, and whether it is new.
-pub fn record_consent(db: &mut Db, tenant: TenantId, new: &Consent) -> Result<(Consent, bool)> {
+pub(crate) fn record_consent(
+    db: &mut Db,
+    tenant: TenantId,
+    new: &Consent,
+) -> Result<(Consent, bool)> {
     use consents::dsl as c;
     let tally = tally::hold(db, tenant, DataClass::Consents, new.at)?;
     let insert = diesel::insert_into(consents::table)
@@ -345,4 +350,9 @@ pub fn load_answers(
         .select((c::id, c::at, c::answer))
         .load(db)?;
     Ok(rows.into_iter().map(|(id, at, answer)| (id.0, at.0, answer == GIVEN)).collect())
+}
+
+/// Records a disclosure, unless it was recorded before; returns the record, and whether it is new.
+pub fn record_disclosure(tenant: TenantId, new: Disclosure) -> WriteJob<(Disclosure, bool)> {
+    WriteJob::new(move |db| insert_disclosure(db, tenant, &new))
 }

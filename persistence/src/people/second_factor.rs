@@ -6,12 +6,20 @@ use domain::{
     Instant,
     core::id::{PersonId, TenantId},
 };
+use uuid::Uuid;
 
-use crate::kernel::{
-    connection::Db,
-    error::StoreError,
-    schema::{recovery_codes, second_factors},
-    types::{At, Id},
+use crate::{
+    kernel::{
+        connection::Db,
+        error::StoreError,
+        schema::{recovery_codes, second_factors},
+        types::{At, Id},
+        write_job::WriteJob,
+    },
+    people::{
+        identity::{self, Linked},
+        session,
+    },
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
@@ -48,7 +56,7 @@ pub fn find(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<Option<Fa
 }
 
 /// Enrols a new secret, in place of one that was never confirmed; returns whether it could.
-pub fn enrol(
+pub(crate) fn enrol(
     db: &mut Db,
     tenant: TenantId,
     person: PersonId,
@@ -76,7 +84,7 @@ pub fn enrol(
 }
 
 /// Confirms a second factor, with its recovery codes; returns whether it waited for that.
-pub fn confirm(
+pub(crate) fn confirm(
     db: &mut Db,
     tenant: TenantId,
     person: PersonId,
@@ -95,7 +103,7 @@ pub fn confirm(
 }
 
 /// Replaces the recovery codes.
-pub fn renew_codes(
+pub(crate) fn renew_codes(
     db: &mut Db,
     tenant: TenantId,
     person: PersonId,
@@ -123,7 +131,12 @@ fn forget_codes(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<()> {
 }
 
 /// Uses up the code of a time step; returns whether no later one was used before.
-pub fn spend_step(db: &mut Db, tenant: TenantId, person: PersonId, step: i64) -> Result<bool> {
+pub(crate) fn spend_step(
+    db: &mut Db,
+    tenant: TenantId,
+    person: PersonId,
+    step: i64,
+) -> Result<bool> {
     let spent = diesel::update(second_factors::table.find((Id(tenant.0), Id(person.0))))
         .filter(second_factors::last_step.lt(step))
         .set(second_factors::last_step.eq(step))
@@ -147,7 +160,7 @@ pub fn has_unused_code(
 }
 
 /// Uses up a recovery code; returns whether there was one.
-pub fn spend_code(
+pub(crate) fn spend_code(
     db: &mut Db,
     tenant: TenantId,
     person: PersonId,
@@ -163,8 +176,77 @@ pub fn spend_code(
 }
 
 /// Removes a second factor with its codes.
-pub fn remove(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<()> {
+pub(crate) fn remove(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<()> {
     forget_codes(db, tenant, person)?;
     diesel::delete(second_factors::table.find((Id(tenant.0), Id(person.0)))).execute(db)?;
     Ok(())
+}
+
+/// Begins to enrol a factor; false where a factor is confirmed.
+pub fn enrol_factor(
+    tenant: TenantId,
+    person: PersonId,
+    secret: Vec<u8>,
+    at: Instant,
+) -> WriteJob<bool> {
+    WriteJob::new(move |db| enrol(db, tenant, person, &secret, at))
+}
+
+/// Confirms a factor by the code of `step`, and strengthens the session; false where the factor was
+/// confirmed before.
+pub fn confirm_factor(
+    tenant: TenantId,
+    (person, session): (PersonId, Uuid),
+    step: i64,
+    codes: Vec<Vec<u8>>,
+    at: Instant,
+) -> WriteJob<bool> {
+    WriteJob::new(move |db| {
+        let done = confirm(db, tenant, person, step, &codes, at)?;
+        if done {
+            session::strengthen(db, tenant, session)?;
+        }
+        Ok(done)
+    })
+}
+
+/// Puts new recovery codes in the place of the old ones.
+pub fn replace_recovery_codes(
+    tenant: TenantId,
+    person: PersonId,
+    codes: Vec<Vec<u8>>,
+) -> WriteJob<()> {
+    WriteJob::new(move |db| renew_codes(db, tenant, person, &codes))
+}
+
+/// Uses up the code of a time step; false where it was used before.
+pub fn use_time_step(tenant: TenantId, person: PersonId, step: i64) -> WriteJob<bool> {
+    WriteJob::new(move |db| spend_step(db, tenant, person, step))
+}
+
+/// Uses up a recovery code; false where it is unknown or was used before.
+pub fn use_recovery_code(
+    tenant: TenantId,
+    person: PersonId,
+    digest: Vec<u8>,
+    at: Instant,
+) -> WriteJob<bool> {
+    WriteJob::new(move |db| spend_code(db, tenant, person, &digest, at))
+}
+
+/// Removes the factor of a person.
+pub fn remove_factor(tenant: TenantId, person: PersonId) -> WriteJob<()> {
+    WriteJob::new(move |db| remove(db, tenant, person))
+}
+
+/// Removes the factor, every identity and every session of a person; returns the identities that
+/// were linked.
+pub fn reset_factor(tenant: TenantId, person: PersonId, at: Instant) -> WriteJob<Vec<Linked>> {
+    WriteJob::new(move |db| {
+        remove(db, tenant, person)?;
+        let ended = identity::load_linked(db, tenant, person)?;
+        identity::unlink(db, tenant, person)?;
+        session::end_all(db, tenant, person, None, at)?;
+        Ok(ended)
+    })
 }

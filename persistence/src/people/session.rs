@@ -8,11 +8,15 @@ use domain::{
 };
 use uuid::Uuid;
 
-use crate::kernel::{
-    connection::Db,
-    error::StoreError,
-    schema::sessions,
-    types::{At, Id},
+use crate::{
+    kernel::{
+        connection::Db,
+        error::StoreError,
+        schema::sessions,
+        types::{At, Id},
+        write_job::WriteJob,
+    },
+    people::person::is_unchanged,
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
@@ -80,7 +84,12 @@ macro_rules! columns {
 }
 
 /// Opens a session; if the person has `most` already, the one unused for longest ends.
-pub fn open(db: &mut Db, tenant: TenantId, session: &Session, most: usize) -> Result<Vec<Uuid>> {
+pub(crate) fn open(
+    db: &mut Db,
+    tenant: TenantId,
+    session: &Session,
+    most: usize,
+) -> Result<Vec<Uuid>> {
     let at = session.created_at;
     let open = load_for_person(db, tenant, session.person, at)?;
     let beyond: Vec<Uuid> =
@@ -221,7 +230,7 @@ pub fn find_owner(db: &mut Db, tenant: TenantId, id: Uuid) -> Result<Option<Pers
 }
 
 /// Exchanges a refresh token for a new one.
-pub fn refresh(db: &mut Db, tenant: TenantId, asked: &Exchange) -> Result<Refreshed> {
+pub(crate) fn refresh(db: &mut Db, tenant: TenantId, asked: &Exchange) -> Result<Refreshed> {
     type Hashes = (Vec<u8>, Option<Vec<u8>>, Option<At>);
     let key = (Id(tenant.0), Id(asked.session));
     // The row is locked by writing to it first, so that two exchanges at the same moment run one
@@ -267,7 +276,7 @@ pub fn refresh(db: &mut Db, tenant: TenantId, asked: &Exchange) -> Result<Refres
 }
 
 /// Records that a session is in use.
-pub fn touch(db: &mut Db, tenant: TenantId, id: Uuid, at: Instant) -> Result<()> {
+pub(crate) fn touch(db: &mut Db, tenant: TenantId, id: Uuid, at: Instant) -> Result<()> {
     diesel::update(sessions::table.find((Id(tenant.0), Id(id))))
         .set(sessions::used_at.eq(At(at)))
         .execute(db)?;
@@ -275,7 +284,7 @@ pub fn touch(db: &mut Db, tenant: TenantId, id: Uuid, at: Instant) -> Result<()>
 }
 
 /// Records that the person in this session has shown a second factor.
-pub fn strengthen(db: &mut Db, tenant: TenantId, id: Uuid) -> Result<()> {
+pub(crate) fn strengthen(db: &mut Db, tenant: TenantId, id: Uuid) -> Result<()> {
     diesel::update(sessions::table.find((Id(tenant.0), Id(id))))
         .set(sessions::method.eq("totp"))
         .execute(db)?;
@@ -300,7 +309,7 @@ pub fn knows_address(
 }
 
 /// Ends a session; `why` is `logout`, `revoked`, `reused`, `displaced` or `password`.
-pub fn end(db: &mut Db, tenant: TenantId, id: Uuid, why: &str, at: Instant) -> Result<()> {
+pub(crate) fn end(db: &mut Db, tenant: TenantId, id: Uuid, why: &str, at: Instant) -> Result<()> {
     diesel::update(sessions::table.find((Id(tenant.0), Id(id))))
         .filter(sessions::revoked_at.is_null())
         .set((sessions::revoked_at.eq(Some(At(at))), sessions::ended.eq(Some(why.to_owned()))))
@@ -309,7 +318,7 @@ pub fn end(db: &mut Db, tenant: TenantId, id: Uuid, why: &str, at: Instant) -> R
 }
 
 /// Ends a session of this person; returns whether there was one.
-pub fn end_for_person(
+pub(crate) fn end_for_person(
     db: &mut Db,
     tenant: TenantId,
     person: PersonId,
@@ -329,7 +338,7 @@ pub fn end_for_person(
 }
 
 /// Ends every session of a person but one; returns how many there were.
-pub fn end_all(
+pub(crate) fn end_all(
     db: &mut Db,
     tenant: TenantId,
     person: PersonId,
@@ -365,4 +374,54 @@ pub(crate) fn end_sessions(
         .set((sessions::revoked_at.eq(Some(at)), sessions::ended.eq(Some(why))))
         .execute(db)?;
     Ok(())
+}
+
+/// Begins a session whatever happened to its person; returns the sessions it displaced.
+pub fn open_session(tenant: TenantId, session: Session, most: usize) -> WriteJob<Vec<Uuid>> {
+    WriteJob::new(move |db| open(db, tenant, &session, most))
+}
+
+/// Begins a session of a person whose state is still that of `seq`; returns the sessions it
+/// displaced, or none where the state has changed. A password that was set meanwhile ended every
+/// login, and a closed account has none: this one would be missed by that.
+pub fn open_login_session(
+    tenant: TenantId,
+    session: Session,
+    seq: i64,
+    most: usize,
+) -> WriteJob<Option<Vec<Uuid>>> {
+    WriteJob::new(move |db| {
+        let unchanged = is_unchanged(db, tenant, session.person, seq)?;
+        unchanged.then(|| open(db, tenant, &session, most)).transpose()
+    })
+}
+
+/// Exchanges a refresh token for a new one.
+pub fn exchange_token(tenant: TenantId, asked: Exchange) -> WriteJob<Refreshed> {
+    WriteJob::new(move |db| refresh(db, tenant, &asked))
+}
+
+/// Notes that a session is in use.
+pub fn record_session_use(tenant: TenantId, id: Uuid, at: Instant) -> WriteJob<()> {
+    WriteJob::new(move |db| touch(db, tenant, id, at))
+}
+
+/// Ends a session because the person logs out.
+pub fn log_out_session(tenant: TenantId, id: Uuid, at: Instant) -> WriteJob<()> {
+    WriteJob::new(move |db| end(db, tenant, id, "logout", at))
+}
+
+/// Ends a session of this person; whether there was one.
+pub fn revoke_session(tenant: TenantId, person: PersonId, id: Uuid, at: Instant) -> WriteJob<bool> {
+    WriteJob::new(move |db| end_for_person(db, tenant, person, id, at))
+}
+
+/// Ends every session of a person but one; how many there were.
+pub fn revoke_sessions(
+    tenant: TenantId,
+    person: PersonId,
+    but: Option<Uuid>,
+    at: Instant,
+) -> WriteJob<usize> {
+    WriteJob::new(move |db| end_all(db, tenant, person, but, at))
 }

@@ -18,9 +18,11 @@ use uuid::Uuid;
 use crate::kernel::{
     connection::{Db, each},
     error::StoreError,
+    feed,
     rows::{self, rows},
     schema::{personal, personal_keys, reports},
     types::{At, Id, sql},
+    write_job::WriteJob,
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
@@ -259,7 +261,7 @@ pub fn count_by_master(db: &mut Db, tenant: TenantId) -> Result<Vec<(String, i64
 }
 
 /// Stores a key unless its owner has one; returns the stored one.
-pub fn claim_key(db: &mut Db, tenant: TenantId, new: &DataKey) -> Result<DataKey> {
+pub(crate) fn claim_key(db: &mut Db, tenant: TenantId, new: &DataKey) -> Result<DataKey> {
     use personal_keys::dsl as k;
     let values = (
         k::tenant_id.eq(Id(tenant.0)),
@@ -276,7 +278,7 @@ pub fn claim_key(db: &mut Db, tenant: TenantId, new: &DataKey) -> Result<DataKey
 }
 
 /// Replaces a lost look-up key: every digest has to be computed again with the new one.
-pub fn replace_lookup_key(db: &mut Db, tenant: TenantId, new: &DataKey) -> Result<()> {
+pub(crate) fn replace_lookup_key(db: &mut Db, tenant: TenantId, new: &DataKey) -> Result<()> {
     use personal_keys::dsl as k;
     diesel::update(personal_keys::table.find((Id(tenant.0), Id(Uuid::nil()), LOOK_UP)))
         .set((
@@ -289,7 +291,7 @@ pub fn replace_lookup_key(db: &mut Db, tenant: TenantId, new: &DataKey) -> Resul
 }
 
 /// Stores a key wrapped by another master key, unless it was destroyed meanwhile.
-pub fn rewrap(db: &mut Db, tenant: TenantId, key: &DataKey) -> Result<()> {
+pub(crate) fn rewrap(db: &mut Db, tenant: TenantId, key: &DataKey) -> Result<()> {
     use personal_keys::dsl as k;
     let row = (Id(tenant.0), Id(key.owner.id()), key.owner.kind());
     diesel::update(personal_keys::table.find(row))
@@ -300,7 +302,7 @@ pub fn rewrap(db: &mut Db, tenant: TenantId, key: &DataKey) -> Result<()> {
 }
 
 /// Stores values, new or not.
-pub fn put_fields(
+pub(crate) fn put_fields(
     db: &mut Db,
     tenant: TenantId,
     fields: &[SealedField],
@@ -312,7 +314,7 @@ pub fn put_fields(
 }
 
 /// Removes one value of a subject.
-pub fn remove_field(
+pub(crate) fn remove_field(
     db: &mut Db,
     tenant: TenantId,
     subject: DataSubject,
@@ -401,7 +403,7 @@ pub fn find_subjects(
 
 /// Destroys the key of a subject and removes what it sealed; false when there was none, or it was
 /// destroyed already. Keys of a tenant have no subject: nothing destroys them.
-pub fn destroy_key(
+pub(crate) fn destroy_key(
     db: &mut Db,
     tenant: TenantId,
     subject: DataSubject,
@@ -422,7 +424,7 @@ pub fn destroy_key(
 
 /// The same, also for a subject without a key: it gets a destroyed one, so that nothing can be
 /// stored about it later.
-pub fn destroy_for_good(
+pub(crate) fn destroy_for_good(
     db: &mut Db,
     tenant: TenantId,
     subject: DataSubject,
@@ -460,4 +462,87 @@ pub fn load_contact_reports(
         .limit(limit)
         .load(db)?;
     Ok(ids.into_iter().map(|id| id.0).collect())
+}
+
+/// Saves a key unless its owner has one; returns the key there is then.
+pub fn claim_data_key(tenant: TenantId, new: DataKey) -> WriteJob<DataKey> {
+    WriteJob::new(move |db| claim_key(db, tenant, &new))
+}
+
+/// Replaces a lost key that values are looked up with: every digest must be computed again.
+pub fn renew_lookup_key(tenant: TenantId, new: DataKey) -> WriteJob<()> {
+    WriteJob::new(move |db| replace_lookup_key(db, tenant, &new))
+}
+
+/// Saves a key under another master, unless it was destroyed meanwhile.
+pub fn save_wrapped_key(tenant: TenantId, key: DataKey) -> WriteJob<()> {
+    WriteJob::new(move |db| rewrap(db, tenant, &key))
+}
+
+/// Replaces `stale` values by `fresh` ones and saves the key that `moved` to another master. What
+/// another writer erased or changed meanwhile stays as it is.
+pub fn replace_sealed_values(
+    tenant: TenantId,
+    subject: DataSubject,
+    (stale, fresh): (Vec<SealedField>, Vec<SealedField>),
+    moved: Option<DataKey>,
+    at: Instant,
+) -> WriteJob<()> {
+    WriteJob::new(move |db| {
+        let now = load_sealed(db, tenant, (subject.kind, &[subject.id]), Field::ALL)?;
+        let now = now.get(&subject.id).map(|(_, fields)| fields.as_slice());
+        let same = |one: &SealedField| {
+            now.is_some_and(|now| {
+                stale.iter().any(|old| old.field == one.field && now.contains(old))
+            })
+        };
+        let fresh: Vec<SealedField> = fresh.into_iter().filter(|one| same(one)).collect();
+        put_fields(db, tenant, &fresh, at)?;
+        moved.map_or(Ok(()), |key| rewrap(db, tenant, &key))
+    })
+}
+
+/// Saves values of a subject and removes those of the fields in `removed`; false where its key was
+/// destroyed meanwhile: nothing must be saved after that.
+pub fn save_values(
+    tenant: TenantId,
+    subject: DataSubject,
+    fields: Vec<SealedField>,
+    removed: Vec<Field>,
+    at: Instant,
+) -> WriteJob<bool> {
+    WriteJob::new(move |db| {
+        let key = load_key(db, tenant, KeyOwner::Subject(subject))?;
+        if key.is_none_or(|key| key.destroyed_at.is_some()) {
+            return Ok(false);
+        }
+        for field in removed {
+            remove_field(db, tenant, subject, field)?;
+        }
+        put_fields(db, tenant, &fields, at)?;
+        Ok(true)
+    })
+}
+
+/// Destroys the keys of the contacts in reports of a person, at most `limit`; returns how many.
+/// It waits for the commands that are being written: their reports may name contacts.
+pub fn destroy_contact_keys(
+    tenant: TenantId,
+    person: PersonId,
+    limit: i64,
+    at: Instant,
+) -> WriteJob<i64> {
+    WriteJob::new(move |db| {
+        feed::await_commands(db, tenant)?;
+        let page = load_contact_reports(db, tenant, person, limit)?;
+        for report in &page {
+            destroy_key(db, tenant, DataSubject::new(SubjectKind::Report, *report), at)?;
+        }
+        Ok(i64::try_from(page.len()).unwrap_or(limit))
+    })
+}
+
+/// Destroys the key of a subject, so that none is ever made for it; false where there was none.
+pub fn destroy_key_for_good(tenant: TenantId, subject: DataSubject, at: Instant) -> WriteJob<bool> {
+    WriteJob::new(move |db| destroy_for_good(db, tenant, subject, at))
 }

@@ -90,20 +90,20 @@ impl Vault {
         }
         self.rewrap_own_key(store).await?;
         if let Some((_, key)) = renewed {
-            store.run(move |db| vault::replace_lookup_key(db, tenant, &key)).await?;
+            store.run(vault::renew_lookup_key(tenant, key)).await?;
             done.keys += 1;
         }
         let own = store.read(move |db| vault::load_key(db, tenant, KeyOwner::LookUp)).await?;
         if let Some(own) = own
             && let Some(own) = self.rewrap_key(tenant, &own)?
         {
-            store.run(move |db| vault::rewrap(db, tenant, &own)).await?;
+            store.run(vault::save_wrapped_key(tenant, own)).await?;
             done.keys += 1;
         }
         self.look_ups.write().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&tenant);
         if done != Rewrapped::default() {
             let note = new_rotation_note(self, done, at);
-            store.run(move |db| audit::append(db, tenant, note)).await?;
+            store.run(audit::append_note(tenant, note)).await?;
         }
         Ok(done)
     }
@@ -130,7 +130,7 @@ impl Vault {
         let mut moved = false;
         for one in kept.into_iter().filter(|one| cipher::parse_header(&one.secret) != now) {
             let wrapped = self.wrap_own_key(&self.unwrap_own_key(&one.secret)?)?;
-            store.run(move |db| key::replace_secret(db, one.id, &wrapped)).await?;
+            store.run(key::rewrap_secret(one.id, wrapped)).await?;
             moved = true;
         }
         Ok(moved)
@@ -176,21 +176,8 @@ impl Vault {
         if done == Rewrapped::default() {
             return Ok(done);
         }
-        store
-            .run(move |db| {
-                // A row that another writer erased or changed meanwhile stays as it is.
-                let now = of(db)?;
-                let now = now.get(&subject.id).map(|(_, fields)| fields.as_slice());
-                let same = |one: &SealedField| {
-                    now.is_some_and(|now| {
-                        stale.iter().any(|old| old.field == one.field && now.contains(old))
-                    })
-                };
-                let fresh: Vec<SealedField> = fresh.into_iter().filter(|one| same(one)).collect();
-                vault::put_fields(db, tenant, &fresh, at)?;
-                moved.map_or(Ok(()), |key| vault::rewrap(db, tenant, &key))
-            })
-            .await?;
+        let values = (stale, fresh);
+        store.run(vault::replace_sealed_values(tenant, subject, values, moved, at)).await?;
         Ok(done)
     }
 

@@ -108,7 +108,7 @@ impl WalkKeys {
             kept
         } else {
             let spare = vault.new_spare_key(tenant, subject, at)?;
-            store.run(move |db| vault::claim_key(db, tenant, &spare)).await?
+            store.run(vault::claim_data_key(tenant, spare)).await?
         };
         if kept.wrapped.is_none() {
             return Ok(None);

@@ -9,9 +9,8 @@ use domain::{
     rules::{refusal::Refusal, webhook::may_approve},
 };
 use persistence::{
-    Db, StoreError,
+    StoreError,
     integrations::webhook::{self as hooks, Webhook},
-    people::audit,
 };
 use uuid::Uuid;
 
@@ -52,7 +51,7 @@ pub async fn load_reader(app: &App, hook: &Webhook) -> Result<Option<Actor>, Sto
 /// right.
 async fn end_approval(app: &App, hook: &Webhook) -> Result<(), StoreError> {
     let ended = hook.clone();
-    app.store.run(move |db| hooks::set_approval(db, &ended, None)).await?;
+    app.store.run(hooks::approve_webhook(ended, None)).await?;
     tracing::info!(webhook = %hook.id, "who agreed may not read any more: identities only");
     Ok(())
 }
@@ -104,13 +103,7 @@ pub(super) async fn approve_webhook(
     let step = if approved { "approve" } else { "withdraw_approval" };
     let (tenant, note, new) =
         (caller.tenant, new_note(&app, &caller, &request, &hook, step), hook.clone());
-    let approve = move |db: &mut Db| {
-        let done = hooks::set_approval(db, &new, approval)?;
-        if done {
-            audit::append(db, tenant, note)?;
-        }
-        Ok(done)
-    };
+    let approve = hooks::approve_webhook(new, approval).with_note_if_done(tenant, note);
     if !app.store.run(approve).await? {
         return Err(changed());
     }

@@ -430,7 +430,7 @@ impl Job {
             .map_err(|error| Problem::new(Code::Internal).because(error))?;
         let (tenant, digest) = (caller.tenant, self.request.digest);
         let import = area::Import { id: self.id, at, digest, state: state.clone() };
-        app.store.run(move |db| area::save_import(db, tenant, &import)).await?;
+        app.store.run(area::save_import_answer(tenant, import)).await?;
         Ok(state)
     }
 }

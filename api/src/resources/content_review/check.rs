@@ -115,7 +115,7 @@ pub async fn run_pass(app: &App) -> Result<(), StoreError> {
     for world in app.worlds.all() {
         run_tenant_pass(app, &world, now).await.or_else(step_over)?;
     }
-    app.store.run(move |db| reviews::forget_checks(db, now - KEPT)).await?;
+    app.store.run(reviews::forget_old_checks(now - KEPT)).await?;
     Ok(())
 }
 
@@ -331,5 +331,5 @@ pub(super) async fn record_check(
     adding: Check,
 ) -> Result<Check, StoreError> {
     let (id, now) = (format!("wechat:{app_id}:{trace}"), app.clock.now());
-    app.store.run(move |db| reviews::record_check(db, &id, adding, now)).await
+    app.store.run(reviews::add_check(id, adding, now)).await
 }

@@ -177,8 +177,7 @@ async fn read_messages(
         ));
     }
     let (tenant, person, now) = (caller.tenant, caller.person, app.clock.now());
-    let read = move |db: &mut Db| message::mark_read(db, tenant, person, ids.as_deref(), now);
-    let count = app.store.run(read).await?;
+    let count = app.store.run(message::mark_messages_read(tenant, person, ids, now)).await?;
     Ok(HttpResponse::Ok().json(MarkedView { count }))
 }
 
@@ -275,8 +274,7 @@ async fn set_message_preferences(
 ) -> Reply<HttpResponse> {
     let wants = body.0.read()?;
     let (tenant, person, now) = (caller.tenant, caller.person, app.clock.now());
-    let new = wants.clone();
-    app.store.run(move |db| message::save_preferences(db, tenant, person, &new, now)).await?;
+    app.store.run(message::replace_preferences(tenant, person, wants.clone(), now)).await?;
     Ok(HttpResponse::Ok().json(PreferencesBody::from(wants)))
 }
 
@@ -405,16 +403,6 @@ async fn answer_subscriptions(
         }
     }
     let (tenant, person, now) = (caller.tenant, caller.person, app.clock.now());
-    let note = move |db: &mut Db| {
-        // A retry under the same key counts once.
-        if !message::record_answer(db, tenant, person, key.0.0, now)? {
-            return Ok(());
-        }
-        for id in &agreed {
-            message::adjust_quota(db, tenant, person, (id, 1), now)?;
-        }
-        Ok(())
-    };
-    app.store.run(note).await?;
+    app.store.run(message::record_agreements(tenant, (person, key.0.0), agreed, now)).await?;
     render_subscriptions(&app, &caller, app_id.as_deref()).await
 }

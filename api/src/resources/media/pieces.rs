@@ -15,7 +15,7 @@ use domain::{
 };
 use futures_util::TryStreamExt;
 use persistence::flows::{
-    media as kept,
+    media::Unused,
     media_upload::{self as uploads, Part, Upload},
 };
 use serde::{Deserialize, Serialize};
@@ -164,21 +164,18 @@ async fn begin_media_upload(
     }
     let wanted = new.clone();
     let most = keep::most_waiting(&app, &caller);
-    let begin = move |db: &mut persistence::Db| {
-        if uploads::find(db, tenant, id)?.is_none() {
-            let under_way = uploads::load_sizes(db, tenant, person)?;
-            if i64::try_from(under_way.len()).unwrap_or(i64::MAX) >= MOST_UNDER_WAY {
-                let max = usize::try_from(MOST_UNDER_WAY).unwrap_or_default();
-                return Ok(Err(Refusal::TooMany { what: "uploads", max }));
-            }
-            let unused = kept::count_unused(db, tenant, person, Media::MOST_UNUSED)?;
-            let all = under_way.iter().map(|bytes| u64::try_from(*bytes).unwrap_or_default());
-            if all.sum::<u64>() + unused.bytes + bytes > most {
-                return Ok(Err(keep::too_much_waiting(most)));
-            }
+    let admit = move |under_way: &[i64], unused: &Unused| {
+        if i64::try_from(under_way.len()).unwrap_or(i64::MAX) >= MOST_UNDER_WAY {
+            let max = usize::try_from(MOST_UNDER_WAY).unwrap_or_default();
+            return Err(Refusal::TooMany { what: "uploads", max });
         }
-        uploads::begin(db, tenant, &new).map(Ok)
+        let all = under_way.iter().map(|bytes| u64::try_from(*bytes).unwrap_or_default());
+        if all.sum::<u64>() + unused.bytes + bytes > most {
+            return Err(keep::too_much_waiting(most));
+        }
+        Ok(())
     };
+    let begin = uploads::begin_upload(tenant, new, Media::MOST_UNUSED, admit);
     let upload = app.store.run(begin).await??;
     if upload.by != person || upload.bytes != wanted.bytes || upload.sha256 != wanted.sha256 {
         return Err(Problem::new(Code::IdempotencyKeyReused));
@@ -334,8 +331,7 @@ async fn add_piece(
     let (tenant, id, first) = (caller.tenant, upload.id, upload.received);
     let name = piece_key(tenant, id, Part { first, bytes });
     app.depot.put_file(&name, file).await?;
-    let next = move |db: &mut persistence::Db| uploads::record_part(db, tenant, id, first, bytes);
-    if !app.store.run(next).await? {
+    if !app.store.run(uploads::record_piece(tenant, id, first, bytes)).await? {
         // Another request was faster with the same piece.
         let parts = app.store.read(move |db| uploads::load_parts(db, tenant, id)).await?;
         if !parts.contains(&Part { first, bytes }) {

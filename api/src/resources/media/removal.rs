@@ -81,7 +81,7 @@ async fn sweep_bytes(app: &App, tenant: TenantId, page: i64) -> Result<(), Store
             return Ok(());
         }
         let (id, now) = (media.id, app.clock.now());
-        app.store.run(move |db| kept::mark_swept(db, tenant, id, now)).await?;
+        app.store.run(kept::record_sweep(tenant, id, now)).await?;
     }
     Ok(())
 }
@@ -91,7 +91,7 @@ pub(super) async fn forget_upload(app: &App, tenant: TenantId, id: MediaId) -> R
     let parts = app.store.read(move |db| uploads::load_parts(db, tenant, id)).await?;
     let names = parts.into_iter().map(|part| pieces::piece_key(tenant, id, part)).collect();
     app.depot.remove(names).await?;
-    Ok(app.store.run(move |db| uploads::forget(db, tenant, id)).await?)
+    Ok(app.store.run(uploads::forget_upload(tenant, id)).await?)
 }
 
 /// Removes the files of one person: those nothing names, and those that are arriving. Files named

@@ -68,7 +68,6 @@ pub async fn load_fixes(
 pub async fn seal_open_batches(app: &App, tenant: TenantId, limit: i64) -> Result<i64, StoreError> {
     let now = app.clock.now();
     let found = app.store.read(move |db| track::load_open(db, tenant, limit)).await?;
-    let count = i64::try_from(found.len()).unwrap_or(limit);
     let mut sealed = Vec::with_capacity(found.len());
     for batch in found {
         let key = match batch.walker {
@@ -88,14 +87,7 @@ pub async fn seal_open_batches(app: &App, tenant: TenantId, limit: i64) -> Resul
     if sealed.is_empty() {
         return Ok(0);
     }
-    app.store
-        .run(move |db| {
-            for (sealed, batch) in sealed {
-                track::seal_batch(db, tenant, &batch, sealed)?;
-            }
-            Ok(count)
-        })
-        .await
+    app.store.run(track::seal_batches(tenant, sealed)).await
 }
 
 /// The position of a person, in WGS-84.

@@ -46,7 +46,7 @@ pub fn load_open(db: &mut Db, tenant: TenantId, limit: i64) -> Result<Vec<Open>>
 }
 
 /// Replaces an unsealed batch by a sealed one; removes it where no key can seal it any more.
-pub fn seal_batch(
+pub(crate) fn seal_batch(
     db: &mut Db,
     tenant: TenantId,
     batch: &Open,
