@@ -89,6 +89,8 @@ mod personal;
 #[cfg(test)]
 mod phones;
 #[cfg(test)]
+mod photo_faults;
+#[cfg(test)]
 mod policy;
 #[cfg(test)]
 mod post;

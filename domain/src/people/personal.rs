@@ -3,6 +3,7 @@
 //! Values live encrypted outside the journal; here is only what a value must look like, what is
 //! left of it under a mask, and for which purposes a person may see it whole.
 
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -29,6 +30,8 @@ labelled_enum! {
         Details = "details", "成员情况";
         /// What a household said in a form, as JSON.
         Answers = "answers", "表单内容";
+        /// A photo as it was sent, with whatever the camera wrote into it.
+        Original = "original", "原始照片";
     }
 }
 
@@ -217,6 +220,11 @@ impl IdNumber {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The date of birth in it.
+    pub fn birth(&self) -> Option<NaiveDate> {
+        NaiveDate::parse_from_str(self.0.get(6..14)?, "%Y%m%d").ok()
+    }
 }
 
 impl TryFrom<String> for IdNumber {
@@ -293,8 +301,9 @@ impl Contact {
                 Field::IdNumber => contact.id_number = IdNumber::try_from(value).ok(),
                 Field::Address => contact.address = Line::try_from(value).ok(),
                 Field::OfficePhone => contact.office_phone = OfficePhone::try_from(value).ok(),
-                // Not of people, but of households.
-                Field::Room | Field::Groups | Field::Details | Field::Answers => {}
+                // Not of people, but of households and files.
+                Field::Room | Field::Groups | Field::Details | Field::Answers | Field::Original => {
+                }
             }
         }
         contact
@@ -329,7 +338,8 @@ impl Field {
             | Self::Room
             | Self::Groups
             | Self::Details
-            | Self::Answers => false,
+            | Self::Answers
+            | Self::Original => false,
         }
     }
 
@@ -343,7 +353,9 @@ impl Field {
             // Published already.
             Self::OfficePhone => value.to_owned(),
             // Documents: how little of them is shown is said where they are.
-            Self::Room | Self::Groups | Self::Details | Self::Answers => "****".to_owned(),
+            Self::Room | Self::Groups | Self::Details | Self::Answers | Self::Original => {
+                "****".to_owned()
+            }
         }
     }
 }
