@@ -57,6 +57,8 @@ mod identities;
 #[cfg(test)]
 mod imports;
 #[cfg(test)]
+mod input_faults;
+#[cfg(test)]
 mod install;
 #[cfg(test)]
 mod layers;

@@ -8,6 +8,7 @@ use domain::{
     core::{
         delivery::{Channel, Outcome},
         id::PersonId,
+        text::cut_text,
     },
     flows::person::Person,
     people::personal::{Field, SubjectKind},
@@ -236,7 +237,7 @@ fn join_notices(due: &[Delivery], line: impl Fn(&Value) -> String, most: usize) 
     if text.chars().count() <= most {
         return text;
     }
-    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+    format!("{}…", cut_text(&text, most.saturating_sub(1)))
 }
 
 /// What a notice is about, and its number, as far as it is told.

@@ -88,8 +88,10 @@ pub struct CampaignBody {
     /// The form to fill in. 表单。
     form_id: Option<Uuid>,
     /// From when; left out, from when it is published. 开始时间。
+    #[serde(default, deserialize_with = "crate::http::body::time::read_optional_moment")]
     from: Option<DateTime<FixedOffset>>,
     /// Until when. 结束时间。
+    #[serde(deserialize_with = "crate::http::body::time::read_moment")]
     until: DateTime<FixedOffset>,
 }
 

@@ -145,8 +145,10 @@ pub struct GrantBody {
     /// Over which area, with everything in it. 辖区或单位。
     area_id: Uuid,
     /// From when; left out, from now. 起始时间。
+    #[serde(default, deserialize_with = "crate::http::body::time::read_optional_moment")]
     from: Option<DateTime<FixedOffset>>,
     /// Until when; left out, until revoked. 截止时间。
+    #[serde(default, deserialize_with = "crate::http::body::time::read_optional_moment")]
     until: Option<DateTime<FixedOffset>>,
     /// The post it goes with, as people call it. 岗位名称。
     #[schema(value_type = Option<String>, max_length = 120, example = "第一网格专职网格员")]
@@ -233,10 +235,10 @@ async fn register_person(
         // Its owner chooses another at the first login.
         change.state.require_password()?;
         let origin = Origin::Other;
-        let mut writes = vec![Write::Password { person: PersonId(id), hash, origin }];
+        let mut writes = vec![Write::Password { person: PersonId(id), hash: hash.clone(), origin }];
         // The names of staff stand in the journal, those of residents do not.
         if change.state.is_nameless() {
-            writes.push(sealed.write);
+            writes.push(sealed.write.clone());
         }
         Ok((change, writes))
     })

@@ -210,6 +210,7 @@ pub struct PlanBody {
     /// Who is to go; left out, whoever of the grid. 走访人。
     worker_id: Option<Uuid>,
     /// By when: the grid owes it then. 期限。
+    #[serde(default, deserialize_with = "crate::http::body::time::read_optional_moment")]
     due: Option<DateTime<FixedOffset>>,
 }
 

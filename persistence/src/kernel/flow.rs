@@ -5,7 +5,10 @@ use std::{any::Any, borrow::Cow, fmt::Debug, sync::Arc};
 
 use domain::{
     area::tree::Path,
-    core::journal::{Entry, Hash},
+    core::{
+        journal::{Entry, Hash},
+        text::read_stored,
+    },
     flows::{
         change::{Change, Versioned},
         flow::Flow,
@@ -135,7 +138,7 @@ pub(crate) fn is_same_document<T: serde::de::DeserializeOwned + PartialEq>(
     one: &str,
     other: &str,
 ) -> bool {
-    let read = |text| serde_json::from_str::<T>(text).ok();
+    let read = |text| read_stored::<T>(text).ok();
     read(one).is_some_and(|one| Some(one) == read(other))
 }
 
@@ -337,7 +340,7 @@ pub(crate) fn rebuild_state<F: serde::de::DeserializeOwned>(
 ) -> Result<Versioned<F>> {
     let wrong = |why: String| StoreError::Inconsistent(format!("{table} {}: {why}", id.0));
     let head = Hash::from_bytes(&head).ok_or_else(|| wrong("head".to_owned()))?;
-    let state = serde_json::from_str(&state.0).map_err(|error| wrong(error.to_string()))?;
+    let state = read_stored(&state.0).map_err(|error| wrong(error.to_string()))?;
     Ok(Versioned { state, seq, head })
 }
 

@@ -77,6 +77,7 @@ pub struct VisitBody {
     #[schema(value_type = Option<String>, max_length = 4000)]
     opinions: Option<Prose>,
     /// When, by the phone's clock; left out, now. Any hour; another day is marked as 补录. 走访时间。
+    #[serde(default, deserialize_with = "crate::http::body::time::read_optional_moment")]
     visited_at: Option<DateTime<FixedOffset>>,
     /// A form that was filled in. 表单。
     form: Option<VisitFormBody>,
@@ -101,6 +102,7 @@ pub struct RecordBody {
     #[schema(value_type = Option<String>, max_length = 4000)]
     opinions: Option<Prose>,
     /// When, by the phone's clock. 走访时间。
+    #[serde(default, deserialize_with = "crate::http::body::time::read_optional_moment")]
     visited_at: Option<DateTime<FixedOffset>>,
     /// A form that was filled in. 表单。
     form: Option<VisitFormBody>,
