@@ -41,6 +41,8 @@ mod dependencies;
 #[cfg(test)]
 mod disclosure;
 #[cfg(test)]
+mod division_import;
+#[cfg(test)]
 mod erasure;
 #[cfg(test)]
 mod event;

@@ -3,6 +3,7 @@
 //! fit in [`finding`].
 
 pub mod change;
+pub mod comparison;
 pub mod finding;
 pub mod import;
 pub mod map;
