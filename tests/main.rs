@@ -95,6 +95,8 @@ mod phones;
 #[cfg(test)]
 mod photo_faults;
 #[cfg(test)]
+mod place_faults;
+#[cfg(test)]
 mod policy;
 #[cfg(test)]
 mod post;
