@@ -77,6 +77,8 @@ mod media_identity;
 #[cfg(test)]
 mod message;
 #[cfg(test)]
+mod numbers;
+#[cfg(test)]
 mod oidc;
 #[cfg(test)]
 mod openapi;

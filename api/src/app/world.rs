@@ -15,7 +15,7 @@ use domain::{
         tree::{Area, AreaTree, history::Registry},
     },
     core::{
-        id::{AreaId, TenantId},
+        id::{AreaId, NumberLength, TenantId},
         journal::FlowKind,
         time::local_day,
     },
@@ -140,6 +140,7 @@ impl TenantSnapshot {
             areas: &self.areas,
             catalogue: &self.catalogue,
             kept: None,
+            numbers: NumberLength::default(),
         }
     }
 

@@ -7,7 +7,7 @@ use domain::{
     Instant,
     area::tree::{AreaKind, AreaTree, Path, Unit},
     core::{
-        id::{AreaId, CommandId, PersonId, TenantId},
+        id::{AreaId, CommandId, NumberLength, PersonId, TenantId},
         journal::{FlowKind, Hash},
         tabular_import::At,
         text::{Code, Line},
@@ -176,6 +176,7 @@ pub async fn import_rows(
         areas: &tree,
         catalogue: &catalogue,
         kept: None,
+        numbers: NumberLength::default(),
     };
     let taking = Taking { source, from: local_day(at), repair: how.repair };
     let comparison = compare_with_known(&registry, &given, taking.from);
@@ -204,7 +205,7 @@ pub async fn import_rows(
     );
     match store.commit(vec![write]).await? {
         Outcome::Done => Ok(imported),
-        Outcome::Stale | Outcome::Seen => {
+        Outcome::Stale | Outcome::Seen | Outcome::NumberTaken => {
             Err(Failed("somebody else imported at the same time; run it again".to_owned()))
         }
     }
@@ -266,6 +267,7 @@ pub async fn register_people(
         areas: &areas,
         catalogue: &catalogue,
         kept: None,
+        numbers: NumberLength::default(),
     };
     let mut registered = Vec::with_capacity(people.len());
     for new in people {

@@ -13,7 +13,7 @@ use crate::{
     core::{
         arrival::{OfflineTime, Skew},
         disclosure::Disclosed,
-        id::AreaId,
+        id::{AreaId, NumberLength, format_number},
         journal::{Entry, FlowKind},
         labelled_enum::Named as _,
         text::Code,
@@ -50,9 +50,16 @@ pub struct Context<'a> {
     pub catalogue: &'a Catalogue,
     /// What is known of a command that a phone had kept; none when it is asked as it is typed.
     pub kept: Option<OfflineTime>,
+    /// How long the number is of what begins.
+    pub numbers: NumberLength,
 }
 
 impl Context<'_> {
+    /// The number of something that begins at that time.
+    pub fn new_number(&self, prefix: char, id: Uuid, at: Instant) -> String {
+        format_number(prefix, id, at, self.numbers)
+    }
+
     /// When the command was typed, by our clock.
     pub fn typed_at(&self) -> Instant {
         self.kept.map_or(self.at, |kept| kept.happened_at().min(self.at))

@@ -100,7 +100,8 @@ fn with_context<T>(
         rules,
         areas,
         catalogue,
-        kept: None
+        kept: None,
+        numbers: Default::default(),
     })
 }
 

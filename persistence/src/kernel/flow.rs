@@ -260,6 +260,9 @@ pub trait FlowWrite: Debug + Send + Sync {
     /// What the audit log is told of it.
     fn audit_action(&self) -> Option<AuditAction>;
 
+    /// The number of what it begins.
+    fn new_number(&self) -> Option<&str>;
+
     /// Makes its entry one of several that a command makes.
     #[doc(hidden)]
     fn take_part(&mut self, part: i16);
@@ -289,6 +292,11 @@ impl<F: FlowTable> FlowWrite for Change<F> {
 
     fn audit_action(&self) -> Option<AuditAction> {
         F::audit_action(&self.entry)
+    }
+
+    fn new_number(&self) -> Option<&str> {
+        let (number, _) = self.state.label();
+        Some(number).filter(|number| self.entry.seq == 1 && !number.is_empty())
     }
 
     fn take_part(&mut self, part: i16) {

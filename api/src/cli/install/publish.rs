@@ -76,7 +76,7 @@ impl Publication<'_> {
         }
         match store.commit(vec![Write::from(change)]).await? {
             Outcome::Done => Ok(edition),
-            Outcome::Stale | Outcome::Seen => {
+            Outcome::Stale | Outcome::Seen | Outcome::NumberTaken => {
                 Err(Failed("somebody else published at the same time; run it again".to_owned()))
             }
         }

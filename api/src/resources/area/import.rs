@@ -415,7 +415,7 @@ impl Job {
                 app.actors.forget_tenant(caller.tenant);
                 Ok((Attempt::Planned(Box::new(plan)), comparison))
             }
-            Outcome::Stale => Ok((Attempt::Stale, comparison)),
+            Outcome::Stale | Outcome::NumberTaken => Ok((Attempt::Stale, comparison)),
         }
     }
 
