@@ -550,6 +550,11 @@ pub(crate) fn build_right(city: &City, operation: &str) -> Option<Right> {
         "get_media" => {
             list(&format!("media/{}", crate::media::submit_with_photo(city, "resident").1))
         }
+        "disclose_original" => {
+            let (photo, _) = crate::photo_faults::keep_original(city);
+            let body = json!({ "purpose": "supervision", "reason": "复核取证照片" });
+            (format!("/api/v1/media/{photo}/disclosures"), body)
+        }
         "get_media_content" => {
             let (_, photo) = crate::media::submit_with_photo(city, "resident");
             let shown =

@@ -41,6 +41,8 @@ mod dependencies;
 #[cfg(test)]
 mod disclosure;
 #[cfg(test)]
+mod division_import;
+#[cfg(test)]
 mod erasure;
 #[cfg(test)]
 mod event;
@@ -56,6 +58,8 @@ mod idempotency;
 mod identities;
 #[cfg(test)]
 mod imports;
+#[cfg(test)]
+mod input_faults;
 #[cfg(test)]
 mod install;
 #[cfg(test)]
@@ -73,6 +77,8 @@ mod media_identity;
 #[cfg(test)]
 mod message;
 #[cfg(test)]
+mod numbers;
+#[cfg(test)]
 mod oidc;
 #[cfg(test)]
 mod openapi;
@@ -88,6 +94,10 @@ mod person;
 mod personal;
 #[cfg(test)]
 mod phones;
+#[cfg(test)]
+mod photo_faults;
+#[cfg(test)]
+mod place_faults;
 #[cfg(test)]
 mod policy;
 #[cfg(test)]

@@ -176,7 +176,7 @@ async fn open_replica(city: &City) -> App {
     App::open(build_settings(&city.database.url), city.clock()).await.expect("another replica")
 }
 
-fn run_clockwork(city: &City) {
+pub(crate) fn run_clockwork(city: &City) {
     let look = || {
         System::new().block_on(async {
             let app = open_replica(city).await;

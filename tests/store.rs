@@ -7,7 +7,7 @@ use api::app::{catalogue, clock::new_id};
 use domain::{
     area::tree::AreaTree,
     core::{
-        id::{CaseId, CommandId, PersonId, ReportId, TenantId},
+        id::{CaseId, CommandId, NumberLength, PersonId, ReportId, TenantId},
         journal::{Entry, FlowKind},
         text::{Code, Line, Prose},
     },
@@ -146,6 +146,7 @@ impl Desk {
             areas: &self.areas,
             catalogue: &self.catalogue,
             kept: None,
+            numbers: NumberLength::default(),
         }
     }
 

@@ -38,6 +38,7 @@ use crate::{
         feed,
         flow::{FlowTable, FlowWrite, PendingRows},
         journal::{EntryKey, EntryRow},
+        number::NumberRow,
         pending::{Inserted, Pending, Upserted},
         rows::{self, Keyed},
         schema,
@@ -141,6 +142,8 @@ pub enum Outcome {
     Stale,
     /// The command was seen before; nothing was written.
     Seen,
+    /// What it begins has a number that another has; nothing was written.
+    NumberTaken,
 }
 
 /// A commit as rows, built before it reaches the lane, so that the lane only talks to the database.
@@ -180,6 +183,8 @@ impl Commit {
             Write::Flow(change) => {
                 self.entries.push(EntryRow::new(change.entry()));
                 self.notes.extend(change.audit_action().map(|act| new_note(change.entry(), act)));
+                let number = change.new_number();
+                rows.extend(number.map(|number| Inserted(NumberRow::new(change.entry(), number))));
                 change.write_rows(&mut PendingRows(rows))?;
             }
             Write::Areas { entry, areas, drawn } => {

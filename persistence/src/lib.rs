@@ -25,6 +25,7 @@ pub mod kernel {
     pub(crate) mod list;
     pub(crate) mod load;
     pub mod migrate;
+    pub(crate) mod number;
     pub mod obligation;
     pub(crate) mod pending;
     pub mod projection;

@@ -19,7 +19,7 @@ use crate::{
     flows::track::{self, Landed, Upload},
     kernel::{
         connection::{self, Db, Url, Use, transaction},
-        error::StoreError,
+        error::{NUMBER, StoreError},
         flow::FlowTable,
         flow::rebuild_state,
         lane::{Lane, Size},
@@ -185,7 +185,10 @@ impl Store {
         let erases = writes.iter().any(erases);
         let (reply, answer) = oneshot::channel();
         self.lanes.writes.push(Task::Commit(commit, reply))?;
-        let outcome = answer.await.unwrap_or(Err(StoreError::Closed))?;
+        let outcome = match answer.await.unwrap_or(Err(StoreError::Closed)) {
+            Err(StoreError::Exists(NUMBER)) => Outcome::NumberTaken,
+            answer => answer?,
+        };
         if outcome == Outcome::Done {
             self.remember_states(writes);
             self.lanes.stirred.send_modify(|count| *count += 1);

@@ -258,7 +258,7 @@ async fn seed_tenant(
 
 fn build_rectangle([west, south, east, north]: [f64; 4]) -> Geometry {
     let ring = vec![[west, south], [east, south], [east, north], [west, north], [west, south]];
-    Geometry::Polygon { coordinates: vec![ring] }
+    Geometry::Polygon { coordinates: vec![ring], crs: None }
 }
 
 /// Opens a session as a login does, without the price of checking a password.

@@ -330,7 +330,9 @@ async fn register_resident(
     let made = Versioned { state: change.state.clone(), seq, head };
     match app.store.commit(vec![Write::from(change)]).await {
         Ok(Outcome::Done) => Ok(made),
-        Ok(Outcome::Stale | Outcome::Seen) => Err(Problem::new(Code::LostRace)),
+        Ok(Outcome::Stale | Outcome::Seen | Outcome::NumberTaken) => {
+            Err(Problem::new(Code::LostRace))
+        }
         Err(StoreError::Exists(_)) => {
             let (tenant, account) = (world.tenant.id, account.as_str().to_owned());
             let known =

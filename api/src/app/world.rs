@@ -11,15 +11,18 @@ use domain::{
     Instant,
     area::{
         coordinate::Point,
-        locate::{Locator, MultiPolygon, Rings, Shape, from_rings, to_rings},
+        locate::{Locator, MultiPolygon, Rings, Shape, from_rings, to_rings, to_written_rings},
         tree::{Area, AreaTree, history::Registry},
     },
     core::{
-        id::{AreaId, TenantId},
+        id::{AreaId, NumberLength, TenantId},
         journal::FlowKind,
         time::local_day,
     },
-    flows::flow::Context,
+    flows::{
+        areas::geojson::{System, convert_rings},
+        flow::Context,
+    },
     people::actor::Actor,
     rules::{catalogue::Catalogue, rulebook::Rules, sla},
 };
@@ -40,26 +43,41 @@ pub enum Geometry {
     Polygon {
         /// Rings of [longitude, latitude].
         coordinates: Vec<Vec<[f64; 2]>>,
+        /// The system they are in; WGS-84 when left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        crs: Option<System>,
     },
     /// Several polygons, each with its holes.
     MultiPolygon {
         /// Polygons of rings of [longitude, latitude].
         coordinates: Rings,
+        /// The system they are in; WGS-84 when left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        crs: Option<System>,
     },
 }
 
 impl Geometry {
     /// The geometry of a boundary.
     pub fn from_boundary(boundary: &MultiPolygon) -> Self {
-        Self::MultiPolygon { coordinates: to_rings(boundary) }
+        Self::MultiPolygon { coordinates: to_rings(boundary), crs: None }
     }
 
-    /// The rings of its polygons.
+    /// The geometry of a boundary as it is given to others.
+    pub fn to_be_read(boundary: &MultiPolygon) -> Self {
+        Self::MultiPolygon { coordinates: to_written_rings(boundary), crs: None }
+    }
+
+    /// The rings of its polygons, in WGS-84.
     pub fn into_rings(self) -> Rings {
-        match self {
-            Self::Polygon { coordinates } => vec![coordinates],
-            Self::MultiPolygon { coordinates } => coordinates,
+        let (mut rings, crs) = match self {
+            Self::Polygon { coordinates, crs } => (vec![coordinates], crs),
+            Self::MultiPolygon { coordinates, crs } => (coordinates, crs),
+        };
+        if let Some(System(system)) = crs {
+            convert_rings(&mut rings, system);
         }
+        rings
     }
 
     /// The boundary, or what is wrong with it.
@@ -122,6 +140,7 @@ impl TenantSnapshot {
             areas: &self.areas,
             catalogue: &self.catalogue,
             kept: None,
+            numbers: NumberLength::default(),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use domain::area::coordinate::CoordType;
 
 use crate::app::config::{DatabaseUrl, Partial};
 
@@ -78,11 +79,14 @@ Files:
   for deadlines, under their Chinese ones. Areas and units are named by their codes.
 
   areas             code,name,level,parent_code, and if known grid_kind,households
-                    level: 2 city, 3 county or district, 4 street or town, 5 community or village,
-                    6 grid; grid_kind: comprehensive, dedicated or micro
-  units             code,name,parent_code
-  grids             GeoJSON: a FeatureCollection of polygons in WGS-84, longitudes first, each with
-                    the properties code, name, parent_code, and if known grid_kind, households
+                    level: 1 municipality, 2 city, 3 county or district, 4 street or town,
+                    5 community or village, 6 grid; grid_kind: comprehensive, dedicated or micro;
+                    former_name, where an area was renamed, says what it was called until now
+  units             code,name,parent_code, and former_name likewise
+  grids             GeoJSON: a FeatureCollection of polygons, longitudes first, each with the
+                    properties code, name, parent_code, and if known grid_kind, households;
+                    areas and units come so too, areas with a level unless their code says it.
+                    WGS-84, unless crs or --coord-type names CGCS2000, GCJ-02 or BD-09
   holidays          the JSON of a year as holiday-cn publishes it, or an array of several:
                     {\"year\":2027,\"papers\":[],\"days\":[{\"name\":\"元旦\",\"date\":\"2027-01-01\",
                     \"isOffDay\":true}]}; isOffDay is false where a weekend is worked
@@ -98,7 +102,7 @@ Files:
                     kind: statutory, assist, certificate or negative
 
   Days are written 2027-01-01. Of areas and units api/data/huangshi of the source has examples, of
-  holidays and deadlines domain/data.";
+  holidays domain/data/holidays, of deadlines domain/data/presets/standard.csv.";
 
 /// What can be asked of the program.
 #[derive(Subcommand, Clone, Debug)]
@@ -204,7 +208,8 @@ pub struct Demo {
 pub struct Import {
     /// What the file holds
     pub what: Imported,
-    /// The file: GeoJSON for grids, JSON for holidays, CSV for the rest; `-` for standard input
+    /// The file: CSV; GeoJSON for grids, and for areas and units if wanted; JSON for holidays; `-`
+    /// for standard input
     pub file: PathBuf,
     /// The tenant, by its code
     #[arg(long, value_name = "CODE")]
@@ -215,9 +220,33 @@ pub struct Import {
     /// Resolve crossings of boundaries instead of refusing them
     #[arg(long)]
     pub repair: bool,
+    /// In which system the corners of GeoJSON are, where it has no crs
+    #[arg(long, value_name = "SYSTEM")]
+    pub coord_type: Option<CornerSystem>,
     /// Where the database is.
     #[command(flatten)]
     pub source: Source,
+}
+
+/// Systems of coordinates.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CornerSystem {
+    /// What receivers measure, and what GeoJSON means when nothing is said
+    Wgs84,
+    /// The maps of China
+    Gcj02,
+    /// Baidu maps
+    Bd09,
+}
+
+impl From<CornerSystem> for CoordType {
+    fn from(system: CornerSystem) -> Self {
+        match system {
+            CornerSystem::Wgs84 => Self::Wgs84,
+            CornerSystem::Gcj02 => Self::Gcj02,
+            CornerSystem::Bd09 => Self::Bd09,
+        }
+    }
 }
 
 /// What can be imported.
@@ -251,7 +280,7 @@ pub enum Tenant {
 /// The arguments of `tenant create`.
 #[derive(Args, Clone, Debug)]
 pub struct NewTenant {
-    /// The code of its area: 4 digits for a city, 6 for a county or district
+    /// The code of its area: 4 digits for a city, 2 for a municipality, 6 for a county or district
     #[arg(long, value_name = "CODE")]
     pub code: String,
     /// The name of the city or county

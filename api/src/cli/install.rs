@@ -7,14 +7,14 @@ use domain::{
     Instant,
     area::tree::{AreaKind, AreaTree, Path, Unit},
     core::{
-        id::{AreaId, CommandId, PersonId, TenantId},
+        id::{AreaId, CommandId, NumberLength, PersonId, TenantId},
         journal::{FlowKind, Hash},
         tabular_import::At,
         text::{Code, Line},
         time::local_day,
     },
     flows::{
-        areas::import::{Doing, Given, Refused, Taking, plan},
+        areas::import::{Comparison, Doing, Given, Refused, Taking, compare_with_known, plan},
         change::{Request, execute},
         flow::Context,
         person::{Command, NewGrant, Person},
@@ -74,12 +74,14 @@ pub struct NewArea {
 }
 
 /// What an import did.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Imported {
     /// Areas that are new.
     pub added: usize,
     /// Areas that existed and were given a new name or boundary.
     pub updated: usize,
+    /// The file beside what was known before.
+    pub comparison: Comparison,
 }
 
 /// The tenant with this code.
@@ -104,8 +106,8 @@ pub async fn ensure_tenant(
     Ok(tenant)
 }
 
-/// Imports areas, all or none; an area whose code exists keeps its identity and place, and is
-/// given the new name and boundary. Published boundaries of large areas cross themselves here and
+/// Imports areas, all or none; an area whose code exists keeps its identity, name and place, and is
+/// given the new boundary. Published boundaries of large areas cross themselves here and
 /// there: crossings are resolved.
 pub async fn import_areas(
     store: &Store,
@@ -123,7 +125,8 @@ impl NewArea {
     fn into_given(self, at: At) -> Given {
         let Self { code, name, kind, parent, boundary } = self;
         let boundary = boundary.map(Geometry::into_rings);
-        Given { at, code, name, kind, parent, grid: None, households: None, boundary }
+        let (grid, households, former_name) = (None, None, None);
+        Given { at, code, name, kind, parent, grid, households, boundary, former_name }
     }
 }
 
@@ -173,17 +176,21 @@ pub async fn import_rows(
         areas: &tree,
         catalogue: &catalogue,
         kept: None,
+        numbers: NumberLength::default(),
     };
     let taking = Taking { source, from: local_day(at), repair: how.repair };
+    let comparison = compare_with_known(&registry, &given, taking.from);
     let plan = plan(&registry, given, taking, &context, &mut || AreaId(new_id()));
     let plan = plan.map_err(|refused| match refused {
         Refused::Faults(faults) => {
-            Failed(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n  "))
+            let faults = faults.iter().map(ToString::to_string);
+            let compared = how.dry.then(|| describe_comparison(&comparison)).unwrap_or_default();
+            Failed(faults.chain(compared).collect::<Vec<_>>().join("\n  "))
         }
         Refused::Rule(refusal) => Failed::from(crate::http::problem::Problem::from(refusal)),
     })?;
     let (added, updated) = (plan.count_rows(Doing::Added), plan.count_rows(Doing::Updated));
-    let imported = Imported { added, updated };
+    let imported = Imported { added, updated, comparison };
     if how.dry || plan.decided.events.is_empty() {
         return Ok(imported);
     }
@@ -198,10 +205,28 @@ pub async fn import_rows(
     );
     match store.commit(vec![write]).await? {
         Outcome::Done => Ok(imported),
-        Outcome::Stale | Outcome::Seen => {
+        Outcome::Stale | Outcome::Seen | Outcome::NumberTaken => {
             Err(Failed("another import ran at the same time; run the command again".to_owned()))
         }
     }
+}
+
+/// A file beside what is known, in lines.
+pub fn describe_comparison(found: &Comparison) -> Vec<String> {
+    let names = found
+        .other_names
+        .iter()
+        .map(|one| format!("{}: “{}” is called “{}” in the file", one.code, one.known, one.given));
+    let moved = found
+        .moved_codes
+        .iter()
+        .map(|one| format!("“{}” has the code {}, in the file {}", one.name, one.known, one.given));
+    let shared = found.namesakes.iter().map(|one| {
+        format!("below {}: “{}” is the name of {}", one.parent, one.name, one.codes.join(", "))
+    });
+    let lacking =
+        found.lacking.iter().map(|(code, name)| format!("the file lacks {code} “{name}”"));
+    names.chain(moved).chain(shared).chain(lacking).collect()
 }
 
 /// A person to register.
@@ -245,6 +270,7 @@ pub async fn register_people(
         areas: &areas,
         catalogue: &catalogue,
         kept: None,
+        numbers: NumberLength::default(),
     };
     let mut registered = Vec::with_capacity(people.len());
     for new in people {

@@ -11,7 +11,7 @@ use actix_web::{FromRequest, HttpRequest, dev::Payload, web::Data};
 use domain::{
     Instant,
     core::{
-        id::{CommandId, TenantId},
+        id::{CommandId, NumberLength, TenantId},
         journal::Entry,
     },
     flows::{
@@ -143,6 +143,8 @@ pub async fn run_step_with<F: ServedFlow, T: Send + 'static>(
     let (tenant, id, request) = (caller.tenant, asked.id, asked.request);
     let by = caller.person;
     let world = app.world(tenant)?;
+    let mut lengths = NumberLength::ALL.into_iter();
+    let mut numbers = lengths.next().unwrap_or_default();
     for _ in 0..ATTEMPTS {
         let also = also.clone();
         // The state is read before the earlier answer: a twin of this command that is not found now
@@ -158,12 +160,14 @@ pub async fn run_step_with<F: ServedFlow, T: Send + 'static>(
         let now = app.clock.now();
         let stored = readable_by(found, caller, now)?;
         asked.if_match.check_seq(stored.seq)?;
-        let (change, more) = decide(&stored, &extra, world.build_caller_context(caller, now))?;
+        let context = Context { numbers, ..world.build_caller_context(caller, now) };
+        let (change, more) = decide(&stored, &extra, context)?;
         match commit_change(app, caller, change, more).await? {
             (after, Outcome::Done) => return Ok(after),
             // Seen: the next round finds it. Stale: the next round decides on the new state, unless
             // the client insisted on a version.
             (_, Outcome::Seen | Outcome::Stale) => {}
+            (_, Outcome::NumberTaken) => numbers = lengths.next().unwrap_or_default(),
         }
     }
     Err(Problem::new(Code::LostRace))
@@ -353,18 +357,25 @@ pub async fn begin_flow<F: ServedFlow>(
     app: &App,
     caller: &Caller,
     request: Request,
-    decide: impl FnOnce(Context<'_>) -> Result<(Change<F>, Vec<Write>), Refusal>,
+    decide: impl Fn(Context<'_>) -> Result<(Change<F>, Vec<Write>), Refusal>,
 ) -> Reply<(Versioned<F>, bool)> {
     let world = app.world(caller.tenant)?;
-    let refused = match decide(world.build_caller_context(caller, app.clock.now())) {
-        Ok((change, more)) => match commit_change(app, caller, change, more).await {
-            Ok((after, Outcome::Done)) => return Ok((after, true)),
-            Ok((_, Outcome::Seen)) => Problem::new(Code::LostRace),
-            Ok((_, Outcome::Stale)) => Refusal::AlreadyExists { what: F::KIND.name() }.into(),
-            Err(problem) => problem,
-        },
-        Err(refusal) => refusal.into(),
-    };
+    let mut refused = Problem::new(Code::LostRace);
+    for numbers in NumberLength::ALL {
+        let context = Context { numbers, ..world.build_caller_context(caller, app.clock.now()) };
+        refused = match decide(context) {
+            Ok((change, more)) => match commit_change(app, caller, change, more).await {
+                Ok((after, Outcome::Done)) => return Ok((after, true)),
+                // A longer number is tried.
+                Ok((_, Outcome::NumberTaken)) => continue,
+                Ok((_, Outcome::Seen)) => Problem::new(Code::LostRace),
+                Ok((_, Outcome::Stale)) => Refusal::AlreadyExists { what: F::KIND.name() }.into(),
+                Err(problem) => problem,
+            },
+            Err(refusal) => refusal.into(),
+        };
+        break;
+    }
     let (tenant, by, command) = (caller.tenant, caller.person, request.command);
     match app.store.read(move |db| journal::find_command(db, tenant, by, command)).await? {
         Some(seen) => Ok((rebuild_answer(app, caller, request, seen).await?, false)),

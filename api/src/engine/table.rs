@@ -145,7 +145,7 @@ where
                 match run_as_system::<F>(app, tenant, id, &command, what).await? {
                     Some(Outcome::Done) => return Ok(true),
                     None => return Ok(false),
-                    Some(Outcome::Stale | Outcome::Seen) => {}
+                    Some(Outcome::Stale | Outcome::Seen | Outcome::NumberTaken) => {}
                 }
             }
             Ok(false)
@@ -203,7 +203,7 @@ async fn take_measure<F: ServedFlow>(app: &App, debt: &Lapsing) -> Result<bool, 
         match run_as_system::<F>(app, *tenant, *flow_id, &command, |_| what.clone()).await? {
             Some(Outcome::Done) => return Ok(true),
             None => return Ok(false),
-            Some(Outcome::Stale | Outcome::Seen) => {}
+            Some(Outcome::Stale | Outcome::Seen | Outcome::NumberTaken) => {}
         }
     }
     let why = "its command was accepted before, and the measure is still due";

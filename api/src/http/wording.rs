@@ -3,6 +3,8 @@
 //! serde's messages are English fragments made for programmers; the common ones (unknown and
 //! missing fields, wrong types, texts that are too long) are translated, the rest are quoted.
 
+use crate::http::body::time::{NO_SECOND, NO_YEAR, NOT_A_DAY};
+
 /// One fault of the input.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Wording {
@@ -37,6 +39,7 @@ pub fn translate_message(message: &str, noun: Noun) -> Wording {
         .or_else(|| match_wrong_type(message))
         .or_else(|| match_text(message))
         .or_else(|| match_number(message))
+        .or_else(|| match_time(message))
         .or_else(|| match_reserved(message))
         .unwrap_or_else(|| {
             Wording::new(
@@ -323,6 +326,17 @@ fn match_number(message: &str) -> Option<Wording> {
         _ => return None,
     };
     Some(Wording::new("wrong_type", format!("{zh}。"), format!("Expected {en}.")))
+}
+
+/// What times and days are not.
+fn match_time(message: &str) -> Option<Wording> {
+    let (code, zh, en) = match message {
+        NOT_A_DAY => ("wrong_type", "应当是日期，例如 2026-08-21", "a date, such as 2026-08-21"),
+        NO_SECOND => ("out_of_range", "秒应为 0 到 59", "seconds from 0 to 59"),
+        NO_YEAR => ("out_of_range", "年份应为 0001 到 9999", "a year from 0001 to 9999"),
+        _ => return None,
+    };
+    Some(Wording::new(code, format!("{zh}。"), format!("Expected {en}.")))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use domain::{
     core::{
         delivery::{Channel, Outcome},
         id::PersonId,
+        text::cut_text,
     },
     flows::person::Person,
     people::personal::{Field, SubjectKind},
@@ -235,7 +236,7 @@ fn join_notices(due: &[Delivery], line: impl Fn(&Value) -> String, most: usize) 
     if text.chars().count() <= most {
         return text;
     }
-    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+    format!("{}…", cut_text(&text, most.saturating_sub(1)))
 }
 
 /// The subject of a notice and its number, as far as it may be sent.

@@ -20,11 +20,12 @@ use actix_web::web::Data;
 use domain::{
     Instant,
     core::{
-        id::{PlanId, TenantId},
+        id::{NumberLength, PlanId, TenantId},
         journal::FlowKind,
     },
     flows::{
         change::{Request, execute},
+        flow::Context,
         patrol::{self, Patrol},
         patrol_plan::{self, PatrolPlan},
     },
@@ -268,46 +269,51 @@ async fn commit_patrol(app: &App, tenant: TenantId, plan: PlanId) -> Result<bool
         return Ok(false);
     };
     let stored = found.into_readable()?;
-    let context = world.build_context(&by, app.clock.now());
     let request = Request::for_system(&format!("plan\n{tenant}\n{plan}\n{}", stored.seq));
     let refused = |refusal: &Refusal| {
         StoreError::Inconsistent(format!("patrol plan {plan}: {}", refusal.code()))
     };
     let make = patrol_plan::Command::Make;
-    let change = match execute::<PatrolPlan>(Some(&stored), &make, request, context) {
-        Ok(change) => change,
-        // A replica was faster, or a caller changed the plan.
-        Err(Refusal::NothingDue) => return Ok(false),
-        Err(refusal) => return Err(refused(&refusal)),
-    };
-    let day = change.state.made.filter(|day| stored.state.made != Some(*day));
-    let mut writes = Vec::with_capacity(2);
-    if let Some(day) = day
-        && let Some(new) = stored.state.new_patrol(day)
-    {
-        let occasion = Some(stored.state.new_occasion(day));
-        let plan = patrol::Command::Plan { new: Box::new(new), occasion };
-        match execute::<Patrol>(None, &plan, request, context) {
-            Ok(patrol) => writes.push(Write::from(patrol)),
-            // The area is retired: the plan continues without making anything there.
-            Err(Refusal::AreaRetired { .. } | Refusal::NotATerritory { .. }) => {}
+    for numbers in NumberLength::ALL {
+        let context = Context { numbers, ..world.build_context(&by, app.clock.now()) };
+        let change = match execute::<PatrolPlan>(Some(&stored), &make, request, context) {
+            Ok(change) => change,
+            // A replica was faster, or a caller changed the plan.
+            Err(Refusal::NothingDue) => return Ok(false),
             Err(refusal) => return Err(refused(&refusal)),
-        }
-    }
-    writes.insert(0, Write::from(change));
-    match app.store.commit(writes).await? {
-        Outcome::Done => Ok(true),
-        Outcome::Stale => Ok(false),
-        // Committed by another replica, together with the plan; or there is something wrong.
-        Outcome::Seen => {
-            let now = app.store.load_state::<PatrolPlan>(tenant, plan.0).await?;
-            if now.is_none_or(|now| now.seq > stored.seq) {
-                return Ok(false);
+        };
+        let day = change.state.made.filter(|day| stored.state.made != Some(*day));
+        let mut writes = Vec::with_capacity(2);
+        if let Some(day) = day
+            && let Some(new) = stored.state.new_patrol(day)
+        {
+            let occasion = Some(stored.state.new_occasion(day));
+            let plan = patrol::Command::Plan { new: Box::new(new), occasion };
+            match execute::<Patrol>(None, &plan, request, context) {
+                Ok(patrol) => writes.push(Write::from(patrol)),
+                // The area is no more: the plan goes on without making anything there.
+                Err(Refusal::AreaRetired { .. } | Refusal::NotATerritory { .. }) => {}
+                Err(refusal) => return Err(refused(&refusal)),
             }
-            let why = "its command was accepted before, and it is still due";
-            Err(StoreError::Inconsistent(format!("patrol plan {plan}: {why}")))
+        }
+        writes.insert(0, Write::from(change));
+        match app.store.commit(writes).await? {
+            Outcome::Done => return Ok(true),
+            Outcome::Stale => return Ok(false),
+            // A longer number is tried.
+            Outcome::NumberTaken => {}
+            // Committed by another replica, together with the plan; or there is something wrong.
+            Outcome::Seen => {
+                let now = app.store.load_state::<PatrolPlan>(tenant, plan.0).await?;
+                if now.is_none_or(|now| now.seq > stored.seq) {
+                    return Ok(false);
+                }
+                let why = "its command was accepted before, and it is still due";
+                return Err(StoreError::Inconsistent(format!("patrol plan {plan}: {why}")));
+            }
         }
     }
+    Ok(false)
 }
 
 /// Groups debts by flow: the measures of one flow are taken one after the other, as two at once

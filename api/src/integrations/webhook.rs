@@ -405,8 +405,10 @@ async fn test_webhook(
 #[serde(deny_unknown_fields)]
 pub struct ReplayBody {
     /// Deliveries made from here on. 起始时间。
+    #[serde(deserialize_with = "crate::http::body::time::read_moment")]
     from: DateTime<Utc>,
     /// And before this; now when left out. 截止时间。
+    #[serde(default, deserialize_with = "crate::http::body::time::read_optional_moment")]
     until: Option<DateTime<Utc>>,
     /// Also those that were delivered; only those that failed when left out. 含已送达的。
     #[serde(default)]

@@ -63,6 +63,7 @@ const MOST: usize = 200;
 pub struct QueueBody {
     /// The time of the phone's clock now; its times are corrected by the difference to the
     /// server's. 手机当前时间。
+    #[serde(default, deserialize_with = "crate::http::body::time::read_optional_moment")]
     sent_at: Option<DateTime<FixedOffset>>,
     /// How much of each answer is wanted. 返回内容：brief 只含编号、序号与可执行操作，full 为完整内容。
     #[serde(default)]
@@ -102,6 +103,7 @@ pub struct ItemBody {
     #[schema(value_type = Object)]
     body: Value,
     /// When it was typed, by the phone's clock. 填写时的手机时间。
+    #[serde(default, deserialize_with = "crate::http::body::time::read_optional_moment")]
     client_time: Option<DateTime<FixedOffset>>,
     /// The sequence number of the state the phone saw. 依据的版本。
     #[schema(minimum = 1)]

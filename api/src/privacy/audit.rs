@@ -148,8 +148,10 @@ pub struct ListAudit {
     /// Only about this person, report or document. 对象。
     subject: Option<Uuid>,
     /// Only from then on. 起始时间。
+    #[serde(default, deserialize_with = "crate::http::body::time::read_optional_moment")]
     since: Option<DateTime<FixedOffset>>,
     /// Only before then. 截止时间。
+    #[serde(default, deserialize_with = "crate::http::body::time::read_optional_moment")]
     until: Option<DateTime<FixedOffset>>,
 }
 

@@ -6,6 +6,7 @@ use domain::{
     core::{
         id::{PersonId, TenantId},
         text::Line,
+        time::local_day,
     },
     flows::{
         person::{Person, require_managed},
@@ -269,6 +270,12 @@ async fn set_contact(
             "The names of staff come from their registration and cannot be changed here.",
         );
         return Err(Problem::new(Code::InvalidBody).error("/name", "in_office", zh, en));
+    }
+    let birth = id_number.as_ref().and_then(IdNumber::birth);
+    if birth.is_some_and(|birth| birth > local_day(app.clock.now())) {
+        let (zh, en) = ("出生日期不能晚于今天。", "Nobody is born after today.");
+        let problem = Problem::new(Code::InvalidBody);
+        return Err(problem.error("/id_number", "out_of_range", zh, en));
     }
     let contact = Contact { name, phone, id_number, address, office_phone };
     save(&app, &request, &caller, (person.id, Extent::All), contact).await?;

@@ -3,6 +3,7 @@
 //! in [`finding`].
 
 pub mod change;
+pub mod comparison;
 pub mod finding;
 pub mod import;
 pub mod map;
@@ -138,6 +139,7 @@ pub struct ListAreas {
     code: Option<String>,
     /// As of this day; today when left out. 截至某日。
     #[param(example = "2026-03-01")]
+    #[serde(default, deserialize_with = "crate::http::body::time::read_optional_date")]
     at: Option<NaiveDate>,
 }
 
@@ -188,6 +190,7 @@ async fn list_areas(
 pub struct AsOf {
     /// As of this day; today when left out. 截至某日。
     #[param(example = "2026-03-01")]
+    #[serde(default, deserialize_with = "crate::http::body::time::read_optional_date")]
     at: Option<NaiveDate>,
 }
 

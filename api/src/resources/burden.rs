@@ -59,8 +59,10 @@ pub struct BurdenParams {
     /// In this area; left out, in all you answer for, or only your own. 区域。
     within: Option<Uuid>,
     /// From when; left out, 30 days before the end. 起。
+    #[serde(default, deserialize_with = "crate::http::body::time::read_optional_moment")]
     from: Option<DateTime<FixedOffset>>,
     /// Until when; left out, now. At most 366 days. 止。
+    #[serde(default, deserialize_with = "crate::http::body::time::read_optional_moment")]
     until: Option<DateTime<FixedOffset>>,
     /// Only my own. 只看本人。
     mine: Option<bool>,

@@ -91,8 +91,10 @@ pub struct CampaignBody {
     /// The form to fill in. 表单。
     form_id: Option<Uuid>,
     /// The beginning; when left out, the publication. 开始时间。
+    #[serde(default, deserialize_with = "crate::http::body::time::read_optional_moment")]
     from: Option<DateTime<FixedOffset>>,
     /// The end of the campaign. 结束时间。
+    #[serde(deserialize_with = "crate::http::body::time::read_moment")]
     until: DateTime<FixedOffset>,
 }
 

@@ -2,7 +2,7 @@
 //! is not filed yet.
 
 use actix_web::{HttpResponse, get, post, web::Data};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use domain::{
     calendar::book::{CountedPause, DayShown, Pause, Working},
     core::{
@@ -235,6 +235,7 @@ pub struct DeadlinesPreviewBody {
     #[schema(schema_with = view::duty)]
     duty: Option<Duty>,
     /// When the clock would start; now by default. 起算时间。
+    #[serde(default, deserialize_with = "crate::http::body::time::read_optional_moment")]
     at: Option<DateTime<Utc>>,
 }
 
@@ -339,6 +340,13 @@ fn preview_deadline(
     let (row, calendar) = world.rules.find_deadline(duty, &subject, &context);
     let row = row.ok_or_else(|| Problem::new(Code::Internal))?;
     let term = world.rules.start_term(duty, &subject, &context);
+    if term.due_at.year() > 9999 {
+        let (zh, en) = (
+            "起算时间过晚，到期时间超出 9999 年。",
+            "It is so late that the deadline is beyond the year 9999.",
+        );
+        return Err(Problem::new(Code::InvalidBody).error("/at", "out_of_range", zh, en));
+    }
     let chain = sla::ancestry(&world.areas, area);
     let category = world.catalogue.lineage(body.category.as_ref().map(Word::as_str));
     let query = sla::Query {

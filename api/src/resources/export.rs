@@ -388,7 +388,8 @@ fn export_values(values: Option<&crate::app::vault::Values>) -> Value {
         | Field::Address
         | Field::OfficePhone
         | Field::Room
-        | Field::Answers => Value::from(value.as_str()),
+        | Field::Answers
+        | Field::Original => Value::from(value.as_str()),
     };
     let members = values.into_iter().flatten();
     members.map(|(field, value)| (field.name().to_owned(), plain(*field, value))).collect()

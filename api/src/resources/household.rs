@@ -108,8 +108,10 @@ pub struct PairBody {
     #[schema(schema_with = view::pairing_kind)]
     kind: PairingKind,
     /// From when; left out, from now. 起。
+    #[serde(default, deserialize_with = "crate::http::body::time::read_optional_moment")]
     from: Option<DateTime<FixedOffset>>,
     /// Until when; left out, until it is ended. 止。
+    #[serde(default, deserialize_with = "crate::http::body::time::read_optional_moment")]
     until: Option<DateTime<FixedOffset>>,
 }
 

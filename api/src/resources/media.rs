@@ -6,8 +6,10 @@
 //! request removes them: a file that nothing names expires (`removal`).
 
 mod camera;
+mod film;
 mod keep;
 mod link;
+mod original;
 mod photo;
 mod pieces;
 mod receive;
@@ -68,7 +70,7 @@ impl ServedFlow for Media {
 
 /// Registers the operations of these files.
 pub fn routes(config: &mut ServiceConfig<'_>) {
-    config.configure(pieces::routes).configure(link::routes);
+    config.configure(pieces::routes).configure(link::routes).configure(original::routes);
     config.service(upload_media).service(get_media);
 }
 
@@ -108,6 +110,9 @@ pub struct MediaView {
     status: &'static str,
     /// The status in Chinese. 状态名称。
     status_label: &'static str,
+    /// Whether the bytes of a photo are kept as they were sent: sealed, and disclosed on the record.
+    /// 是否封存原始文件。
+    original: bool,
     /// When it arrived. 上传时间。
     uploaded_at: DateTime<Utc>,
     /// Whether the caller sent it. 是否本人上传。
@@ -261,6 +266,7 @@ fn build_view(
         height: media.size.map(|(_, height)| height),
         status: status.name(),
         status_label: status.label(),
+        original: media.original && media.gone.is_none(),
         uploaded_at: media.at,
         own: known.reader == Reader::Sender,
         taken_at: facts.and_then(|marks| marks.taken_at),

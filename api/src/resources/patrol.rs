@@ -315,6 +315,7 @@ pub struct StartBody {
     /// Another duty window than the one planned, when it is walked at another time. 另行声明的时段。
     window: Option<body::WindowBody>,
     /// When it began, by the phone's clock. 手机时间。
+    #[serde(default, deserialize_with = "crate::http::body::time::read_optional_moment")]
     client_time: Option<DateTime<FixedOffset>>,
     /// The reason for a late entry; required long afterwards. 补录原因。
     #[schema(value_type = Option<String>, max_length = 4000)]
@@ -335,6 +336,7 @@ async fn start_patrol(step: Step, body: Json<StartBody>) -> Reply<Answer<PatrolV
 #[serde(deny_unknown_fields)]
 pub struct MomentBody {
     /// When it was, by the phone's clock. 手机时间。
+    #[serde(default, deserialize_with = "crate::http::body::time::read_optional_moment")]
     client_time: Option<DateTime<FixedOffset>>,
 }
 
@@ -361,6 +363,7 @@ async fn resume_patrol(step: Step, body: Json<MomentBody>) -> Reply<Answer<Patro
 #[serde(deny_unknown_fields)]
 pub struct FinishBody {
     /// When it ended, by the phone's clock. 手机时间。
+    #[serde(default, deserialize_with = "crate::http::body::time::read_optional_moment")]
     client_time: Option<DateTime<FixedOffset>>,
     /// The reason for a late entry; required long afterwards. 补录原因。
     #[schema(value_type = Option<String>, max_length = 4000)]

@@ -145,8 +145,10 @@ pub struct GrantBody {
     /// The area it is granted over, with everything in it. 辖区或单位。
     area_id: Uuid,
     /// The beginning; now when left out. 起始时间。
+    #[serde(default, deserialize_with = "crate::http::body::time::read_optional_moment")]
     from: Option<DateTime<FixedOffset>>,
     /// The end; without it, until revoked. 截止时间。
+    #[serde(default, deserialize_with = "crate::http::body::time::read_optional_moment")]
     until: Option<DateTime<FixedOffset>>,
     /// The name of the post it goes with. 岗位名称。
     #[schema(value_type = Option<String>, max_length = 120, example = "第一网格专职网格员")]
@@ -233,10 +235,10 @@ async fn register_person(
         // The person chooses another one at the first login.
         change.state.require_password()?;
         let origin = Origin::Other;
-        let mut writes = vec![Write::Password { person: PersonId(id), hash, origin }];
+        let mut writes = vec![Write::Password { person: PersonId(id), hash: hash.clone(), origin }];
         // The names of staff stand in the journal, those of residents do not.
         if change.state.is_nameless() {
-            writes.push(sealed.write);
+            writes.push(sealed.write.clone());
         }
         Ok((change, writes))
     })

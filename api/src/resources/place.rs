@@ -2,10 +2,12 @@
 
 use domain::{
     area::{
-        coordinate::{CoordinateError, RawPoint},
+        boundary::{bounding_box, box_distance_m, distance_m},
+        coordinate::{CoordinateError, Point, RawPoint},
         tree::Area,
     },
     core::{id::AreaId, text::Line},
+    rules::refusal::Refusal,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -49,9 +51,86 @@ pub(crate) fn locate_place<'a>(
         (None, None) => None,
     };
     if let (Some(id), None) = (named, area) {
-        return Err(domain::rules::refusal::Refusal::UnknownArea { id }.into());
+        return Err(Refusal::UnknownArea { id }.into());
     }
     Ok((area, raw))
+}
+
+/// How far from the area it is said to lie in a place may be, in metres: receivers err, most of
+/// all in stairwells.
+pub(crate) const NEAR_M: u32 = 200;
+
+/// Refuses a point that lies farther from an area than that. Of an area that was never drawn, what
+/// is drawn in it and around it says where it may be.
+pub(crate) fn check_near(
+    world: &TenantSnapshot,
+    area: AreaId,
+    point: Point,
+    most: u32,
+) -> Result<(), Refusal> {
+    let Some(area) = world.areas.get(area) else { return Ok(()) };
+    let far = |metres: f64| {
+        #[expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "it saturates")]
+        #[expect(clippy::cast_sign_loss, reason = "no distance is negative")]
+        let metres = metres.ceil() as u32;
+        (metres > most).then(|| Refusal::OutsideArea { area: area.name.clone(), metres, most })
+    };
+    // Where a receiver says it is that does not know.
+    if point.lng.abs() < 1e-6 && point.lat.abs() < 1e-6 {
+        return Err(Refusal::OutsideArea { area: area.name.clone(), metres: u32::MAX, most });
+    }
+    let own = world.boundaries.get(&area.id);
+    let nearest = own.map(|own| distance_m(own, point)).or_else(|| {
+        let found = world.locate(point)?;
+        let related = area.path.contains(&found.path) || found.path.contains(&area.path);
+        related.then_some(0.0)
+    });
+    let nearest = nearest.or_else(|| find_nearest_within(world, area, point, most));
+    let nearest = nearest.or_else(|| {
+        let above =
+            std::iter::successors(world.areas.parent(area.id), |a| world.areas.parent(a.id));
+        let drawn = above.filter_map(|above| world.boundaries.get(&above.id));
+        drawn.map(|boundary| distance_m(boundary, point)).next()
+    });
+    // Nothing near it is drawn: it may lie anywhere but where another area is, or far from all.
+    let nearest = nearest.or_else(|| {
+        const AWAY_M: f64 = 100_000.0;
+        let root = world.areas.root()?;
+        let metres = find_nearest_within(world, root, point, most)?;
+        (metres > AWAY_M || metres <= 0.0).then_some(metres.max(f64::from(most) + 1.0))
+    });
+    nearest.and_then(far).map_or(Ok(()), Err)
+}
+
+/// Refuses where somebody says to have stood on the spot when it is farther from there than any
+/// point of a patrol may be from its area.
+pub(crate) fn check_standpoint(
+    world: &TenantSnapshot,
+    area: AreaId,
+    point: Option<Point>,
+) -> Result<(), Refusal> {
+    let most = world.rules.conduct.tracking.far_m;
+    point.map_or(Ok(()), |point| check_near(world, area, point, most))
+}
+
+/// How far the nearest of what is drawn in an area is; none where nothing is.
+fn find_nearest_within(
+    world: &TenantSnapshot,
+    area: &Area,
+    point: Point,
+    most: u32,
+) -> Option<f64> {
+    let mut nearest: Option<f64> = None;
+    for (id, boundary) in &world.boundaries {
+        let within = world.areas.get(*id).is_some_and(|one| area.path.contains(&one.path));
+        let Some(extent) = bounding_box(boundary).filter(|_| within) else { continue };
+        // Boxes are cheap and never farther than what lies in them.
+        let least = box_distance_m(extent, point);
+        let near_box = least <= f64::from(most) && nearest.is_none_or(|known| least < known);
+        let metres = if near_box { distance_m(boundary, point) } else { least };
+        nearest = Some(nearest.map_or(metres, |known| known.min(metres)));
+    }
+    nearest
 }
 
 /// The problem of an impossible coordinate.
@@ -64,19 +143,16 @@ pub fn coordinate_problem(under: &str, error: &CoordinateError) -> Problem {
 
 /// The area a parameter names.
 pub fn require_area(world: &TenantSnapshot, id: Uuid) -> Reply<&Area> {
-    world
-        .areas
-        .get(AreaId(id))
-        .ok_or_else(|| domain::rules::refusal::Refusal::UnknownArea { id: AreaId(id) }.into())
+    world.areas.get(AreaId(id)).ok_or_else(|| Refusal::UnknownArea { id: AreaId(id) }.into())
 }
 
 /// A point of a body, normalised; the pointer of a wrong one is `/point/…`.
-pub fn normalise_point(point: Option<PointBody>) -> Reply<Option<domain::area::coordinate::Point>> {
+pub fn normalise_point(point: Option<PointBody>) -> Reply<Option<Point>> {
     let raw = point.map(RawPoint::from);
     raw.map(RawPoint::normalise).transpose().map_err(|error| coordinate_problem("/point", &error))
 }
 
 /// The point of a view.
-pub fn point_view(point: Option<domain::area::coordinate::Point>) -> Option<PointView> {
+pub fn point_view(point: Option<Point>) -> Option<PointView> {
     point.map(PointView::from)
 }

@@ -163,6 +163,7 @@ pub struct SubmitBody {
     /// The place. 地点。
     place: PlaceBody,
     /// When it was typed, by the phone's clock. 手机时间。
+    #[serde(default, deserialize_with = "crate::http::body::time::read_optional_moment")]
     client_time: Option<DateTime<FixedOffset>>,
     /// Whether handlers must not know who reported. 是否保密。
     #[serde(default)]

@@ -78,6 +78,7 @@ async fn extend_case(step: Step, body: Json<ExtendBody>) -> Reply<Answer<CaseVie
 #[serde(deny_unknown_fields)]
 pub struct SuspendBody {
     /// The latest end. 挂账至。
+    #[serde(deserialize_with = "crate::http::body::time::read_moment")]
     until: DateTime<Utc>,
     /// The reason. 理由。
     #[schema(value_type = String, min_length = 1, max_length = 4000, example = "冬季无法进行沥青路面施工")]

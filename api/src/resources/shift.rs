@@ -44,6 +44,7 @@ pub struct StartShiftBody {
     /// The area of the shift. 值班区域。
     area_id: Uuid,
     /// When it ends by itself, at most 16 hours from now; in 8 hours when left out. 自动离岗时间。
+    #[serde(default, deserialize_with = "crate::http::body::time::read_optional_moment")]
     until: Option<DateTime<FixedOffset>>,
 }
 

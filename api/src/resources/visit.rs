@@ -179,6 +179,7 @@ pub struct PlanBody {
     /// The worker who is to go; when left out, any worker of the grid. 走访人。
     worker_id: Option<Uuid>,
     /// The due time: the grid owes the visit by then. 期限。
+    #[serde(default, deserialize_with = "crate::http::body::time::read_optional_moment")]
     due: Option<DateTime<FixedOffset>>,
 }
 

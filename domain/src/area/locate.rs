@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use geo::kernels::{Kernel, Orientation, RobustKernel};
+use geo::orient::{Direction, Orient};
 use geo::{
     Area, BoundingRect, Coord, CoordsIter, InteriorPoint, Intersects, Line, LineString, LinesIter,
     Polygon,
@@ -241,6 +242,21 @@ pub fn to_rings(boundary: &MultiPolygon<f64>) -> Rings {
             std::iter::once(polygon.exterior()).chain(polygon.interiors()).map(ring).collect()
         })
         .collect()
+}
+
+/// The coordinates of a boundary as RFC 7946 wants them written: shells counter-clockwise, holes
+/// clockwise, six decimals.
+pub fn to_written_rings(boundary: &MultiPolygon<f64>) -> Rings {
+    let mut rings = to_rings(&boundary.orient(Direction::Default));
+    for corner in rings.iter_mut().flatten().flatten() {
+        *corner = corner.map(round_degrees);
+    }
+    rings
+}
+
+/// Degrees to six decimals, a tenth of a metre: more says nothing of a place.
+pub fn round_degrees(degrees: f64) -> f64 {
+    (degrees * 1e6).round() / 1e6
 }
 
 #[cfg(test)]

@@ -59,16 +59,43 @@ pub fn is_client_made(id: Uuid) -> bool {
     id.get_variant() == uuid::Variant::RFC4122 && matches!(id.get_version_num(), 4 | 7)
 }
 
+/// How much of an identifier its number shows: more than usual only where another number would be
+/// the same.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum NumberLength {
+    /// What is read over the telephone.
+    #[default]
+    Usual,
+    /// Where two identifiers end in the same way.
+    Longer,
+    /// All of it: no other has the same.
+    Whole,
+}
+
+impl NumberLength {
+    /// Every length, the shortest first.
+    pub const ALL: [Self; 3] = [Self::Usual, Self::Longer, Self::Whole];
+
+    const fn characters(self) -> u32 {
+        match self {
+            Self::Usual => 8,
+            Self::Longer => 12,
+            Self::Whole => 26,
+        }
+    }
+}
+
 /// The human-readable number of a report or case, which can be read out over the telephone: the
-/// local day it began and eight characters of its identifier (Crockford base 32: no I, L, O, U).
+/// eight characters of its identifier (Crockford base 32: no I, L, O, U), more where a tenant has
+/// that number already.
 ///
 /// It is derived, so it needs no counter that callers would queue for.
-pub fn format_number(prefix: char, id: Uuid, at: crate::Instant) -> String {
+pub fn format_number(prefix: char, id: Uuid, at: crate::Instant, length: NumberLength) -> String {
     const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-    let (_, low) = id.as_u64_pair();
-    let mut digits = String::with_capacity(8);
-    for position in (0..8).rev() {
-        let index = usize::try_from((low >> (position * 5)) & 31).unwrap_or(0);
+    let bits = id.as_u128();
+    let mut digits = String::with_capacity(26);
+    for position in (0..length.characters()).rev() {
+        let index = usize::try_from((bits >> (position * 5)) & 31).unwrap_or(0);
         digits.push(ALPHABET.get(index).map_or('0', |byte| char::from(*byte)));
     }
     format!("{prefix}{}-{digits}", crate::core::time::local_day(at).format("%Y%m%d"))

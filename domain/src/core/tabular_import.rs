@@ -140,7 +140,8 @@ impl Row<'_> {
     /// The trimmed cell; empty when the file lacks the column.
     pub(crate) fn cell(&self, column: &str) -> &str {
         let place = self.columns.iter().position(|(name, ..)| *name == column);
-        place.and_then(|place| self.cells.get(place)).map_or("", |cell| cell.trim())
+        let cell = place.and_then(|place| self.cells.get(place)).map_or("", |cell| cell.trim());
+        unescape_formula(cell).trim()
     }
 
     /// The date in a cell; none when the cell is empty or, with a fault, not a date.
@@ -247,10 +248,20 @@ pub(crate) fn read_large<'a>(
     if rows.len() > most { Vec::new() } else { rows }
 }
 
-/// A cell that is safe in a spreadsheet: what would be read as a formula becomes text.
+/// Whether a spreadsheet would take a cell for a formula, but for the marks before it.
+fn is_formula(cell: &str) -> bool {
+    cell.trim_start_matches('\'').starts_with(['=', '+', '-', '@', '\t', '\r'])
+}
+
+/// A cell as a spreadsheet may be given it: what it would take for a formula is text. What is
+/// marked already is marked once more, so that [`unescape_formula`] gives back every text.
 pub fn escape_formula(cell: &str) -> String {
-    let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    if formula { format!("'{cell}") } else { cell.to_owned() }
+    if is_formula(cell) { format!("'{cell}") } else { cell.to_owned() }
+}
+
+/// A cell as it was before [`escape_formula`].
+pub fn unescape_formula(cell: &str) -> &str {
+    cell.strip_prefix('\'').filter(|rest| is_formula(rest)).unwrap_or(cell)
 }
 
 /// Records with the line each begins in; blank ones, as spreadsheets leave them, are skipped.
@@ -324,4 +335,27 @@ fn find_columns(
     }
     let place = |column| header.iter().position(|cell| is(cell, column));
     faults.is_empty().then(|| columns.iter().map(place).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_is_guarded_and_comes_back() {
+        for (cell, guarded) in [
+            ("+86小区", "'+86小区"),
+            ("=1+1", "'=1+1"),
+            ("-3号楼", "'-3号楼"),
+            ("@街", "'@街"),
+            ("'+86小区", "''+86小区"),
+            ("''=", "'''="),
+            ("'老街", "'老街"),
+            ("枫林", "枫林"),
+            ("", ""),
+        ] {
+            assert_eq!(escape_formula(cell), guarded);
+            assert_eq!(unescape_formula(guarded), cell);
+        }
+    }
 }

@@ -5,19 +5,20 @@
 //! refuses NUL and SQLite stores it, so it is refused here. The rule for invisible characters:
 //!
 //! - Control characters (C0, C1) are refused; line breaks and tabs belong to prose.
-//! - In one line (titles, names, addresses, codes) characters that only change the direction of
-//!   writing or take no room are removed, not refused: telephones put them around what they copy,
-//!   and a person cannot see what would be complained about. A separator of lines or paragraphs
-//!   becomes a space.
-//! - A joiner (U+200C, U+200D) stays where it joins: between two characters of a script that joins,
-//!   or of an emoji. Variation selectors stay: they choose the form of Chinese and Mongolian
-//!   characters.
-//! - In prose only overrides of direction (U+202D, U+202E) are removed: they make a text look
-//!   different from what it is, and no script needs them. Separators become line breaks. Isolates
-//!   and marks stay: Uyghur with Chinese or numbers in it needs them.
-//! - A text without any visible character is refused; one that was stored before reads as `□`.
+//! - In one line (titles, names, addresses, codes) whatever only turns the direction of writing or
+//!   takes no room is taken out, not refused: telephones put it around what they copy, and a person
+//!   cannot see what would be complained about. A separator of lines or paragraphs becomes a space.
+//! - A joiner (U+200C, U+200D) stays where it joins: between two characters of a script that joins, or
+//!   of an emoji. Variation selectors stay: they choose the form of Chinese and Mongolian characters.
+//! - In prose only overrides of direction (U+202D, U+202E) are taken out: they show a text as another
+//!   than it is, and no script needs them. Separators become line breaks. Isolates and marks stay:
+//!   Uyghur with Chinese or numbers in it needs them.
+//! - What has nothing in it that can be seen is no text; one that was stored before reads as `□`
+//!   ([`read_stored`]).
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use unicode_segmentation::UnicodeSegmentation;
 
 /// Why a text was not accepted.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -74,11 +75,62 @@ fn check_text(text: &str, max: usize, breaks: bool) -> Result<String, Fault> {
         return Ok(text.to_owned());
     }
     let seen = if breaks { clean_prose(text) } else { clean_line(text) };
-    let blank = |c: char| c.is_whitespace() || c == '\u{2800}' || is_invisible(c) || is_joiner(c);
-    if seen.chars().all(blank) {
-        return Ok(UNSEEN.to_owned());
+    if is_blank(&seen) {
+        return Err(Fault::Empty);
     }
     Ok(seen.trim().to_owned())
+}
+
+/// The beginning of a text, of at most so many code points: what people see as one character is
+/// in it whole or not at all, unless it alone is longer.
+pub fn cut_text(text: &str, most: usize) -> &str {
+    let (mut end, mut count) = (0, 0);
+    for (at, cluster) in text.grapheme_indices(true) {
+        count += cluster.chars().count();
+        if count > most {
+            break;
+        }
+        end = at + cluster.len();
+    }
+    if end == 0 {
+        // Marks without end on one character are no word of anybody's.
+        end = text.char_indices().nth(most).map_or(text.len(), |(at, _)| at);
+    }
+    text.get(..end).unwrap_or_default()
+}
+
+/// Whether nothing in a text can be seen.
+pub fn is_blank(text: &str) -> bool {
+    let blank = |c: char| {
+        c.is_whitespace()
+            || matches!(c, '\u{2800}' | '\u{180e}' | '\u{fe00}'..='\u{fe0f}')
+            || is_invisible(c)
+            || is_joiner(c)
+    };
+    text.chars().all(blank)
+}
+
+/// Reads a document that was stored: texts in it in which nothing can be seen were taken once.
+pub fn read_stored<T: DeserializeOwned>(document: &str) -> serde_json::Result<T> {
+    serde_json::from_str(document).or_else(|error| {
+        let mut value: Value = serde_json::from_str(document)?;
+        if show_unseen(&mut value) { serde_json::from_value(value) } else { Err(error) }
+    })
+}
+
+/// Puts something that is seen in the place of texts in which nothing is; whether there were any.
+pub fn show_unseen(value: &mut Value) -> bool {
+    match value {
+        Value::String(text) if !text.is_empty() && is_blank(text) => {
+            UNSEEN.clone_into(text);
+            true
+        }
+        Value::Array(items) => items.iter_mut().fold(false, |any, item| show_unseen(item) | any),
+        Value::Object(members) => {
+            members.values_mut().fold(false, |any, member| show_unseen(member) | any)
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
 }
 
 /// A text without overrides of direction.
@@ -268,11 +320,21 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_seen_is_shown_as_nothing() {
+    fn what_cannot_be_seen_is_no_text() {
         for text in ["\u{200b}", "\u{3164}\u{3164}", "\u{2800}", "\u{200d}", "\u{202e}\u{feff}"] {
-            assert_eq!(line(text), UNSEEN, "{text:?}");
+            assert_eq!(Line::try_from(text), Err(Fault::Empty), "{text:?}");
+            assert_eq!(Prose::try_from(text), Err(Fault::Empty), "{text:?}");
+            assert_eq!(Code::try_from(text), Err(Fault::Empty), "{text:?}");
         }
-        assert_eq!(Prose::try_from("\u{202e}\u{200b}").unwrap().as_str(), UNSEEN);
+        assert_eq!(Prose::try_from("\u{202e}\u{200b}"), Err(Fault::Empty));
+    }
+
+    #[test]
+    fn what_was_stored_and_cannot_be_seen_reads_as_something() {
+        let read: Vec<Line> = read_stored("[\"\u{200b}\", \"路灯\"]").unwrap();
+        assert_eq!(read, [Line(UNSEEN.to_owned()), Line("路灯".to_owned())]);
+        assert!(read_stored::<Vec<Line>>("[\"\"]").is_err());
+        assert!(read_stored::<Vec<Line>>("[7]").is_err());
     }
 
     #[test]
@@ -280,6 +342,24 @@ mod tests {
         for text in ["a\u{200d}\u{200d}b", "😷\u{200d}\u{200b}\u{200d}😷", " \u{2028}x\u{2029} "]
         {
             assert_eq!(line(&line(text)), line(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_cut_between_what_people_see_as_characters() {
+        let family = "👨\u{200d}👩\u{200d}👧";
+        for (text, most, cut) in [
+            ("路灯不亮", 2, "路灯"),
+            ("路灯", 2, "路灯"),
+            ("", 2, ""),
+            (&format!("楼道{family}"), 4, "楼道"),
+            (&format!("楼道{family}"), 7, &format!("楼道{family}")),
+            ("e\u{301}a", 1, "e"),
+            ("ae\u{301}", 2, "a"),
+            ("🇨🇳🇨🇳", 3, "🇨🇳"),
+            ("葛\u{e0100}城", 1, "葛"),
+        ] {
+            assert_eq!(cut_text(text, most), cut, "{text:?}");
         }
     }
 

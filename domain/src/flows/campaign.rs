@@ -11,7 +11,7 @@ use crate::{
     area::tree::Unit,
     core::{
         disclosure::disclosed,
-        id::{AreaId, CampaignId, FormId, HouseholdId, PersonId, format_number},
+        id::{AreaId, CampaignId, FormId, HouseholdId, PersonId},
         journal::FlowKind,
         labelled_enum::labelled_enum,
         text::{Line, Prose},
@@ -319,7 +319,7 @@ fn begin_campaign(new: &NewCampaign, cx: &Context<'_>) -> Result<Vec<Event>, Ref
     }
     let campaign = Campaign {
         id: new.id,
-        number: format_number('A', new.id.0, cx.at),
+        number: cx.new_number('A', new.id.0, cx.at),
         name: new.name.clone(),
         purpose: new.purpose,
         text: new.text.clone(),

@@ -13,7 +13,7 @@ use crate::{
     core::{
         arrival::{OfflineTime, Skew},
         disclosure::Disclosed,
-        id::AreaId,
+        id::{AreaId, NumberLength, format_number},
         journal::{Entry, FlowKind},
         labelled_enum::Named as _,
         text::Code,
@@ -51,9 +51,16 @@ pub struct Context<'a> {
     /// The offline times of a command that a phone had kept; none for a command that is sent when
     /// it is entered.
     pub kept: Option<OfflineTime>,
+    /// How long the number is of what begins.
+    pub numbers: NumberLength,
 }
 
 impl Context<'_> {
+    /// The number of something that begins at that time.
+    pub fn new_number(&self, prefix: char, id: Uuid, at: Instant) -> String {
+        format_number(prefix, id, at, self.numbers)
+    }
+
     /// When the command was entered, by the server's clock.
     pub fn typed_at(&self) -> Instant {
         self.kept.map_or(self.at, |kept| kept.happened_at().min(self.at))

@@ -12,6 +12,8 @@ use serde::{
 };
 use serde_json::{Map, Value};
 
+use crate::core::text::show_unseen;
+
 /// An event as the members of its JSON object.
 pub type Members = Map<String, Value>;
 
@@ -89,7 +91,12 @@ pub fn read_events<E: JournalEvent>(text: &str) -> Result<Vec<E>, Unreadable> {
     }
     let malformed = |error: serde_json::Error| Unreadable::Malformed(error.to_string());
     let events = read_members::<E>(text)?.into_iter();
-    events.map(|event| serde_json::from_value(event).map_err(malformed)).collect()
+    // Texts in which nothing can be seen were taken once.
+    let read = |mut event: Value| {
+        show_unseen(&mut event);
+        serde_json::from_value(event).map_err(malformed)
+    };
+    events.map(read).collect()
 }
 
 /// Like [`read_events`], as JSON: each event in the newest version of its type.

@@ -3,6 +3,7 @@
 //! Values are stored encrypted outside the journal; here is only what a value must look like, its
 //! masked form, and the purposes for which a person may see it unmasked.
 
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -29,6 +30,8 @@ labelled_enum! {
         Details = "details", "成员情况";
         /// The answers of a household to a form, as JSON.
         Answers = "answers", "表单内容";
+        /// A photo as it was sent, with whatever the camera wrote into it.
+        Original = "original", "原始照片";
     }
 }
 
@@ -218,6 +221,11 @@ impl IdNumber {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The date of birth in it.
+    pub fn birth(&self) -> Option<NaiveDate> {
+        NaiveDate::parse_from_str(self.0.get(6..14)?, "%Y%m%d").ok()
+    }
 }
 
 impl TryFrom<String> for IdNumber {
@@ -294,8 +302,9 @@ impl Contact {
                 Field::IdNumber => contact.id_number = IdNumber::try_from(value).ok(),
                 Field::Address => contact.address = Line::try_from(value).ok(),
                 Field::OfficePhone => contact.office_phone = OfficePhone::try_from(value).ok(),
-                // These belong to households.
-                Field::Room | Field::Groups | Field::Details | Field::Answers => {}
+                // Not of people, but of households and files.
+                Field::Room | Field::Groups | Field::Details | Field::Answers | Field::Original => {
+                }
             }
         }
         contact
@@ -330,7 +339,8 @@ impl Field {
             | Self::Room
             | Self::Groups
             | Self::Details
-            | Self::Answers => false,
+            | Self::Answers
+            | Self::Original => false,
         }
     }
 
@@ -344,7 +354,9 @@ impl Field {
             // It is public anyway.
             Self::OfficePhone => value.to_owned(),
             // Documents: the code that shows them masks their parts.
-            Self::Room | Self::Groups | Self::Details | Self::Answers => "****".to_owned(),
+            Self::Room | Self::Groups | Self::Details | Self::Answers | Self::Original => {
+                "****".to_owned()
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     core::{
         labelled_enum::labelled_enum,
         tabular_import::{At, Fault, Faults},
-        text::{Code, Line},
+        text::{Code, Line, cut_text},
     },
 };
 
@@ -205,7 +205,7 @@ pub fn fit_text(text: &str, most: usize) -> String {
     if line.chars().count() <= most {
         return line.to_owned();
     }
-    line.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+    format!("{}…", cut_text(line, most.saturating_sub(1)))
 }
 
 impl Notices {

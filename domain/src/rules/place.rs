@@ -9,7 +9,7 @@ use crate::{
     },
     core::{
         disclosure::disclosed,
-        text::{Code, Line, Prose},
+        text::{Code, Line, Prose, cut_text},
     },
     rules::vocabulary::{Complexity, Demand, Urgency},
 };
@@ -68,9 +68,8 @@ disclosed! {
 impl ReportDetails {
     /// The title of a matter for which only a text was entered: its first words.
     pub fn title_of(text: &Prose) -> Line {
-        const WORDS: usize = 40;
-        let first: String =
-            text.as_str().lines().next().unwrap_or_default().chars().take(WORDS).collect();
+        const MOST: usize = 40;
+        let first = cut_text(text.as_str().lines().next().unwrap_or_default(), MOST);
         Line::try_from(first.replace('\t', " ")).unwrap_or_else(|_| default_title())
     }
 }

@@ -311,6 +311,15 @@ pub enum Refusal {
     },
     /// The place is in no area of this tenant.
     OutsideTenant,
+    /// The point lies elsewhere than in the area that is named with it.
+    OutsideArea {
+        /// The name of the area.
+        area: String,
+        /// How far from it the point is, in metres.
+        metres: u32,
+        /// How far it may be.
+        most: u32,
+    },
     /// A report names neither a point nor an area.
     PlaceMissing,
     /// A unit cannot be the place of a report.
@@ -502,6 +511,7 @@ impl Refusal {
             Self::NotOnDuty => "not_on_duty",
             Self::ShiftTooLong { .. } => "shift_too_long",
             Self::OutsideTenant => "outside_tenant",
+            Self::OutsideArea { .. } => "outside_area",
             Self::PlaceMissing => "place_missing",
             Self::NotATerritory { .. } => "not_a_territory",
             Self::ClientTime { .. } => "client_time_out_of_range",

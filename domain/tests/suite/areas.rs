@@ -14,7 +14,10 @@ use domain::{
     flows::{
         areas::{
             Command, Decided, Drawing, Event, Into, NewArea, decide,
-            import::{Doing, Given, Refused, Taking, parse_territories, plan},
+            import::{
+                Comparison, Doing, Given, Refused, Taking, compare_with_known, parse_territories,
+                plan,
+            },
         },
         flow::Context,
     },
@@ -90,7 +93,16 @@ fn with_context<T>(
     let (rules, catalogue) = (Rules::standard(), Catalogue::default());
     let areas = registry.build_tree(today());
     let (rules, areas, catalogue) = (&rules, &areas, &catalogue);
-    look(&Context { by, at: test_time(), seq, rules, areas, catalogue, kept: None })
+    look(&Context {
+        by,
+        at: test_time(),
+        seq,
+        rules,
+        areas,
+        catalogue,
+        kept: None,
+        numbers: Default::default(),
+    })
 }
 
 impl Town {
@@ -442,4 +454,121 @@ fn a_file_is_taken_over_whole_or_not_at_all() {
         assert!(found.contains(&expected), "{expected:?} in {found:?}");
     }
     assert_eq!(town.registry.len(), before);
+}
+
+/// Towns of 仙桃市, with codes as one year's list has them.
+const TOWNS: &str = "code,name,level,parent_code\n\
+    429004,仙桃市,3,4290\n\
+    429004103,三伏潭镇,4,429004\n\
+    429004104,胡场镇,4,429004\n";
+
+fn towns() -> Town {
+    let mut town = Town { registry: Registry::default(), seq: 0, made: 100, log: Vec::new() };
+    town.import(parse_territories(TOWNS).unwrap(), day_after(0)).unwrap();
+    town
+}
+
+fn import_faults(town: &mut Town, rows: &str) -> Vec<(At, String, &'static str, String)> {
+    let file = format!("code,name,level,parent_code,former_name\n{rows}");
+    match town.import(parse_territories(&file).unwrap(), today()) {
+        Ok(done) => panic!("{done:?}"),
+        Err(Refused::Rule(refusal)) => panic!("{refusal:?}"),
+        Err(Refused::Faults(faults)) => faults
+            .iter()
+            .map(|fault| {
+                let column = fault.column.clone().into_owned();
+                (fault.at, column, fault.code, fault.render_message().0)
+            })
+            .collect(),
+    }
+}
+
+#[test]
+fn a_code_is_not_handed_to_a_neighbour() {
+    let mut town = towns();
+    let found =
+        import_faults(&mut town, "429004104,三伏潭镇,4,429004,\n429004105,胡场镇,4,429004,\n");
+    assert_eq!(found.len(), 1, "{found:?}");
+    let (at, column, code, message) = &found[0];
+    assert_eq!((*at, column.as_str(), *code), (At::Line(2), "name", "other_name"));
+    assert!(message.contains("三伏潭镇") && message.contains("胡场镇"), "{message}");
+}
+
+#[test]
+fn an_area_is_renamed_where_the_row_says_its_former_name() {
+    let mut town = towns();
+    let found = import_faults(&mut town, "429004104,胡场街道,4,429004,三伏潭镇\n");
+    assert_eq!((found[0].1.as_str(), found[0].2), ("former_name", "other_name"));
+    let renamed = "code,name,level,parent_code,former_name\n\
+                   429004104,胡场街道,4,429004,胡场镇\n";
+    assert_eq!(
+        town.import(parse_territories(renamed).unwrap(), today()).unwrap(),
+        [Doing::Updated]
+    );
+    // A name it once had is no other place's.
+    let before = "code,name,level,parent_code\n429004104,胡场镇,4,429004\n";
+    assert_eq!(town.import(parse_territories(before).unwrap(), today()).unwrap(), [Doing::Updated]);
+}
+
+#[test]
+fn no_list_of_what_lies_below_renames_the_root() {
+    let mut town = towns();
+    for former in ["", "仙桃市"] {
+        let found = import_faults(&mut town, &format!("429004,潜江市,3,4290,{former}\n"));
+        assert_eq!((found[0].1.as_str(), found[0].2), ("name", "other_name"), "{found:?}");
+    }
+    let own = "code,name,level,parent_code,former_name\n429004,仙桃新市,3,,仙桃市\n";
+    assert_eq!(town.import(parse_territories(own).unwrap(), today()).unwrap(), [Doing::Updated]);
+}
+
+#[test]
+fn a_file_is_compared_with_what_is_known() {
+    let town = towns();
+    let file = "code,name,level,parent_code\n\
+                429004104,三伏潭镇,4,429004\n\
+                429004105,胡场镇,4,429004\n\
+                429004106,胡场镇,4,429004\n";
+    let found = compare_with_known(&town.registry, &parse_territories(file).unwrap(), today());
+    let names: Vec<_> =
+        found.other_names.iter().map(|one| (one.known.as_str(), one.given.as_str())).collect();
+    assert_eq!(names, [("胡场镇", "三伏潭镇")]);
+    let moved: Vec<_> =
+        found.moved_codes.iter().map(|one| (one.known.as_str(), one.given.as_str())).collect();
+    assert_eq!(
+        moved,
+        [("429004103", "429004104"), ("429004104", "429004105"), ("429004104", "429004106"),]
+    );
+    assert_eq!(found.namesakes.len(), 2, "{found:?}");
+    assert!(found.namesakes.iter().any(|one| one.codes == ["429004105", "429004106"]));
+    assert_eq!(found.lacking, [("429004103".to_owned(), "三伏潭镇".to_owned())]);
+    let same = compare_with_known(&town.registry, &parse_territories(TOWNS).unwrap(), today());
+    assert_eq!(same, Comparison::default());
+}
+
+#[test]
+fn a_municipality_is_a_tenant_and_its_placeholders_are_no_areas() {
+    let mut town = Town { registry: Registry::default(), seq: 0, made: 100, log: Vec::new() };
+    let file = "code,name,level,parent_code\n\
+                11,北京市,1,\n\
+                1101,市辖区,2,11\n\
+                110101,东城区,3,1101\n\
+                110101001,东华门街道,4,110101\n";
+    let done = town.import(parse_territories(file).unwrap(), day_after(0)).unwrap();
+    assert_eq!(done, [Doing::Added, Doing::PassedOver, Doing::Added, Doing::Added]);
+    let district = town.registry.find_by_code("110101").unwrap().newest_version().unwrap();
+    assert_eq!(district.path.as_str(), "11/110101/");
+    let again = town.import(parse_territories(file).unwrap(), today()).unwrap();
+    assert_eq!(again[1], Doing::PassedOver);
+    assert!(again.iter().all(|doing| matches!(doing, Doing::PassedOver | Doing::Unchanged)));
+    // A tenant that has the number of the placeholder keeps its own name.
+    let mut town = Town { registry: Registry::default(), seq: 0, made: 100, log: Vec::new() };
+    let own = "code,name,level,parent_code\n1101,北京市,2,11\n";
+    town.import(parse_territories(own).unwrap(), day_after(0)).unwrap();
+    let file = file.replacen("11,北京市,1,\n", "", 1);
+    let done = town.import(parse_territories(&file).unwrap(), today()).unwrap();
+    assert_eq!(done, [Doing::PassedOver, Doing::Added, Doing::Added]);
+    assert_eq!(
+        town.registry.find_by_code("1101").unwrap().newest_version().unwrap().name,
+        "北京市"
+    );
 }

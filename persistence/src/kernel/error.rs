@@ -71,6 +71,9 @@ impl std::fmt::Display for StoreError {
 
 impl std::error::Error for StoreError {}
 
+/// What a number is called that another has.
+pub(crate) const NUMBER: &str = "number";
+
 /// The meaning of a violated unique index. PostgreSQL names the index (with a shard suffix on
 /// Citus), SQLite the columns.
 const UNIQUE: &[(&str, &str, &str)] = &[
@@ -81,6 +84,7 @@ const UNIQUE: &[(&str, &str, &str)] = &[
     ("signing_keys_pkey", "signing_keys.id", "key"),
     ("outside_tokens_pkey", "outside_tokens.id", "token"),
     ("identities_pkey", "identities.", "identity"),
+    ("numbers_pkey", "numbers.", NUMBER),
     ("journal_", "journal.", "command"),
 ];
 

@@ -5,7 +5,10 @@ use std::{any::Any, borrow::Cow, fmt::Debug, sync::Arc};
 
 use domain::{
     area::tree::Path,
-    core::journal::{Entry, Hash},
+    core::{
+        journal::{Entry, Hash},
+        text::read_stored,
+    },
     flows::{
         change::{Change, Versioned},
         flow::Flow,
@@ -136,7 +139,7 @@ pub(crate) fn is_same_document<T: serde::de::DeserializeOwned + PartialEq>(
     one: &str,
     other: &str,
 ) -> bool {
-    let read = |text| serde_json::from_str::<T>(text).ok();
+    let read = |text| read_stored::<T>(text).ok();
     read(one).is_some_and(|one| Some(one) == read(other))
 }
 
@@ -259,6 +262,9 @@ pub trait FlowWrite: Debug + Send + Sync {
     /// Its audit action.
     fn audit_action(&self) -> Option<AuditAction>;
 
+    /// The number of what it begins.
+    fn new_number(&self) -> Option<&str>;
+
     /// Sets the part of its entry among those of the command.
     #[doc(hidden)]
     fn take_part(&mut self, part: i16);
@@ -288,6 +294,11 @@ impl<F: FlowTable> FlowWrite for Change<F> {
 
     fn audit_action(&self) -> Option<AuditAction> {
         F::audit_action(&self.entry)
+    }
+
+    fn new_number(&self) -> Option<&str> {
+        let (number, _) = self.state.label();
+        Some(number).filter(|number| self.entry.seq == 1 && !number.is_empty())
     }
 
     fn take_part(&mut self, part: i16) {
@@ -339,7 +350,7 @@ pub(crate) fn rebuild_state<F: serde::de::DeserializeOwned>(
 ) -> Result<Versioned<F>> {
     let wrong = |why: String| StoreError::Inconsistent(format!("{table} {}: {why}", id.0));
     let head = Hash::from_bytes(&head).ok_or_else(|| wrong("head".to_owned()))?;
-    let state = serde_json::from_str(&state.0).map_err(|error| wrong(error.to_string()))?;
+    let state = read_stored(&state.0).map_err(|error| wrong(error.to_string()))?;
     Ok(Versioned { state, seq, head })
 }
 

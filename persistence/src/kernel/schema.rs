@@ -409,6 +409,14 @@ diesel::table! {
 diesel::table! {
     use diesel::sql_types::*;
     use crate::kernel::types::sql::*;
+    numbers (tenant_id, number) {
+        tenant_id -> Uid, number -> Text, flow_id -> Uid,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::kernel::types::sql::*;
     burden (tenant_id, flow_id, flow, seq) {
         tenant_id -> Uid, flow_id -> Uid, seq -> BigInt, person_id -> Uid, path -> Text,
         what -> Text, at -> Moment, required -> SmallInt, typed -> SmallInt, reused -> SmallInt,

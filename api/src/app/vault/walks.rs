@@ -1,5 +1,5 @@
-//! Tracks and positions, sealed by the key of the worker: erasing the worker makes them unreadable,
-//! in every copy of the database too.
+//! Tracks, positions and photos as they were sent, sealed by the key of the person they come from:
+//! erasing the person makes them unreadable, in every copy too.
 //!
 //! Points arrive every few seconds from all workers at once, so keys are cached in memory for a
 //! minute: by then this replica also forgets a person who was erased through another.
@@ -11,7 +11,7 @@ use std::{
 
 use domain::{
     Instant,
-    core::id::{PatrolId, PersonId, TenantId},
+    core::id::{MediaId, PatrolId, PersonId, TenantId},
     people::personal::{DataSubject, SubjectKind},
 };
 use persistence::{
@@ -30,6 +30,8 @@ pub enum Walked {
     Batch(PatrolId, i64),
     /// The person's last known position.
     Position,
+    /// The bytes of a photo as the person sent it, with where it was taken.
+    Photo(MediaId),
 }
 
 /// The unwrapped key of a worker.
@@ -49,6 +51,9 @@ impl WalkKey {
                 [tenant, person, b"track".as_slice(), patrol, &first.to_be_bytes()].concat()
             }
             Walked::Position => [tenant, person, b"position".as_slice()].concat(),
+            Walked::Photo(media) => {
+                [tenant, person, b"photo".as_slice(), media.0.as_bytes().as_slice()].concat()
+            }
         }
     }
 
@@ -60,6 +65,31 @@ impl WalkKey {
     /// Opens what [`Self::seal`] sealed for the same place.
     pub fn open(&self, what: Walked, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
         cipher::open(&self.secret, &self.place_of(what), sealed)
+    }
+}
+
+impl Vault {
+    /// The key of a person, made at the first use; none of a person who was erased.
+    pub async fn ensure_walk_key(
+        &self,
+        store: &Store,
+        tenant: TenantId,
+        person: PersonId,
+        at: Instant,
+    ) -> Result<Option<WalkKey>> {
+        let subject = DataSubject::new(SubjectKind::Person, person.0);
+        let owner = KeyOwner::Subject(subject);
+        let kept = store.read(move |db| vault::load_key(db, tenant, owner)).await?;
+        let kept = if let Some(kept) = kept {
+            kept
+        } else {
+            let spare = self.new_spare_key(tenant, subject, at)?;
+            store.run(vault::claim_data_key(tenant, spare)).await?
+        };
+        if kept.wrapped.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(WalkKey { tenant, person, secret: self.unwrap_key(tenant, &kept)? }))
     }
 }
 
@@ -101,21 +131,11 @@ impl WalkKeys {
         if let Some(key) = self.find_cached(tenant, person) {
             return Ok(Some(key));
         }
-        let subject = DataSubject::new(SubjectKind::Person, person.0);
-        let owner = KeyOwner::Subject(subject);
-        let kept = store.read(move |db| vault::load_key(db, tenant, owner)).await?;
-        let kept = if let Some(kept) = kept {
-            kept
-        } else {
-            let spare = vault.new_spare_key(tenant, subject, at)?;
-            store.run(vault::claim_data_key(tenant, spare)).await?
-        };
-        if kept.wrapped.is_none() {
-            return Ok(None);
+        let key = vault.ensure_walk_key(store, tenant, person, at).await?;
+        if let Some(key) = &key {
+            self.cache_key(key);
         }
-        let key = WalkKey { tenant, person, secret: vault.unwrap_key(tenant, &kept)? };
-        self.cache_key(&key);
-        Ok(Some(key))
+        Ok(key)
     }
 
     /// The keys of some people, as far as they have one.

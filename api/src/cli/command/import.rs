@@ -3,10 +3,11 @@
 use std::{fs, io, io::Read, path::Path};
 
 use domain::{
+    area::coordinate::CoordType,
     core::tabular_import::Fault,
     flows::{
         areas::{
-            geojson::parse_grids,
+            geojson::{Features, is_geojson, parse_features},
             import::{Given, parse_territories, parse_units},
         },
         policy::PolicyKind,
@@ -26,10 +27,16 @@ use crate::{
 /// Imports what the file holds.
 pub(super) async fn run(import: Import) -> Done {
     let text = read_file(&import.file)?;
+    let features = |what| parse_features(&text, what, import.coord_type.map(CoordType::from));
+    let drawn = is_geojson(&text);
     let kind = match import.what {
+        Imported::Areas if drawn => {
+            return import_areas(&import, features(Features::Territories)).await;
+        }
+        Imported::Units if drawn => return import_areas(&import, features(Features::Units)).await,
         Imported::Areas => return import_areas(&import, parse_territories(&text)).await,
         Imported::Units => return import_areas(&import, parse_units(&text)).await,
-        Imported::Grids => return import_areas(&import, parse_grids(&text)).await,
+        Imported::Grids => return import_areas(&import, features(Features::Grids)).await,
         Imported::Holidays => PolicyKind::Calendar,
         Imported::Deadlines => PolicyKind::Deadlines,
         Imported::Responsibilities => PolicyKind::Responsibilities,
@@ -50,6 +57,9 @@ async fn import_areas(import: &Import, read: Result<Vec<Given>, Vec<Fault>>) -> 
     let found = install::import_rows(&store, &clock, &tenant, &source, given, how).await?;
     let verb = if import.dry_run { "would import" } else { "imported" };
     print_line(&format!("{verb} {count}: {} new, {} updated", found.added, found.updated));
+    if import.dry_run {
+        install::describe_comparison(&found.comparison).iter().for_each(|line| print_line(line));
+    }
     Ok(Ended::Well)
 }
 

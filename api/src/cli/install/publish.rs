@@ -76,7 +76,7 @@ impl Publication<'_> {
         }
         match store.commit(vec![Write::from(change)]).await? {
             Outcome::Done => Ok(edition),
-            Outcome::Stale | Outcome::Seen => Err(Failed(
+            Outcome::Stale | Outcome::Seen | Outcome::NumberTaken => Err(Failed(
                 "another edition was published at the same time; run the command again".to_owned(),
             )),
         }

@@ -1,13 +1,88 @@
-//! Times in bodies that have thousands of them: RFC 3339 as phones write it, parsed in a tenth of
-//! the time; any other form is left to chrono, which also reports what is wrong.
+//! Times and days as clients write them: RFC 3339, to the millisecond, in years of four digits, and
+//! without the 61st second that no clock of a phone shows.
+//!
+//! In bodies that have thousands of them they are read in a tenth of the time ([`instant`]);
+//! whatever is written in another way is left to chrono, which also says what is wrong.
 
 use std::fmt;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, Timelike, Utc};
 use serde::{
-    Deserializer,
+    Deserialize, Deserializer,
     de::{Error, Visitor},
 };
+
+/// Of a text that is no day.
+pub(crate) const NOT_A_DAY: &str = "a day is written as 2026-08-21";
+
+/// Of a second that no clock shows.
+pub(crate) const NO_SECOND: &str = "seconds are from 0 to 59";
+
+/// Of a year that RFC 3339 cannot write.
+pub(crate) const NO_YEAR: &str = "a year has four digits";
+
+/// A time, checked and cut to milliseconds.
+struct Moment(DateTime<FixedOffset>);
+
+impl<'de> Deserialize<'de> for Moment {
+    fn deserialize<D: Deserializer<'de>>(given: D) -> Result<Self, D::Error> {
+        let at = DateTime::<FixedOffset>::deserialize(given)?;
+        cut_moment(at).map(Self).map_err(D::Error::custom)
+    }
+}
+
+/// A time in a year of four digits, cut to the milliseconds that are kept.
+fn cut_moment(at: DateTime<FixedOffset>) -> Result<DateTime<FixedOffset>, &'static str> {
+    const MILLISECOND: u32 = 1_000_000;
+    if at.nanosecond() >= 1000 * MILLISECOND {
+        return Err(NO_SECOND);
+    }
+    if !(1..=9999).contains(&at.year()) || !(1..=9999).contains(&at.to_utc().year()) {
+        return Err(NO_YEAR);
+    }
+    Ok(at.with_nanosecond(at.nanosecond() / MILLISECOND * MILLISECOND).unwrap_or(at))
+}
+
+/// Reads a time with its offset.
+pub(crate) fn read_moment<'de, D, T>(given: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: From<DateTime<FixedOffset>>,
+{
+    Moment::deserialize(given).map(|moment| moment.0.into())
+}
+
+/// Reads a time with its offset, where there is one.
+pub(crate) fn read_optional_moment<'de, D, T>(given: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: From<DateTime<FixedOffset>>,
+{
+    Ok(Option::<Moment>::deserialize(given)?.map(|moment| moment.0.into()))
+}
+
+/// A day.
+struct Day(NaiveDate);
+
+impl<'de> Deserialize<'de> for Day {
+    fn deserialize<D: Deserializer<'de>>(given: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(given)?;
+        let day = text.parse::<NaiveDate>().ok().filter(|day| (1..=9999).contains(&day.year()));
+        day.map(Self).ok_or_else(|| D::Error::custom(NOT_A_DAY))
+    }
+}
+
+/// Reads a day.
+pub(crate) fn read_date<'de, D: Deserializer<'de>>(given: D) -> Result<NaiveDate, D::Error> {
+    Day::deserialize(given).map(|day| day.0)
+}
+
+/// Reads a day, where there is one.
+pub(crate) fn read_optional_date<'de, D: Deserializer<'de>>(
+    given: D,
+) -> Result<Option<NaiveDate>, D::Error> {
+    Ok(Option::<Day>::deserialize(given)?.map(|day| day.0))
+}
 
 /// Reads a time with its offset (RFC 3339), as UTC.
 pub(crate) fn instant<'de, D: Deserializer<'de>>(given: D) -> Result<DateTime<Utc>, D::Error> {
@@ -26,7 +101,10 @@ impl Visitor<'_> for Text {
     fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
         match parse_plain(text.as_bytes()) {
             Some(at) => Ok(at),
-            None => Ok(text.parse::<DateTime<chrono::FixedOffset>>().map_err(E::custom)?.to_utc()),
+            None => {
+                let at = text.parse::<DateTime<FixedOffset>>().map_err(E::custom)?;
+                Ok(cut_moment(at).map_err(E::custom)?.to_utc())
+            }
         }
     }
 }
@@ -100,5 +178,37 @@ mod tests {
         let wrong = read("2026-02-29T00:00:00Z").unwrap_err().to_string();
         assert!(wrong.contains("out of range"), "{wrong}");
         assert!(instant(serde_json::Value::from(7)).is_err());
+    }
+
+    #[test]
+    fn a_time_is_one_that_clocks_show_to_the_millisecond() {
+        let read = |text: &str| -> Result<DateTime<Utc>, String> {
+            read_moment(serde_json::Value::from(text)).map_err(|error| error.to_string())
+        };
+        let cut = read("2026-03-03T08:31:00.123987654+08:00").unwrap();
+        assert_eq!(cut.to_rfc3339(), "2026-03-03T00:31:00.123+00:00");
+        for leap in ["2026-12-31T23:59:60Z", "2026-12-31T23:59:60.5Z", "2027-01-01T07:59:60+08:00"]
+        {
+            assert_eq!(read(leap), Err(NO_SECOND.to_owned()));
+            assert!(instant(serde_json::Value::from(leap)).is_err());
+        }
+        for year in ["+10000-01-01T00:00:00Z", "9999-12-31T23:59:59-01:00"] {
+            assert_eq!(read(year), Err(NO_YEAR.to_owned()));
+        }
+        assert!(read("9999-12-31T23:59:59Z").is_ok());
+    }
+
+    #[test]
+    fn a_day_is_a_day() {
+        let read = |text: &str| read_date(serde_json::Value::from(text)).ok();
+        assert_eq!(read("2026-03-03"), NaiveDate::from_ymd_opt(2026, 3, 3));
+        for text in
+            ["2026-02-29", "2026-13-01", "03/03/2026", "", "+12026-03-03", "2026-03-03T00:00:00Z"]
+        {
+            let wrong = read_date(serde_json::Value::from(text)).unwrap_err();
+            assert_eq!(wrong.to_string(), NOT_A_DAY, "{text}");
+        }
+        let none: Option<NaiveDate> = read_optional_date(serde_json::Value::Null).unwrap();
+        assert_eq!(none, None);
     }
 }

@@ -378,6 +378,10 @@ AreaRetired "area_retired" UNPROCESSABLE_ENTITY "区划已撤销" "The area is r
         "位置不在本市（县）范围内" "The place is outside this city or county"
         "请检查坐标和 coord_type；确实不在本市的事项请向当地反映。"
         "Check the coordinates and `coord_type`; report a matter outside this city or county to the authorities there.";
+    OutsideArea "outside_area" UNPROCESSABLE_ENTITY
+        "坐标不在所填区域内" "The point is not in the area"
+        "坐标与 area_id 矛盾：请更正其一，或只填其中一项；距离见 metres，允许的见 most。"
+        "The point contradicts the area: correct one of them or leave one out; `metres` is its distance, `most` the distance that is allowed.";
     PlaceMissing "place_missing" UNPROCESSABLE_ENTITY "缺少位置" "The place is missing"
         "请提供坐标或者区域编号，至少一个。"
         "Give coordinates or the id of an area, at least one of them.";

@@ -64,6 +64,7 @@ impl From<Refusal> for Problem {
             Refusal::NotOnDuty => Self::new(Code::NotOnDuty),
             Refusal::ShiftTooLong { hours } => people::shift_too_long(hours),
             Refusal::OutsideTenant => Self::new(Code::OutsideTenant),
+            Refusal::OutsideArea { area, metres, most } => area::outside_area(&area, metres, most),
             Refusal::PlaceMissing => Self::new(Code::PlaceMissing),
             Refusal::NotATerritory { unit } => not_a_territory(&unit),
             Refusal::ClientTime { given, earliest, latest } => client_time(given, earliest, latest),

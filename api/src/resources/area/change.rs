@@ -399,6 +399,7 @@ pub struct CreateAreaBody {
     /// The area. 区划。
     area: NewAreaBody,
     /// The day of effect; today when left out. 生效日期。
+    #[serde(default, deserialize_with = "crate::http::body::time::read_optional_date")]
     effective_on: Option<NaiveDate>,
 }
 
@@ -441,6 +442,7 @@ pub struct RenameAreaBody {
     #[schema(value_type = String, min_length = 1, max_length = 100, example = "天方社区")]
     name: Line,
     /// The day of effect; today when left out. 生效日期。
+    #[serde(default, deserialize_with = "crate::http::body::time::read_optional_date")]
     effective_on: Option<NaiveDate>,
 }
 
@@ -468,6 +470,7 @@ pub struct DescribeAreaBody {
     #[schema(maximum = 1_000_000)]
     households: Option<u32>,
     /// The day of effect; today when left out. 生效日期。
+    #[serde(default, deserialize_with = "crate::http::body::time::read_optional_date")]
     effective_on: Option<NaiveDate>,
 }
 
@@ -496,6 +499,7 @@ pub struct RedrawAreaBody {
     #[serde(default)]
     repair: bool,
     /// The day of effect; today when left out. 生效日期。
+    #[serde(default, deserialize_with = "crate::http::body::time::read_optional_date")]
     effective_on: Option<NaiveDate>,
 }
 
@@ -533,6 +537,7 @@ pub struct SplitAreaBody {
     #[schema(min_items = 2, max_items = 20)]
     parts: Vec<PartBody>,
     /// The day of effect; today when left out. 生效日期。
+    #[serde(default, deserialize_with = "crate::http::body::time::read_optional_date")]
     effective_on: Option<NaiveDate>,
 }
 
@@ -589,6 +594,7 @@ pub struct MergeAreasBody {
     #[schema(value_type = Option<Object>)]
     boundary: Option<Geometry>,
     /// The day of effect; today when left out. 生效日期。
+    #[serde(default, deserialize_with = "crate::http::body::time::read_optional_date")]
     effective_on: Option<NaiveDate>,
 }
 
@@ -643,6 +649,7 @@ pub struct RetireAreaBody {
     #[schema(max_items = 20)]
     successor_ids: Vec<Uuid>,
     /// The day of effect; today when left out. 生效日期。
+    #[serde(default, deserialize_with = "crate::http::body::time::read_optional_date")]
     effective_on: Option<NaiveDate>,
 }
 
@@ -668,6 +675,7 @@ pub struct TransferAreaBody {
     /// The area above. 新的上级。
     parent_id: Uuid,
     /// The day of effect; today when left out. 生效日期。
+    #[serde(default, deserialize_with = "crate::http::body::time::read_optional_date")]
     effective_on: Option<NaiveDate>,
 }
 

@@ -10,7 +10,7 @@ use actix_web::{
 };
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::{
-    area::tree::AreaKind,
+    area::{coordinate::CoordType, tree::AreaKind},
     core::{
         id::AreaId,
         journal::{FlowKind, Hash},
@@ -19,9 +19,10 @@ use domain::{
     },
     flows::{
         areas::{
-            geojson::parse_grids,
+            geojson::{Features, is_geojson, parse_features},
             import::{
-                Doing, Given, MAX_ROWS, Plan, Refused, Taking, parse_territories, parse_units, plan,
+                Comparison, Doing, Given, MAX_ROWS, Plan, Refused, Taking, compare_with_known,
+                parse_territories, parse_units, plan,
             },
         },
         change::Request,
@@ -35,7 +36,10 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::change::{build_write, require_somewhere};
+use super::{
+    change::{build_write, require_somewhere},
+    comparison::ComparisonView,
+};
 use crate::{
     access::auth::require_unchanged,
     app::{
@@ -48,6 +52,7 @@ use crate::{
         params::{IdPath, Query},
         problem::{Code, Problem, Reply},
         register::ServiceConfig,
+        view::CoordTypeBody,
     },
 };
 
@@ -84,11 +89,13 @@ pub(crate) fn decode_text(bytes: Vec<u8>, charset: Option<&str>) -> Option<Strin
 #[derive(Deserialize, Serialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
 #[serde(rename_all = "snake_case")]
 pub enum Holding {
-    /// Territories, as CSV: code, name, level, parent_code, and where known grid_kind, households.
+    /// Territories: code, name, level, parent_code, and where known grid_kind, households;
+    /// former_name where an area was renamed. As CSV, or as the properties of GeoJSON.
     Areas,
-    /// Departments and other units, as CSV: code, name, parent_code.
+    /// Departments and other units: code, name, parent_code; former_name likewise.
     Units,
-    /// Grids, as GeoJSON: properties code, name, parent_code, and where known grid_kind, households.
+    /// Grids, as GeoJSON: properties code, name, parent_code, and where known grid_kind, households;
+    /// former_name likewise.
     Grids,
 }
 
@@ -97,15 +104,21 @@ pub enum Holding {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ImportAreas {
-    /// What the file holds: `areas` or `units` as CSV, `grids` as GeoJSON. 文件内容。
+    /// What the file holds: `areas` or `units` as CSV or GeoJSON, `grids` as GeoJSON. 文件内容。
     #[param(inline)]
     what: Holding,
     /// Check everything and write nothing. 只检查不写入。
     dry_run: Option<bool>,
     /// Whether boundaries that cross themselves may be repaired. 自动修复自相交。
     repair: Option<bool>,
+    /// In which system the corners of GeoJSON are, where it has no `crs`; WGS-84 when left out.
+    /// 坐标系。
+    #[param(inline)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    coord_type: Option<CoordTypeBody>,
     /// The day of effect; today when left out. 生效日期。
     #[param(example = "2026-03-01")]
+    #[serde(default, deserialize_with = "crate::http::body::time::read_optional_date")]
     effective_on: Option<NaiveDate>,
     /// What the file is called. 文件名。
     #[param(max_length = 200)]
@@ -140,6 +153,9 @@ pub struct AreaImportView {
     faults: Vec<RowFaultView>,
     /// The first 500 rows that create or change an area. 前 500 行的处理。
     rows: Vec<RowView>,
+    /// The file beside what was known before: other names, codes that moved, namesakes, and what
+    /// the file lacks. 与现有区划的对照。
+    comparison: ComparisonView,
 }
 
 /// A fault of a row.
@@ -166,13 +182,13 @@ pub struct RowView {
     line: Option<u64>,
     /// The code of the area.
     code: String,
-    /// `added` or `updated`.
+    /// `added`, `updated` or `passed_over`.
     doing: &'static str,
     /// The same in Chinese.
     doing_label: &'static str,
 }
 
-fn line_number(at: At) -> Option<u64> {
+pub(super) fn line_number(at: At) -> Option<u64> {
     match at {
         At::Whole => None,
         At::Line(line) => Some(line),
@@ -190,8 +206,10 @@ impl From<&Fault> for RowFaultView {
 
 /// Imports a file of areas, units or grids.
 ///
-/// 导入区划、单位（CSV，UTF-8 或 GBK，最多 10 万行）或网格（GeoJSON，最多 100 万个点）：逐行检查，有一处错误则全部不导入，
-/// 错误给出行、列、原值和应为；`dry_run` 只检查。文件最大 64 MiB。
+/// 导入区划、单位（CSV，UTF-8 或 GBK，最多 10 万行；或 GeoJSON）或网格（GeoJSON，最多 100 万个点；坐标系由 `crs` 或
+/// `coord_type` 说明，GCJ-02、BD-09 自动转换）：逐行检查，有一处错误则全部不导入，
+/// 错误给出行、列、原值和应为；`dry_run` 只检查。代码已属于另一个名称即为错误，确已更名的在 `former_name` 填写原名；
+/// `comparison` 列出名称不同、代码移动、同级重名和文件缺少的区划。文件最大 64 MiB。
 #[utoipa::path(
     tag = "areas", params(ImportAreas),
     request_body(content = String, content_type = "text/csv", description = "CSV，或 application/geo+json 的 GeoJSON · CSV, or GeoJSON as application/geo+json"),
@@ -225,6 +243,7 @@ async fn import_areas(
         id: derive_id(caller.person, key.0, "import"),
         request: Request::new(key.0, "import_areas", caller.person.0, &asked),
         what: params.what,
+        system: params.coord_type.map(CoordType::from),
         dry: params.dry_run.unwrap_or(false),
         repair: params.repair.unwrap_or(false),
         from: params.effective_on.unwrap_or_else(|| local_day(app.clock.now())),
@@ -281,6 +300,7 @@ struct Job {
     id: Uuid,
     request: Request,
     what: Holding,
+    system: Option<CoordType>,
     dry: bool,
     repair: bool,
     from: NaiveDate,
@@ -316,11 +336,15 @@ impl Job {
         if let Some(known) = known {
             return Ok(known.state);
         }
-        let what = self.what;
-        let given = run_blocking(move || read_rows(what, bytes, charset.as_deref())).await?;
+        let (what, system) = (self.what, self.system);
+        let read = move || read_rows(what, system, bytes, charset.as_deref());
+        let given = run_blocking(read).await?;
         let given = match given {
             Ok(given) => given,
-            Err(faults) => return self.keep_answer(app, caller, Err(faults)).await,
+            Err(faults) => {
+                let (came, comparison) = (Err(faults), Comparison::default());
+                return self.keep_answer(app, caller, came, comparison).await;
+            }
         };
         for _ in 0..ATTEMPTS {
             let last = move |db: &mut Db| {
@@ -334,11 +358,13 @@ impl Job {
                 continue;
             }
             match self.try_import(app, caller, given.clone(), (seq, before)).await? {
-                Attempt::Refused(faults) => {
-                    return self.keep_answer(app, caller, Err(faults)).await;
+                (Attempt::Refused(faults), comparison) => {
+                    return self.keep_answer(app, caller, Err(faults), comparison).await;
                 }
-                Attempt::Planned(plan) => return self.keep_answer(app, caller, Ok(*plan)).await,
-                Attempt::Stale => {}
+                (Attempt::Planned(plan), comparison) => {
+                    return self.keep_answer(app, caller, Ok(*plan), comparison).await;
+                }
+                (Attempt::Stale, _) => {}
             }
         }
         Err(Problem::new(Code::LostRace))
@@ -350,7 +376,7 @@ impl Job {
         caller: &Caller,
         given: Vec<Given>,
         (seq, before): (i64, Hash),
-    ) -> Reply<Attempt> {
+    ) -> Reply<(Attempt, Comparison)> {
         let (world, actor, now) = (
             app.world(caller.tenant)?,
             domain::people::actor::Actor::clone(caller),
@@ -360,28 +386,36 @@ impl Job {
         let (request, dry) = (self.request, self.dry);
         let planned = run_blocking(move || {
             let context = world.build_context(&actor, now).with_seq(seq + 1);
+            let comparison = compare_with_known(&world.registry, &given, from);
             let taking = Taking { source: &source, from, repair };
             let mut fresh = || AreaId(new_id());
-            let mut plan = plan(&world.registry, given, taking, &context, &mut fresh)?;
-            let decided = std::mem::take(&mut plan.decided);
-            let writes = !dry && !decided.events.is_empty();
-            let write = writes.then(|| build_write(decided, "import", request, before, &context));
-            Ok((plan, write))
+            let planned = plan(&world.registry, given, taking, &context, &mut fresh);
+            let planned = planned.map(|mut plan| {
+                let decided = std::mem::take(&mut plan.decided);
+                let writes = !dry && !decided.events.is_empty();
+                let write =
+                    writes.then(|| build_write(decided, "import", request, before, &context));
+                (plan, write)
+            });
+            (planned, comparison)
         });
-        let (plan, write): (Plan, Option<Write>) = match planned.await? {
+        let (planned, comparison) = planned.await?;
+        let (plan, write): (Plan, Option<Write>) = match planned {
             Ok(planned) => planned,
-            Err(Refused::Faults(faults)) => return Ok(Attempt::Refused(faults)),
+            Err(Refused::Faults(faults)) => return Ok((Attempt::Refused(faults), comparison)),
             Err(Refused::Rule(refusal)) => return Err(refusal.into()),
         };
-        let Some(write) = write else { return Ok(Attempt::Planned(Box::new(plan))) };
+        let Some(write) = write else {
+            return Ok((Attempt::Planned(Box::new(plan)), comparison));
+        };
         match app.store.commit(vec![write]).await? {
             // Seen: it was imported, and only its answer was not stored.
             Outcome::Done | Outcome::Seen => {
                 app.worlds.refresh(&app.store).await?;
                 app.actors.forget_tenant(caller.tenant);
-                Ok(Attempt::Planned(Box::new(plan)))
+                Ok((Attempt::Planned(Box::new(plan)), comparison))
             }
-            Outcome::Stale => Ok(Attempt::Stale),
+            Outcome::Stale | Outcome::NumberTaken => Ok((Attempt::Stale, comparison)),
         }
     }
 
@@ -391,6 +425,7 @@ impl Job {
         app: &App,
         caller: &Caller,
         came: Result<Plan, Vec<Fault>>,
+        comparison: Comparison,
     ) -> Reply<String> {
         let (status, status_label) = match (&came, self.dry) {
             (Err(_), _) => ("refused", "有错误，全部未导入"),
@@ -425,6 +460,7 @@ impl Job {
             unchanged,
             faults: faults.iter().map(RowFaultView::from).collect(),
             rows: done.map(row).collect(),
+            comparison: comparison.into(),
         };
         let state = serde_json::to_string(&view)
             .map_err(|error| Problem::new(Code::Internal).because(error))?;
@@ -448,6 +484,7 @@ async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stat
 
 fn read_rows(
     what: Holding,
+    system: Option<CoordType>,
     bytes: Vec<u8>,
     charset: Option<&str>,
 ) -> Result<Vec<Given>, Vec<Fault>> {
@@ -455,10 +492,12 @@ fn read_rows(
         let fault = Fault::new(At::Whole, ("", "not_csv"), charset.unwrap_or_default());
         return Err(vec![fault.with_expected("UTF-8 或 GBK 编码的文本", "text in UTF-8 or GBK")]);
     };
-    match what {
-        Holding::Areas => parse_territories(&text),
-        Holding::Units => parse_units(&text),
-        Holding::Grids => parse_grids(&text),
+    match (what, is_geojson(&text)) {
+        (Holding::Areas, false) => parse_territories(&text),
+        (Holding::Units, false) => parse_units(&text),
+        (Holding::Areas, true) => parse_features(&text, Features::Territories, system),
+        (Holding::Units, true) => parse_features(&text, Features::Units, system),
+        (Holding::Grids, _) => parse_features(&text, Features::Grids, system),
     }
 }
 
@@ -486,6 +525,7 @@ pub struct GetAreaTable {
     below: Option<Uuid>,
     /// As of this day; today when left out. 截至某日。
     #[param(example = "2026-03-01")]
+    #[serde(default, deserialize_with = "crate::http::body::time::read_optional_date")]
     at: Option<NaiveDate>,
 }
 

@@ -114,7 +114,7 @@ fn render_feature(id: AreaId, world: &TenantSnapshot) -> Option<serde_json::Valu
         "properties": {
             "code": area.code, "name": area.name, "kind": area.kind.name(), "parent_code": parent,
         },
-        "geometry": Geometry::from_boundary(boundary),
+        "geometry": Geometry::to_be_read(boundary),
     }))
 }
 

@@ -41,7 +41,7 @@ pub async fn begin_campaign(start: Start, body: CampaignBody) -> Reply<Answer<Ca
         until: until.to_utc(),
     };
     let (stored, _) = step::begin_flow(&app, &caller, asked, |context| {
-        let begin = Command::Begin(Box::new(new));
+        let begin = Command::Begin(Box::new(new.clone()));
         Ok((execute::<Campaign>(None, &begin, asked, context)?, Vec::new()))
     })
     .await?;
@@ -101,7 +101,7 @@ async fn try_complete_grid(
         let command = Command::Complete { grid };
         match step::run_as_system::<Campaign>(app, tenant, campaign.0, &command, what).await? {
             // Another grid of it was completed at the same moment.
-            Some(Outcome::Stale) => {}
+            Some(Outcome::Stale | Outcome::NumberTaken) => {}
             Some(Outcome::Done | Outcome::Seen) | None => return Ok(()),
         }
     }

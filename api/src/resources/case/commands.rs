@@ -4,7 +4,8 @@ use domain::{
     core::id::{AreaId, ReportId},
     flows::{
         case::{Callback, Command, state::Case},
-        change::Versioned,
+        change::{Versioned, execute},
+        flow::Context,
         media::{Attachment, MediaRole},
     },
 };
@@ -20,7 +21,10 @@ use crate::{
         body::shared::{EmptyBody, NoteBody, ReasonBody},
         problem::Reply,
     },
-    resources::{media, place::normalise_point},
+    resources::{
+        media,
+        place::{check_standpoint, normalise_point},
+    },
 };
 
 /// Runs a command on the case in the path and answers the case as it is afterwards.
@@ -97,7 +101,14 @@ pub async fn verify_case(step: Step, body: VerifyBody) -> Reply<Answer<CaseView>
     let point = normalise_point(*point)?;
     let command = Command::Verify { passed: *passed, note: note.clone(), point };
     let command = with_media(media::build_attachments(&[(media, MediaRole::After)]), command);
-    run_command(step, "verify_case", &body, command).await
+    let asked = step.build_asked("verify_case", &body);
+    let world = step.app.world(step.caller.tenant)?;
+    let decide = |case: &Versioned<Case>, context: Context<'_>| {
+        check_standpoint(&world, case.state.place.area.id, point)?;
+        Ok((execute(Some(case), &command, asked.request, context)?, Vec::new()))
+    };
+    let stored = step::run_step::<Case>(&step.app, &step.caller, asked, decide).await?;
+    render_case(&step, &stored)
 }
 
 /// Records the answer of the resident, asked by staff or given directly.

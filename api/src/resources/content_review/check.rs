@@ -244,7 +244,7 @@ pub(super) async fn settle_review(
         match app.store.commit(vec![Write::from(change)]).await? {
             Outcome::Done => return Ok(true),
             Outcome::Seen => return Ok(false),
-            Outcome::Stale => {}
+            Outcome::Stale | Outcome::NumberTaken => {}
         }
     }
     Ok(false)

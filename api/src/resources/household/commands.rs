@@ -82,14 +82,14 @@ pub async fn commit_registration(
     prepared: Prepared,
     by_hand: bool,
 ) -> Reply<(Versioned<Household>, bool)> {
-    let Prepared { asked, new, mut writes, typed } = prepared;
+    let Prepared { asked, new, writes, typed } = prepared;
     step::begin_flow(app, caller, asked, |context| {
-        let register = Command::Register(Box::new(new));
+        let register = Command::Register(Box::new(new.clone()));
         let change = execute::<Household>(None, &register, asked, context)?;
         let counts = Counts { required: 1, typed, ..Counts::default() };
         let entered = || new_entry_write(caller, &change.state, context.at, counts);
-        writes.extend(by_hand.then(entered));
-        Ok((change, writes))
+        let entered = by_hand.then(entered);
+        Ok((change, writes.iter().cloned().chain(entered).collect()))
     })
     .await
 }

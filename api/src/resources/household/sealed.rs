@@ -72,6 +72,7 @@ pub struct MemberBody {
     #[schema(value_type = Option<String>, max_length = 120, example = "户主")]
     pub relation: Option<Line>,
     /// 出生日期。
+    #[serde(default, deserialize_with = "crate::http::body::time::read_optional_date")]
     pub birth: Option<NaiveDate>,
     /// Whether a guardian agreed, for a child under 14. 监护人同意。
     pub guardian_consent: Option<bool>,
@@ -99,6 +100,7 @@ pub struct MemberChange {
     #[schema(value_type = Option<String>, max_length = 120)]
     pub relation: Option<Line>,
     /// 出生日期。
+    #[serde(default, deserialize_with = "crate::http::body::time::read_optional_date")]
     pub birth: Option<NaiveDate>,
     /// 监护人同意。
     pub guardian_consent: Option<bool>,
@@ -166,11 +168,19 @@ fn parse_birth(number: &str) -> Option<NaiveDate> {
     NaiveDate::parse_from_str(number.get(6..14)?, "%Y%m%d").ok()
 }
 
-/// Refuses data of a child without a guardian's consent (个人信息保护法 Art. 31).
-fn require_consent(app: &App, values: &BTreeMap<Field, String>) -> Reply<()> {
+/// Refuses a birth in the future, and what is kept of a child without a guardian's consent
+/// (个人信息保护法 Art. 31); `at` is where the member stands in the body.
+fn check_birth(app: &App, values: &BTreeMap<Field, String>, at: &str) -> Reply<()> {
     let details: Details = parse_document(Some(values), Field::Details).unwrap_or_default();
     let number = values.get(&Field::IdNumber).and_then(|number| parse_birth(number));
     let today = local_day(app.clock.now());
+    for (birth, field) in [(details.birth, "birth"), (number, "id_number")] {
+        if birth.is_some_and(|birth| birth > today) {
+            let (zh, en) = ("出生日期不能晚于今天。", "Nobody is born after today.");
+            let at = format!("{at}/{field}");
+            return Err(Problem::new(Code::InvalidBody).error(at, "out_of_range", zh, en));
+        }
+    }
     let births = [details.birth, number].into_iter().flatten();
     let child = births.into_iter().any(|birth| is_child(birth, today));
     if child && details.guardian_consent != Some(true) {
@@ -267,7 +277,7 @@ fn seal_member(
 ) -> Reply<Added> {
     let values = body.values();
     require_values(&values, index)?;
-    require_consent(app, &values)?;
+    check_birth(app, &values, &format!("/members/{index}"))?;
     let (tenant, by) = (caller.tenant, caller.person);
     let id = derive_id(by, key, &format!("member {index}"));
     let given = u16::try_from(values.len()).unwrap_or(u16::MAX);
@@ -366,11 +376,12 @@ pub async fn seal_changes(
     }
     let mut cared: HashMap<Uuid, bool> =
         ids.iter().map(|id| (*id, !parse_groups(known.get(id)).is_empty())).collect();
-    for one in changes.changed.iter().filter(|one| ids.contains(&one.id)) {
+    let changed = changes.changed.iter().enumerate();
+    for (index, one) in changed.filter(|(_, one)| ids.contains(&one.id)) {
         let values = collect_changes(one, known.get(&one.id));
         let mut after: BTreeMap<Field, String> = known.get(&one.id).cloned().unwrap_or_default();
         after.extend(values.iter().cloned());
-        require_consent(app, &after)?;
+        check_birth(app, &after, &format!("/change_members/{index}"))?;
         cared.insert(one.id, !parse_groups(Some(&after)).is_empty());
         sealed.given = sealed.given.saturating_add(u16::try_from(values.len()).unwrap_or(u16::MAX));
         upserts.push((DataSubject::new(SubjectKind::Member, one.id), values));

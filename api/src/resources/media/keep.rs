@@ -22,6 +22,7 @@ use persistence::{
 };
 
 use super::{
+    film, original,
     photo::{Darkroom, Photo},
     receive::{Received, Said, unfit_problem},
 };
@@ -40,9 +41,10 @@ pub enum Variant {
     ThumbSmall,
     /// A photo of at most 1024 points a side.
     ThumbLarge,
-    /// A photo of at most 4096 points a side, encoded anew; a video or a sound as it was sent.
+    /// A photo of at most 4096 points a side, made anew; a video or a sound as it was sent, but for
+    /// where it was taken.
     Full,
-    /// The bytes of a photo as they were sent.
+    /// The bytes of a photo as they were sent, sealed by the key of whoever sent it.
     Original,
 }
 
@@ -171,9 +173,11 @@ pub(super) async fn keep_file(
     let upload = Upload { id, format, bytes, sha256: sha256.clone(), size, original };
     store_variants(app, caller, &upload, photo, file).await?;
     let asked = Request::new(command, "upload_media", id.0, &sha256);
+    let upload = Command::Upload(upload);
     let begun = step::begin_flow::<Media>(app, caller, asked, |context| {
-        let change = execute::<Media>(None, &Command::Upload(upload), asked, context)?;
-        Ok((change, marks.map(|marks| Write::Marked(Box::new(marks))).into_iter().collect()))
+        let change = execute::<Media>(None, &upload, asked, context)?;
+        let marked = marks.iter().map(|marks| Write::Marked(Box::new(marks.clone())));
+        Ok((change, marked.collect()))
     })
     .await;
     let stored = match begun {
@@ -311,13 +315,18 @@ async fn store_variants(
 ) -> Reply<()> {
     let at = |variant| build_object_key(caller.tenant, upload.id, &upload.sha256, variant);
     let Some(Photo { full, large, small, .. }) = photo else {
+        let file = match upload.format {
+            Format::Mp4 | Format::Mov | Format::M4a => film::blank_positions_apart(file).await?,
+            _ => file,
+        };
         return app.depot.put_file(&at(Variant::Full), rewind_file(file)?).await;
     };
     app.depot.put(&at(Variant::Full), full).await?;
     app.depot.put(&at(Variant::ThumbLarge), large).await?;
     app.depot.put(&at(Variant::ThumbSmall), small).await?;
     if upload.original {
-        app.depot.put_file(&at(Variant::Original), rewind_file(file)?).await?;
+        let sealed = original::seal_photo(app, caller, upload.id, rewind_file(file)?).await?;
+        app.depot.put(&at(Variant::Original), sealed).await?;
     }
     Ok(())
 }

@@ -56,11 +56,8 @@ pub struct LinksView {
     /// At most 1024 points a side; of photos only. 大缩略图。
     #[serde(skip_serializing_if = "Option::is_none")]
     thumb_large: Option<String>,
-    /// In full. 全图，或原样的视频、录音。
+    /// In full. 全图，或除去拍摄位置的视频、录音。
     full: String,
-    /// The bytes as they were sent, where they are kept. 原始文件。
-    #[serde(skip_serializing_if = "Option::is_none")]
-    original: Option<String>,
     /// Until when they work. 有效期至。
     expires_at: chrono::DateTime<chrono::Utc>,
 }
@@ -75,7 +72,6 @@ impl LinksView {
             thumb_small: of(Variant::ThumbSmall),
             thumb_large: of(Variant::ThumbLarge),
             full: link(Variant::Full),
-            original: of(Variant::Original),
             expires_at: chrono::DateTime::from_timestamp(expires, 0).unwrap_or_default(),
         }
     }
@@ -122,7 +118,7 @@ pub(super) struct ContentParams {
     /// The city or county, by its code. 租户代码。
     #[param(value_type = String, example = "4202")]
     tenant: Word,
-    /// The variant: `thumb_small`, `thumb_large`, `full` or `original`. 规格。
+    /// Which form: `thumb_small`, `thumb_large` or `full`. 规格。
     #[param(value_type = String, example = "thumb_small")]
     variant: Variant,
     /// Until when it is valid, in seconds since 1970. 有效期。
@@ -155,7 +151,8 @@ async fn get_media_content(
     let tenant = world.tenant.id;
     let stored = app.store.load_state::<Media>(tenant, id.0).await?.ok_or_else(gone)?;
     let media = &stored.state;
-    if media.gone.is_some() || !variant.applies_to(media) {
+    // What was sent is sealed, and shown on the record only.
+    if media.gone.is_some() || !variant.applies_to(media) || variant == Variant::Original {
         return Err(gone());
     }
     let asked = parse_range(&request);
@@ -163,8 +160,7 @@ async fn get_media_content(
     let found = found.ok_or_else(gone)?;
     let format = variant.format_of(media);
     // A file that is served as it was sent is saved, not opened: only photos are encoded anew here.
-    let made = media.format.kind() == Kind::Photo && variant != Variant::Original;
-    let how = if made { "inline" } else { "attachment" };
+    let how = if media.format.kind() == Kind::Photo { "inline" } else { "attachment" };
     let name = format!("{}-{}.{}", id.0, variant.name(), format.extension());
     let mut answer =
         if asked.is_some() { HttpResponse::PartialContent() } else { HttpResponse::Ok() };

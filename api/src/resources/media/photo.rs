@@ -25,6 +25,9 @@ use image::{
     codecs::jpeg::JpegEncoder, imageops::FilterType, metadata::Orientation,
 };
 
+use zune_core::{bytestream::ZCursor, options::DecoderOptions};
+use zune_jpeg::JpegDecoder;
+
 use super::{camera, receive::unfit_problem as refused, turns::Lane};
 use crate::{
     app::background::Background,
@@ -251,10 +254,10 @@ fn develop_bytes(bytes: Vec<u8>, format: Format, deadline: Deadline) -> Result<P
     let torn = |why| if why == Unfit::Broken && !whole { Unfit::Truncated } else { why };
     // Decoders report the end of their input by many errors.
     let over = |why| if deadline.is_over() { Unfit::TooMuchWork } else { torn(why) };
-    decode_photo(bytes, known, deadline).map_err(over)
+    decode_photo(&bytes, known, deadline).map_err(over)
 }
 
-fn decode_photo(bytes: Vec<u8>, known: ImageFormat, deadline: Deadline) -> Result<Photo, Unfit> {
+fn decode_photo(bytes: &[u8], known: ImageFormat, deadline: Deadline) -> Result<Photo, Unfit> {
     let mut reader = ImageReader::with_format(Timed(Cursor::new(bytes), deadline), known);
     let mut limits = Limits::default();
     limits.max_alloc = Some(MOST_MEMORY);
@@ -268,10 +271,21 @@ fn decode_photo(bytes: Vec<u8>, known: ImageFormat, deadline: Deadline) -> Resul
     if pixels == 0 {
         return Err(Unfit::Broken);
     }
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let notes = decoder.exif_metadata().ok().flatten();
-    let notes = notes.map(camera::read).unwrap_or_default();
+    let mut notes = notes.map(camera::read).unwrap_or_default();
+    if notes.place.is_none()
+        && let Ok(Some(xmp)) = decoder.xmp_metadata()
+    {
+        notes.place = camera::read_xmp_place(&xmp);
+    }
+    let turned = notes.orientation.and_then(Orientation::from_exif);
+    let orientation = turned.or_else(|| decoder.orientation().ok());
+    let orientation = orientation.unwrap_or(Orientation::NoTransforms);
     let picture = DynamicImage::from_decoder(decoder).map_err(|error| classify_error(&error))?;
+    deadline.check()?;
+    if known == ImageFormat::Jpeg && looks_unfinished(&picture) && !is_sound_jpeg(bytes) {
+        return Err(Unfit::Broken);
+    }
     deadline.check()?;
     // Shrunk first: turning takes a copy.
     let mut full = DynamicImage::ImageRgb8(flatten_alpha(shrink_picture(picture, FULL)));
@@ -296,6 +310,36 @@ fn decode_photo(bytes: Vec<u8>, known: ImageFormat, deadline: Deadline) -> Resul
         taken_at: notes.taken_at,
         place: notes.place,
     })
+}
+
+/// What a decoder of JPEG leaves where it could not read on.
+const UNREAD: u8 = 128;
+
+/// Whether a picture may be what a decoder had when it could not read on: grey rows at its end, or
+/// a quarter of it grey.
+fn looks_unfinished(picture: &DynamicImage) -> bool {
+    const BLOCK: usize = 8;
+    let width = usize::try_from(picture.width()).unwrap_or(usize::MAX);
+    let bytes = picture.as_bytes();
+    let row = bytes.len() / usize::try_from(picture.height()).unwrap_or(1).max(1);
+    let unread = |some: &[u8]| some.iter().all(|byte| *byte == UNREAD);
+    let height = bytes.len().checked_div(row).unwrap_or_default();
+    let grey_rows = bytes.rchunks_exact(row.max(1)).take_while(|row| unread(row)).count();
+    if grey_rows >= BLOCK.min(height) {
+        return true;
+    }
+    let pixel = row.checked_div(width).unwrap_or(1).max(1);
+    let pixels = || bytes.chunks_exact(pixel);
+    pixels().filter(|pixel| unread(pixel)).count() * 4 >= pixels().count()
+}
+
+/// Whether a JPEG can be read to its end without anything amiss.
+fn is_sound_jpeg(bytes: &[u8]) -> bool {
+    let options = DecoderOptions::default()
+        .set_strict_mode(true)
+        .set_max_width(usize::MAX)
+        .set_max_height(usize::MAX);
+    JpegDecoder::new_with_options(ZCursor::new(bytes), options).decode().is_ok()
 }
 
 /// The picture, no side longer than `side`.

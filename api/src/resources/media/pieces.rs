@@ -65,6 +65,7 @@ pub(super) struct BeginUploadBody {
     /// The case it is for. 所属案卷。
     case_id: Option<Uuid>,
     /// When it was taken, by the phone's clock. 拍摄时间。
+    #[serde(default, deserialize_with = "crate::http::body::time::read_optional_moment")]
     taken_at: Option<DateTime<FixedOffset>>,
 }
 

@@ -60,6 +60,7 @@ pub(super) struct Said {
     /// as they were sent. 所属案卷。
     pub(super) case_id: Option<Uuid>,
     /// When it was taken, by the phone's clock; the camera's own data takes precedence. 拍摄时间。
+    #[serde(default, deserialize_with = "crate::http::body::time::read_optional_moment")]
     pub(super) taken_at: Option<DateTime<FixedOffset>>,
     /// The SHA-256 of the file, in hexadecimal. 校验值。
     #[param(max_length = 64)]

@@ -10,17 +10,19 @@ use domain::{
         text::{Line, Prose},
     },
     flows::patrol::{Checkpoint, Itinerary, New, Purpose, Window},
+    rules::refusal::Refusal,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
+    app::world::TenantSnapshot,
     http::{
         problem::{Code, Problem, Reply},
         view::{self, CoordTypeBody, PointBody},
     },
-    resources::place::coordinate_problem,
+    resources::place::{check_standpoint, coordinate_problem},
 };
 
 /// A time of a phone.
@@ -33,8 +35,10 @@ pub(super) fn to_utc(time: Option<DateTime<FixedOffset>>) -> Option<Instant> {
 #[serde(deny_unknown_fields)]
 pub struct WindowBody {
     /// The beginning. 开始时间。
+    #[serde(deserialize_with = "crate::http::body::time::read_moment")]
     from: DateTime<FixedOffset>,
     /// The end, at most 16 hours later. 结束时间。
+    #[serde(deserialize_with = "crate::http::body::time::read_moment")]
     until: DateTime<FixedOffset>,
 }
 
@@ -149,6 +153,18 @@ impl ItineraryBody {
     }
 }
 
+/// Refuses places that lie where every point of a patrol is marked as far from its area: nobody
+/// could ever be seen there.
+pub(super) fn check_itinerary(
+    world: &TenantSnapshot,
+    area: AreaId,
+    itinerary: &Itinerary,
+) -> Result<(), Refusal> {
+    let checkpoints = itinerary.checkpoints.iter().map(|checkpoint| checkpoint.point);
+    let mut places = checkpoints.chain(itinerary.route.iter().copied());
+    places.try_for_each(|place| check_standpoint(world, area, Some(place)))
+}
+
 /// A patrol to be planned.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -194,8 +210,10 @@ pub struct BeginBody {
     #[schema(schema_with = view::patrol_purpose)]
     purpose: Purpose,
     /// The end of the duty window, at most 16 hours after the start, which begins it. 时段结束时间。
+    #[serde(deserialize_with = "crate::http::body::time::read_moment")]
     until: DateTime<FixedOffset>,
     /// When it began, by the phone's clock. 手机时间。
+    #[serde(default, deserialize_with = "crate::http::body::time::read_optional_moment")]
     pub(super) client_time: Option<DateTime<FixedOffset>>,
     /// The reason for a late entry; required long afterwards. 补录原因。
     #[schema(value_type = Option<String>, max_length = 4000)]

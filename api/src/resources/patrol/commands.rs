@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::{
     CancelPatrolBody, FinishBody, MomentBody, PatrolNoteBody, StartBody,
-    body::{self, BeginBody, PlanPatrolBody},
+    body::{self, BeginBody, PlanPatrolBody, check_itinerary},
     view::PatrolView,
 };
 use crate::{
@@ -85,7 +85,11 @@ async fn create_patrol(
     asked: Request,
     command: Command,
 ) -> Reply<Answer<PatrolView>> {
+    let world = app.world(caller.tenant)?;
     let (stored, _) = step::begin_flow(app, caller, asked, |context| {
+        if let Command::Plan { new, .. } = &command {
+            check_itinerary(&world, new.area, &new.itinerary)?;
+        }
         Ok((execute::<Patrol>(None, &command, asked, context)?, Vec::<Write>::new()))
     })
     .await?;

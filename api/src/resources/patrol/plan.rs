@@ -10,6 +10,7 @@ use domain::{
     },
     flows::{
         change::{Request, Versioned, execute},
+        flow::Context,
         patrol::Purpose,
         patrol_plan::{Command, Content, PatrolPlan, Recurrence, Standing},
     },
@@ -20,7 +21,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{body::ItineraryBody, view::ItineraryView};
+use super::{
+    body::{ItineraryBody, check_itinerary},
+    view::ItineraryView,
+};
 use crate::{
     app::{caller::Caller, clock::derive_id, state::App},
     engine::{
@@ -125,8 +129,10 @@ pub struct ContentBody {
     window_minutes: u32,
     /// The first day. 起始日期。
     #[schema(example = "2026-03-02")]
+    #[serde(deserialize_with = "crate::http::body::time::read_date")]
     from: NaiveDate,
     /// The last day; without it, until it is retired. 截止日期。
+    #[serde(default, deserialize_with = "crate::http::body::time::read_optional_date")]
     until: Option<NaiveDate>,
     /// What is to be seen. 巡查内容。
     #[serde(default)]
@@ -292,8 +298,10 @@ async fn create_patrol_plan(
     let id = body.0.id.unwrap_or_else(|| derive_id(caller.person, key.0, "patrol_plan"));
     let asked = Request::new(key.0, "create_patrol_plan", id, &body.0);
     let (area, content) = (AreaId(body.0.area_id), body.0.content.read("/content")?);
-    let command = Command::Create { id: PlanId(id), area, content };
+    let world = app.world(caller.tenant)?;
+    let command = Command::Create { id: PlanId(id), area, content: content.clone() };
     let (stored, _) = step::begin_flow(&app, &caller, asked, |context| {
+        check_itinerary(&world, area, &content.itinerary)?;
         Ok((execute::<PatrolPlan>(None, &command, asked, context)?, Vec::<Write>::new()))
     })
     .await?;
@@ -317,7 +325,15 @@ pub struct AmendPlanBody {
 #[post("/patrol_plans/{id}/amend")]
 async fn amend_patrol_plan(step: Step, body: Json<AmendPlanBody>) -> Reply<Answer<PatrolPlanView>> {
     let content = body.0.content.read("/content")?;
-    run_command(step, "amend_patrol_plan", &body.0, Command::Amend { content }).await
+    let asked = step.build_asked("amend_patrol_plan", &body.0);
+    let world = step.app.world(step.caller.tenant)?;
+    let command = Command::Amend { content: content.clone() };
+    let decide = |plan: &Versioned<PatrolPlan>, context: Context<'_>| {
+        check_itinerary(&world, plan.state.area.id, &content.itinerary)?;
+        Ok((execute(Some(plan), &command, asked.request, context)?, Vec::new()))
+    };
+    let stored = step::run_step::<PatrolPlan>(&step.app, &step.caller, asked, decide).await?;
+    Ok(Answer::of_change(stored.seq, PatrolPlanView::new(&stored)))
 }
 
 /// The end of a plan.

@@ -8,7 +8,7 @@ use actix_web::{
 };
 use chrono::{DateTime, Utc};
 use domain::{
-    area::coordinate::Point,
+    area::{coordinate::Point, locate::round_degrees},
     flows::{
         change::Versioned,
         flow::Context,
@@ -49,9 +49,7 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 
 /// A point as GeoJSON writes it.
 pub(super) fn coordinate_pair(point: Point) -> [f64; 2] {
-    // Seven decimals are a centimetre; more is noise of the conversion.
-    let cut = |degrees: f64| (degrees * 1e7).round() / 1e7;
-    [cut(point.lng), cut(point.lat)]
+    [round_degrees(point.lng), round_degrees(point.lat)]
 }
 
 /// Refuses a caller who may not see the track; true when it is the caller's own.
@@ -133,7 +131,7 @@ pub struct GetPatrolTrack {
 
 /// Shows the track of a patrol, as GeoJSON.
 ///
-/// 巡查轨迹（GeoJSON）：分段的线、停留点，以及被标记的异常点和原因；里程、时长只计正常点，中断不连直线。
+/// 巡查轨迹（GeoJSON）：分段的线、前后都中断的单点、停留点，以及被标记的异常点和原因；里程、时长只计正常点，中断不连直线。
 /// 本人可看自己的；他人须有查看轨迹的权限，每次留痕。
 #[utoipa::path(tag = "patrols", params(GetPatrolTrack), responses((status = 200, body = Object, content_type = "application/geo+json")))]
 #[get("/patrols/{id}/track")]
@@ -167,7 +165,7 @@ fn render_geojson(track: &Track, tolerance: f64) -> Value {
     let line = |stretch: &Vec<Seen>| -> Vec<[f64; 2]> {
         simplify_line(&points(stretch), tolerance).into_iter().map(coordinate_pair).collect()
     };
-    // A stretch of a single point is no line.
+    // A stretch of a single point is no line; it is told apart.
     let lines = stretches.iter().filter(|stretch| stretch.len() > 1);
     let coordinates: Vec<Vec<[f64; 2]>> = lines.clone().map(line).collect();
     let mut properties = render_summary(track, &measures);
@@ -182,6 +180,11 @@ fn render_geojson(track: &Track, tolerance: f64) -> Value {
     let geometry = json!({ "type": "MultiLineString", "coordinates": coordinates });
     let mut features =
         vec![json!({ "type": "Feature", "geometry": geometry, "properties": properties })];
+    features.extend(stretches.iter().filter(|stretch| stretch.len() == 1).flatten().map(|one| {
+        let point = json!({ "type": "Point", "coordinates": coordinate_pair(one.point) });
+        let told = json!({ "kind": "single", "seq": one.fix.seq, "at": one.fix.at() });
+        json!({ "type": "Feature", "geometry": point, "properties": told })
+    }));
     features.extend(measures.stops.iter().map(|stop| {
         let point = json!({ "type": "Point", "coordinates": coordinate_pair(stop.point) });
         let seconds = (stop.until - stop.from).num_seconds();

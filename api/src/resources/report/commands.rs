@@ -30,7 +30,10 @@ use crate::{
     engine::step::{self, Start},
     http::{answer::Answer, problem::Reply},
     privacy::{contact, names::ContactNames},
-    resources::{content_review, media, patrol, place::locate_place},
+    resources::{
+        content_review, media, patrol,
+        place::{NEAR_M, check_near, locate_place},
+    },
 };
 
 /// Submits a report.
@@ -50,18 +53,25 @@ pub async fn submit_report(start: Start, body: SubmitBody) -> Reply<Answer<Repor
     let draft = new_draft(body, id, key.0, &world, &caller, &app)?;
     let patrol = patrol::load_named(&app, &caller, draft.patrol).await?;
     let (stored, _) = step::begin_flow(&app, &caller, asked, |context| {
+        let point = draft.point.and_then(|raw| raw.normalise().ok());
+        if let Some((area, point)) = draft.area.zip(point) {
+            check_near(&world, area, point, NEAR_M)?;
+        }
         if let Some(id) = draft.patrol {
             let patrol = patrol.as_ref().ok_or(Refusal::NoSuchPatrol { id })?;
             let told = context.find_client_time(draft.client_at);
             let at = told.map_or(context.at, |at| patrol.state.skew().correct_time(at));
             patrol.state.check_report(caller.person, at)?;
         }
-        let (change, case) = intake::submit_report(draft, asked, context)?;
+        let (change, case) = intake::submit_report(draft.clone(), asked, context)?;
         let case = case.into_iter().map(Write::from);
         let entered = new_entry_write(context.by, &change.state, counts, context.at);
         let review = content_review::open_text(&change.state, automatic, asked, context)?;
         let review = review.map(content_review::into_write);
-        let more = case.chain(sealed.map(|sealed| sealed.write)).chain(entered).chain(review);
+        let more = case
+            .chain(sealed.iter().map(|sealed| sealed.write.clone()))
+            .chain(entered)
+            .chain(review);
         Ok((change, more.collect()))
     })
     .await?;

@@ -37,7 +37,7 @@ pub async fn plan_visit(start: Start, body: PlanBody) -> Reply<Answer<VisitView>
         paired: false,
     };
     let (stored, _) = step::begin_flow(&app, &caller, asked, |context| {
-        Ok((visit_commit::plan(plan, &household.state, asked, context)?, Vec::new()))
+        Ok((visit_commit::plan(plan.clone(), &household.state, asked, context)?, Vec::new()))
     })
     .await?;
     Ok(render_creation(&stored))

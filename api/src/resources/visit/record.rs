@@ -76,8 +76,8 @@ pub struct VisitBody {
     /// The opinions of the household. 意见。
     #[schema(value_type = Option<String>, max_length = 4000)]
     opinions: Option<Prose>,
-    /// When it took place, by the phone's clock; now when left out. Any hour; another day is marked
-    /// as 补录. 走访时间。
+    /// When, by the phone's clock; left out, now. Any hour; another day is marked as 补录. 走访时间。
+    #[serde(default, deserialize_with = "crate::http::body::time::read_optional_moment")]
     visited_at: Option<DateTime<FixedOffset>>,
     /// A form that was filled in. 表单。
     form: Option<VisitFormBody>,
@@ -102,6 +102,7 @@ pub struct RecordBody {
     #[schema(value_type = Option<String>, max_length = 4000)]
     opinions: Option<Prose>,
     /// When it took place, by the phone's clock. 走访时间。
+    #[serde(default, deserialize_with = "crate::http::body::time::read_optional_moment")]
     visited_at: Option<DateTime<FixedOffset>>,
     /// A form that was filled in. 表单。
     form: Option<VisitFormBody>,

@@ -13,7 +13,8 @@ use crate::core::labelled_enum::labelled_enum;
 labelled_enum! {
     /// How a code is built.
     Scheme {
-        /// GB/T 2260: province 2, prefecture 2, county 2; for a city the first four digits.
+        /// GB/T 2260: province 2, prefecture 2, county 2; of a city the first four digits, of a
+        /// municipality the first two.
         Gb2260 = "gb2260", "行政区划代码";
         /// 统计用区划代码: 6 of GB/T 2260, street 3, community 3; for a street the first nine.
         Statistics = "statistics", "统计用区划代码";
@@ -32,8 +33,12 @@ labelled_enum! {
     }
 }
 
+/// The provinces that are cities: 北京, 天津, 上海, 重庆.
+const MUNICIPALITIES: [&str; 4] = ["11", "12", "31", "50"];
+
 /// The number of digits of the codes of each kind in each scheme.
 const DIGITS: &[(AreaKind, usize, Scheme)] = &[
+    (AreaKind::City, 2, Scheme::Gb2260),
     (AreaKind::City, 4, Scheme::Gb2260),
     (AreaKind::City, 6, Scheme::Gb2260),
     (AreaKind::District, 6, Scheme::Gb2260),
@@ -55,6 +60,9 @@ impl Scheme {
             return fits.then_some(Self::Local);
         }
         let digits = code.bytes().all(|byte| byte.is_ascii_digit());
+        if code.len() == 2 && !MUNICIPALITIES.contains(&code) {
+            return None;
+        }
         // No province has a code that begins with 0.
         let begun = kind == AreaKind::Grid || !code.starts_with('0');
         let row = DIGITS.iter().find(|(of, length, _)| *of == kind && *length == code.len());
@@ -64,7 +72,10 @@ impl Scheme {
     /// The form a code of this kind has, in Chinese and English.
     pub const fn expected_form(kind: AreaKind) -> (&'static str, &'static str) {
         match kind {
-            AreaKind::City => ("4 或 6 位数字（GB/T 2260）", "4 or 6 digits (GB/T 2260)"),
+            AreaKind::City => (
+                "4 或 6 位数字（GB/T 2260），直辖市 2 位",
+                "4 or 6 digits (GB/T 2260), of a municipality 2",
+            ),
             AreaKind::District => ("6 位数字（GB/T 2260）", "6 digits (GB/T 2260)"),
             AreaKind::Street => ("9 位数字（统计用区划代码）", "9 digits (statistical area code)"),
             AreaKind::Community => (
@@ -75,6 +86,21 @@ impl Scheme {
             AreaKind::Department => {
                 ("1 至 20 个字母、数字、- 或 _", "1 to 20 letters, digits, - or _")
             }
+        }
+    }
+}
+
+impl AreaKind {
+    /// What kind of territory has a code of so many digits; grids share theirs with communities and
+    /// say what they are.
+    pub fn of_territory_code(code: &str) -> Option<Self> {
+        let digits = code.bytes().all(|byte| byte.is_ascii_digit());
+        match code.len() {
+            2 | 4 if digits => Some(Self::City),
+            6 if digits => Some(Self::District),
+            9 if digits => Some(Self::Street),
+            12 if digits => Some(Self::Community),
+            _ => None,
         }
     }
 }
@@ -98,6 +124,9 @@ mod tests {
     fn a_code_has_the_digits_of_its_kind() {
         for (kind, code, scheme) in [
             (AreaKind::City, "4202", Some(Scheme::Gb2260)),
+            (AreaKind::City, "11", Some(Scheme::Gb2260)),
+            (AreaKind::City, "42", None),
+            (AreaKind::District, "11", None),
             (AreaKind::District, "420202", Some(Scheme::Gb2260)),
             (AreaKind::District, "4202", None),
             (AreaKind::Street, "420202001", Some(Scheme::Statistics)),

@@ -1,7 +1,11 @@
 //! Areas from a file: the whole file is checked, then all rows are applied or none.
 //!
-//! A row whose code is known is that area: it gets the name, the number of households and the
-//! boundary of the file where they differ. It is not moved: that is a command of its own.
+//! A row whose code is known is that area: it is given the count and the boundary of the file
+//! where they differ, and another name only where the row says what it was called before, because
+//! lists of another year give codes to other places. It is not moved: that is a command of its own.
+
+mod comparison;
+mod table;
 
 use std::collections::{HashMap, HashSet};
 
@@ -21,7 +25,7 @@ use crate::{
         id::AreaId,
         journal::Hash,
         labelled_enum::labelled_enum,
-        tabular_import::{At, Column, Fault, Faults, Row, read_large},
+        tabular_import::{At, Fault, Faults},
     },
     flows::{
         areas::{Decided, Event},
@@ -29,6 +33,12 @@ use crate::{
     },
     people::actor::Permission,
     rules::refusal::Refusal,
+};
+
+pub(crate) use self::table::{GRID_KINDS, parse_level};
+pub use self::{
+    comparison::{Comparison, MovedCode, Namesakes, OtherName, compare_with_known},
+    table::{parse_territories, parse_units},
 };
 
 /// The most rows of a file.
@@ -53,6 +63,8 @@ pub struct Given {
     pub households: Option<u32>,
     /// Its boundary, if the file has it.
     pub boundary: Option<Rings>,
+    /// What it was called until now, where the file renames it.
+    pub former_name: Option<String>,
 }
 
 labelled_enum! {
@@ -64,6 +76,8 @@ labelled_enum! {
         Updated = "updated", "更新";
         /// Agrees with the known area.
         Unchanged = "unchanged", "未变";
+        /// Stands for no area: 市辖区 and 县 of a municipality.
+        PassedOver = "passed_over", "略过";
     }
 }
 
@@ -143,9 +157,10 @@ pub fn plan(
         ]));
     }
     planning.check_duplicates(&given);
+    let mut rows = pass_over_placeholders(&planning.registry, &mut given);
     // A file need not list parents first.
     given.sort_by_key(|row| (row.kind.rank(), row.grid == Some(GridKind::Micro)));
-    let mut rows = Vec::with_capacity(given.len());
+    rows.reserve(given.len());
     for row in given {
         if planning.faults.is_full() {
             break;
@@ -172,6 +187,52 @@ pub fn plan(
         });
     }
     Ok(plan)
+}
+
+/// What lists of the statistics bureau put between a municipality and its districts.
+const PLACEHOLDERS: [&str; 2] = ["市辖区", "县"];
+
+/// Takes out rows that stand for no area, with what they do: what they say lies in them lies in
+/// the municipality.
+fn pass_over_placeholders(registry: &Registry, given: &mut Vec<Given>) -> Vec<(At, String, Doing)> {
+    let is_root = |code: &str| {
+        let record = registry.find_by_code(code);
+        record.is_some_and(|r| r.newest_version().is_some_and(|v| v.parent.is_none()))
+    };
+    let municipalities: HashSet<&str> = given
+        .iter()
+        .filter(|row| row.kind == AreaKind::City && row.code.len() == 2)
+        .map(|row| row.code.as_str())
+        .collect();
+    let stands_for = |row: &Given| {
+        let unreal = row.kind == AreaKind::City
+            && row.code.len() == 4
+            && PLACEHOLDERS.contains(&row.name.trim());
+        let above = row.parent.as_deref().filter(|_| unreal)?;
+        if is_root(&row.code) {
+            return Some(row.code.clone());
+        }
+        let known = is_root(above) || (registry.is_empty() && municipalities.contains(above));
+        known.then(|| above.to_owned())
+    };
+    let places: HashMap<String, String> =
+        given.iter().filter_map(|row| Some((row.code.clone(), stands_for(row)?))).collect();
+    if places.is_empty() {
+        return Vec::new();
+    }
+    let mut passed = Vec::new();
+    given.retain(|row| {
+        let stays = !(places.contains_key(&row.code) && row.kind == AreaKind::City);
+        if !stays {
+            passed.push((row.at, row.code.clone(), Doing::PassedOver));
+        }
+        stays
+    });
+    for row in given {
+        let place = row.parent.as_ref().and_then(|parent| places.get(parent));
+        row.parent = place.cloned().or_else(|| row.parent.take());
+    }
+    passed
 }
 
 /// What would be right, in Chinese and English.
@@ -228,6 +289,9 @@ impl Planning<'_> {
         }
         let boundary = self.check_boundary(&row);
         let known = self.registry.find_by_code(&row.code).cloned();
+        if let Some(known) = &known {
+            self.check_name(&row, known);
+        }
         let mut row = row;
         if self.is_root(&row, known.as_ref()) {
             // The area above a city or county is not in the file.
@@ -332,6 +396,40 @@ impl Planning<'_> {
                 format!("{parent} (to move an area, use the transfer command)"),
             );
             self.push_fault(row, ("parent_code", "other_parent"), given, right);
+        }
+    }
+
+    /// A name that is not the area's own is one only where the row says what it was called before.
+    fn check_name(&mut self, row: &Given, known: &Record) {
+        let Some(version) = known.newest_version() else { return };
+        let (now, name) = (&version.name, row.name.trim());
+        if known.versions.iter().any(|version| version.name == name) {
+            return;
+        }
+        if version.parent.is_none() && row.parent.is_some() {
+            let right = new_right(
+                format!("“{now}”：租户自己的区划不随下级清单更名，请用更名"),
+                format!("“{now}”: no list of what lies below renames the tenant's own area"),
+            );
+            self.push_fault(row, ("name", "other_name"), name, right);
+            return;
+        }
+        match row.former_name.as_deref().map(str::trim) {
+            Some(former) if former == now => {}
+            Some(former) => {
+                let right = new_right(
+                    format!("{} 现在的名称“{now}”", row.code),
+                    format!("“{now}”, as {} is called now", row.code),
+                );
+                self.push_fault(row, ("former_name", "other_name"), former, right);
+            }
+            None => {
+                let right = new_right(
+                    format!("“{now}”；确已更名的，在 former_name（原名）列填写“{now}”"),
+                    format!("“{now}”, or “{now}” in former_name where it was renamed"),
+                );
+                self.push_fault(row, ("name", "other_name"), name, right);
+            }
         }
     }
 
@@ -444,100 +542,5 @@ impl Planning<'_> {
         self.digest.push_str(&serde_json::to_string(&record).unwrap_or_default());
         self.decided.changed.push(record.clone());
         self.registry.put(record);
-    }
-}
-
-const AREAS: &[Column] = &[
-    ("code", "代码", false),
-    ("name", "名称", false),
-    ("level", "级别", false),
-    ("parent_code", "上级代码", false),
-    ("grid_kind", "网格类型", true),
-    ("households", "户数", true),
-];
-
-const UNITS: &[Column] =
-    &[("code", "代码", false), ("name", "名称", false), ("parent_code", "上级代码", false)];
-
-/// Reads a CSV of territories. Levels are 2 city, 3 county or district, 4 street, 5 community, 6
-/// grid, as the statistics bureau numbers them, or their names.
-pub fn parse_territories(text: &str) -> Result<Vec<Given>, Vec<Fault>> {
-    let mut faults = Faults::default();
-    let rows = read_large(text, AREAS, MAX_ROWS, &mut faults);
-    let given: Vec<Given> =
-        rows.iter().filter_map(|row| parse_territory(row, &mut faults)).collect();
-    if faults.is_empty() { Ok(given) } else { Err(faults.into_vec()) }
-}
-
-fn parse_territory(row: &Row<'_>, faults: &mut Faults) -> Option<Given> {
-    let level = row.cell("level");
-    let kind = match level {
-        "2" => Some(AreaKind::City),
-        "3" => Some(AreaKind::District),
-        "4" => Some(AreaKind::Street),
-        "5" => Some(AreaKind::Community),
-        "6" => Some(AreaKind::Grid),
-        name => {
-            let is = |kind: &&AreaKind| kind.name() == name || kind.label() == name;
-            let kind = AreaKind::ALL.iter().find(is).copied();
-            kind.filter(|kind| *kind != AreaKind::Department)
-        }
-    };
-    if kind.is_none() {
-        faults.push(
-            row.new_fault("level", "unknown_level")
-                .with_expected("2、3、4、5 或 6", "2, 3, 4, 5 or 6"),
-        );
-    }
-    let grid = parse_grid_kind(row, faults);
-    let cell = row.cell("households");
-    let households = cell.parse::<u32>().ok();
-    if households.is_none() && !cell.is_empty() {
-        faults.push(
-            row.new_fault("households", "not_a_number")
-                .with_expected("户数（整数）", "the number of households (an integer)"),
-        );
-    }
-    let parent = Some(row.cell("parent_code").to_owned()).filter(|code| !code.is_empty());
-    Some(Given { kind: kind?, parent, grid, households, boundary: None, ..parse_unit(row) })
-}
-
-/// The kinds of grids, in Chinese and English.
-pub(crate) const GRID_KINDS: (&str, &str) = (
-    "综合（comprehensive）、专属（dedicated）或微（micro）网格",
-    "comprehensive, dedicated or micro",
-);
-
-fn parse_grid_kind(row: &Row<'_>, faults: &mut Faults) -> Option<GridKind> {
-    let cell = row.cell("grid_kind");
-    let kind = GridKind::ALL.iter().find(|kind| kind.name() == cell || kind.label() == cell);
-    if kind.is_none() && !cell.is_empty() {
-        let (zh, en) = GRID_KINDS;
-        faults.push(row.new_fault("grid_kind", "unknown_grid_kind").with_expected(zh, en));
-    }
-    kind.copied()
-}
-
-fn parse_unit(row: &Row<'_>) -> Given {
-    Given {
-        at: At::Line(row.line),
-        code: row.cell("code").to_owned(),
-        name: row.cell("name").to_owned(),
-        kind: AreaKind::Department,
-        parent: Some(row.cell("parent_code").to_owned()),
-        grid: None,
-        households: None,
-        boundary: None,
-    }
-}
-
-/// Reads a CSV of departments and other units.
-pub fn parse_units(text: &str) -> Result<Vec<Given>, Vec<Fault>> {
-    let mut faults = Faults::default();
-    let rows = read_large(text, UNITS, MAX_ROWS, &mut faults);
-    if faults.is_empty() {
-        Ok(rows.iter().map(parse_unit).collect())
-    } else {
-        Err(faults.into_vec())
     }
 }

@@ -12,7 +12,7 @@ use crate::{
         tree::{Area, AreaKind, Unit},
     },
     core::{
-        id::{AreaId, ReportId, format_number},
+        id::{AreaId, ReportId},
         text::{Code, Prose},
         time::{self, saturating_add},
     },
@@ -88,7 +88,7 @@ pub(super) fn open_case(opening: &Opening, cx: &Context<'_>) -> Decision {
     };
     let mut events = vec![Event::Opened {
         opening: Box::new(opening.clone()),
-        number: format_number('C', opening.id.0, cx.at),
+        number: cx.new_number('C', opening.id.0, cx.at),
         at: cx.at,
         dispatch: cx.start_term(Duty::Dispatch, &about),
     }];

@@ -5,7 +5,7 @@ use super::{
 };
 use crate::{
     area::tree::{AreaKind, Unit},
-    core::id::{AreaId, format_number},
+    core::id::AreaId,
     flows::flow::Context,
     people::actor::Permission,
     rules::refusal::Refusal,
@@ -29,7 +29,7 @@ pub(super) fn register_household(
     let area = require_grid(new.area, cx)?;
     let mut household = Household {
         id: new.id,
-        number: format_number('H', new.id.0, cx.at),
+        number: cx.new_number('H', new.id.0, cx.at),
         area,
         building: new.building.clone(),
         group: new.group.clone(),

@@ -11,7 +11,6 @@ use crate::{
     calendar::limit::Limit,
     core::{
         arrival::Skew,
-        id::format_number,
         text::Prose,
         time::{saturating_add, saturating_sub},
     },
@@ -85,7 +84,7 @@ fn new_patrol_event(
 ) -> Event {
     let patrol = Patrol {
         id: new.id,
-        number: format_number('P', new.id.0, new.window.from),
+        number: cx.new_number('P', new.id.0, new.window.from),
         area: area.unit(),
         purpose: new.purpose,
         window: new.window,

@@ -6,10 +6,7 @@ use super::{Draft, Event, Report, Status, find_receiving_unit};
 use crate::{
     Instant,
     area::tree::AreaKind,
-    core::{
-        id::format_number,
-        time::{saturating_add, saturating_sub},
-    },
+    core::time::{saturating_add, saturating_sub},
     flows::{
         flow::Context,
         media::{Attached, Attachment},
@@ -72,7 +69,7 @@ pub(super) fn submit_report(draft: &Draft, cx: &Context<'_>) -> Result<Vec<Event
     };
     let report = Report {
         id: draft.id,
-        number: format_number('R', draft.id.0, cx.at),
+        number: cx.new_number('R', draft.id.0, cx.at),
         reporter: cx.by.person,
         confidential: draft.confidential,
         anonymous: draft.anonymous,

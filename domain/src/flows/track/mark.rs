@@ -124,46 +124,21 @@ impl<'a> Far<'a> {
     }
 }
 
-/// Marks points between which no person can have moved: of two parts of a track that do not fit
-/// together, the one with fewer points is odd.
+/// A stretch that lasts as long, of as many points, is where the phone thought it was, however it
+/// came there: a receiver that found its place again steps to where the worker is.
+const LASTING_MS: i64 = 30_000;
+const LASTING_POINTS: usize = 5;
+
+/// No receiver of satellites errs so far: who is there and back went nowhere.
+const ELSEWHERE_M: f64 = 500.0;
+
+/// Points between which no person can have moved. Of two stretches of a track that do not fit
+/// together the one with fewer points is odd, unless both last: then only the step from one to the
+/// other is, because what was walked after it was walked.
 fn mark_jumps(track: &mut [Seen], policy: &Tracking) {
-    let fastest = f64::from(policy.speed_kmh) / 3.6;
     let good: Vec<usize> =
         track.iter().enumerate().filter(|(_, one)| one.mark.is_none()).map(|(at, _)| at).collect();
-    let fits = |from: usize, to: usize| match (track.get(from), track.get(to)) {
-        (Some(from), Some(to)) => is_reachable(from, to, fastest),
-        _ => true,
-    };
-    // First parts of points that fit together, then which of them stay.
-    let mut stretches: Vec<Vec<usize>> = Vec::new();
-    for at in good {
-        match stretches.last_mut() {
-            Some(stretch) if stretch.last().is_some_and(|last| fits(*last, at)) => stretch.push(at),
-            _ => stretches.push(vec![at]),
-        }
-    }
-    let (mut stay, mut odd): (Vec<Vec<usize>>, Vec<usize>) = (Vec::new(), Vec::new());
-    for mut stretch in stretches {
-        loop {
-            let Some(mut before) = stay.pop() else {
-                stay.push(stretch);
-                break;
-            };
-            let joined = before.last().zip(stretch.first()).is_none_or(|(a, b)| fits(*a, *b));
-            if joined {
-                // Points are appended only in order of time.
-                before.append(&mut stretch);
-                stay.push(before);
-                break;
-            }
-            if stretch.len() <= before.len() {
-                odd.append(&mut stretch);
-                stay.push(before);
-                break;
-            }
-            odd.append(&mut before);
-        }
-    }
+    let odd = Jumps { track, fastest: fastest_mps(policy) }.find_odd(good);
     for at in odd {
         if let Some(one) = track.get_mut(at) {
             one.mark = Some(Mark::ImpossibleSpeed);
@@ -171,7 +146,103 @@ fn mark_jumps(track: &mut [Seen], policy: &Tracking) {
     }
 }
 
-/// Whether a person can have moved from one point to the other, within the accuracy of the phone.
+struct Jumps<'a> {
+    track: &'a [Seen],
+    fastest: f64,
+}
+
+impl Jumps<'_> {
+    fn find_odd(&self, good: Vec<usize>) -> Vec<usize> {
+        // Stretches of points that fit together, then which of them stay.
+        let mut stretches: Vec<Vec<usize>> = Vec::new();
+        for at in good {
+            match stretches.last_mut() {
+                Some(stretch) if stretch.last().is_some_and(|last| self.fits(*last, at)) => {
+                    stretch.push(at);
+                }
+                _ => stretches.push(vec![at]),
+            }
+        }
+        let (mut stay, mut odd): (Vec<Vec<usize>>, Vec<usize>) = (Vec::new(), Vec::new());
+        for mut stretch in stretches {
+            loop {
+                let Some(mut before) = stay.pop() else {
+                    stay.push(stretch);
+                    break;
+                };
+                if self.joins(&before, &stretch) {
+                    before.append(&mut stretch);
+                    stay.push(before);
+                    break;
+                }
+                let lasts = (self.lasts(&before), self.lasts(&stretch));
+                let returns = stay
+                    .last()
+                    .is_some_and(|first| self.is_elsewhere_between(first, &before, &stretch));
+                if lasts == (true, true) && !returns {
+                    stay.push(before);
+                    stay.push(stretch);
+                    break;
+                }
+                if stretch.len() <= before.len() && !returns {
+                    odd.append(&mut stretch);
+                    stay.push(before);
+                    break;
+                }
+                odd.append(&mut before);
+            }
+        }
+        // The step itself.
+        odd.extend(stay.iter().skip(1).filter_map(|stretch| stretch.first()));
+        odd
+    }
+
+    fn fits(&self, from: usize, to: usize) -> bool {
+        match (self.track.get(from), self.track.get(to)) {
+            (Some(from), Some(to)) => is_reachable(from, to, self.fastest),
+            _ => true,
+        }
+    }
+
+    fn joins(&self, before: &[usize], after: &[usize]) -> bool {
+        before.last().zip(after.first()).is_none_or(|(last, first)| self.fits(*last, *first))
+    }
+
+    fn lasts(&self, stretch: &[usize]) -> bool {
+        let at_ms = |at: Option<&usize>| at.and_then(|at| self.track.get(*at)).map(|s| s.fix.at_ms);
+        let long = at_ms(stretch.first()).zip(at_ms(stretch.last()));
+        stretch.len() >= LASTING_POINTS
+            && long.is_some_and(|(first, last)| last - first >= LASTING_MS)
+    }
+
+    /// Whether a stretch lies far away from the two around it, which fit together and have more
+    /// points.
+    fn is_elsewhere_between(&self, first: &[usize], away: &[usize], after: &[usize]) -> bool {
+        let point = |at: Option<&usize>| at.and_then(|at| self.track.get(*at)).map(|s| s.point);
+        let far = |from: Option<&usize>, to: Option<&usize>| {
+            let ends = point(from).zip(point(to));
+            ends.is_some_and(|(from, to)| distance_m(from, to) >= ELSEWHERE_M)
+        };
+        far(first.last(), away.first())
+            && far(away.last(), after.first())
+            && !far(first.last(), after.first())
+            && self.joins(first, after)
+            && away.len() < first.len() + after.len()
+    }
+}
+
+/// The fastest a person is believed to move, in metres a second.
+fn fastest_mps(policy: &Tracking) -> f64 {
+    f64::from(policy.speed_kmh) / 3.6
+}
+
+/// Whether a person can have come from one point of a track to the next.
+pub(super) fn is_walkable(from: &Seen, to: &Seen, policy: &Tracking) -> bool {
+    is_reachable(from, to, fastest_mps(policy))
+}
+
+/// Whether a person can have moved from one point to the other, as far as the phone knows where it
+/// is.
 fn is_reachable(from: &Seen, to: &Seen, fastest: f64) -> bool {
     let noise = |one: &Seen| one.fix.accuracy_m().map_or(NOISE_M, |metres| metres.max(NOISE_M));
     let metres = distance_m(from.point, to.point) - noise(from) - noise(to);

@@ -1,7 +1,7 @@
 //! Measures of a track: distance, duration, stops and gaps. Only points without a mark count, and
 //! nothing is interpolated in a gap.
 
-use super::{Mark, Seen};
+use super::{Mark, Seen, mark::is_walkable};
 use crate::{
     Instant,
     area::coordinate::{Point, distance_m},
@@ -52,14 +52,16 @@ pub struct Measures {
 /// The most stops and gaps that are listed one by one.
 pub const MOST_TOLD: usize = 500;
 
-/// Stretches of points without a mark, with no gap in between.
+/// Stretches of points without a mark, with no gap and no impossible step in between.
 pub fn split_stretches(track: &[Seen], policy: &Tracking) -> Vec<Vec<Seen>> {
     let gap_ms = i64::from(policy.gap_s) * 1000;
     let mut stretches: Vec<Vec<Seen>> = Vec::new();
     for one in track.iter().filter(|one| one.mark.is_none()) {
         match stretches.last_mut() {
             Some(stretch)
-                if stretch.last().is_some_and(|last| one.fix.at_ms - last.fix.at_ms <= gap_ms) =>
+                if stretch.last().is_some_and(|last| {
+                    one.fix.at_ms - last.fix.at_ms <= gap_ms && is_walkable(last, one, policy)
+                }) =>
             {
                 stretch.push(*one);
             }

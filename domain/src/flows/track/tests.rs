@@ -251,6 +251,56 @@ fn of_a_first_point_elsewhere_and_a_long_walk_the_first_point_is_odd() {
     assert!(track.iter().skip(1).all(|one| one.mark.is_none()));
 }
 
+/// A point a second, north at 1 m/s, `offset` metres further from the point `step` on.
+fn walk_with_step(points: u32, step: u32, offset: f64) -> Vec<Fix> {
+    let north = |n: u32| f64::from(n) + if n >= step { offset } else { 0.0 };
+    (0..points).map(|n| fix_at(n, i64::from(n), 0.0, north(n))).collect()
+}
+
+#[test]
+fn a_step_costs_the_step_and_not_the_rest_of_the_patrol() {
+    for offset in [50.0, 5000.0] {
+        let track = mark_all_day(walk_with_step(1000, 600, offset));
+        let measures = measure_track(&track, &Tracking::default());
+        assert!(measures.marked <= 1, "{:?}", measures.marks);
+        assert!((980.0..1060.0).contains(&measures.distance_m), "{}", measures.distance_m);
+    }
+    // Two steps lose no more than two steps, there and back or on.
+    for sign in [1.0, -1.0] {
+        let mut fixes = walk_with_step(900, 300, 50.0);
+        for fix in fixes.iter_mut().skip(600) {
+            let north = f64::from(fix.seq) + 50.0 + sign * 50.0;
+            *fix = fix_at(fix.seq, i64::from(fix.seq), 0.0, north);
+        }
+        let measures = measure_track(&mark_all_day(fixes), &Tracking::default());
+        assert!(measures.marked <= 2, "{:?}", measures.marks);
+        assert!((880.0..1000.0).contains(&measures.distance_m), "{}", measures.distance_m);
+    }
+}
+
+#[test]
+fn who_is_far_away_and_back_at_once_went_nowhere() {
+    let mut fixes = walk_north(200);
+    for fix in fixes.iter_mut().skip(60).take(60) {
+        *fix = fix_at(fix.seq, i64::from(fix.seq) * 5, 20_000.0, f64::from(fix.seq) * 7.0);
+    }
+    let track = mark_all_day(fixes);
+    let odd: Vec<u32> = track.iter().filter(|s| s.mark.is_some()).map(|s| s.fix.seq).collect();
+    assert_eq!(odd, (60..120).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_good_point_alone_between_gaps_stays_in_the_track() {
+    let alone = fix_at(500, 2000, 300.0, 0.0);
+    let after =
+        (0..10).map(|n| fix_at(600 + n, 4000 + i64::from(n) * 5, 900.0, f64::from(n) * 7.0));
+    let fixes = walk_north(10).into_iter().chain([alone]).chain(after).collect();
+    let track = mark_all_day(fixes);
+    assert!(track.iter().all(|one| one.mark.is_none()));
+    let stretches = split_stretches(&track, &Tracking::default());
+    assert_eq!(stretches.iter().map(Vec::len).collect::<Vec<_>>(), [10, 1, 10]);
+}
+
 #[test]
 fn a_late_point_changes_what_is_thought_of_its_neighbours() {
     // Without the middle, the end is reachable; a point in between shows how fast it was.

@@ -5,10 +5,7 @@ use chrono::Duration;
 use super::{Command, Done, Event, Outcome, Plan, Purpose, Record, Status, Visit};
 use crate::{
     area::tree::Unit,
-    core::{
-        id::format_number,
-        time::{local_day, saturating_add},
-    },
+    core::time::{local_day, saturating_add},
     flows::{flow::Context, report},
     people::actor::Permission,
     rules::{obligation::Term, refusal::Refusal},
@@ -37,7 +34,7 @@ pub(super) fn plan_visit(plan: &Plan, cx: &Context<'_>) -> Result<Vec<Event>, Re
     }
     let visit = Visit {
         id: plan.id,
-        number: format_number('V', plan.id.0, cx.at),
+        number: cx.new_number('V', plan.id.0, cx.at),
         household: plan.household,
         campaign: None,
         area: plan.area.clone(),
@@ -56,7 +53,7 @@ pub(super) fn record_unplanned(record: &Record, cx: &Context<'_>) -> Result<Vec<
         (check_purposes(&record.purposes)?, Box::new(new_done(record, None, cx)?));
     let visit = Visit {
         id: record.id,
-        number: format_number('V', record.id.0, cx.at),
+        number: cx.new_number('V', record.id.0, cx.at),
         household: record.household,
         campaign: record.campaign,
         area: record.area.clone(),

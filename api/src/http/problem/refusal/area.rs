@@ -68,6 +68,17 @@ pub(super) fn children_left(area: &str, count: usize, example: &str) -> Problem 
         .with("count", count)
 }
 
+pub(super) fn outside_area(area: &str, metres: u32, most: u32) -> Problem {
+    Problem::new(Code::OutsideArea)
+        .detail(
+            format!("坐标距“{area}”{metres} 米，最多 {most} 米。"),
+            format!("The point is {metres} m from “{area}”, at most {most} m are allowed."),
+        )
+        .with("area", area)
+        .with("metres", metres)
+        .with("most", most)
+}
+
 pub(super) fn duties_left(area: &str, count: i64) -> Problem {
     Problem::new(Code::DutiesLeft)
         .detail(

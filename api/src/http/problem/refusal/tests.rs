@@ -62,6 +62,7 @@ fn all_refusals() -> Vec<Refusal> {
         Refusal::NotOnDuty,
         Refusal::ShiftTooLong { hours: 16 },
         Refusal::OutsideTenant,
+        Refusal::OutsideArea { area: text(), metres: 900, most: 200 },
         Refusal::PlaceMissing,
         Refusal::NotATerritory { unit: text() },
         Refusal::ClientTime { given: at, earliest: at, latest: at },

@@ -22,7 +22,10 @@ use crate::{
         problem::{Code, Problem, Reply},
     },
     privacy::names::ContactNames,
-    resources::{place::normalise_point, report::ReportView},
+    resources::{
+        place::{check_standpoint, normalise_point},
+        report::ReportView,
+    },
 };
 
 /// Files a report as a case.
@@ -79,7 +82,12 @@ pub async fn confirm_report(step: Step, body: ConfirmBody) -> Reply<Answer<Repor
     let asked = step.build_asked("confirm_report", &body);
     let point = normalise_point(body.point)?;
     let command = report::Command::Confirm { real: body.real, note: body.note, point };
-    let stored = step::run_command::<Report>(&step.app, &step.caller, asked, command).await?;
+    let world = step.app.world(step.caller.tenant)?;
+    let decide = |report: &Versioned<Report>, context: Context<'_>| {
+        check_standpoint(&world, report.state.place.area.id, point)?;
+        Ok((execute(Some(report), &command, asked.request, context)?, Vec::new()))
+    };
+    let stored = step::run_step::<Report>(&step.app, &step.caller, asked, decide).await?;
     render_report(&step, &stored).await
 }
 
