@@ -79,8 +79,7 @@ impl Good {
             Self::Commands => {
                 ("您短时间内提交的操作过多", "You sent too many commands in a short time")
             }
-            Self::Reads => ("您短时间内的请求过多", "You sent too many requests in a short time"),
-            Self::Defences => {
+            Self::Reads | Self::Defences => {
                 ("您短时间内的请求过多", "You sent too many requests in a short time")
             }
             Self::Exports => {

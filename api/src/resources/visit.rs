@@ -149,7 +149,7 @@ flow_view! {
             done.map(|d| d.needs.iter().map(|id| id.0).collect()).unwrap_or_default();
         /// How often a worker went. 上门次数。
         goes: u16 = done.map_or(0, |done| done.goes);
-        /// The cancellation of a visit.
+        /// The reason why it was cancelled.
         reason: Option<String> = reason;
         /// The operations that are possible now.
         possible;
