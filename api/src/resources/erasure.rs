@@ -20,7 +20,7 @@ use domain::{
 };
 use persistence::{
     flows::{household as households, retention},
-    people::vault::{self},
+    people::vault,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
