@@ -235,7 +235,7 @@ pub enum CornerSystem {
     Wgs84,
     /// The maps of China
     Gcj02,
-    /// Baidu maps
+    /// What Baidu makes of those
     Bd09,
 }
 

@@ -61,7 +61,7 @@ where
     Ok(Option::<Moment>::deserialize(given)?.map(|moment| moment.0.into()))
 }
 
-/// A day.
+/// A day, as it is written.
 struct Day(NaiveDate);
 
 impl<'de> Deserialize<'de> for Day {

@@ -39,7 +39,7 @@ pub struct OtherNameView {
 pub struct MovedCodeView {
     /// The line, or the feature.
     line: Option<u64>,
-    /// The name.
+    /// The name that has two codes. 名称。
     name: String,
     /// The code it has now. 现有代码。
     known_code: String,
@@ -61,9 +61,9 @@ pub struct NamesakesView {
 /// A known area the file lacks.
 #[derive(Serialize, ToSchema)]
 pub struct LackingView {
-    /// Its code.
+    /// The code it has. 代码。
     code: String,
-    /// Its name.
+    /// The name it has. 名称。
     name: String,
 }
 

@@ -104,8 +104,9 @@ pub async fn verify_case(step: Step, body: VerifyBody) -> Reply<Answer<CaseView>
     let asked = step.build_asked("verify_case", &body);
     let world = step.app.world(step.caller.tenant)?;
     let decide = |case: &Versioned<Case>, context: Context<'_>| {
+        let change = execute(Some(case), &command, asked.request, context)?;
         check_standpoint(&world, case.state.place.area.id, point)?;
-        Ok((execute(Some(case), &command, asked.request, context)?, Vec::new()))
+        Ok((change, Vec::new()))
     };
     let stored = step::run_step::<Case>(&step.app, &step.caller, asked, decide).await?;
     render_case(&step, &stored)

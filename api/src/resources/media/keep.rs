@@ -22,12 +22,12 @@ use persistence::{
 };
 
 use super::{
-    film, original,
+    film,
     photo::{Darkroom, Photo},
     receive::{Received, Said, unfit_problem},
 };
 use crate::{
-    app::{caller::Caller, ration::Good, state::App},
+    app::{caller::Caller, ration::Good, state::App, vault::walks::Walked},
     engine::step,
     http::problem::{Code, Problem, Reply},
     resources::content_review,
@@ -325,10 +325,25 @@ async fn store_variants(
     app.depot.put(&at(Variant::ThumbLarge), large).await?;
     app.depot.put(&at(Variant::ThumbSmall), small).await?;
     if upload.original {
-        let sealed = original::seal_photo(app, caller, upload.id, rewind_file(file)?).await?;
+        let sealed = seal_photo(app, caller, upload.id, rewind_file(file)?).await?;
         app.depot.put(&at(Variant::Original), sealed).await?;
     }
     Ok(())
+}
+
+/// Seals the bytes of a photo as they were sent.
+async fn seal_photo(
+    app: &App,
+    caller: &Caller,
+    media: MediaId,
+    mut file: std::fs::File,
+) -> Reply<Vec<u8>> {
+    let (tenant, person, now) = (caller.tenant, caller.person, app.clock.now());
+    let key = app.vault.ensure_walk_key(&app.store, tenant, person, now).await?;
+    let key = key.ok_or_else(|| Problem::new(Code::NotFound))?;
+    let mut bytes = Vec::new();
+    std::io::Read::read_to_end(&mut file, &mut bytes).map_err(storage_problem)?;
+    Ok(key.seal(&app.vault, Walked::Photo(media), &bytes)?)
 }
 
 fn rewind_file(mut file: std::fs::File) -> Reply<std::fs::File> {

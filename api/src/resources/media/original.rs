@@ -1,8 +1,6 @@
 //! Photos as they were sent, where a standard demands them: sealed by the key of whoever sent them,
 //! because cameras write into them where people were, and shown for a purpose, on the record.
 
-use std::io::Read;
-
 use actix_web::{
     HttpRequest, HttpResponse,
     http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
@@ -49,22 +47,6 @@ use crate::{
 /// Registers the operation of this file.
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(disclose_original);
-}
-
-/// Seals the bytes of a photo as they were sent.
-pub(super) async fn seal_photo(
-    app: &App,
-    caller: &Caller,
-    media: MediaId,
-    mut file: std::fs::File,
-) -> Reply<Vec<u8>> {
-    let (tenant, person, now) = (caller.tenant, caller.person, app.clock.now());
-    let key = app.vault.ensure_walk_key(&app.store, tenant, person, now).await?;
-    let key = key.ok_or_else(|| Problem::new(Code::NotFound))?;
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)
-        .map_err(|error| Problem::new(Code::StorageUnavailable).because(error))?;
-    Ok(key.seal(&app.vault, Walked::Photo(media), &bytes)?)
 }
 
 /// What a photo is looked at for as it was sent.

@@ -87,10 +87,11 @@ async fn create_patrol(
 ) -> Reply<Answer<PatrolView>> {
     let world = app.world(caller.tenant)?;
     let (stored, _) = step::begin_flow(app, caller, asked, |context| {
+        let change = execute::<Patrol>(None, &command, asked, context)?;
         if let Command::Plan { new, .. } = &command {
             check_itinerary(&world, new.area, &new.itinerary)?;
         }
-        Ok((execute::<Patrol>(None, &command, asked, context)?, Vec::<Write>::new()))
+        Ok((change, Vec::<Write>::new()))
     })
     .await?;
     let location = format!("/api/v1/patrols/{}", stored.state.id);

@@ -301,8 +301,9 @@ async fn create_patrol_plan(
     let world = app.world(caller.tenant)?;
     let command = Command::Create { id: PlanId(id), area, content: content.clone() };
     let (stored, _) = step::begin_flow(&app, &caller, asked, |context| {
+        let change = execute::<PatrolPlan>(None, &command, asked, context)?;
         check_itinerary(&world, area, &content.itinerary)?;
-        Ok((execute::<PatrolPlan>(None, &command, asked, context)?, Vec::<Write>::new()))
+        Ok((change, Vec::<Write>::new()))
     })
     .await?;
     let mut answer = HttpResponse::Created();
@@ -329,8 +330,9 @@ async fn amend_patrol_plan(step: Step, body: Json<AmendPlanBody>) -> Reply<Answe
     let world = step.app.world(step.caller.tenant)?;
     let command = Command::Amend { content: content.clone() };
     let decide = |plan: &Versioned<PatrolPlan>, context: Context<'_>| {
+        let change = execute(Some(plan), &command, asked.request, context)?;
         check_itinerary(&world, plan.state.area.id, &content.itinerary)?;
-        Ok((execute(Some(plan), &command, asked.request, context)?, Vec::new()))
+        Ok((change, Vec::new()))
     };
     let stored = step::run_step::<PatrolPlan>(&step.app, &step.caller, asked, decide).await?;
     Ok(Answer::of_change(stored.seq, PatrolPlanView::new(&stored)))

@@ -53,10 +53,6 @@ pub async fn submit_report(start: Start, body: SubmitBody) -> Reply<Answer<Repor
     let draft = new_draft(body, id, key.0, &world, &caller, &app)?;
     let patrol = patrol::load_named(&app, &caller, draft.patrol).await?;
     let (stored, _) = step::begin_flow(&app, &caller, asked, |context| {
-        let point = draft.point.and_then(|raw| raw.normalise().ok());
-        if let Some((area, point)) = draft.area.zip(point) {
-            check_near(&world, area, point, NEAR_M)?;
-        }
         if let Some(id) = draft.patrol {
             let patrol = patrol.as_ref().ok_or(Refusal::NoSuchPatrol { id })?;
             let told = context.find_client_time(draft.client_at);
@@ -64,6 +60,9 @@ pub async fn submit_report(start: Start, body: SubmitBody) -> Reply<Answer<Repor
             patrol.state.check_report(caller.person, at)?;
         }
         let (change, case) = intake::submit_report(draft.clone(), asked, context)?;
+        if let Some((area, point)) = draft.area.zip(change.state.place.point) {
+            check_near(&world, area, point, NEAR_M)?;
+        }
         let case = case.into_iter().map(Write::from);
         let entered = new_entry_write(context.by, &change.state, counts, context.at);
         let review = content_review::open_text(&change.state, automatic, asked, context)?;

@@ -32,7 +32,7 @@ pub enum Features {
     Territories,
     /// Departments and other units.
     Units,
-    /// Grids.
+    /// Grids of communities, and micro grids in them.
     Grids,
 }
 

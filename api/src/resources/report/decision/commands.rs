@@ -84,8 +84,9 @@ pub async fn confirm_report(step: Step, body: ConfirmBody) -> Reply<Answer<Repor
     let command = report::Command::Confirm { real: body.real, note: body.note, point };
     let world = step.app.world(step.caller.tenant)?;
     let decide = |report: &Versioned<Report>, context: Context<'_>| {
+        let change = execute(Some(report), &command, asked.request, context)?;
         check_standpoint(&world, report.state.place.area.id, point)?;
-        Ok((execute(Some(report), &command, asked.request, context)?, Vec::new()))
+        Ok((change, Vec::new()))
     };
     let stored = step::run_step::<Report>(&step.app, &step.caller, asked, decide).await?;
     render_report(&step, &stored).await

@@ -35,7 +35,7 @@ pub struct OtherName {
 pub struct MovedCode {
     /// Where the row stands.
     pub at: At,
-    /// The name.
+    /// The name that has two codes.
     pub name: String,
     /// The code of the area that has this name now.
     pub known: String,
@@ -50,7 +50,7 @@ pub struct Namesakes {
     pub parent: String,
     /// The name they share.
     pub name: String,
-    /// Their codes.
+    /// The codes of all that have it.
     pub codes: Vec<String>,
 }
 
