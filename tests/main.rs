@@ -33,6 +33,8 @@ mod concurrency;
 #[cfg(test)]
 mod content_safety;
 #[cfg(test)]
+mod contract;
+#[cfg(test)]
 mod coverage;
 #[cfg(test)]
 mod crash;

@@ -40,7 +40,7 @@ pub(crate) fn load_image(name: &str) -> Vec<u8> {
 }
 
 /// A photo that no one else has.
-fn make_photo(seed: u8) -> Vec<u8> {
+pub(crate) fn make_photo(seed: u8) -> Vec<u8> {
     let picture = image::RgbImage::from_fn(96, 72, |x, y| {
         let mixed = x.wrapping_mul(7 + u32::from(seed)) ^ y.wrapping_mul(13 + u32::from(seed) * 3);
         let [one, two, ..] = mixed.wrapping_mul(2_654_435_761).to_be_bytes();

@@ -261,22 +261,22 @@ fn an_address_that_does_not_exist_is_refused(city: &City) {
 fn a_method_that_does_not_fit_names_those_that_do(city: &City) {
     let id = city.area_id(seed::CG);
     for (method, path, allow) in [
-        ("PUT", "/api/v1/reports".to_owned(), "GET, POST"),
-        ("DELETE", format!("/api/v1/cases/{id}"), "GET"),
-        ("PATCH", format!("/api/v1/cases/{id}"), "GET"),
+        ("PUT", "/api/v1/reports".to_owned(), "GET, HEAD, POST"),
+        ("DELETE", format!("/api/v1/cases/{id}"), "GET, HEAD"),
+        ("PATCH", format!("/api/v1/cases/{id}"), "GET, HEAD"),
         ("GET", format!("/api/v1/cases/{id}/close"), "POST"),
-        ("POST", "/api/v1/me".to_owned(), "GET"),
+        ("POST", "/api/v1/me".to_owned(), "GET, HEAD"),
         ("GET", "/api/v1/auth/login".to_owned(), "POST"),
-        ("POST", "/healthz".to_owned(), "GET"),
-        ("DELETE", "/openapi.json".to_owned(), "GET"),
-        ("TRACE", "/api/v1/areas/locate".to_owned(), "GET"),
+        ("POST", "/healthz".to_owned(), "GET, HEAD"),
+        ("DELETE", "/openapi.json".to_owned(), "GET, HEAD"),
+        ("TRACE", "/api/v1/areas/locate".to_owned(), "GET, HEAD"),
     ] {
         let answer = city.client("leader").call(method, &path).send();
         assert_eq!(answer.header("allow"), allow, "{method} {path}");
         answer.expect_problem(405, "method_not_allowed");
     }
     let options = city.client("").call("OPTIONS", "/api/v1/reports").send();
-    assert_eq!((options.status, options.header("allow")), (204, "GET, POST"));
+    assert_eq!((options.status, options.header("allow")), (204, "GET, HEAD, POST"));
 }
 
 fn strangers_are_sent_to_log_in(city: &City) {

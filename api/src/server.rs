@@ -4,9 +4,10 @@ use std::{net::TcpListener, sync::OnceLock, time::Duration};
 
 use actix_web::{
     App as Actix, HttpRequest, HttpResponse, HttpServer,
-    dev::{Server, ServerHandle},
+    body::BoxBody,
+    dev::{Server, ServerHandle, ServiceRequest, ServiceResponse},
     http::{Method, header::ALLOW},
-    middleware::from_fn,
+    middleware::{Next, from_fn},
     web::{self, Data},
 };
 use utoipa::{OpenApi, openapi::OpenApi as Described};
@@ -158,6 +159,7 @@ pub fn start(app: Data<App>, listener: TcpListener, signals: bool) -> std::io::R
             .configure(move |config| documents.routes(config))
             .default_service(web::to(answer_unknown_path))
             .wrap(from_fn(auth::ration_request))
+            .wrap(from_fn(answer_head))
             .wrap(from_fn(connection::guard))
             .wrap(from_fn(telemetry::observe_request))
     };
@@ -175,7 +177,23 @@ pub fn start(app: Data<App>, listener: TcpListener, signals: bool) -> std::io::R
     Ok(Running { handle: server.handle(), server, address })
 }
 
-/// Tells streams to end when the server is stopped: it waits for open requests.
+/// Whether a path answers `HEAD`: each that answers `GET`, but for streams, which have no end.
+fn answers_head(path: &str) -> bool {
+    !path.ends_with("/stream")
+}
+
+/// Answers `HEAD` as `GET`: the same headers; actix-http leaves the body out.
+async fn answer_head(
+    mut request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    if request.method() == Method::HEAD && answers_head(request.path()) {
+        request.head_mut().method = Method::GET;
+    }
+    next.call(request).await
+}
+
+/// Tells streams to end when the server is asked to: it waits for those who are being answered.
 async fn end_streams(app: Data<App>) {
     #[cfg(unix)]
     let asked = async {
@@ -224,11 +242,14 @@ impl KnownPaths {
     fn collect_paths(described: &Described) -> Vec<(Vec<String>, Vec<String>)> {
         let split = |path: &str| path.split('/').map(str::to_owned).collect();
         let operations = described.paths.paths.iter().map(|(path, item)| {
-            let methods = [("GET", item.get.is_some()), ("POST", item.post.is_some())];
+            let head = item.get.is_some() && answers_head(path);
+            let methods =
+                [("GET", item.get.is_some()), ("HEAD", head), ("POST", item.post.is_some())];
             let methods = methods.into_iter().filter(|(_, there)| *there);
             (split(path), methods.map(|(method, _)| method.to_owned()).collect())
         });
-        let pages = PAGES.iter().map(|page| (split(page), vec!["GET".to_owned()]));
+        let read = || vec!["GET".to_owned(), "HEAD".to_owned()];
+        let pages = PAGES.iter().map(|page| (split(page), read()));
         operations.chain(pages).collect()
     }
 

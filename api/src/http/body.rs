@@ -1,11 +1,14 @@
 //! Bodies: JSON, strictly.
 //!
 //! `application/json` in UTF-8, at most 256 KiB, no field unknown (the types say
-//! `deny_unknown_fields`); a fault is reported with its place. An empty body is
-//! `{}`, because many steps need nothing but their address. Uploads of points may be larger, and
-//! compressed: [`zipped`]. A body that needs no login has at most 16 KiB.
+//! `deny_unknown_fields`); every fault is reported with its place. An empty body is `{}`, because many
+//! steps need nothing but their address, but not where it replaces something: [`replacing`]. Uploads
+//! of points may be larger, and compressed: [`zipped`]. A body that needs no login has at most
+//! 16 KiB.
 
+mod faults;
 pub mod shared;
+mod strict;
 pub(crate) mod time;
 pub mod zipped;
 
@@ -29,9 +32,11 @@ use serde::{
     de::{DeserializeOwned, Error},
 };
 use serde_path_to_error::{Path, Segment};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::http::{
+    body::strict::Strict,
     problem::{Code, Problem},
     wording::{Noun, RESERVED, translate_message},
 };
@@ -63,24 +68,65 @@ pub type Rechecking = Pin<Box<dyn Future<Output = Result<(), Problem>>>>;
 #[derive(Debug)]
 pub struct Json<T>(pub T);
 
-impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
+impl<T: DeserializeOwned + ToSchema + 'static> FromRequest for Json<T> {
     type Error = Problem;
     type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let typed = check_plain_json(request.headers());
-        let strange = request.path().starts_with("/api/v1/auth/");
-        let max = if strange { MAX_STRANGER_BYTES } else { MAX_BYTES };
-        let body = read_body(request, payload, max);
-        let request = request.clone();
+        let read = read_json(request, payload);
         Box::pin(async move {
-            let body = read_then_recheck(&request, body).await?;
-            if body.is_empty() {
-                return parse(b"{}").map(Self);
-            }
-            typed?;
-            parse(&body).map(Self)
+            let body = read.await?;
+            parse(body.as_deref().unwrap_or(b"{}")).map(Self)
         })
+    }
+}
+
+/// Bodies that take the place of something: one that is left out would empty it.
+pub mod replacing {
+    use super::*;
+
+    /// The body of a request, as JSON; it cannot be left out.
+    #[derive(Debug)]
+    pub struct Json<T>(pub T);
+
+    impl<T: DeserializeOwned + ToSchema + 'static> FromRequest for Json<T> {
+        type Error = Problem;
+        type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+        fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+            let read = read_json(request, payload);
+            Box::pin(async move {
+                let body = read.await?.ok_or_else(|| {
+                    Problem::new(Code::InvalidBody).error(
+                        "",
+                        "missing_body",
+                        "缺少正文：它会替换原有内容；要清空请发送 {}。",
+                        "The body is missing. It replaces what is there; send {} to empty that.",
+                    )
+                })?;
+                parse(&body).map(Self)
+            })
+        }
+    }
+}
+
+/// Reads a body of JSON; none where there is none.
+fn read_json(
+    request: &HttpRequest,
+    payload: &mut Payload,
+) -> impl Future<Output = Result<Option<Bytes>, Problem>> + use<> {
+    let typed = check_plain_json(request.headers());
+    let strange = request.path().starts_with("/api/v1/auth/");
+    let max = if strange { MAX_STRANGER_BYTES } else { MAX_BYTES };
+    let body = read_body(request, payload, max);
+    let request = request.clone();
+    async move {
+        let body = read_then_recheck(&request, body).await?;
+        if body.is_empty() {
+            return Ok(None);
+        }
+        typed?;
+        Ok(Some(body))
     }
 }
 
@@ -181,7 +227,10 @@ fn check_json_type(headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 /// Parses a JSON body of at most `max` bytes that has arrived.
-pub(crate) fn parse_within<T: DeserializeOwned>(body: &[u8], max: usize) -> Result<T, Problem> {
+pub(crate) fn parse_within<T: DeserializeOwned + ToSchema>(
+    body: &[u8],
+    max: usize,
+) -> Result<T, Problem> {
     if body.len() > max { Err(too_large(max)) } else { parse(body) }
 }
 
@@ -227,7 +276,7 @@ pub(crate) fn own_key<'de, D: Deserializer<'de>>(given: D) -> Result<Uuid, D::Er
 
 /// Parses a body. The place of a fault is only looked for when there is one: keeping track of it
 /// costs an allocation per field.
-pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+pub(crate) fn parse<T: DeserializeOwned + ToSchema>(body: &[u8]) -> Result<T, Problem> {
     // serde would take an array for an object, field by field in the order of the source code.
     if body.trim_ascii_start().starts_with(b"[") {
         return Err(Problem::new(Code::InvalidBody).error(
@@ -237,10 +286,16 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
             "The body must be an object ({…}), not an array.",
         ));
     }
-    serde_json::from_slice(body).map_err(|error| explain_error::<T>(body, &error))
+    let mut text = serde_json::Deserializer::from_slice(body);
+    T::deserialize(Strict(&mut text))
+        .and_then(|value| text.end().map(|()| value))
+        .map_err(|error| explain_error::<T>(body, &error))
 }
 
-fn explain_error<T: DeserializeOwned>(body: &[u8], error: &serde_json::Error) -> Problem {
+fn explain_error<T: DeserializeOwned + ToSchema>(
+    body: &[u8],
+    error: &serde_json::Error,
+) -> Problem {
     let invalid = Problem::new(Code::InvalidBody);
     if std::str::from_utf8(body).is_err() {
         return invalid.error(
@@ -259,16 +314,21 @@ fn explain_error<T: DeserializeOwned>(body: &[u8], error: &serde_json::Error) ->
         );
     }
     let mut text = serde_json::Deserializer::from_slice(body);
-    let Err(error) = serde_path_to_error::deserialize::<_, T>(&mut text) else { return invalid };
+    let Err(error) = serde_path_to_error::deserialize::<_, T>(Strict(&mut text)) else {
+        return invalid;
+    };
     let wording = translate_message(&error.inner().to_string(), Noun::Field);
     let mut pointer = json_pointer(error.path());
     // serde reports the object that lacks a field; people look for the field.
     if let Some(field) =
-        wording.field.filter(|field| last_key(error.path()) != Some(field.as_str()))
+        wording.field.as_deref().filter(|field| last_key(error.path()) != Some(*field))
     {
-        push(&mut pointer, &field);
+        push_token(&mut pointer, field);
     }
-    invalid.error(pointer, wording.code, wording.zh, wording.en)
+    let faults = faults::list_faults::<T>(body, (pointer, wording));
+    faults.into_iter().fold(invalid, |problem, (pointer, wording)| {
+        problem.error(pointer, wording.code, wording.zh, wording.en)
+    })
 }
 
 fn last_key(path: &Path) -> Option<&str> {
@@ -282,16 +342,16 @@ fn last_key(path: &Path) -> Option<&str> {
 pub fn json_pointer(path: &Path) -> String {
     path.iter().fold(String::new(), |mut pointer, segment| {
         match segment {
-            Segment::Map { key } => push(&mut pointer, key),
-            Segment::Enum { variant } => push(&mut pointer, variant),
-            Segment::Seq { index } => push(&mut pointer, &index.to_string()),
+            Segment::Map { key } => push_token(&mut pointer, key),
+            Segment::Enum { variant } => push_token(&mut pointer, variant),
+            Segment::Seq { index } => push_token(&mut pointer, &index.to_string()),
             Segment::Unknown => {}
         }
         pointer
     })
 }
 
-fn push(pointer: &mut String, token: &str) {
+fn push_token(pointer: &mut String, token: &str) {
     pointer.push('/');
     pointer.push_str(&token.replace('~', "~0").replace('/', "~1"));
 }

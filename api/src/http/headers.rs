@@ -68,42 +68,69 @@ impl FromRequest for Key {
     }
 }
 
-/// The version a write insists on (`If-Match`); none when any will do.
+/// The versions a write insists on one of (`If-Match`).
 ///
 /// A weak tag is taken like a strong one: proxies that compress weaken ours, and it is a
 /// sequence number either way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct IfMatch(pub Option<i64>);
+pub struct IfMatch(Option<[i64; Self::MAX_TAGS]>);
 
 impl IfMatch {
+    /// Any version will do.
+    pub const ANY: Self = Self(None);
+
+    /// The most tags a request lists.
+    const MAX_TAGS: usize = 8;
+
     /// Reads the header.
     pub fn from_headers(headers: &HeaderMap) -> Result<Self, Problem> {
-        match single_value(headers, &IF_MATCH, invalid_tag)? {
-            None | Some("*") => Ok(Self(None)),
-            Some(tag) => parse_seq(tag).map(|seq| Self(Some(seq))).ok_or_else(invalid_tag),
+        let mut seqs = Vec::new();
+        let mut given = false;
+        for value in headers.get_all(&IF_MATCH) {
+            let text = value.to_str().map_err(|_| invalid_tag())?.trim();
+            if text == "*" {
+                return Ok(Self::ANY);
+            }
+            given = true;
+            // Empty elements of a list are ignored (RFC 9110, 5.6.1).
+            for tag in text.split(',').map(str::trim).filter(|tag| !tag.is_empty()) {
+                seqs.push(parse_seq(tag).ok_or_else(invalid_tag)?);
+            }
         }
+        if given { Self::any_of(&seqs) } else { Ok(Self::ANY) }
+    }
+
+    /// One of some versions.
+    fn any_of(seqs: &[i64]) -> Result<Self, Problem> {
+        let last = *seqs.last().ok_or_else(invalid_tag)?;
+        let mut all = [last; Self::MAX_TAGS];
+        all.get_mut(..seqs.len()).ok_or_else(invalid_tag)?.copy_from_slice(seqs);
+        Ok(Self(Some(all)))
     }
 
     /// The only version a kept command is for, as the phone says.
     pub fn only(seq: i64) -> Result<Self, Problem> {
-        parse_seq(&etag(seq)).map(|seq| Self(Some(seq))).ok_or_else(invalid_tag)
+        Self::any_of(&[parse_seq(&etag(seq)).ok_or_else(invalid_tag)?])
     }
 
-    /// Refuses a state that is not at the version insisted on.
+    /// Refuses a state that is not at a version insisted on.
     pub fn check_seq(self, seq: i64) -> Result<(), Problem> {
         match self.0 {
-            Some(expected) if expected != seq => Err(Problem::new(Code::Stale)
-                .detail(
-                    format!(
-                        "您看到的是第 {expected} 版，现在已是第 {seq} 版；请重新读取后再操作。"
-                    ),
-                    format!(
-                        "You saw version {expected}, the current one is {seq}; read it again \
+            Some(expected) if !expected.contains(&seq) => {
+                let expected = expected.iter().copied().max().unwrap_or_default();
+                Err(Problem::new(Code::Stale)
+                    .detail(
+                        format!(
+                            "您看到的是第 {expected} 版，现在已是第 {seq} 版；请重新读取后再操作。"
+                        ),
+                        format!(
+                            "You saw version {expected}, the current one is {seq}; read it again \
                          before you continue."
-                    ),
-                )
-                .with("expected", etag(expected))
-                .with("current", etag(seq))),
+                        ),
+                    )
+                    .with("expected", etag(expected))
+                    .with("current", etag(seq)))
+            }
             Some(_) | None => Ok(()),
         }
     }
@@ -122,9 +149,9 @@ fn invalid_tag() -> Problem {
     Problem::new(Code::InvalidHeader).in_header(
         "If-Match",
         "invalid_etag",
-        "应为一个 ETag，原样使用读取时得到的值，例如 \"7\"；不限版本请用 * 或不带这个请求头。",
-        "Expected one ETag exactly as it was read, such as \"7\"; use * or leave the header out \
-         for any version.",
+        "应为 ETag，原样使用读取时得到的值，例如 \"7\"；多个用逗号分隔，最多 8 个；不限版本请用 * 或不带这个请求头。",
+        "Expected ETags exactly as they were read, such as \"7\", up to 8 of them, separated by \
+         commas; use * or leave the header out for any version.",
     )
 }
 
@@ -215,22 +242,25 @@ mod tests {
     }
 
     #[test]
-    fn if_match_is_one_tag() {
+    fn if_match_lists_tags() {
         let given = |values: &[&'static str]| {
             IfMatch::from_headers(&headers(IF_MATCH, values)).map_err(|problem| problem.code())
         };
-        assert_eq!(given(&[]), Ok(IfMatch(None)));
-        assert_eq!(given(&["*"]), Ok(IfMatch(None)));
-        assert_eq!(given(&["\"7\""]), Ok(IfMatch(Some(7))));
-        assert_eq!(given(&[" W/\"7\" "]), Ok(IfMatch(Some(7))));
+        let one_of = |seqs: &[i64]| Ok(IfMatch::any_of(seqs).unwrap());
+        assert_eq!(given(&[]), Ok(IfMatch::ANY));
+        assert_eq!(given(&["*"]), Ok(IfMatch::ANY));
+        assert_eq!(given(&["\"7\""]), one_of(&[7]));
+        assert_eq!(given(&[" W/\"7\" "]), one_of(&[7]));
+        assert_eq!(given(&["\"7\", W/\"8.2\",", "\"9\""]), one_of(&[7, 8, 9]));
         for bad in [
             &["7"][..],
             &["\"\""],
             &["\"-7\""],
             &["\"+7\""],
-            &["\"7\", \"8\""],
+            &["\"7\", 8"],
             &["\"99999999999999999999\""],
-            &["\"7\"", "\"8\""],
+            &["", ","],
+            &["\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\""],
         ] {
             assert_eq!(given(bad), Err(Code::InvalidHeader), "{bad:?}");
         }
@@ -238,8 +268,9 @@ mod tests {
 
     #[test]
     fn a_stale_version_is_refused() {
-        assert!(IfMatch(None).check_seq(9).is_ok() && IfMatch(Some(9)).check_seq(9).is_ok());
-        assert_eq!(IfMatch(Some(8)).check_seq(9).unwrap_err().code(), Code::Stale);
+        let one_of = |seqs: &[i64]| IfMatch::any_of(seqs).unwrap();
+        assert!(IfMatch::ANY.check_seq(9).is_ok() && one_of(&[7, 9]).check_seq(9).is_ok());
+        assert_eq!(one_of(&[7, 8]).check_seq(9).unwrap_err().code(), Code::Stale);
     }
 
     #[test]

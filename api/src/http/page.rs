@@ -1,7 +1,10 @@
 //! Pages: a bounded number of items and an opaque cursor to the next.
 //!
-//! A cursor is the position of the last item shown, so that items that come or go in between shift
-//! nothing. It is opaque to clients; an altered one is refused.
+//! A cursor is the position of the last item shown, so what is new or gone in between shifts
+//! nothing. It is bound to its list, by the address and the order asked for: one of another list, or
+//! one that was altered, is refused. Filters may change from page to page.
+
+use std::cell::Cell;
 
 use actix_web::{
     HttpRequest, HttpResponse, Responder,
@@ -10,6 +13,7 @@ use actix_web::{
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
+use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
 /// How many items a page has: 1 to 100, 20 when nothing is said.
@@ -81,9 +85,55 @@ impl<P: DeserializeOwned> Cursor<P> {
 impl<'de, P: DeserializeOwned> Deserialize<'de> for Cursor<P> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        Self::parse(&text)
+        let position = text.rsplit_once(LIST_SIGN);
+        let ours = position.filter(|(_, list)| {
+            CURRENT_LIST.get().is_some_and(|current| list.as_bytes() == current)
+        });
+        ours.and_then(|(position, _)| Self::parse(position))
             .ok_or_else(|| serde::de::Error::custom("the cursor is not from this list"))
     }
+}
+
+/// A list, as its cursors name it.
+type ListName = [u8; 8];
+
+/// Stands between a position and the name of its list.
+const LIST_SIGN: char = '.';
+
+thread_local! {
+    /// The list whose query is being read on this thread.
+    static CURRENT_LIST: Cell<Option<ListName>> = const { Cell::new(None) };
+}
+
+/// The name of the list a request reads: made of the address and of what gives its order.
+fn name_list(request: &HttpRequest) -> ListName {
+    let mut hash = Sha256::new_with_prefix(request.path());
+    for (name, value) in form_urlencoded::parse(request.query_string().as_bytes()) {
+        if matches!(name.as_ref(), "sort" | "order" | "by") {
+            hash.update([b"\0", name.as_bytes(), b"=", value.as_bytes()].concat());
+        }
+    }
+    let mut list = ListName::default();
+    let digest = hash.finalize();
+    let start = digest.first_chunk::<6>().copied().unwrap_or_default();
+    // Six bytes are eight letters.
+    let _ = BASE64_URL_SAFE_NO_PAD.encode_slice(start, &mut list);
+    list
+}
+
+/// Reads the query of a request; cursors in it must be from the list it reads.
+pub fn read_for_list<T>(request: &HttpRequest, read: impl FnOnce() -> T) -> T {
+    let paged = request.query_string().contains("cursor=");
+    CURRENT_LIST.set(paged.then(|| name_list(request)));
+    let value = read();
+    CURRENT_LIST.set(None);
+    value
+}
+
+/// A position in a list, bound to the list a request reads.
+pub fn bind_cursor(request: &HttpRequest, position: &str) -> String {
+    let list = name_list(request);
+    format!("{position}{LIST_SIGN}{}", std::str::from_utf8(&list).unwrap_or_default())
 }
 
 /// One page of a list.
@@ -122,7 +172,8 @@ impl<T> Page<T> {
 impl<T: Serialize> Responder for Page<T> {
     type Body = BoxBody;
 
-    fn respond_to(self, request: &HttpRequest) -> HttpResponse<BoxBody> {
+    fn respond_to(mut self, request: &HttpRequest) -> HttpResponse<BoxBody> {
+        self.next = self.next.map(|position| bind_cursor(request, &position));
         let mut response = HttpResponse::Ok().json(&self);
         let link = self.next.as_deref().map(|next| next_link(request, next));
         if let Some(Ok(link)) = link.map(|link| HeaderValue::from_str(&link)) {
@@ -186,6 +237,29 @@ mod tests {
     }
 
     #[test]
+    fn a_cursor_is_read_by_its_own_list_only() {
+        let read = |uri: &str, text: &str| {
+            let request = TestRequest::get().uri(&format!("{uri}&cursor={text}")).to_http_request();
+            let value = serde_json::Value::from(text);
+            read_for_list(&request, || serde_json::from_value::<Cursor<Position>>(value).is_ok())
+        };
+        let request = TestRequest::get().uri("/cases?limit=1&sort=due").to_http_request();
+        let text = bind_cursor(&request, &Cursor(position()).text());
+        assert!(read("/cases?sort=due", &text));
+        assert!(read("/cases?open=true&sort=due", &text), "filters may change");
+        let bare = Cursor(position()).text();
+        for (uri, text) in [
+            ("/reports?sort=due", text.as_str()),
+            ("/cases?sort=filed", &text),
+            ("/cases?sort=due", &bare),
+            ("/cases?sort=due", &text[1..]),
+            ("/cases?sort=due", "."),
+        ] {
+            assert!(!read(uri, text), "{uri} {text}");
+        }
+    }
+
+    #[test]
     fn a_page_is_cut_where_one_more_was_found() {
         let limit = Limit::try_from(2).unwrap();
         let cut = |rows: Vec<u32>| Page::from_rows(rows, limit, |row| *row, |row| row * 10);
@@ -200,7 +274,7 @@ mod tests {
         let uri = "/api/v1/cases?limit=2&cursor=old&stage=filed%26";
         let request = TestRequest::get().uri(uri).to_http_request();
         let response = Page::new(vec![1], Some(7)).respond_to(&request);
-        let next = Cursor(7).text();
+        let next = bind_cursor(&request, &Cursor(7).text());
         assert_eq!(
             response.headers().get(LINK).unwrap(),
             &format!("</api/v1/cases?limit=2&stage=filed%26&cursor={next}>; rel=\"next\"")

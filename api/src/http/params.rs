@@ -21,8 +21,9 @@ use serde::{
 use serde_path_to_error::Segment;
 
 use crate::http::{
+    page::read_for_list,
     problem::{Code, Problem},
-    wording::{Noun, Wording, translate_message, unknown_name},
+    wording::{NOT_UTF8, Noun, Wording, translate_message, unknown_name},
 };
 
 /// The query of a request, as a flat struct.
@@ -36,14 +37,14 @@ impl<T: DeserializeOwned> FromRequest for Query<T> {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(parse_query(request.query_string()).map(Self))
+        ready(read_for_list(request, || parse_query(request.query_string())).map(Self))
     }
 }
 
 fn parse_query<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
     let mut given: Vec<Cow<'_, str>> = Vec::new();
     let known = field_names::<T>();
-    for (name, _) in form_urlencoded::parse(text.as_bytes()) {
+    for (name, value) in form_urlencoded::parse(text.as_bytes()) {
         if !known.contains(&name.as_ref()) {
             return Err(parameter_problem(&name, unknown_name(&name, known, Noun::Parameter)));
         }
@@ -51,6 +52,7 @@ fn parse_query<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
             let message = format!("duplicate field `{name}`");
             return Err(parameter_problem(&name, translate_message(&message, Noun::Parameter)));
         }
+        check_value(text, &name, &value)?;
         given.push(name);
     }
     let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(text.as_bytes()));
@@ -63,6 +65,21 @@ fn parse_query<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
         parameter_problem(&at.or(wording.field.clone()).unwrap_or_default(), wording)
     })
 }
+
+/// Refuses what is no text: bytes that are not UTF-8, and NUL, which PostgreSQL does not take.
+fn check_value(query: &str, name: &str, value: &str) -> Result<(), Problem> {
+    let code = if value.contains('\0') {
+        CONTROL_CHARACTER
+    } else if value.contains('\u{fffd}') && !query.to_ascii_uppercase().contains("%EF%BF%BD") {
+        NOT_UTF8
+    } else {
+        return Ok(());
+    };
+    Err(parameter_problem(name, translate_message(code, Noun::Parameter)))
+}
+
+/// What is said of a value with NUL in it, as [`domain::core::text::Fault`] says it.
+const CONTROL_CHARACTER: &str = "text must not contain the control character U+0000";
 
 fn parameter_problem(name: &str, Wording { code, zh, en, .. }: Wording) -> Problem {
     // The name comes from the caller and may have any length.
@@ -224,6 +241,14 @@ mod tests {
             ("role=hotline&limit=many", "limit", "wrong_type", "应为整数。"),
             ("role=hotline&limit=-1", "limit", "wrong_type", "应为整数。"),
             ("role=hotline&limit=", "limit", "wrong_type", "应为整数。"),
+            (
+                "role=hotline&%00area=1",
+                "\0area",
+                "unknown_field",
+                "未知参数“\0area”；可用的有：area、open、limit、since、role。",
+            ),
+            ("role=hot%00line", "role", "control_character", "不能含有控制字符 U+0000。"),
+            ("role=%C2%B7%ff", "role", "not_utf8", "应为 UTF-8 文本。"),
             ("role=hotline&open=yes", "open", "wrong_type", "应为 true 或 false。"),
             ("role=hotline&area=1", "area", "wrong_type", "应为 UUID。"),
             (

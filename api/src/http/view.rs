@@ -21,7 +21,7 @@ use utoipa::{
     ToSchema,
     openapi::{
         ObjectBuilder,
-        schema::{SchemaType, Type},
+        schema::{ArrayBuilder, SchemaType, Type},
     },
 };
 use uuid::Uuid;
@@ -73,6 +73,8 @@ enum_schemas! {
     area_kind: domain::area::tree::AreaKind;
     /// How codes of areas are made up.
     area_scheme: domain::area::tree::Scheme;
+    /// What speaks for two reports being about one matter.
+    duplicate_reason: domain::rules::duplicate::DuplicateReason;
     /// Stages of a case.
     stage: domain::flows::case::lifecycle::StageName;
     /// Steps of a summoned department.
@@ -177,6 +179,11 @@ enum_schemas! {
     review_status: domain::flows::content_review::StatusName;
     /// What a content review is about.
     review_subject: domain::flows::content_review::Subject;
+}
+
+/// Why two reports may be about one matter.
+pub fn duplicate_reasons() -> utoipa::openapi::schema::Array {
+    ArrayBuilder::new().items(duplicate_reason()).build()
 }
 
 macro_rules! nullable_schemas {

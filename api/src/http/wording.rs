@@ -53,7 +53,14 @@ pub fn translate_message(message: &str, noun: Noun) -> Wording {
 /// The message for an identity that clients must not make.
 pub const RESERVED: &str = "identities are UUIDs of version 4 or 7";
 
+/// Of bytes that are no text.
+pub const NOT_UTF8: &str = "text must be UTF-8";
+
 fn match_reserved(message: &str) -> Option<Wording> {
+    if message == NOT_UTF8 {
+        let (zh, en) = ("应为 UTF-8 文本。", "Expected UTF-8 text.");
+        return Some(Wording::new("not_utf8", zh.to_owned(), en.to_owned()));
+    }
     (message == RESERVED).then(|| {
         let zh = "编号应为版本 4 或版本 7 的 UUID；其他的由服务器保留。".to_owned();
         let en =

@@ -326,7 +326,7 @@ async fn post_event(app: &App, one: Delivery, receiver: Option<Receiver>) -> Tri
     let answer = app.hooks.post(hook.url.clone(), headers, body).await;
     let took = i32::try_from(begun.elapsed().as_millis()).unwrap_or(i32::MAX);
     let (status, asked, response) = match answer {
-        Ok(Posted { status, retry_after_s, excerpt }) => (Some(status), retry_after_s, excerpt),
+        Ok(Posted { status, retry_after, excerpt }) => (Some(status), retry_after, excerpt),
         Err(failure) => (None, None, failure.to_string()),
     };
     let outcome = rule::classify_status(status);
@@ -339,8 +339,8 @@ async fn post_event(app: &App, one: Delivery, receiver: Option<Receiver>) -> Tri
         request,
         response: truncate_text(&response),
     };
-    let asked = asked.map(|seconds| Span::seconds(i64::from(seconds)));
-    // The stored webhook changes when it begins to fail, and when it stops.
+    let asked = asked.map(|asked| asked.compute_wait(at));
+    // What is known of the webhook changes when it begins to fail, and when it stops.
     let news = (outcome == Outcome::Taken) == hook.failing_since.is_some();
     Tried { delivery: apply_attempt(one, &attempt, asked), attempt: Some(attempt), news }
 }

@@ -31,7 +31,7 @@ use crate::{
     app::{caller::Caller, state::App, vault::Values},
     engine::step,
     http::{
-        body::Json,
+        body::{Json, replacing},
         headers::Key,
         params::IdPath,
         problem::{Code, Problem, Reply},
@@ -250,7 +250,7 @@ async fn set_contact(
     caller: Caller,
     id: IdPath<Uuid>,
     _key: Key,
-    body: Json<ContactBody>,
+    body: replacing::Json<ContactBody>,
 ) -> Reply<HttpResponse> {
     let stored = step::load_visible::<Person>(&app, &caller, id.0).await?;
     let person = &stored.state;

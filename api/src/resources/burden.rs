@@ -1,7 +1,7 @@
 //! Burden over HTTP: what the system asked of each worker and what it spared them; and the switches
 //! of functions that are off unless a tenant publishes why, readable by everybody.
 
-use actix_web::{HttpResponse, get, web::Data};
+use actix_web::{HttpRequest, HttpResponse, get, web::Data};
 use chrono::{DateTime, Duration, FixedOffset, NaiveDate, Utc};
 use domain::{
     core::{id::PersonId, text::Code as Word},
@@ -19,7 +19,7 @@ use uuid::Uuid;
 use crate::{
     app::{caller::Caller, state::App},
     http::{
-        page::{Cursor, Limit},
+        page::{Cursor, Limit, bind_cursor},
         params::Query,
         problem::{Code, Problem, Reply},
         register::ServiceConfig,
@@ -148,6 +148,7 @@ fn parse_period(
 #[get("/stats/burden")]
 async fn get_burden(
     app: Data<App>,
+    request: HttpRequest,
     caller: Caller,
     params: Query<BurdenParams>,
 ) -> Reply<HttpResponse> {
@@ -195,7 +196,7 @@ async fn get_burden(
         from,
         until,
         items: page.items,
-        next: page.next,
+        next: page.next.map(|position| bind_cursor(&request, &position)),
     }))
 }
 

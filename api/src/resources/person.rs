@@ -567,7 +567,7 @@ async fn change_password(
         owner.account.clone_from(&password);
     }
     let hash = app.passwords.check_and_hash(password, owner).await?;
-    let asked = Asked { id, request: asked, if_match: IfMatch(None) };
+    let asked = Asked { id, request: asked, if_match: IfMatch::ANY };
     let stored = reset_password(&app, &caller, asked, hash).await?;
     let person = stored.state.id;
     let linked = app.store.read(move |db| identities::load_linked(db, tenant, person)).await?;

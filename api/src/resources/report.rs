@@ -23,7 +23,7 @@ use domain::{
     },
     people::actor::{Actor, Permission},
     rules::{
-        duplicate::Sighting,
+        duplicate::{DuplicateReason, Existing, Sighting},
         obligation::Duty,
         vocabulary::{Channel, Demand, Urgency},
     },
@@ -404,22 +404,32 @@ pub async fn load_view(app: &App, caller: &Caller, id: Uuid) -> Reply<(String, R
 /// Cases near a report.
 #[derive(Serialize, ToSchema)]
 pub struct SimilarView {
-    /// The cases that may be the same, the nearest first.
+    /// The cases that may be the same, what most speaks for first.
     items: Vec<SimilarCase>,
 }
 
-/// A case near a report.
+/// A case that may be about the same as a report.
 #[derive(Serialize, ToSchema)]
 pub struct SimilarCase {
     /// The case that may be the same.
     case: CaseView,
     /// The distance, in metres; none without points.
     distance_m: Option<f64>,
+    /// What speaks for it. 疑似理由。
+    #[schema(schema_with = view::duplicate_reasons)]
+    reasons: Vec<DuplicateReason>,
+    /// The same, for people. 理由说明。
+    #[schema(example = "内容相近、位置相近、类别相同")]
+    why: String,
+    /// How much speaks for it, 0 to 1: for sorting, not a probability to rely on. 相似程度。
+    #[schema(minimum = 0, maximum = 1, example = 0.72)]
+    score: f64,
 }
 
 /// Lists open cases that may be about the same matter.
 ///
-/// 疑似重复：同一社区内按规则（默认 50 米、24 小时、同类）相近的未结案案卷，没有定位的按同一地址，供并案参考。
+/// 疑似重复：同一社区内的未结案案卷，按内容、位置、楼栋门牌、类别和时间综合排序并说明理由，供并案参考；
+/// 距离、时间和类别的规则见 `conduct.duplicates`（默认 50 米、24 小时、同类）。
 #[utoipa::path(tag = "reports", responses((status = 200, body = SimilarView)))]
 #[get("/similar")]
 async fn list_similar_cases(
@@ -437,21 +447,32 @@ async fn list_similar_cases(
     let scope = caller.scope_for(Permission::ReadCases, now);
     let keyset = Keyset { after: None, limit: 100 };
     let found = app.store.read(move |db| cases::list(db, &scope, &filter, keyset)).await?;
-    let seen = found.iter().map(|case| {
+    let existing = found.iter().map(|case| {
         let case = &case.state;
-        (case.id, Sighting::new(&case.place, &case.matter, case.filed_at), true)
+        Existing {
+            case: case.id,
+            sighting: Sighting::new(&case.place, &case.matter, case.filed_at),
+            open: true,
+            same_reporter: case.reports.iter().any(|one| one.person == report.reporter),
+        }
     });
     let new = Sighting::new(&report.place, &report.matter, report.received_at);
     let items = world
         .rules
         .conduct
         .duplicates
-        .find_candidates(&new, seen)
+        .find_candidates(&new, existing)
         .into_iter()
         .filter_map(|candidate| {
             let case = found.iter().find(|case| case.state.id == candidate.case)?;
-            let distance_m = candidate.metres.map(f64::round);
-            Some(SimilarCase { case: CaseView::new(case, &world, &caller, now), distance_m })
+            let labels: Vec<_> = candidate.reasons.iter().map(|reason| reason.label()).collect();
+            Some(SimilarCase {
+                case: CaseView::new(case, &world, &caller, now),
+                distance_m: candidate.metres.map(f64::round),
+                why: labels.join("、"),
+                reasons: candidate.reasons,
+                score: (candidate.score * 100.0).round() / 100.0,
+            })
         })
         .collect();
     Ok(HttpResponse::Ok().json(SimilarView { items }))

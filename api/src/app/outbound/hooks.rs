@@ -9,7 +9,11 @@ use std::{
     time::Duration,
 };
 
-use domain::rules::webhook::{Network, is_public};
+use chrono::{DateTime, TimeDelta};
+use domain::{
+    Instant,
+    rules::webhook::{Network, is_public},
+};
 use ureq::{
     Agent,
     config::Config,
@@ -45,10 +49,35 @@ pub struct Hooks {
 pub struct Posted {
     /// The HTTP status of the answer.
     pub status: u16,
-    /// How many seconds the receiver asks to wait.
-    pub retry_after_s: Option<u32>,
+    /// When to come back, where the receiver says it (`Retry-After`).
+    pub retry_after: Option<RetryAfter>,
     /// The beginning of the answer, as text.
     pub excerpt: String,
+}
+
+/// When a receiver wants to be asked again (RFC 9110, 10.2.3).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RetryAfter {
+    /// After so many seconds.
+    Seconds(u32),
+    /// At an instant, by the clock of the receiver.
+    At(Instant),
+}
+
+impl RetryAfter {
+    fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let date = || DateTime::parse_from_rfc2822(text).ok().map(|at| Self::At(at.to_utc()));
+        text.parse().ok().map(Self::Seconds).or_else(date)
+    }
+
+    /// How long to wait from now on; none for an instant that has passed.
+    pub fn compute_wait(self, now: Instant) -> TimeDelta {
+        match self {
+            Self::Seconds(seconds) => TimeDelta::seconds(i64::from(seconds)),
+            Self::At(at) => at.signed_duration_since(now).max(TimeDelta::zero()),
+        }
+    }
 }
 
 /// Refuses addresses that are not public, except those of allowed networks.
@@ -161,11 +190,11 @@ fn send_request(
     })?;
     let status = response.status().as_u16();
     let wait = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
-    let retry_after_s = wait.and_then(|text| text.trim().parse().ok());
+    let retry_after = wait.and_then(RetryAfter::parse);
     // An unreadable body does not change what the status means.
     let bytes = response.body_mut().with_config().limit(MAX_BYTES).read_to_vec();
     let excerpt = String::from_utf8_lossy(&bytes.unwrap_or_default()).chars().take(500).collect();
-    Ok(Posted { status, retry_after_s, excerpt })
+    Ok(Posted { status, retry_after, excerpt })
 }
 
 #[cfg(test)]
@@ -193,6 +222,20 @@ mod tests {
         assert!(wide.may_tell(&uri("http://10.1.2.3:8080/x")));
         assert!(!wide.may_tell(&uri("http://8.8.8.8/x")));
         assert!(!wide.may_tell(&uri("https://192.168.0.1/x")));
+    }
+
+    #[test]
+    fn a_receiver_says_when_to_come_back_in_seconds_or_as_a_date() {
+        let now = DateTime::from_timestamp(1_795_000_000, 0).unwrap();
+        let wait = |text: &str| RetryAfter::parse(text).map(|asked| asked.compute_wait(now));
+        let date = |at: Instant| at.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        assert_eq!(wait(" 120 "), Some(TimeDelta::seconds(120)));
+        let later = now + TimeDelta::seconds(90);
+        assert_eq!(wait(&date(later)), Some(TimeDelta::seconds(90)));
+        assert_eq!(wait(&date(now - TimeDelta::days(1))), Some(TimeDelta::zero()));
+        for nothing in ["", "-1", "soon", "99999999999999999999", "1.5"] {
+            assert_eq!(wait(nothing), None, "{nothing}");
+        }
     }
 
     #[actix_web::test]

@@ -24,7 +24,7 @@ use crate::http::{
     problem::{Code, Reply},
 };
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Empty {}
 

@@ -3,14 +3,16 @@
 use actix_web::{http::StatusCode, test::TestRequest};
 use serde::Deserialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::*;
 use crate::http::{language::Language, problem::render_problem};
 
-#[derive(Deserialize, Debug)]
+#[derive(Deserialize, ToSchema, Debug)]
 #[serde(deny_unknown_fields)]
 struct Draft {
     #[serde(default)]
+    #[schema(value_type = Option<String>)]
     text: Option<domain::core::text::Line>,
     #[serde(default)]
     place: Option<Place>,
@@ -19,10 +21,11 @@ struct Draft {
     #[serde(default, rename = "id")]
     _id: Option<uuid::Uuid>,
     #[serde(default, rename = "at")]
+    #[schema(value_type = Option<String>)]
     _at: Option<domain::Instant>,
 }
 
-#[derive(Deserialize, Debug)]
+#[derive(Deserialize, ToSchema, Debug)]
 #[serde(deny_unknown_fields)]
 struct Place {
     lng: f64,
@@ -30,10 +33,11 @@ struct Place {
     _lat: f64,
 }
 
-#[derive(Deserialize, Debug)]
+#[derive(Deserialize, ToSchema, Debug)]
 #[serde(deny_unknown_fields)]
 struct Grant {
     #[serde(rename = "role")]
+    #[schema(value_type = String)]
     _role: domain::people::actor::Role,
 }
 
@@ -109,6 +113,55 @@ fn a_fault_is_told_with_its_place() {
 }
 
 #[test]
+fn all_faults_are_told_at_once() {
+    let body = r#"{"txet":1,"text":" ","place":{"lng":"1","alt":3},"id":"x","at":5,
+        "grants":[{"role":"king"},{"role":"hotline"},{},{"role":"queen"},[]]}"#;
+    let told = explain_body(body.as_bytes());
+    let mut faults: Vec<_> = told["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|fault| (fault["pointer"].as_str().unwrap(), fault["code"].as_str().unwrap()))
+        .collect();
+    faults.sort_unstable();
+    assert_eq!(
+        faults,
+        [
+            ("/at", "wrong_type"),
+            ("/grants/0/role", "unknown_value"),
+            ("/grants/2/role", "missing_field"),
+            ("/grants/3/role", "unknown_value"),
+            ("/grants/4", "wrong_type"),
+            ("/id", "wrong_type"),
+            ("/place/alt", "unknown_field"),
+            ("/place/lat", "missing_field"),
+            ("/place/lng", "wrong_type"),
+            ("/text", "empty_text"),
+            ("/txet", "unknown_field"),
+        ]
+    );
+    let many = format!(r#"{{"grants":[{}]}}"#, vec![r#"{"role":1}"#; 200].join(","));
+    assert_eq!(explain_body(many.as_bytes())["errors"].as_array().unwrap().len(), 32);
+}
+
+#[test]
+fn no_array_is_an_object_and_no_text_has_nul() {
+    for (body, pointer, code) in [
+        (r#"{"place":[1,2]}"#, "/place", "wrong_type"),
+        (r#"{"grants":[["hotline"]]}"#, "/grants/0", "wrong_type"),
+        (r#"{"id":"\u0000"}"#, "/id", "control_character"),
+        (r#"{"at":"2026-08-21T10:00:00Z\u0000"}"#, "/at", "control_character"),
+    ] {
+        let told = explain_body(body.as_bytes());
+        let fault = &told["errors"][0];
+        assert_eq!(
+            (fault["pointer"].as_str(), fault["code"].as_str()),
+            (Some(pointer), Some(code))
+        );
+    }
+}
+
+#[test]
 fn a_long_value_is_not_sent_back() {
     let body = format!(r#"{{"place":"{}","text":"a"}}"#, "长".repeat(50_000));
     assert!(explain_body(body.as_bytes()).to_string().len() < 1000);
@@ -145,6 +198,16 @@ async fn only_plain_json_is_read() {
 async fn an_empty_body_is_an_empty_object() {
     let draft = extract_draft(TestRequest::post()).await.unwrap().0;
     assert!(draft.text.is_none() && draft.place.is_none_or(|place| place.lng > 0.0));
+}
+
+#[actix_web::test]
+async fn a_body_that_replaces_something_is_not_left_out() {
+    let (request, mut payload) = TestRequest::post().to_http_parts();
+    let refused = replacing::Json::<Draft>::from_request(&request, &mut payload).await;
+    assert_eq!(refused.unwrap_err().code(), Code::InvalidBody);
+    let json = TestRequest::post().insert_header((CONTENT_TYPE, "application/json"));
+    let (request, mut payload) = json.set_payload("{}").to_http_parts();
+    assert!(replacing::Json::<Draft>::from_request(&request, &mut payload).await.is_ok());
 }
 
 #[actix_web::test]

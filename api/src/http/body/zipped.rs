@@ -11,6 +11,7 @@ use actix_web::{
 use flate2::bufread::GzDecoder;
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
+use utoipa::ToSchema;
 
 use super::{PATIENCE, check_json_type, parse, read_then_recheck};
 use crate::http::problem::{Code, Problem};
@@ -22,7 +23,7 @@ pub const MAX_BYTES: usize = 1024 * 1024;
 #[derive(Debug)]
 pub struct Zipped<T>(pub T);
 
-impl<T: DeserializeOwned + 'static> FromRequest for Zipped<T> {
+impl<T: DeserializeOwned + ToSchema + 'static> FromRequest for Zipped<T> {
     type Error = Problem;
     type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
 

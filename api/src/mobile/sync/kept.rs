@@ -6,6 +6,7 @@ use domain::core::id::CommandId;
 use futures_util::{FutureExt, future::LocalBoxFuture};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::{
     app::{caller::Caller, state::App},
@@ -55,7 +56,7 @@ impl Origin for KeptCommand {
     }
 
     fn if_match(&self) -> Reply<IfMatch> {
-        self.only.map_or(Ok(IfMatch(None)), IfMatch::only)
+        self.only.map_or(Ok(IfMatch::ANY), IfMatch::only)
     }
 }
 
@@ -64,7 +65,7 @@ impl KeptCommand {
     pub fn run<C, B, V, F>(self, command: impl FnOnce(C, B) -> F + 'static) -> Answering
     where
         C: CommandContext + 'static,
-        B: DeserializeOwned + 'static,
+        B: DeserializeOwned + ToSchema + 'static,
         V: Serialize + 'static,
         F: Future<Output = Reply<Answer<V>>> + 'static,
     {

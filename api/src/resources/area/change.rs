@@ -41,7 +41,7 @@ use crate::{
     engine::step::{Asked, Step},
     http::{
         answer::Answer,
-        body::Json,
+        body::{Json, replacing},
         headers::{IfMatch, Key},
         page::{Cursor, Limit, Page},
         params::Query,
@@ -479,7 +479,10 @@ pub struct DescribeAreaBody {
 /// 登记网格类型（综合、专属、微网格）和户数。
 #[utoipa::path(tag = "areas", request_body = DescribeAreaBody, responses((status = 200, body = AreaChangeView)))]
 #[post("/describe")]
-async fn describe_area(at: Step, body: Json<DescribeAreaBody>) -> Reply<Answer<AreaChangeView>> {
+async fn describe_area(
+    at: Step,
+    body: replacing::Json<DescribeAreaBody>,
+) -> Reply<Answer<AreaChangeView>> {
     let (body, from) = (&body.0, body.0.effective_on);
     let (grid, households) = (body.grid_kind, body.households);
     change_area(at, "describe", ("describe_area", body), from, |id, _| {

@@ -20,7 +20,7 @@ use crate::{
     access::wechat,
     app::{caller::Caller, state::App},
     http::{
-        body::Json,
+        body::{Json, replacing},
         headers::Key,
         page::{Cursor, Limit, Page},
         params::Query,
@@ -270,7 +270,7 @@ async fn set_message_preferences(
     app: Data<App>,
     caller: Caller,
     _key: Key,
-    body: Json<PreferencesBody>,
+    body: replacing::Json<PreferencesBody>,
 ) -> Reply<HttpResponse> {
     let wants = body.0.read()?;
     let (tenant, person, now) = (caller.tenant, caller.person, app.clock.now());

@@ -8,7 +8,7 @@ use std::{cell::Cell, time::Duration};
 use actix_multipart::{Field, Multipart};
 use actix_web::{
     HttpMessage, HttpRequest,
-    http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap},
+    http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue},
     web::{Bytes, Payload},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -320,7 +320,7 @@ pub(super) async fn receive_file(
     let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let form = kind.is_some_and(|kind| kind.to_ascii_lowercase().starts_with("multipart/"));
     if form {
-        let form = Multipart::new(request.headers(), payload);
+        let form = Multipart::new(&loosen_form_type(request.headers()), payload);
         let received = read_form(way, form, &mut said).await?;
         return Ok((received, said));
     }
@@ -366,6 +366,51 @@ fn no_form(error: impl std::fmt::Display) -> Problem {
     )
 }
 
+/// The headers of a form, with a type under which its parts may have heads that are not in UTF-8:
+/// of a form the reader demands to understand the name of the file, which nothing here needs.
+fn loosen_form_type(headers: &HeaderMap) -> HeaderMap {
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let boundary = kind.split_once(';').map_or("", |(_, rest)| rest);
+    let mut loose = HeaderMap::new();
+    if let Ok(kind) = HeaderValue::from_str(&format!("multipart/mixed;{boundary}")) {
+        loose.insert(CONTENT_TYPE, kind);
+    }
+    loose
+}
+
+/// What the head of a part of a form says.
+struct PartHead {
+    /// The name of the field.
+    name: String,
+    /// Whether it has the name of a file, in whatever form and encoding.
+    file: bool,
+}
+
+impl PartHead {
+    /// Reads `form-data; name="file"; filename="…"`. The name of the file is not looked at: phones
+    /// write it in GBK, by RFC 5987 or as they like.
+    fn read(headers: &HeaderMap) -> Reply<Self> {
+        let raw =
+            headers.get(CONTENT_DISPOSITION).map(|value| value.as_bytes()).unwrap_or_default();
+        let text = String::from_utf8_lossy(raw);
+        let mut parameters = text.split(';').map(str::trim);
+        if !parameters.next().is_some_and(|kind| kind.eq_ignore_ascii_case("form-data")) {
+            return Err(no_form("a part that is no form-data"));
+        }
+        let (mut name, mut file) = (None, false);
+        for (key, value) in parameters.filter_map(|parameter| parameter.split_once('=')) {
+            let key = key.trim().to_ascii_lowercase();
+            match key.as_str() {
+                "name" if name.is_none() => name = Some(value.trim().trim_matches('"').to_owned()),
+                "filename" | "filename*" => file = true,
+                _ => {}
+            }
+        }
+        let name = name.ok_or_else(|| no_form("a part without a name"))?;
+        Ok(Self { name, file })
+    }
+}
+
 async fn read_form(way: &Way<'_>, mut form: Multipart, said: &mut Said) -> Reply<Received> {
     /// The most fields of a form.
     const FIELDS: usize = 8;
@@ -373,10 +418,9 @@ async fn read_form(way: &Way<'_>, mut form: Multipart, said: &mut Said) -> Reply
     for _ in 0..=FIELDS {
         let Some(field) = way.next_item(&mut form).await? else { break };
         let mut field = field.map_err(no_form)?;
-        let name = field.name().unwrap_or_default().to_owned();
-        let file = field.content_disposition().is_some_and(|one| one.get_filename().is_some());
+        let PartHead { name, file } = PartHead::read(field.headers())?;
         if !file {
-            said.set_field(&name, &read_short_text(way, &mut field).await?)?;
+            said.set_field(&name, &read_short_text(way, &name, &mut field).await?)?;
             continue;
         }
         if received.is_some() {
@@ -406,19 +450,19 @@ fn field_pointer(name: &str) -> String {
 }
 
 /// The text of a field.
-async fn read_short_text(way: &Way<'_>, field: &mut Field) -> Reply<String> {
+async fn read_short_text(way: &Way<'_>, name: &str, field: &mut Field) -> Reply<String> {
     const MOST: usize = 200;
     let mut text = Vec::new();
     while let Some(piece) = way.next_item(field).await? {
         text.extend_from_slice(&piece.map_err(no_form)?);
         if text.len() > MOST {
-            let name = field_pointer(field.name().unwrap_or_default());
+            let name = field_pointer(name);
             let (zh, en) = ("最多 200 个字节。", "Expected at most 200 bytes.");
             return Err(Problem::new(Code::InvalidBody).error(name, "too_long", zh, en));
         }
     }
     String::from_utf8(text).map_err(|_not_text| {
-        let name = field_pointer(field.name().unwrap_or_default());
+        let name = field_pointer(name);
         Problem::new(Code::InvalidBody).error(
             name,
             "not_utf8",

@@ -68,7 +68,7 @@ pub async fn submit_visit(start: Start, body: VisitBody) -> Reply<Answer<VisitVi
         };
     let (again, again_asked) = (
         app.store.load_state::<Visit>(caller.tenant, id.0).await?,
-        Asked { id: id.0, request: asked, if_match: IfMatch(None) },
+        Asked { id: id.0, request: asked, if_match: IfMatch::ANY },
     );
     let stored = if campaign.is_some() && again.is_some() {
         commit_record(&app, &caller, again_asked, &going).await?
