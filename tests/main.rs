@@ -111,6 +111,8 @@ mod smuggling;
 #[cfg(test)]
 mod snapshot;
 #[cfg(test)]
+mod staffing;
+#[cfg(test)]
 mod store;
 #[cfg(test)]
 mod sync;

@@ -49,6 +49,7 @@ pub mod people {
     pub mod personal;
     pub mod privacy;
     pub mod role;
+    pub mod staffing;
 }
 
 /// What a tenant decides for itself, as documents, and what follows: who owes what, what is

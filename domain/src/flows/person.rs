@@ -29,7 +29,10 @@ use crate::{
         lifecycle::{CommandKind, Lifecycle, MoveTable, refuse_unasked},
         stored_event::JournalEvent,
     },
-    people::actor::{Actor, Grant, Permission, Powers, Role},
+    people::{
+        actor::{Actor, Grant, Permission, Powers, Role},
+        staffing::Staffing,
+    },
     rules::{obligation::Obligation, refusal::Refusal},
 };
 
@@ -178,6 +181,8 @@ pub enum Command {
         role: Role,
         /// Over which area.
         area: AreaId,
+        /// Who else does the work, looked up by the caller.
+        staffing: Staffing,
     },
     /// Take a role back and give it to another person at the same moment.
     HandOver {
@@ -201,6 +206,8 @@ pub enum Command {
     Suspend {
         /// The reasons, in words.
         reason: Prose,
+        /// Who else does the work, looked up by the caller.
+        staffing: Staffing,
     },
     /// Open it again.
     Reinstate,
@@ -210,8 +217,8 @@ pub enum Command {
         reason: Prose,
         /// Who takes the posts over.
         to: Option<PersonId>,
-        /// Units with open work that no one else could do, looked up by the caller.
-        alone: Vec<String>,
+        /// Who else does the work, looked up by the caller.
+        staffing: Staffing,
     },
     /// Stand as administrator while the rights of another are taken: of two who take each
     /// other's, one is first, and the other is none any more.

@@ -25,7 +25,7 @@ use domain::{
         report::{self, Report},
         visit::{self, Correction, Outcome, Visit},
     },
-    people::actor::Role,
+    people::{actor::Role, staffing::Staffing},
     rules::{burden::Counts, refusal::Refusal},
 };
 use serde_json::json;
@@ -173,15 +173,15 @@ fn a_person_does_what_the_table_says() {
         people::register(2, vec![people::new_grant(role, CITY)]),
         person::Command::Rename { name: line("改名") },
         person::Command::Grant { grant: people::new_grant(Role::GridWorker, GRID) },
-        person::Command::Revoke { role, area: CITY },
+        person::Command::Revoke { role, area: CITY, staffing: Staffing::default() },
         person::Command::HandOver { role, area: CITY, to: person_id(3), reason: reason.clone() },
         person::Command::TakeOver {
             grants: vec![people::new_grant(Role::GridWorker, GRID)],
             of: person_id(3),
         },
-        person::Command::Suspend { reason: reason.clone() },
+        person::Command::Suspend { reason: reason.clone(), staffing: Staffing::default() },
         person::Command::Reinstate,
-        person::Command::Leave { reason, to: None, alone: Vec::new() },
+        person::Command::Leave { reason, to: None, staffing: Staffing::default() },
         person::Command::Stand { over: vec![CITY] },
         person::Command::StartShift { area: GRID, until: morning() + minutes(60) },
         person::Command::EndShift,

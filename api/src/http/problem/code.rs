@@ -361,8 +361,8 @@ AreaRetired "area_retired" UNPROCESSABLE_ENTITY "区划已撤销" "The area is n
         "Who takes the administrator role from another must hold it over that area, without an end.";
     OpenWork "open_work" UNPROCESSABLE_ENTITY
         "还有未办结的事项无人接手" "Open work would be left to nobody"
-        "请用 to_person_id 指定接任者，岗位和待办随即移交。"
-        "Name a successor in to_person_id, who takes over the posts and finds the work in the inbox.";
+        "请用 to_person_id 指定接任者，岗位和待办随即移交；收回授权或停用账号前，先移交岗位或授权他人。"
+        "Name a successor in to_person_id, who takes over the posts and finds the work in the inbox; before a role is taken back or an account closed, hand the post over or grant the role to another.";
     NotOnDuty "not_on_duty" UNPROCESSABLE_ENTITY "现在不在岗" "Not on duty"
         "请先上岗。"
         "Go on duty first.";

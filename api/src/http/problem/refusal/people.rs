@@ -34,9 +34,9 @@ pub(super) fn open_work(units: &[String]) -> Problem {
     let zh = units.join("、");
     Problem::new(Code::OpenWork)
         .detail(
-            format!("“{zh}”还有未办结的事项，除此人外无人能办；请指定接任者。"),
+            format!("“{zh}”还有未办结的事项，除此人外无人能办；请先移交岗位、指定接任者，或授权他人。"),
             format!(
-                "{} still owes work that nobody else could do; name a successor.",
+                "{} still owes work that nobody else could do; hand it over, name a successor, or grant the role to another first.",
                 units.join(", ")
             ),
         )
