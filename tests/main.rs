@@ -23,6 +23,8 @@ mod campaign;
 #[cfg(test)]
 mod case;
 #[cfg(test)]
+mod claim;
+#[cfg(test)]
 mod client;
 #[cfg(test)]
 mod client_ids;

@@ -122,6 +122,7 @@ impl TenantSnapshot {
             areas: &self.areas,
             catalogue: &self.catalogue,
             kept: None,
+            others: &[],
         }
     }
 

@@ -173,6 +173,7 @@ pub async fn import_rows(
         areas: &tree,
         catalogue: &catalogue,
         kept: None,
+        others: &[],
     };
     let taking = Taking { source, from: local_day(at), repair: how.repair };
     let plan = plan(&registry, given, taking, &context, &mut || AreaId(new_id()));
@@ -242,6 +243,7 @@ pub async fn register_people(
         areas: &areas,
         catalogue: &catalogue,
         kept: None,
+        others: &[],
     };
     let mut registered = Vec::with_capacity(people.len());
     for new in people {

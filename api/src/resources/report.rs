@@ -129,6 +129,7 @@ pub fn under_report(config: &mut ServiceConfig<'_>) {
         .service(decision::join_report)
         .service(decision::refuse_report)
         .service(decision::claim_report)
+        .service(decision::unclaim_report)
         .service(decision::confirm_report)
         .service(decision::unjoin_report);
 }

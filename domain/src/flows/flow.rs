@@ -50,6 +50,9 @@ pub struct Context<'a> {
     pub catalogue: &'a Catalogue,
     /// What is known of a command that a phone had kept; none when it is asked as it is typed.
     pub kept: Option<OfflineTime>,
+    /// Other people whose rights the decision asks about, as far as the caller looked them up: as
+    /// they are now, without any grant when the account is closed.
+    pub others: &'a [Actor],
 }
 
 impl Context<'_> {

@@ -129,6 +129,7 @@ pub fn from_report_event(after: &Report, event: &report::Event) -> Vec<Notice> {
         }
         report::Event::Submitted { .. }
         | report::Event::Claimed { .. }
+        | report::Event::Unclaimed
         | report::Event::Confirmed { .. }
         | report::Event::Unjoined { .. }
         | report::Event::Recomputed { .. }
@@ -210,6 +211,7 @@ pub fn from_case_event(after: &Case, event: &case::Event) -> Vec<Notice> {
         | E::Summoned { .. }
         | E::WhistleOver { .. }
         | E::Claimed { .. }
+        | E::Unclaimed
         | E::VerificationFailed { .. }
         | E::CallbackMissed { .. }
         | E::AnswerNoted { .. }

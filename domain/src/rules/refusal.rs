@@ -222,6 +222,13 @@ pub enum Refusal {
         /// From when on others may.
         until: Instant,
     },
+    /// The actor did not take the look on the spot that is to be given back.
+    NotClaimed,
+    /// A person who is to look on the spot may not look there.
+    NotAVerifier {
+        /// That person.
+        id: PersonId,
+    },
     /// The unit that was given a case first leads it and must not shift what is its own (首接负责).
     FirstReceiver {
         /// The unit that was given it first, by name.
@@ -476,6 +483,8 @@ impl Refusal {
             Self::NotSummoned => "not_summoned",
             Self::CooperatingPending { .. } => "cooperating_pending",
             Self::AlreadyRated => "already_rated",
+            Self::NotClaimed => "not_claimed",
+            Self::NotAVerifier { .. } => "not_a_verifier",
             Self::Claimed { .. } => "claimed",
             Self::FirstReceiver { .. } => "first_receiver",
             Self::HandlerVerifies => "handler_verifies",

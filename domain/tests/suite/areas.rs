@@ -90,7 +90,7 @@ fn with_context<T>(
     let (rules, catalogue) = (Rules::standard(), Catalogue::default());
     let areas = registry.build_tree(today());
     let (rules, areas, catalogue) = (&rules, &areas, &catalogue);
-    look(&Context { by, at: test_time(), seq, rules, areas, catalogue, kept: None })
+    look(&Context { by, at: test_time(), seq, rules, areas, catalogue, kept: None, others: &[] })
 }
 
 impl Town {

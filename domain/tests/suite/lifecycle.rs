@@ -145,6 +145,7 @@ fn a_report_does_what_its_table_says() {
         reports::join(),
         reports::refuse(),
         report::Command::Claim,
+        report::Command::Unclaim { to: None },
         reports::confirm(true),
         report::Command::Unjoin,
         report::Command::Lapse { term: 1 },

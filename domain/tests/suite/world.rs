@@ -177,7 +177,7 @@ pub(crate) fn context(by: &Actor, at: Instant) -> Context<'_> {
 /// By other rules than those that are shipped.
 pub(crate) fn context_under<'a>(rules: &'a Rules, by: &'a Actor, at: Instant) -> Context<'a> {
     let World { areas, catalogue, .. } = &*WORLD;
-    Context { by, at, seq: 0, rules, areas, catalogue, kept: None }
+    Context { by, at, seq: 0, rules, areas, catalogue, kept: None, others: &[] }
 }
 
 /// The shipped rules with another conduct.

@@ -274,6 +274,14 @@ codes! {
         "已有人领取" "Somebody else went to look"
         "请等待领取人的结果；到 until 仍未完成的，可以领取。"
         "Wait for what comes of it; from until on somebody else may go.";
+    NotClaimed "not_claimed" UNPROCESSABLE_ENTITY
+        "您没有领取这项任务" "You did not take this look"
+        "只有领取人能退回或转交；任务现在空着，可以直接领取。"
+        "Only who took it gives it back or passes it on; it is free, so that you may take it.";
+    NotAVerifier "not_a_verifier" UNPROCESSABLE_ENTITY
+        "此人不能在该处核查" "This person may not look there"
+        "请转交给对该网格有核查权限、没有参与处置的人员，或者退回。"
+        "Pass it on to somebody who may verify in that grid and did not handle it, or give it back.";
     FirstReceiver "first_receiver" UNPROCESSABLE_ENTITY
         "首接单位不得推诿" "Who received it first leads it"
         "首接单位退单须提出应由谁承办；权责清单规定由本单位主办的，请继续办理。"

@@ -41,12 +41,14 @@ macro_rules! operations {
 pub static OPERATIONS: &[Operation] = operations! {
     "/reports" => report::submit_report;
     "/reports/{id}/claim" => decision::claim_report;
+    "/reports/{id}/unclaim" => decision::unclaim_report;
     "/reports/{id}/confirm" => decision::confirm_report;
     "/reports/{id}/file" => decision::file_report;
     "/reports/{id}/join" => decision::join_report;
     "/reports/{id}/refuse" => decision::refuse_report;
     "/reports/{id}/unjoin" => decision::unjoin_report;
     "/cases/{id}/claim" => case::claim_case;
+    "/cases/{id}/unclaim" => case::unclaim_case;
     "/cases/{id}/callback" => case::call_back_case;
     "/cases/{id}/close" => case::close_case;
     "/cases/{id}/comment" => case::comment_case;

@@ -1,10 +1,11 @@
 //! What may be asked of a case, from dispatch to closing.
 
 use domain::{
-    core::id::{AreaId, ReportId},
+    core::id::{AreaId, PersonId, ReportId},
     flows::{
         case::{Callback, Command, state::Case},
-        change::Versioned,
+        change::{Versioned, execute},
+        flow::Context,
         media::{Attachment, MediaRole},
     },
 };
@@ -20,7 +21,11 @@ use crate::{
         body::shared::{EmptyBody, NoteBody, ReasonBody},
         problem::Reply,
     },
-    resources::{media, place::normalise_point},
+    resources::{
+        claim::{self, UnclaimBody},
+        media,
+        place::normalise_point,
+    },
 };
 
 /// Asks a command of the case in the path and answers the case as it is afterwards.
@@ -32,6 +37,28 @@ pub async fn run_command(
 ) -> Reply<Answer<CaseView>> {
     let asked = step.build_asked(operation, body);
     let stored = step::run_command::<Case>(&step.app, &step.caller, asked, command).await?;
+    render_case(&step, &stored)
+}
+
+/// The same for a look on the spot, which depends on the rights of who took it, and of who is to go
+/// instead.
+async fn run_look(
+    step: Step,
+    operation: &str,
+    body: &impl Serialize,
+    to: Option<PersonId>,
+    command: Command,
+) -> Reply<Answer<CaseView>> {
+    let asked = step.build_asked(operation, body);
+    let (app, caller) = (&step.app, &step.caller);
+    let known = app.store.load_state::<Case>(caller.tenant, step.id).await?;
+    let claim = known.as_ref().and_then(|case| case.state.stage.claim());
+    let others = claim::load_others(app, caller, claim, to).await?;
+    let decide = |case: &Versioned<Case>, context: Context<'_>| {
+        let context = Context { others: &others, ..context };
+        Ok((execute::<Case>(Some(case), &command, asked.request, context)?, Vec::new()))
+    };
+    let stored = step::run_step(app, caller, asked, decide).await?;
     render_case(&step, &stored)
 }
 
@@ -88,7 +115,13 @@ pub async fn feed_back_case(step: Step, body: ResultBody) -> Reply<Answer<CaseVi
 
 /// Takes a verification, so that nobody else goes.
 pub async fn claim_case(step: Step, body: EmptyBody) -> Reply<Answer<CaseView>> {
-    run_command(step, "claim_case", &body, Command::Claim).await
+    run_look(step, "claim_case", &body, None, Command::Claim).await
+}
+
+/// Gives a verification back, or passes it on.
+pub async fn unclaim_case(step: Step, body: UnclaimBody) -> Reply<Answer<CaseView>> {
+    let to = body.successor();
+    run_look(step, "unclaim_case", &body, to, Command::Unclaim { to }).await
 }
 
 /// Verifies on the spot.
@@ -97,7 +130,7 @@ pub async fn verify_case(step: Step, body: VerifyBody) -> Reply<Answer<CaseView>
     let point = normalise_point(*point)?;
     let command = Command::Verify { passed: *passed, note: note.clone(), point };
     let command = with_media(media::build_attachments(&[(media, MediaRole::After)]), command);
-    run_command(step, "verify_case", &body, command).await
+    run_look(step, "verify_case", &body, None, command).await
 }
 
 /// Asks the resident, or lets the resident answer.

@@ -78,6 +78,11 @@ pub enum Command {
     },
     /// Take the look on the spot.
     Claim,
+    /// Give the look on the spot back.
+    Unclaim {
+        /// Who goes instead; without anybody, it is free.
+        to: Option<PersonId>,
+    },
     /// Say what was seen on the spot.
     Verify {
         /// Whether it is done.
@@ -358,6 +363,8 @@ pub enum Event {
         /// Who took it, and until when others must not go.
         claim: Claim,
     },
+    /// The worker who took the look on the spot gave it back.
+    Unclaimed,
     /// It was seen on the spot that it is done.
     VerificationPassed {
         /// The person who looked.

@@ -10,7 +10,7 @@ use crate::{
         tree::Unit,
     },
     core::{
-        id::{CaseId, PatrolId, ReportId},
+        id::{CaseId, PatrolId, PersonId, ReportId},
         text::{Code, Line, Prose},
     },
     flows::{claim::Claim, media::Attachment, stored_event::JournalEvent},
@@ -104,6 +104,11 @@ pub enum Command {
     },
     /// Take the look on the spot.
     Claim,
+    /// Give the look on the spot back.
+    Unclaim {
+        /// Who goes instead; without anybody, it is free.
+        to: Option<PersonId>,
+    },
     /// Say what was seen on the spot.
     Confirm {
         /// Whether it is as reported.
@@ -155,6 +160,8 @@ pub enum Event {
         /// Who took it, and until when others must not go.
         claim: Claim,
     },
+    /// The worker who took the look on the spot gave it back.
+    Unclaimed,
     /// A worker looked on the spot.
     Confirmed {
         /// What was seen.

@@ -1,7 +1,7 @@
 //! What is decided on a report, with the case that opens, grows or shrinks by it.
 
 use domain::{
-    core::id::CaseId,
+    core::id::{CaseId, PersonId},
     flows::{
         case::state::Case,
         change::{Versioned, execute},
@@ -11,6 +11,7 @@ use domain::{
     },
 };
 use persistence::{Db, Write, load_state};
+use serde::Serialize;
 
 use super::{ConfirmBody, FileBody, JoinBody, RefuseBody};
 use crate::{
@@ -22,7 +23,11 @@ use crate::{
         problem::{Code, Problem, Reply},
     },
     privacy::names::ContactNames,
-    resources::{place::normalise_point, report::ReportView},
+    resources::{
+        claim::{self, UnclaimBody},
+        place::normalise_point,
+        report::ReportView,
+    },
 };
 
 /// Files a report as a case.
@@ -68,18 +73,41 @@ pub async fn refuse_report(step: Step, body: RefuseBody) -> Reply<Answer<ReportV
 
 /// Takes a look on the spot before filing, so that nobody else goes.
 pub async fn claim_report(step: Step, body: EmptyBody) -> Reply<Answer<ReportView>> {
-    let asked = step.build_asked("claim_report", &body);
-    let command = report::Command::Claim;
-    let stored = step::run_command::<Report>(&step.app, &step.caller, asked, command).await?;
-    render_report(&step, &stored).await
+    run_look(step, "claim_report", &body, None, report::Command::Claim).await
+}
+
+/// Gives a look on the spot back, or passes it on.
+pub async fn unclaim_report(step: Step, body: UnclaimBody) -> Reply<Answer<ReportView>> {
+    let to = body.successor();
+    run_look(step, "unclaim_report", &body, to, report::Command::Unclaim { to }).await
 }
 
 /// Says what was seen on the spot, before a report is filed.
 pub async fn confirm_report(step: Step, body: ConfirmBody) -> Reply<Answer<ReportView>> {
-    let asked = step.build_asked("confirm_report", &body);
     let point = normalise_point(body.point)?;
-    let command = report::Command::Confirm { real: body.real, note: body.note, point };
-    let stored = step::run_command::<Report>(&step.app, &step.caller, asked, command).await?;
+    let command = report::Command::Confirm { real: body.real, note: body.note.clone(), point };
+    run_look(step, "confirm_report", &body, None, command).await
+}
+
+/// Asks a command about a look on the spot, which depends on the rights of who took it, and of who
+/// is to go instead.
+async fn run_look(
+    step: Step,
+    operation: &str,
+    body: &impl Serialize,
+    to: Option<PersonId>,
+    command: report::Command,
+) -> Reply<Answer<ReportView>> {
+    let asked = step.build_asked(operation, body);
+    let (app, caller) = (&step.app, &step.caller);
+    let known = app.store.load_state::<Report>(caller.tenant, step.id).await?;
+    let claim = known.as_ref().and_then(|report| report.state.claim());
+    let others = claim::load_others(app, caller, claim, to).await?;
+    let decide = |report: &Versioned<Report>, context: Context<'_>| {
+        let context = Context { others: &others, ..context };
+        Ok((execute::<Report>(Some(report), &command, asked.request, context)?, Vec::new()))
+    };
+    let stored = step::run_step(app, caller, asked, decide).await?;
     render_report(&step, &stored).await
 }
 
