@@ -75,6 +75,8 @@ mod media_identity;
 #[cfg(test)]
 mod message;
 #[cfg(test)]
+mod offline_rights;
+#[cfg(test)]
 mod oidc;
 #[cfg(test)]
 mod openapi;

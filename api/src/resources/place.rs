@@ -32,10 +32,12 @@ pub struct PlaceBody {
     pub(crate) address: Option<Line>,
 }
 
-/// Finds the area of a place: the one named, or the deepest the point lies in.
+/// Finds the area of a place: the one named, or the deepest the point lies in. `offline`: whether a
+/// phone had kept it.
 pub(crate) fn locate_place<'a>(
     place: &PlaceBody,
     world: &'a TenantSnapshot,
+    offline: bool,
 ) -> Reply<(Option<&'a Area>, Option<RawPoint>)> {
     let raw = place.point.map(RawPoint::from);
     let point = raw
@@ -43,7 +45,11 @@ pub(crate) fn locate_place<'a>(
         .transpose()
         .map_err(|error| coordinate_problem("/place/point", &error))?;
     let named = place.area_id.map(AreaId);
+    // A phone that kept it knew the area that was there then, and the point is where it is now.
+    let ended = named.is_some_and(|id| offline && world.areas.is_retired(id));
+    let found = point.filter(|_| ended).and_then(|point| world.locate(point));
     let area = match (named, point) {
+        _ if found.is_some() => found,
         (Some(id), _) => world.areas.get(id),
         (None, Some(point)) => world.locate(point),
         (None, None) => None,

@@ -55,7 +55,7 @@ pub struct Context<'a> {
     pub others: &'a [Actor],
 }
 
-impl Context<'_> {
+impl<'a> Context<'a> {
     /// When the command was typed, by our clock.
     pub fn typed_at(&self) -> Instant {
         self.kept.map_or(self.at, |kept| kept.happened_at().min(self.at))
@@ -86,10 +86,14 @@ impl Context<'_> {
         }
     }
 
-    /// The area a command names, for something new: one that is no more takes nothing.
-    pub fn require_area(&self, id: AreaId) -> Result<&Area, Refusal> {
+    /// The area a command names, for something new: one that is no more takes nothing. A phone
+    /// without a signal could not know: what it was told goes to what became of the area.
+    pub fn require_area(&self, id: AreaId) -> Result<&'a Area, Refusal> {
         let area = self.areas.get(id).ok_or(Refusal::UnknownArea { id })?;
         if self.areas.is_retired(id) {
+            if let Some(present) = self.areas.find_present(id).filter(|_| self.kept.is_some()) {
+                return Ok(present);
+            }
             let successors = self.areas.successors(id).map(|area| area.name.clone()).collect();
             return Err(Refusal::AreaRetired { area: area.name.clone(), successors });
         }

@@ -14,6 +14,8 @@ use crate::resources::{
     whistle::commands as whistle,
 };
 
+use domain::core::journal::FlowKind;
+
 use super::kept::{Answering, KeptCommand};
 
 /// One of them.
@@ -135,6 +137,23 @@ impl Operation {
     /// What it moves, as its address says; none when it begins something, or moves the caller.
     pub fn moves(&self) -> Option<&'static str> {
         self.path.split_once("/{id}").and_then(|(kind, _)| kind.strip_prefix('/'))
+    }
+
+    /// The kind of what it moves, where that is looked at by itself.
+    pub fn moved_kind(&self) -> Option<FlowKind> {
+        Some(match self.moves()? {
+            "cases" => FlowKind::Case,
+            "reports" => FlowKind::Report,
+            "patrols" => FlowKind::Patrol,
+            "visits" => FlowKind::Visit,
+            "households" => FlowKind::Household,
+            _ => return None,
+        })
+    }
+
+    /// Whether it is a remark, which is right whatever became of the steps before it.
+    pub fn is_remark(&self) -> bool {
+        ["comment_case", "note_patrol"].contains(&self.name)
     }
 
     /// Whether it moves the caller: going on duty and off.
