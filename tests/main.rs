@@ -61,6 +61,8 @@ mod imports;
 #[cfg(test)]
 mod install;
 #[cfg(test)]
+mod lagging_clock;
+#[cfg(test)]
 mod layers;
 #[cfg(test)]
 mod limits;

@@ -122,9 +122,10 @@ impl Shift {
     /// The longest, in hours: a shift that the person forgot to end is over at last.
     pub const MAX_HOURS: i64 = 16;
 
-    /// Whether it lasts at this moment.
+    /// Whether it lasts at this moment. It has begun, though a clock may be behind that on which it
+    /// did: nobody begins one for later.
     pub fn is_active_at(&self, at: Instant) -> bool {
-        self.since <= at && at < self.until
+        at < self.until
     }
 }
 

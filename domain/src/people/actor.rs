@@ -41,6 +41,10 @@ disclosed! {
 }
 
 impl Grant {
+    /// By so many seconds the clocks of replicas may differ: a grant that is to hold at once begins so
+    /// much earlier.
+    pub const CLOCK_SLACK_S: i64 = 60;
+
     /// Whether it holds at this moment.
     pub fn holds_at(&self, at: Instant) -> bool {
         self.from <= at && self.until.is_none_or(|until| at < until)

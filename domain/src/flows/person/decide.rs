@@ -5,7 +5,11 @@ use chrono::Duration;
 use super::{Command, Event, NewGrant, Person, Shift, Standing};
 use crate::{
     Instant,
-    core::{id::AreaId, text::Line, time::saturating_add},
+    core::{
+        id::AreaId,
+        text::Line,
+        time::{saturating_add, saturating_sub},
+    },
     flows::flow::Context,
     people::{
         actor::{Grant, Permission, Role},
@@ -179,6 +183,10 @@ fn new_grant(person: &Person, asked: &NewGrant, cx: &Context<'_>) -> Result<Gran
             return Err(Refusal::TooManyGrants { max: Person::MAX_GRANTS });
         }
         None => {}
+    }
+    // What is granted at once holds at once, by the clock of every replica.
+    if grant.from == cx.at {
+        grant.from = saturating_sub(cx.at, Duration::seconds(Grant::CLOCK_SLACK_S));
     }
     Ok(grant)
 }
