@@ -1,6 +1,8 @@
 //! GridWhistle from outside: stories over HTTP, told on SQLite and on PostgreSQL.
 
 #[cfg(test)]
+mod accounts;
+#[cfg(test)]
 mod area;
 #[cfg(test)]
 mod area_history;

@@ -17,6 +17,7 @@ pub mod core {
     pub mod checkpoint;
     pub mod delivery;
     pub mod disclosure;
+    pub mod fold;
     pub mod id;
     pub mod journal;
     pub mod labelled_enum;

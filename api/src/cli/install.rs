@@ -305,7 +305,9 @@ fn build_command(person: PersonId, new: &NewPerson, areas: &AreaTree) -> Result<
     }
     Ok(Command::Register {
         id: person,
-        account: Code::try_from(new.account.as_str()).map_err(wrong)?,
+        account: Code::try_from(new.account.as_str())
+            .and_then(|account| account.fold_account())
+            .map_err(wrong)?,
         name: Line::try_from(new.name.as_str()).map_err(wrong)?,
         grants,
     })

@@ -17,6 +17,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::core::fold;
+
 /// Why a text was not accepted.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Fault {
@@ -206,6 +208,13 @@ texts! {
     Prose(4000, true),
     /// A short machine-like word: a code, an account.
     Code(40, false),
+}
+
+impl Code {
+    /// The same as an account: in the form by which accounts are compared.
+    pub fn fold_account(&self) -> Result<Self, Fault> {
+        Self::try_from(fold::fold_account(&self.0))
+    }
 }
 
 #[cfg(test)]

@@ -136,7 +136,7 @@ diesel::table! {
     use crate::kernel::types::sql::*;
     people (tenant_id, id) {
         tenant_id -> Uid, id -> Uid, seq -> BigInt, head -> Binary, account -> Text,
-        name -> Text, state -> Doc, standing -> Text, shift_path -> Nullable<Text>,
+        account_key -> Text, name -> Text, state -> Doc, standing -> Text, shift_path -> Nullable<Text>,
         shift_until -> Nullable<Moment>,
     }
 }
