@@ -77,6 +77,8 @@ mod media;
 #[cfg(test)]
 mod media_identity;
 #[cfg(test)]
+mod merged_areas;
+#[cfg(test)]
 mod message;
 #[cfg(test)]
 mod offline_rights;

@@ -53,7 +53,7 @@ use crate::{
     resources::{
         claim::UnclaimBody,
         media,
-        place::require_area,
+        place::{find_paths, find_units},
         timeline::{self, TimelineParams, TimelineView},
     },
 };
@@ -182,13 +182,13 @@ async fn list_cases(
     let (limit, now) = (params.limit.unwrap_or_default(), app.clock.now());
     let after = params.cursor.map(|cursor| cursor.0);
     let world = app.world(caller.tenant)?;
-    let within = params.within.map(|id| require_area(&world, id)).transpose()?;
+    let within = params.within.map(|id| find_paths(&world, id)).transpose()?;
     let filter = cases::Filter {
         open: params.open.unwrap_or(false),
         stage: params.stage,
         category: params.category,
-        within: within.map(|area| area.path.clone()),
-        holder: params.holder.map(AreaId),
+        within,
+        holders: params.holder.map(|id| find_units(&world, id)),
         ..cases::Filter::default()
     };
     let scope = caller.scope_for(Permission::ReadCases, now);

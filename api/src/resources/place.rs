@@ -3,7 +3,7 @@
 use domain::{
     area::{
         coordinate::{CoordinateError, RawPoint},
-        tree::Area,
+        tree::{Area, Path},
     },
     core::{id::AreaId, text::Line},
 };
@@ -74,6 +74,19 @@ pub fn require_area(world: &TenantSnapshot, id: Uuid) -> Reply<&Area> {
         .areas
         .get(AreaId(id))
         .ok_or_else(|| domain::rules::refusal::Refusal::UnknownArea { id: AreaId(id) }.into())
+}
+
+/// The places that a filter by an area is about: where it is, where it was, and those of areas that
+/// became part of it.
+pub fn find_paths(world: &TenantSnapshot, id: Uuid) -> Reply<Vec<Path>> {
+    let unit = require_area(world, id)?.unit();
+    Ok(world.areas.expand_unit(&unit).into_iter().map(|unit| unit.path).collect())
+}
+
+/// The areas that a filter by a unit is about: itself, and those that became part of it.
+pub fn find_units(world: &TenantSnapshot, id: Uuid) -> Vec<AreaId> {
+    let Some(area) = world.areas.get(AreaId(id)) else { return vec![AreaId(id)] };
+    world.areas.expand_unit(&area.unit()).into_iter().map(|unit| unit.id).collect()
 }
 
 /// A point of a body, normalised; the pointer of a wrong one is `/point/…`.
