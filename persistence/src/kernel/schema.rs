@@ -522,7 +522,7 @@ diesel::table! {
 diesel::table! {
     use diesel::sql_types::*;
     use crate::kernel::types::sql::*;
-    media_links (tenant_id, media_id, flow_id, kind) {
+    media_links (tenant_id, media_id, flow_id, kind, by_id) {
         tenant_id -> Uid, media_id -> Uid, flow_id -> Uid, kind -> Text, by_id -> Uid, at -> Moment,
     }
 }
