@@ -242,6 +242,11 @@ pub(crate) fn build_right(city: &City, operation: &str) -> Option<Right> {
         "return_case" => case(city.new_signed_case(), "return", city.not_ours()),
         "feed_back_case" => case(city.new_signed_case(), "feedback", json!({ "result": "已清理" })),
         "claim_case" => case(city.new_feedback_case(), "claim", json!({})),
+        "unclaim_case" => {
+            let id = city.new_feedback_case();
+            city.take_step("verifier", &id, "claim", &json!({}));
+            case(id, "unclaim", json!({}))
+        }
         "verify_case" => case(city.new_feedback_case(), "verify", json!({ "passed": true })),
         "call_back_case" => case(city.new_verified_case(), "callback", callback_body()),
         "close_case" => case(city.new_callback_case(), "close", json!({})),
@@ -425,11 +430,16 @@ pub(crate) fn build_right(city: &City, operation: &str) -> Option<Right> {
             city.take_step("leader", &id, "raise", &reason());
             case(id, "coordinate", json!({ "note": "由分管副区长牵头" }))
         }
-        "confirm_report" | "claim_report" => {
+        "confirm_report" | "claim_report" | "unclaim_report" => {
             let rule = json!({ "document": { "verify_before_filing": true }, "note": "先核实" });
             city.client("admin").post("/api/v1/policies/conduct", &rule).expect_success();
             let asked = if operation == "claim_report" {
                 report("/claim", json!({}))
+            } else if operation == "unclaim_report" {
+                let (path, body) = report("/unclaim", json!({}));
+                let claim = path.replace("/unclaim", "/claim");
+                city.client("worker").post(&claim, &json!({})).expect_success();
+                (path, body)
             } else {
                 report("/confirm", json!({ "real": true }))
             };

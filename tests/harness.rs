@@ -226,9 +226,13 @@ pub(crate) struct Replica {
 impl Replica {
     /// Serves the same database under the same clock.
     pub(crate) fn open(city: &City, settings: Settings) -> Self {
+        Self::open_by(city.clock(), settings)
+    }
+
+    /// Serves the same database by a clock of its own.
+    pub(crate) fn open_by(time: Clock, settings: Settings) -> Self {
         let listener = TcpListener::bind(settings.listen).expect("a free port");
         let (tell, told) = mpsc::channel();
-        let time = city.clock();
         let server = std::thread::spawn(move || {
             System::new().block_on(async move {
                 let app = App::open(settings, time).await.expect("the database opens");

@@ -1,6 +1,8 @@
 //! GridWhistle from outside: stories over HTTP, run on SQLite and on PostgreSQL.
 
 #[cfg(test)]
+mod accounts;
+#[cfg(test)]
 mod area;
 #[cfg(test)]
 mod area_history;
@@ -22,6 +24,8 @@ mod burden;
 mod campaign;
 #[cfg(test)]
 mod case;
+#[cfg(test)]
+mod claim;
 #[cfg(test)]
 mod client;
 #[cfg(test)]
@@ -65,6 +69,8 @@ mod input_faults;
 #[cfg(test)]
 mod install;
 #[cfg(test)]
+mod lagging_clock;
+#[cfg(test)]
 mod layers;
 #[cfg(test)]
 mod limits;
@@ -77,9 +83,13 @@ mod media;
 #[cfg(test)]
 mod media_identity;
 #[cfg(test)]
+mod merged_areas;
+#[cfg(test)]
 mod message;
 #[cfg(test)]
 mod numbers;
+#[cfg(test)]
+mod offline_rights;
 #[cfg(test)]
 mod oidc;
 #[cfg(test)]
@@ -122,6 +132,8 @@ mod slow_photo;
 mod smuggling;
 #[cfg(test)]
 mod snapshot;
+#[cfg(test)]
+mod staffing;
 #[cfg(test)]
 mod store;
 #[cfg(test)]

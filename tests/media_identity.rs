@@ -7,6 +7,7 @@ use crate::harness::{Answer, City, new_key, on_both, read_text, report_body_at};
 
 on_both! {
     an_awaited_file_belongs_to_whoever_named_it,
+    a_file_that_another_named_first_is_present_when_its_sender_names_it,
     an_upload_begun_by_somebody_else_gives_way_to_whoever_named_it,
     identities_of_the_server_are_not_for_files,
     a_report_names_no_file_that_can_never_arrive,
@@ -77,6 +78,22 @@ fn an_upload_begun_by_somebody_else_gives_way_to_whoever_named_it(city: &City) {
     city.client("neighbour").get(&path).expect_problem(404, "not_found");
     let own = city.client("resident").get(&path).expect_success();
     assert_eq!((&own["offset"], &own["bytes"]), (&json!(0), &json!(100)));
+}
+
+fn a_file_that_another_named_first_is_present_when_its_sender_names_it(city: &City) {
+    let (case, id) = (city.new_signed_case(), new_key());
+    send_raw(city, "community", &id, &make_photo()).expect_success();
+    let remark = |by: &str, text: &str| {
+        city.take_step(by, &case, "comment", &json!({ "text": text, "media": [id] }));
+        let shown = city.get_case("dispatcher", &case)["media"].take();
+        let files = shown.as_array().expect("a list").iter();
+        files.map(|file| (file["id"].clone(), file["state"].clone())).collect::<Vec<_>>()
+    };
+    let shown = |state: &str| vec![(json!(id), json!(state))];
+    assert_eq!(remark("dispatcher", "见照片"), shown("awaited"), "it is not theirs");
+    assert_eq!(remark("community", "现场照片"), shown("present"));
+    assert_eq!(remark("leader", "已看"), shown("present"), "others take nothing from it");
+    assert_eq!(city.verify().broken, Vec::<String>::new());
 }
 
 fn identities_of_the_server_are_not_for_files(city: &City) {

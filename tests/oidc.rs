@@ -273,6 +273,7 @@ fn a_provider_vouches_for_an_account(city: &City, id: &Id) {
     assert!(url.contains("scope=openid+profile") && url.contains("nonce="), "{url}");
     assert!(!url.contains("secret"), "{url}");
     assert_eq!(get_name(city, &log_in(city, id, "city", "worker").expect_success()), "网格员王芳");
+    assert_eq!(get_name(city, &log_in(city, id, "city", "Worker").expect_success()), "网格员王芳");
     id.memory.lock().unwrap().rsa = true;
     assert_eq!(get_name(city, &log_in(city, id, "city", "leader").expect_success()), "街道赵刚");
 }
@@ -352,6 +353,8 @@ fn wecom_tells_the_member(city: &City, id: &Id) {
     assert_eq!(login("member-worker").expect_problem(401, "credentials_invalid")["reason"], "code");
     assert_eq!(login("visitor").expect_problem(401, "credentials_invalid")["reason"], "claim");
     assert_eq!(id.memory.lock().unwrap().fetched, 1);
+    // Members are written as the corporation likes.
+    assert_eq!(get_name(city, &login("member-WorKer").expect_success()), "网格员王芳");
     // An access token that ended is fetched again.
     id.memory.lock().unwrap().fetched += 1;
     login("member-leader").expect_success();

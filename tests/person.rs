@@ -81,7 +81,9 @@ fn a_revoked_role_is_gone_at_once(city: &City) {
     let case = city.new_filed_case();
     city.get_case("community", &case);
     let person = city.client("community").id().to_string();
+    let nobody = city.client("nobody").id().to_string();
     let role = json!({ "role": "community_officer", "area_id": city.area_id(seed::COMMUNITY) });
+    post_step(city, "admin", &nobody, "grant", &role).expect_success();
     post_step(city, "admin", &person, "revoke", &role).expect_success();
     city.client("community").get(&format!("/api/v1/cases/{case}")).expect_problem(404, "not_found");
     post_step(city, "admin", &person, "revoke", &role).expect_problem(422, "no_such_grant");

@@ -12,6 +12,7 @@ on_both! {
     an_administrator_ends_the_logins_of_those_managed,
     a_copied_refresh_token_ends_the_login,
     a_lost_answer_is_forgiven_for_a_minute,
+    two_tabs_that_refresh_at_once_both_go_on,
     another_device_is_not_forgiven,
     only_so_many_logins_at_a_time,
 }
@@ -135,13 +136,34 @@ fn a_lost_answer_is_forgiven_for_a_minute(city: &City) {
     let lost = read_text(&refresh_login(city, &old, "phone").expect_success(), "/refresh_token");
     city.advance(Duration::seconds(50));
     let again = read_text(&refresh_login(city, &old, "phone").expect_success(), "/refresh_token");
-    assert_ne!(lost, again);
+    assert_eq!(lost, again, "one successor, answered twice");
     refresh_login(city, &again, "phone").expect_success();
-    // The token of the lost answer is worth nothing: its holder must have copied it.
+    // Its successor was used: whoever sends it now must have copied it.
     assert_eq!(
-        refresh_login(city, &lost, "phone").expect_problem(401, "credentials_invalid")["reason"],
+        refresh_login(city, &old, "phone").expect_problem(401, "credentials_invalid")["reason"],
         "reused"
     );
+}
+
+fn two_tabs_that_refresh_at_once_both_go_on(city: &City) {
+    let old = read_text(&log_in(city, "worker", "browser"), "/refresh_token");
+    let tabs = std::thread::scope(|scope| {
+        let tab = || scope.spawn(|| refresh_login(city, &old, "browser").expect_success());
+        let tabs = [tab(), tab()];
+        tabs.map(|tab| tab.join().expect("an answer"))
+    });
+    let [one, two] = tabs.each_ref().map(|tab| read_text(tab, "/refresh_token"));
+    assert_eq!(one, two);
+    for tab in &tabs {
+        send_as(city, tab, "GET", "/api/v1/me").expect_success();
+    }
+    city.advance(Duration::minutes(10));
+    let next = refresh_login(city, &one, "browser").expect_success();
+    assert_ne!(read_text(&next, "/refresh_token"), one);
+    city.advance(Duration::seconds(61));
+    let reused = refresh_login(city, &two, "browser").expect_problem(401, "credentials_invalid");
+    assert_eq!(reused["reason"], "reused");
+    send_as(city, &next, "GET", "/api/v1/me").expect_problem(401, "unauthenticated");
 }
 
 fn another_device_is_not_forgiven(city: &City) {

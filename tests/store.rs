@@ -139,6 +139,7 @@ fn new_request() -> Request {
 impl Desk {
     fn new_context(&self) -> Context<'_> {
         Context {
+            others: &[],
             by: &self.by,
             at: now() - self.ago,
             seq: 1,

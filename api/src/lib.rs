@@ -104,6 +104,7 @@ pub mod resources {
     pub mod burden;
     pub mod campaign;
     pub mod case;
+    pub mod claim;
     pub mod content_review;
     pub mod deadlines;
     pub mod erasure;

@@ -17,6 +17,7 @@ pub mod core {
     pub mod checkpoint;
     pub mod delivery;
     pub mod disclosure;
+    pub mod fold;
     pub mod id;
     pub mod journal;
     pub mod labelled_enum;
@@ -49,6 +50,7 @@ pub mod people {
     pub mod personal;
     pub mod privacy;
     pub mod role;
+    pub mod staffing;
 }
 
 /// What a tenant decides for itself, as documents, and what follows from them: obligations and

@@ -53,6 +53,7 @@ mod suite {
     mod sampling;
     mod script;
     mod sla;
+    mod staffing;
     mod standstill;
     mod summons;
     mod supervision;

@@ -16,7 +16,7 @@ use actix_web::{
 use chrono::Duration;
 use domain::{
     Instant,
-    core::{id::TenantId, text::Code as Word},
+    core::{fold::fold_account, id::TenantId, text::Code as Word},
     flows::{
         change::Versioned,
         person::{Person, Standing},
@@ -274,7 +274,7 @@ async fn login(app: Data<App>, request: HttpRequest, body: Json<LoginBody>) -> R
     let now = app.clock.now();
     let world = app.worlds.find_by_code(tenant.as_ref().map(Word::as_str));
     let within = world.as_ref().map(|world| world.tenant.code.as_str()).unwrap_or_default();
-    let tried = format!("{within}/{account}", account = account.as_str());
+    let tried = format!("{within}/{account}", account = fold_account(account.as_str()));
     let found = match &world {
         Some(world) => {
             let (tenant, name) = (world.tenant.id, account.as_str().to_owned());

@@ -5,7 +5,8 @@
 //! anything is looked up, and ends nothing. A token works once. One that comes again after its
 //! successor was used, or from another device, has been copied: the session ends for everyone who
 //! has it. Only for [`GRACE`] may the same device send its last token again, because the answer may
-//! have been lost on the way; it then gets another successor, and the lost one is void.
+//! have been lost on the way, or two tabs sent it at once: it is then answered with the same
+//! successor, which follows from the token and a secret of this server and is kept nowhere.
 
 use actix_web::{
     HttpRequest, HttpResponse, get,
@@ -101,6 +102,20 @@ pub fn new_refresh_token(
     let mut bytes = [&session.as_bytes()[..], &random_bytes::<32>()?].concat();
     bytes.extend(compute_proof(seal, tenant, &bytes));
     Ok((BASE64_URL_SAFE_NO_PAD.encode(&bytes), Hash::digest(&bytes)))
+}
+
+/// The token that follows another one, which is known by its digest: the same each time it is asked
+/// for, and only by this server.
+fn derive_successor(
+    seal: &SecretBox,
+    tenant: TenantId,
+    session: Uuid,
+    before: Hash,
+) -> (String, Hash) {
+    let chance = seal.compute_digest(&format!("refresh successor {}", tenant.0), &before.0);
+    let mut bytes = [&session.as_bytes()[..], &chance].concat();
+    bytes.extend(compute_proof(seal, tenant, &bytes));
+    (BASE64_URL_SAFE_NO_PAD.encode(&bytes), Hash::digest(&bytes))
 }
 
 /// A text that a client sent as a refresh token.
@@ -261,7 +276,7 @@ pub struct RefreshBody {
 
 /// Exchanges a refresh token for new tokens.
 ///
-/// 用刷新令牌换取新令牌；旧的刷新令牌随即失效，再次出现视为泄露，整个登录立即结束（60 秒内同一设备重发除外）。
+/// 用刷新令牌换取新令牌；旧的刷新令牌随即失效，再次出现视为泄露，整个登录立即结束（60 秒内同一设备重发除外，得到同一个新令牌）。
 #[utoipa::path(tag = "auth", security(()), request_body = RefreshBody, responses((status = 200, body = LoginView)))]
 #[post("/auth/refresh")]
 async fn refresh_login(
@@ -281,7 +296,7 @@ async fn refresh_login(
     if stored.is_none() {
         return Err(wrong());
     }
-    let (next, new) = new_refresh_token(&app.seal, tenant, session)?;
+    let (next, new) = derive_successor(&app.seal, tenant, session, given.digest);
     let asked = Exchange {
         session,
         old: given.digest.0.to_vec(),

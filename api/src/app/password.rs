@@ -20,6 +20,7 @@ use argon2::{
         phc::{Output, PasswordHash, Salt},
     },
 };
+use domain::core::fold::normalise_width;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 
 use crate::{
@@ -85,7 +86,13 @@ impl Passwords {
         self.run(move || {
             let known = stored.is_some();
             computed.fetch_add(1, Ordering::Relaxed);
-            let matches = verify_hash(&given, stored.as_deref().unwrap_or(DECOY));
+            let stored = stored.as_deref().unwrap_or(DECOY);
+            // Those that were stored before passwords had one form are compared as they are typed.
+            let normal = normalise_width(&given);
+            let matches = match verify_hash(&normal, stored) {
+                Ok(false) if normal != given => verify_hash(&given, stored),
+                matches => matches,
+            };
             // Held until now, even if the caller has gone away.
             drop(kept);
             Ok(matches? && known)
@@ -104,7 +111,7 @@ impl Passwords {
     /// The hash to store for a password that is acceptable for this owner.
     pub async fn check_and_hash(&self, password: String, owner: Owner) -> Reply<String> {
         self.run(move || {
-            check(&password, &owner)?;
+            check(&normalise_width(&password), &owner)?;
             hash(&password)
         })
         .await
@@ -242,6 +249,7 @@ pub fn generate() -> Result<String, rand::rngs::SysError> {
 
 /// Hashes a password on this thread, in PHC format: takes its time.
 pub fn hash(password: &str) -> Reply<String> {
+    let password = &normalise_width(password);
     let salt = random_bytes::<16>()?;
     let hashed = || -> password_hash::Result<String> {
         let salt = Salt::new(&salt)?;

@@ -13,6 +13,7 @@ use domain::{Instant, core::id::TenantId};
 use persistence::{
     Store, StoreError,
     kernel::key::{self, Purpose, StoredKey},
+    people::person::load_account_collisions,
 };
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -100,6 +101,16 @@ impl App {
         let keys = ensure_keys(&store, &seal, &settings, clock.now()).await?;
         let depot = ObjectStorage::open(&settings).map_err(StoreError::Unusable)?;
         let worlds = TenantSnapshots::load(&store, catalogue::build_default(), &clock).await?;
+        for tenant in worlds.all().iter().map(|world| &world.tenant) {
+            let id = tenant.id;
+            for accounts in store.read(move |db| load_account_collisions(db, id)).await? {
+                tracing::warn!(
+                    tenant = tenant.code,
+                    ?accounts,
+                    "accounts differ in case or width alone"
+                );
+            }
+        }
         Ok(Self {
             store,
             clock,

@@ -141,6 +141,7 @@ impl TenantSnapshot {
             catalogue: &self.catalogue,
             kept: None,
             numbers: NumberLength::default(),
+            others: &[],
         }
     }
 

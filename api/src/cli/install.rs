@@ -177,6 +177,7 @@ pub async fn import_rows(
         catalogue: &catalogue,
         kept: None,
         numbers: NumberLength::default(),
+        others: &[],
     };
     let taking = Taking { source, from: local_day(at), repair: how.repair };
     let comparison = compare_with_known(&registry, &given, taking.from);
@@ -271,6 +272,7 @@ pub async fn register_people(
         catalogue: &catalogue,
         kept: None,
         numbers: NumberLength::default(),
+        others: &[],
     };
     let mut registered = Vec::with_capacity(people.len());
     for new in people {
@@ -333,7 +335,9 @@ fn build_command(person: PersonId, new: &NewPerson, areas: &AreaTree) -> Result<
     }
     Ok(Command::Register {
         id: person,
-        account: Code::try_from(new.account.as_str()).map_err(wrong)?,
+        account: Code::try_from(new.account.as_str())
+            .and_then(|account| account.fold_account())
+            .map_err(wrong)?,
         name: Line::try_from(new.name.as_str()).map_err(wrong)?,
         grants,
     })

@@ -26,7 +26,10 @@ use persistence::{
         projection::{Place, Projection},
         tenant,
     },
-    people::vault::{self, KeyOwner},
+    people::{
+        person::load_account_collisions,
+        vault::{self, KeyOwner},
+    },
 };
 use uuid::Uuid;
 
@@ -45,6 +48,9 @@ pub struct Findings {
     pub more: usize,
     /// The heads of the records of each tenant.
     pub heads: Vec<Head>,
+    /// Accounts of a tenant that differ in case or width alone: nothing is wrong with the records, and
+    /// their owners log in only by writing them exactly so.
+    pub alike: Vec<String>,
 }
 
 /// The head of the records of a tenant.
@@ -133,9 +139,18 @@ pub async fn check_against_checkpoints(
         findings.entries += found.entries;
         findings.more += found.more;
         findings.heads.extend(found.heads);
+        findings.alike.extend(found.alike);
         found.broken.into_iter().for_each(|why| findings.record_break(why));
     }
     Ok(findings)
+}
+
+/// Says which accounts are alike.
+pub(crate) fn name_collision(tenant: &str, accounts: &[String]) -> String {
+    let accounts = accounts.join(", ");
+    format!(
+        "tenant {tenant}: the accounts {accounts} differ in case or width alone; each is logged in to by writing it exactly so"
+    )
 }
 
 fn check_tenant(
@@ -149,6 +164,9 @@ fn check_tenant(
     let feed = feed::check(db, id, seen, found)?;
     let audit = evidence::check(db, id, seen, found)?;
     let feed::End { position, entries, digest } = feed;
+    for alike in load_account_collisions(db, id)? {
+        found.alike.push(name_collision(code, &alike));
+    }
     let code = code.to_owned();
     found.heads.push(Head { tenant: id, code, position, entries, digest, audit });
     Ok(())

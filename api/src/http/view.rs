@@ -394,7 +394,7 @@ impl From<&Obligation> for OwedView {
 /// A person took a verification on the spot.
 #[derive(Serialize, ToSchema)]
 pub struct ClaimView {
-    /// The name of the person who took it. 领取人。
+    /// The name of the person who claimed it. 领取人。
     by: String,
     /// From when on others may go. 他人可领取的时间。
     until: DateTime<Utc>,

@@ -15,6 +15,7 @@ use std::{
 use actix_web::web::Data;
 use chrono::Duration as Span;
 use domain::{
+    area::tree::Path,
     core::{
         delivery::{self as rule, Channel, Envelope, Outcome, State},
         id::TenantId,
@@ -146,6 +147,17 @@ async fn run_step(app: &App, audience: Audience) -> Result<u64, StoreError> {
     Ok(made? + sent?)
 }
 
+/// The places a webhook is told of: where its area is, where it was, and those of areas that became
+/// part of it.
+fn find_reach(app: &App, hook: &Webhook) -> Vec<Path> {
+    let world = app.worlds.get(hook.tenant);
+    let area = world.as_ref().and_then(|world| Some((world, world.areas.get(hook.area)?.unit())));
+    area.map_or_else(
+        || vec![hook.path.clone()],
+        |(world, unit)| world.areas.expand_unit(&unit).into_iter().map(|unit| unit.path).collect(),
+    )
+}
+
 /// Makes the deliveries of the events since each webhook's place in the feed; answers how many
 /// webhooks moved on.
 async fn make_deliveries(app: &App) -> Result<u64, StoreError> {
@@ -162,9 +174,10 @@ async fn make_deliveries(app: &App) -> Result<u64, StoreError> {
         };
         let Some(until) = stretch.until else { continue };
         let now = app.clock.now();
+        let paths = find_reach(app, &hook);
         let wanted = |event: &&Arc<Event>| {
             (hook.types.is_empty() || hook.types.contains(&event.kind))
-                && event.about.is_within(&hook.path)
+                && paths.iter().any(|path| event.about.is_within(path))
         };
         let reader = webhook::load_reader(app, &hook).await?;
         let made = |event: &Arc<Event>| {

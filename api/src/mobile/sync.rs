@@ -8,6 +8,7 @@ pub mod asked;
 pub mod changes;
 mod cursor;
 pub mod desk;
+mod earlier;
 pub mod kept;
 mod kinds;
 pub mod operations;
@@ -47,6 +48,7 @@ use crate::{
 
 use asked::Asked;
 use desk::Desk;
+use earlier::EarlierRights;
 
 /// Registers the operations of this file.
 pub fn routes(config: &mut ServiceConfig<'_>) {
@@ -218,6 +220,9 @@ async fn send_queue(
     let asked: Vec<Result<Asked, Problem>> = items.iter().map(Asked::read).collect();
     let commands = asked.iter().flatten().map(|asked| CommandId(asked.item.id)).collect();
     let (login, seen) = load_accepted_commands(&app, &caller, commands).await?;
+    let typed = asked.iter().flatten().filter_map(|asked| asked.item.client_time);
+    let typed = typed.map(|typed| skew.correct_time(typed.to_utc())).min();
+    let earlier = EarlierRights::load(&app, &caller, typed).await?;
     let desk = Desk {
         app,
         speaks: Language::from_headers(request.headers()),
@@ -225,6 +230,7 @@ async fn send_queue(
         caller,
         skew,
         login,
+        earlier,
         received_at: now,
         answers,
     };

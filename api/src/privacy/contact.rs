@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
 use domain::{
     core::{
         id::{PersonId, TenantId},
-        text::Line,
+        text::{Code as Word, Line},
         time::local_day,
     },
     flows::{
@@ -425,11 +425,15 @@ const fn found_view(kind: SubjectKind, id: Uuid, name: String) -> FoundView {
 }
 
 /// Refuses an account that is a phone or an identification number: it stays in the journal.
-pub fn check_account(account: &str) -> Reply<()> {
-    if domain::people::personal::looks_personal(account) {
+pub fn check_account(account: &Word) -> Reply<Word> {
+    let folded = account.fold_account().map_err(|fault| {
+        let (zh, en) = ("账号统一为半角小写后不合要求", fault.to_string());
+        Problem::new(Code::InvalidBody).error("/account", "invalid", zh, en)
+    })?;
+    if domain::people::personal::looks_personal(folded.as_str()) {
         return Err(Problem::new(Code::AccountPersonal));
     }
-    Ok(())
+    Ok(folded)
 }
 
 /// Whether a person was erased: the account cannot log in any more.

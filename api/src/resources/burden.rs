@@ -26,7 +26,7 @@ use crate::{
         view,
     },
     privacy::names,
-    resources::place::require_area,
+    resources::place::{find_paths, require_area},
 };
 
 /// Registers the operations of this file.
@@ -166,7 +166,7 @@ async fn get_burden(
             let area = require_area(&world, id)?;
             let context = world.build_context(&caller, now);
             context.require_permission(Permission::ReadBurden, &area.path, &area.name)?;
-            Some(vec![area.path.clone()])
+            Some(find_paths(&world, id)?)
         }
         None if params.mine.unwrap_or_default() || paths.is_empty() => None,
         None => Some(paths),

@@ -51,8 +51,9 @@ use crate::{
         view::{self, PointBody, TermView, render_with_etag},
     },
     resources::{
+        claim::UnclaimBody,
         media,
-        place::require_area,
+        place::{find_paths, find_units},
         timeline::{self, TimelineParams, TimelineView},
     },
 };
@@ -135,6 +136,7 @@ pub fn under_case(config: &mut ServiceConfig<'_>) {
         .service(return_case)
         .service(feed_back_case)
         .service(claim_case)
+        .service(unclaim_case)
         .service(verify_case)
         .service(call_back_case)
         .service(close_case)
@@ -180,13 +182,13 @@ async fn list_cases(
     let (limit, now) = (params.limit.unwrap_or_default(), app.clock.now());
     let after = params.cursor.map(|cursor| cursor.0);
     let world = app.world(caller.tenant)?;
-    let within = params.within.map(|id| require_area(&world, id)).transpose()?;
+    let within = params.within.map(|id| find_paths(&world, id)).transpose()?;
     let filter = cases::Filter {
         open: params.open.unwrap_or(false),
         stage: params.stage,
         category: params.category,
-        within: within.map(|area| area.path.clone()),
-        holder: params.holder.map(AreaId),
+        within,
+        holders: params.holder.map(|id| find_units(&world, id)),
         ..cases::Filter::default()
     };
     let scope = caller.scope_for(Permission::ReadCases, now);
@@ -418,6 +420,15 @@ async fn feed_back_case(step: Step, body: Json<ResultBody>) -> Reply<Answer<Case
 #[post("/claim")]
 async fn claim_case(step: Step, body: Json<EmptyBody>) -> Reply<Answer<CaseView>> {
     commands::claim_case(step, body.0).await
+}
+
+/// Gives a verification back, or passes it on.
+///
+/// 退回或转交核查：领取人不能到场的，退回后他人可领取；指定 to_person_id 的，转由此人核查（须有核查权限且未参与处置）。
+#[utoipa::path(tag = "cases", request_body = UnclaimBody, responses((status = 200, body = CaseView)))]
+#[post("/unclaim")]
+async fn unclaim_case(step: Step, body: Json<UnclaimBody>) -> Reply<Answer<CaseView>> {
+    commands::unclaim_case(step, body.0).await
 }
 
 /// The result of a verification on the spot.

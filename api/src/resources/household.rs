@@ -52,7 +52,7 @@ use crate::{
     },
     privacy::{audit::Noting, names},
     resources::{
-        place::require_area,
+        place::find_paths,
         timeline::{self, TimelineParams, TimelineView},
     },
 };
@@ -358,10 +358,10 @@ async fn list_households(
     let params = params.0;
     let (limit, now) = (params.limit.unwrap_or_default(), app.clock.now());
     let world = app.world(caller.tenant)?;
-    let within = params.within.map(|id| require_area(&world, id)).transpose()?;
+    let within = params.within.map(|id| find_paths(&world, id)).transpose()?;
     let filter = households::Filter {
         mine: params.mine.unwrap_or_default(),
-        within: within.map(|area| area.path.clone()),
+        within,
         building: params.building.map(String::from),
         group: params.group.map(String::from),
         special: params.special,

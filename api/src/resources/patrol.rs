@@ -66,7 +66,7 @@ use crate::{
         view::{self as views, render_with_etag},
     },
     resources::{
-        place::require_area,
+        place::find_paths,
         timeline::{self, TimelineParams, TimelineView},
     },
 };
@@ -168,11 +168,11 @@ async fn list_patrols(
     let ListPatrols { limit, cursor, status, mine, within, worker, plan } = params.0;
     let (limit, now) = (limit.unwrap_or_default(), app.clock.now());
     let world = app.world(caller.tenant)?;
-    let within = within.map(|id| require_area(&world, id)).transpose()?;
+    let within = within.map(|id| find_paths(&world, id)).transpose()?;
     let filter = patrols::Filter {
         status,
         mine: mine.unwrap_or(false),
-        within: within.map(|area| area.path.clone()),
+        within,
         worker: worker.map(PersonId),
         plan: plan.map(PlanId),
         ..patrols::Filter::default()

@@ -8,6 +8,7 @@ use domain::{
     Instant,
     area::tree::Path,
     core::{
+        fold::normalise_width,
         id::{AreaId, PersonId},
         text::{Code as Word, Line},
     },
@@ -22,8 +23,11 @@ use domain::{
     rules::refusal::Refusal,
 };
 use persistence::{
-    Db, Write,
-    people::{appointment, identity as identities, person::Origin},
+    Db, StoreError, Write,
+    people::{
+        appointment, identity as identities,
+        person::{self as people, Origin},
+    },
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -209,15 +213,16 @@ async fn register_person(
     body: Json<RegisterBody>,
 ) -> Reply<HttpResponse> {
     require_manager(&caller, &app)?;
-    let body = body.0;
+    let mut body = body.0;
+    body.account = contact::check_account(&body.account)?;
     let id = body.id.unwrap_or_else(|| derive_id(caller.person, key.0, "person"));
-    contact::check_account(body.account.as_str())?;
     let known = Contact { name: Some(body.name.clone()), ..Contact::default() };
     let sealed =
         contact::seal_new_subject(&app, &caller, DataSubject::new(SubjectKind::Person, id), &known)
             .await?;
     let asked = Request::new(key.0, "register_person", id, &(&body, &sealed.fingerprint));
     let RegisterBody { account, name, password, grants, .. } = body;
+    require_free_account(&app, &caller, &account, id).await?;
     let owner = Owner {
         account: account.as_str().to_owned(),
         name: name.as_str().to_owned(),
@@ -252,6 +257,17 @@ async fn register_person(
         &state_tag(stored.seq),
         &PersonView::new(&stored, &names),
     ))
+}
+
+/// Accounts are registered in the form by which they are compared, so that the database refuses a
+/// second one; those of before that are looked for here.
+async fn require_free_account(app: &App, caller: &Caller, account: &Word, id: Uuid) -> Reply<()> {
+    let (tenant, account) = (caller.tenant, account.clone());
+    let known = move |db: &mut Db| people::is_account_taken(db, tenant, &account, PersonId(id));
+    if app.store.read(known).await? {
+        return Err(StoreError::Exists("account").into());
+    }
+    Ok(())
 }
 
 /// Hashing a password is expensive: only for callers who may set one.
@@ -562,9 +578,9 @@ async fn change_password(
         return Err(Problem::new(Code::OldPasswordWrong));
     }
     let mut owner = load_owner(&app, &caller, &person.state).await?;
-    if old_password == password {
+    if normalise_width(&old_password) == normalise_width(&password) {
         // The old password again is no new one.
-        owner.account.clone_from(&password);
+        owner.account = normalise_width(&password);
     }
     let hash = app.passwords.check_and_hash(password, owner).await?;
     let asked = Asked { id, request: asked, if_match: IfMatch::ANY };

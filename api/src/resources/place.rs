@@ -4,7 +4,7 @@ use domain::{
     area::{
         boundary::{bounding_box, box_distance_m, distance_m},
         coordinate::{CoordinateError, Point, RawPoint},
-        tree::Area,
+        tree::{Area, Path},
     },
     core::{id::AreaId, text::Line},
     rules::refusal::Refusal,
@@ -34,10 +34,12 @@ pub struct PlaceBody {
     pub(crate) address: Option<Line>,
 }
 
-/// Finds the area of a place: the one named, or the deepest the point lies in.
+/// Finds the area of a place: the one named, or the deepest the point lies in. `offline`: whether a
+/// phone had kept it.
 pub(crate) fn locate_place<'a>(
     place: &PlaceBody,
     world: &'a TenantSnapshot,
+    offline: bool,
 ) -> Reply<(Option<&'a Area>, Option<RawPoint>)> {
     let raw = place.point.map(RawPoint::from);
     let point = raw
@@ -45,7 +47,11 @@ pub(crate) fn locate_place<'a>(
         .transpose()
         .map_err(|error| coordinate_problem("/place/point", &error))?;
     let named = place.area_id.map(AreaId);
+    // A phone that kept it knew the area that was there then, and the point is where it is now.
+    let ended = named.is_some_and(|id| offline && world.areas.is_retired(id));
+    let found = point.filter(|_| ended).and_then(|point| world.locate(point));
     let area = match (named, point) {
+        _ if found.is_some() => found,
         (Some(id), _) => world.areas.get(id),
         (None, Some(point)) => world.locate(point),
         (None, None) => None,
@@ -144,6 +150,19 @@ pub fn coordinate_problem(under: &str, error: &CoordinateError) -> Problem {
 /// The area a parameter names.
 pub fn require_area(world: &TenantSnapshot, id: Uuid) -> Reply<&Area> {
     world.areas.get(AreaId(id)).ok_or_else(|| Refusal::UnknownArea { id: AreaId(id) }.into())
+}
+
+/// The places that a filter by an area is about: where it is, where it was, and those of areas that
+/// became part of it.
+pub fn find_paths(world: &TenantSnapshot, id: Uuid) -> Reply<Vec<Path>> {
+    let unit = require_area(world, id)?.unit();
+    Ok(world.areas.expand_unit(&unit).into_iter().map(|unit| unit.path).collect())
+}
+
+/// The areas that a filter by a unit is about: itself, and those that became part of it.
+pub fn find_units(world: &TenantSnapshot, id: Uuid) -> Vec<AreaId> {
+    let Some(area) = world.areas.get(AreaId(id)) else { return vec![AreaId(id)] };
+    world.areas.expand_unit(&area.unit()).into_iter().map(|unit| unit.id).collect()
 }
 
 /// A point of a body, normalised; the pointer of a wrong one is `/point/…`.

@@ -61,7 +61,7 @@ use crate::{
     resources::{
         case::{CaseBrief, CaseView},
         media::{self, AttachedView},
-        place::{PlaceBody, require_area},
+        place::{PlaceBody, find_paths},
         timeline::{self, TimelineParams, TimelineView},
     },
 };
@@ -130,6 +130,7 @@ pub fn under_report(config: &mut ServiceConfig<'_>) {
         .service(decision::join_report)
         .service(decision::refuse_report)
         .service(decision::claim_report)
+        .service(decision::unclaim_report)
         .service(decision::confirm_report)
         .service(decision::unjoin_report);
 }
@@ -350,11 +351,11 @@ async fn list_reports(
     let limit = params.limit.unwrap_or_default();
     let after = params.cursor.map(|cursor| cursor.0);
     let world = app.world(caller.tenant)?;
-    let within = params.within.map(|id| require_area(&world, id)).transpose()?;
+    let within = params.within.map(|id| find_paths(&world, id)).transpose()?;
     let filter = reports::Filter {
         status: params.status,
         mine: params.mine.unwrap_or(false),
-        within: within.map(|area| area.path.clone()),
+        within,
         ..reports::Filter::default()
     };
     let scope = caller.scope_for(Permission::ReadCases, app.clock.now());
@@ -442,8 +443,8 @@ async fn list_similar_cases(
     let world = app.world(caller.tenant)?;
     let now = app.clock.now();
     let receiver = report.find_receiver(&world.build_context(&caller, now));
-    let filter =
-        cases::Filter { open: true, within: Some(receiver.path), ..cases::Filter::default() };
+    let within = world.areas.expand_unit(&receiver).into_iter().map(|unit| unit.path).collect();
+    let filter = cases::Filter { open: true, within: Some(within), ..cases::Filter::default() };
     let scope = caller.scope_for(Permission::ReadCases, now);
     let keyset = Keyset { after: None, limit: 100 };
     let found = app.store.read(move |db| cases::list(db, &scope, &filter, keyset)).await?;

@@ -45,7 +45,7 @@ use crate::{
     },
     resources::{
         form::CountsView,
-        place::require_area,
+        place::find_paths,
         timeline::{self, TimelineParams, TimelineView},
     },
 };
@@ -229,13 +229,13 @@ async fn list_visits(
     let params = params.0;
     let (limit, now) = (params.limit.unwrap_or_default(), app.clock.now());
     let world = app.world(caller.tenant)?;
-    let within = params.within.map(|id| require_area(&world, id)).transpose()?;
+    let within = params.within.map(|id| find_paths(&world, id)).transpose()?;
     let filter = visits::Filter {
         status: params.status,
         household: params.household.map(HouseholdId),
         campaign: params.campaign.map(CampaignId),
         worker: params.mine.unwrap_or_default().then_some(caller.person),
-        within: within.map(|area| area.path.clone()),
+        within,
         ..visits::Filter::default()
     };
     let scope = caller.scope_for(Permission::ReadHouseholds, now);

@@ -126,6 +126,14 @@ impl Arrival {
     /// The number of days after which a time counts as long ago.
     pub const LONG_AGO_DAYS: i64 = 7;
 
+    /// When it was typed, by our clock, where the rights and areas of that time count for it: what
+    /// is said to have been typed long ago is judged as if it were typed now.
+    pub fn judged_at(&self) -> Option<Instant> {
+        let age = self.received_at.signed_duration_since(self.happened_at);
+        let counts = age > Duration::zero() && age <= Duration::days(Self::LONG_AGO_DAYS);
+        counts.then_some(self.happened_at)
+    }
+
     /// The arrival of a command entered at `client_at`, sent under a login that began at `login`.
     pub fn new(
         command: CommandId,

@@ -20,6 +20,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use unicode_segmentation::UnicodeSegmentation;
 
+use crate::core::fold;
+
 /// Why a text was not accepted.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Fault {
@@ -260,6 +262,13 @@ texts! {
     Prose(4000, true),
     /// A short machine-like word: a code, an account.
     Code(40, false),
+}
+
+impl Code {
+    /// The same as an account: in the form by which accounts are compared.
+    pub fn fold_account(&self) -> Result<Self, Fault> {
+        Self::try_from(fold::fold_account(&self.0))
+    }
 }
 
 #[cfg(test)]

@@ -80,6 +80,7 @@ impl Case {
         match verb {
             Verb::Resume => self.standstill.is_some(),
             Verb::Decide | Verb::Withdraw => !self.asks.is_empty(),
+            Verb::Unclaim => self.stage.claim().is_some(),
             Verb::Reply => self.supervisions.iter().any(|one| one.obligation().is_some()),
             Verb::Appeal => self.breaches.iter().any(|breach| !breach.appealed),
             Verb::Unjoin => self.reports.len() > 1,

@@ -21,6 +21,8 @@ labelled_enum! {
         ReportRefused = "report.refused", "不予受理";
         /// [`crate::flows::report::Event::Claimed`].
         ReportClaimed = "report.claimed", "认领现场核实";
+        /// [`crate::flows::report::Event::Unclaimed`].
+        ReportUnclaimed = "report.unclaimed", "退回现场核实";
         /// [`crate::flows::report::Event::Confirmed`].
         ReportConfirmed = "report.confirmed", "现场核实";
         /// [`crate::flows::report::Event::Unjoined`].
@@ -57,6 +59,8 @@ labelled_enum! {
         CaseWhistleOver = "case.whistle_over", "哨响全部放行";
         /// [`crate::flows::case::Event::Claimed`].
         CaseClaimed = "case.claimed", "认领现场核查";
+        /// [`crate::flows::case::Event::Unclaimed`].
+        CaseUnclaimed = "case.unclaimed", "退回现场核查";
         /// [`crate::flows::case::Event::VerificationPassed`].
         CaseVerificationPassed = "case.verification_passed", "核查通过";
         /// [`crate::flows::case::Event::VerificationFailed`].

@@ -53,9 +53,12 @@ pub struct Context<'a> {
     pub kept: Option<OfflineTime>,
     /// How long the number is of what begins.
     pub numbers: NumberLength,
+    /// Other people whose rights the decision asks about, as far as the caller looked them up: as
+    /// they are now, without any grant when the account is closed.
+    pub others: &'a [Actor],
 }
 
-impl Context<'_> {
+impl<'a> Context<'a> {
     /// The number of something that begins at that time.
     pub fn new_number(&self, prefix: char, id: Uuid, at: Instant) -> String {
         format_number(prefix, id, at, self.numbers)
@@ -91,10 +94,14 @@ impl Context<'_> {
         }
     }
 
-    /// The area that a command names for something new; refuses a retired one.
-    pub fn require_area(&self, id: AreaId) -> Result<&Area, Refusal> {
+    /// The area a command names, for something new: one that is no more takes nothing. A phone
+    /// without a signal could not know: what it was told goes to what became of the area.
+    pub fn require_area(&self, id: AreaId) -> Result<&'a Area, Refusal> {
         let area = self.areas.get(id).ok_or(Refusal::UnknownArea { id })?;
         if self.areas.is_retired(id) {
+            if let Some(present) = self.areas.find_present(id).filter(|_| self.kept.is_some()) {
+                return Ok(present);
+            }
             let successors = self.areas.successors(id).map(|area| area.name.clone()).collect();
             return Err(Refusal::AreaRetired { area: area.name.clone(), successors });
         }

@@ -131,6 +131,7 @@ pub fn from_report_event(after: &Report, event: &report::Event) -> Vec<Notice> {
         }
         report::Event::Submitted { .. }
         | report::Event::Claimed { .. }
+        | report::Event::Unclaimed
         | report::Event::Confirmed { .. }
         | report::Event::Unjoined { .. }
         | report::Event::Recomputed { .. }
@@ -212,6 +213,7 @@ pub fn from_case_event(after: &Case, event: &case::Event) -> Vec<Notice> {
         | E::Summoned { .. }
         | E::WhistleOver { .. }
         | E::Claimed { .. }
+        | E::Unclaimed
         | E::VerificationFailed { .. }
         | E::CallbackMissed { .. }
         | E::AnswerNoted { .. }

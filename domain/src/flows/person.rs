@@ -29,7 +29,10 @@ use crate::{
         lifecycle::{CommandKind, Lifecycle, MoveTable, refuse_unasked},
         stored_event::JournalEvent,
     },
-    people::actor::{Actor, Grant, Permission, Powers, Role},
+    people::{
+        actor::{Actor, Grant, Permission, Powers, Role},
+        staffing::Staffing,
+    },
     rules::{obligation::Obligation, refusal::Refusal},
 };
 
@@ -119,9 +122,10 @@ impl Shift {
     /// The longest shift in hours: one that the person forgot to end ends by itself.
     pub const MAX_HOURS: i64 = 16;
 
-    /// Whether it lasts at this moment.
+    /// Whether it lasts at this moment. It has begun, though a clock may be behind that on which it
+    /// did: nobody begins one for later.
     pub fn is_active_at(&self, at: Instant) -> bool {
-        self.since <= at && at < self.until
+        at < self.until
     }
 }
 
@@ -178,6 +182,8 @@ pub enum Command {
         role: Role,
         /// Over which area.
         area: AreaId,
+        /// Who else does the work, looked up by the caller.
+        staffing: Staffing,
     },
     /// Revokes a role and gives it to another person at the same moment.
     HandOver {
@@ -201,6 +207,8 @@ pub enum Command {
     Suspend {
         /// The reasons, in words.
         reason: Prose,
+        /// Who else does the work, looked up by the caller.
+        staffing: Staffing,
     },
     /// Ends the suspension.
     Reinstate,
@@ -210,8 +218,8 @@ pub enum Command {
         reason: Prose,
         /// The person who takes over the appointments.
         to: Option<PersonId>,
-        /// Units with open work that no one else could do, looked up by the caller.
-        alone: Vec<String>,
+        /// Who else does the work, looked up by the caller.
+        staffing: Staffing,
     },
     /// Confirms that the actor remains an administrator while the rights of another administrator
     /// are taken: of two who take each other's rights at once, the second is refused.

@@ -94,6 +94,8 @@ labelled_enum! {
         Refuse = "refuse", "不予受理";
         /// Claims the check on the spot, so that no one else goes.
         Claim = "claim", "领取现场任务";
+        /// Give the check on the spot back, or pass it on.
+        Unclaim = "unclaim", "退回现场任务";
         /// Reports the result of the check.
         Confirm = "confirm", "核实";
         /// Takes it out of a case it was joined to by mistake.
@@ -104,6 +106,7 @@ labelled_enum! {
 /// Where each verb leads from each state; what is not listed is refused.
 pub const MOVES: &[(StatusName, Verb, StatusName)] = &[
     (StatusName::Confirming, Verb::Claim, StatusName::Confirming),
+    (StatusName::Confirming, Verb::Unclaim, StatusName::Confirming),
     (StatusName::Confirming, Verb::Confirm, StatusName::Received),
     (StatusName::Confirming, Verb::Refuse, StatusName::Refused),
     (StatusName::Received, Verb::File, StatusName::Filed),
@@ -356,6 +359,7 @@ impl Lifecycle for Report {
             Command::Join { .. } => CommandKind::Moves(Verb::Join),
             Command::Refuse { .. } => CommandKind::Moves(Verb::Refuse),
             Command::Claim => CommandKind::Moves(Verb::Claim),
+            Command::Unclaim { .. } => CommandKind::Moves(Verb::Unclaim),
             Command::Confirm { .. } => CommandKind::Moves(Verb::Confirm),
             Command::Unjoin => CommandKind::Moves(Verb::Unjoin),
             Command::Lapse { .. } => CommandKind::Unbound("lapse"),
@@ -382,6 +386,7 @@ impl Flow for Report {
             | Command::Join { .. }
             | Command::Refuse { .. }
             | Command::Claim
+            | Command::Unclaim { .. }
             | Command::Confirm { .. }
             | Command::Unjoin
             | Command::Recompute
@@ -400,9 +405,10 @@ impl Flow for Report {
             Command::Recompute => return self.recompute_deadline(cx),
             Command::Claim => {
                 return Ok(vec![Event::Claimed {
-                    claim: Claim::take(self.require_verifier(cx)?, cx)?,
+                    claim: Claim::take(self.require_verifier(cx)?, &self.place.area, cx)?,
                 }]);
             }
+            Command::Unclaim { to } => return self.unclaim(*to, cx),
             Command::Confirm { real, note, point } => {
                 return self.confirm(*real, note.as_ref(), *point, cx);
             }
@@ -419,6 +425,7 @@ impl Flow for Report {
             // These were handled above.
             Command::Submit(_)
             | Command::Claim
+            | Command::Unclaim { .. }
             | Command::Confirm { .. }
             | Command::Lapse { .. }
             | Command::Recompute => return Err(refuse_unasked::<Self>(command)),
@@ -463,6 +470,13 @@ impl Flow for Report {
                 let (receiver, confirm) = (receiver.clone(), confirm.clone());
                 Status::Confirming { receiver, confirm, claim: Some(claim.clone()) }
             }
+            Event::Unclaimed => {
+                let Status::Confirming { receiver, confirm, .. } = &state.as_ref()?.status else {
+                    return None;
+                };
+                let (receiver, confirm) = (receiver.clone(), confirm.clone());
+                Status::Confirming { receiver, confirm, claim: None }
+            }
             Event::Recomputed { term } | Event::Measured { term, .. } => {
                 state.as_ref()?.status.with_term(term)?
             }
@@ -496,6 +510,7 @@ impl Flow for Report {
             }
             Event::Submitted { .. }
             | Event::Claimed { .. }
+            | Event::Unclaimed
             | Event::Unjoined { .. }
             | Event::Recomputed { .. }
             | Event::Measured { .. } => false,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Instant,
-    area::tree::{AreaTree, Path, Unit},
+    area::tree::{Area, AreaTree, Path, Unit},
     core::{
         disclosure::disclosed,
         id::{AreaId, PersonId, TenantId},
@@ -41,6 +41,10 @@ disclosed! {
 }
 
 impl Grant {
+    /// By so many seconds the clocks of replicas may differ: a grant that is to hold at once begins so
+    /// much earlier.
+    pub const CLOCK_SLACK_S: i64 = 60;
+
     /// Whether it is in force at this moment.
     pub fn holds_at(&self, at: Instant) -> bool {
         self.from <= at && self.until.is_none_or(|until| at < until)
@@ -167,5 +171,29 @@ impl AreaTree {
             return grants.to_vec();
         }
         grants.iter().flat_map(reach).collect()
+    }
+
+    /// Grants of an earlier time, over where what they reached `then` lies now: areas that moved
+    /// since, and what became of those that are no more.
+    pub fn carry_grants(&self, grants: &[Grant], then: &[Self]) -> Vec<Grant> {
+        let mut carried = Vec::new();
+        for grant in grants {
+            let mut units = self.expand_unit(&grant.over);
+            for tree in then {
+                let over = tree.expand_unit(&grant.over);
+                let within = |area: &&Area| {
+                    !tree.is_retired(area.id) && over.iter().any(|u| u.path.contains(&area.path))
+                };
+                let mut inside: Vec<&Area> = tree.iter().filter(within).collect();
+                inside.sort_by_key(|area| area.path.as_str().len());
+                for heir in inside.iter().flat_map(|area| self.find_heirs(area.id)) {
+                    if !units.iter().any(|unit| unit.path.contains(&heir.path)) {
+                        units.push(heir.unit());
+                    }
+                }
+            }
+            carried.extend(units.into_iter().map(|over| Grant { over, ..grant.clone() }));
+        }
+        carried
     }
 }

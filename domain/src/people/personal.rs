@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::core::{labelled_enum::labelled_enum, text::Line};
+use crate::core::{fold::normalise_width, labelled_enum::labelled_enum, text::Line};
 
 labelled_enum! {
     /// One kind of personal data.
@@ -146,13 +146,14 @@ impl Phone {
 impl TryFrom<String> for Phone {
     type Error = Fault;
 
-    /// Removes spaces, hyphens and the country code.
+    /// Spaces, hyphens and the country code are left out; full-width digits are digits.
     fn try_from(text: String) -> Result<Self, Fault> {
         const MOST: usize = 32;
-        if text.len() > MOST {
+        if text.chars().nth(MOST).is_some() {
             return Err(Fault::Phone);
         }
-        let plain: String = text.chars().filter(|c| !matches!(c, ' ' | '-')).collect();
+        let plain = normalise_width(&text);
+        let plain: String = plain.chars().filter(|c| !matches!(c, ' ' | '-')).collect();
         let local = ["+86", "0086", "86"]
             .iter()
             .find_map(|code| plain.strip_prefix(code).filter(|rest| rest.len() == 11))
@@ -194,7 +195,12 @@ impl TryFrom<String> for OfficePhone {
     type Error = Fault;
 
     fn try_from(text: String) -> Result<Self, Fault> {
-        let plain = text.trim();
+        const MOST: usize = 64;
+        if text.chars().nth(MOST).is_some() {
+            return Err(Fault::OfficePhone);
+        }
+        let plain = normalise_width(&text);
+        let plain = plain.trim();
         let ends = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
         let bytes = plain.as_bytes();
         let dialled = (5..=20).contains(&bytes.len())
@@ -232,7 +238,11 @@ impl TryFrom<String> for IdNumber {
     type Error = Fault;
 
     fn try_from(text: String) -> Result<Self, Fault> {
-        let number = text.trim().to_ascii_uppercase();
+        const MOST: usize = 64;
+        if text.chars().nth(MOST).is_some() {
+            return Err(Fault::IdForm);
+        }
+        let number = normalise_width(&text).trim().to_ascii_uppercase();
         let bytes = number.as_bytes();
         let (Some(body), Some(last), 18) = (bytes.get(..17), bytes.get(17), bytes.len()) else {
             return Err(Fault::IdForm);
@@ -416,11 +426,18 @@ mod tests {
 
     #[test]
     fn a_phone_is_eleven_digits_however_it_is_written() {
-        for given in ["13812345678", "+86 138-1234-5678", "008613812345678", "8613812345678"] {
+        for given in [
+            "13812345678",
+            "+86 138-1234-5678",
+            "008613812345678",
+            "8613812345678",
+            "１３８１２３４５６７８",
+            "＋８６　１３８－１２３４－５６７８",
+        ] {
             assert_eq!(phone(given), Ok("13812345678".to_owned()), "{given}");
         }
         for bad in
-            ["", "1381234567", "12812345678", "138123456789", "1381234567８", "+1 13812345678"]
+            ["", "1381234567", "12812345678", "138123456789", "1381234567８９", "+1 13812345678"]
         {
             assert_eq!(phone(bad), Err(Fault::Phone), "{bad}");
         }

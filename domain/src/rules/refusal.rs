@@ -225,6 +225,13 @@ pub enum Refusal {
         /// From when others may claim it.
         until: Instant,
     },
+    /// The actor did not take the check on the spot that is to be given back.
+    NotClaimed,
+    /// A person who is to check on the spot may not look there.
+    NotAVerifier {
+        /// That person.
+        id: PersonId,
+    },
     /// The first receiver of a case leads it and must not return what is its own (首接负责).
     FirstReceiver {
         /// The first receiver, by name.
@@ -489,6 +496,8 @@ impl Refusal {
             Self::NotSummoned => "not_summoned",
             Self::CooperatingPending { .. } => "cooperating_pending",
             Self::AlreadyRated => "already_rated",
+            Self::NotClaimed => "not_claimed",
+            Self::NotAVerifier { .. } => "not_a_verifier",
             Self::Claimed { .. } => "claimed",
             Self::FirstReceiver { .. } => "first_receiver",
             Self::HandlerVerifies => "handler_verifies",

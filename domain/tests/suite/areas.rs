@@ -101,6 +101,7 @@ fn with_context<T>(
         areas,
         catalogue,
         kept: None,
+        others: &[],
         numbers: Default::default(),
     })
 }

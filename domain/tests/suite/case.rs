@@ -48,6 +48,7 @@ pub(crate) fn sensible_commands(verb: Verb, script: &Script) -> Vec<Command> {
             })
             .collect(),
         Verb::Claim => vec![Command::Claim],
+        Verb::Unclaim => vec![Command::Unclaim { to: None }],
         Verb::Verify => vec![verify(true), verify(false)],
         Verb::CallBack => vec![miss_callback(), answer(true), answer(false), answer_dissatisfied()],
         Verb::Close => vec![close()],
@@ -121,6 +122,12 @@ fn side_condition(verb: Verb, stage: StageName, refusal: &Refusal) -> bool {
         Verb::Withdraw => matches!(refusal, Refusal::NoSuchAsk { .. } | Refusal::NotAsker),
         Verb::Supervise => matches!(refusal, Refusal::NotInvolved { .. }),
         Verb::Reply => matches!(refusal, Refusal::NoSuchSupervision { .. }),
+        Verb::Unclaim => {
+            matches!(
+                refusal,
+                Refusal::HandlerVerifies | Refusal::Claimed { .. } | Refusal::NotClaimed
+            )
+        }
         Verb::Claim | Verb::Verify => {
             matches!(refusal, Refusal::HandlerVerifies | Refusal::Claimed { .. })
         }

@@ -278,6 +278,7 @@ fn build_command(verb: Verb, case: Option<&Case>, at: Instant, dice: &mut Dice) 
             }
         }
         Verb::Claim => Command::Claim,
+        Verb::Unclaim => Command::Unclaim { to: None },
         Verb::Verify => {
             let point = dice.roll_percent(50).then(|| dice.any_point());
             Command::Verify { passed: dice.roll_percent(60), note, point }

@@ -2,7 +2,11 @@
 
 use chrono::Duration;
 use domain::{
-    flows::{case::Command, report},
+    flows::{
+        case::{Command, state::Case},
+        flow::{Context, Flow as _},
+        report,
+    },
     people::actor::{Actor, Role},
     rules::{obligation::Duty, refusal::Refusal},
 };
@@ -10,7 +14,7 @@ use domain::{
 use super::{
     report::{confirm, until_confirming},
     script::{Script, WORKER, verify},
-    world::{COMMUNITY, GRID, GRID_NEXT, actor, almighty, minutes, morning, unit},
+    world::{COMMUNITY, GRID, GRID_NEXT, actor, almighty, context, minutes, morning, unit},
 };
 
 fn worker(number: u128, name: &str) -> Actor {
@@ -38,6 +42,22 @@ fn a_verification_is_owed_by_the_grid_and_taken_by_one_of_its_workers() {
         assert_eq!(asked.unwrap_err(), claimed);
         assert!(script.chain.try_command(&two, until, &command).is_ok(), "a claim ends by itself");
         assert!(script.chain.try_command(&one, script.at, &command).is_ok());
+    }
+}
+
+#[test]
+fn a_claim_binds_as_long_as_its_holder_may_look() {
+    let (script, _) = Script::fed_back().act_now(&worker(60, "甲"), &Command::Claim);
+    let two = worker(61, "乙");
+    let closed = actor(60, "甲", &[]);
+    let moved = actor(60, "甲", &[(Role::GridWorker, GRID_NEXT)]);
+    for (holder, free) in [(closed, true), (moved, true), (worker(60, "甲"), false)] {
+        let others = [holder];
+        let context = Context { others: &others, ..context(&two, script.at) };
+        for command in [Command::Claim, verify(true), verify(false)] {
+            let decided = Case::decide(Some(script.chain.state()), &command, &context);
+            assert_eq!(decided.is_ok(), free, "{decided:?}");
+        }
     }
 }
 

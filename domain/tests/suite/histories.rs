@@ -24,7 +24,10 @@ use domain::{
         report::{self, Report},
         visit::{self, Outcome, Visit},
     },
-    people::actor::{Actor, Role},
+    people::{
+        actor::{Actor, Role},
+        staffing::Staffing,
+    },
     rules::{
         burden::Counts,
         obligation::Duty,
@@ -142,10 +145,20 @@ pub(crate) fn of_people() -> Journals {
             },
         ),
         (by(), person::Command::TakeOver { grants: vec![grant(hotline, CITY)], of: person_id(2) }),
-        (by(), person::Command::Suspend { reason: reason() }),
+        (by(), person::Command::Suspend { reason: reason(), staffing: Staffing::default() }),
         (by(), person::Command::Reinstate),
-        (by(), person::Command::Revoke { role: Role::GridWorker, area: GRID }),
-        (by(), person::Command::Leave { reason: reason(), to: None, alone: Vec::new() }),
+        (
+            by(),
+            person::Command::Revoke {
+                role: Role::GridWorker,
+                area: GRID,
+                staffing: Staffing::default(),
+            },
+        ),
+        (
+            by(),
+            person::Command::Leave { reason: reason(), to: None, staffing: Staffing::default() },
+        ),
     ];
     let chief = people::until_registered(&[(Role::Administrator, CITY)]);
     let stood = vec![(

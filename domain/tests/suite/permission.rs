@@ -16,6 +16,7 @@ use domain::{
     people::{
         actor::{Actor, Grant, Permission, Role},
         role::POLICY,
+        staffing::Staffing,
     },
     rules::{
         obligation::Duty,
@@ -235,7 +236,11 @@ fn person_rights() -> Vec<Right> {
     let managing: &[Permission] = &[Permission::ManagePeople];
     let known = || until_registered(&[(Role::GridWorker, GRID)]);
     let grant = person::Command::Grant { grant: new_grant(Role::CommunityOfficer, GRID) };
-    let revoke = person::Command::Revoke { role: Role::GridWorker, area: GRID };
+    let revoke = person::Command::Revoke {
+        role: Role::GridWorker,
+        area: GRID,
+        staffing: Staffing::default(),
+    };
     let reset = person::Command::ResetPassword;
     let newcomer = register(7, vec![new_grant(Role::GridWorker, GRID)]);
     let (role, area, reason) = (Role::GridWorker, GRID, || prose("岗位调整"));
@@ -245,8 +250,9 @@ fn person_rights() -> Vec<Right> {
         of: person_id(8),
     };
     let rename = person::Command::Rename { name: super::world::line("改名") };
-    let suspend = person::Command::Suspend { reason: reason() };
-    let leave = person::Command::Leave { reason: reason(), to: None, alone: Vec::new() };
+    let suspend = person::Command::Suspend { reason: reason(), staffing: Staffing::default() };
+    let leave =
+        person::Command::Leave { reason: reason(), to: None, staffing: Staffing::default() };
     let mut resting = known();
     resting.commit(&resting.try_command(&administrator(CITY), morning(), &suspend).unwrap());
     let mut oneself = Chain::<Person>::default();

@@ -9,7 +9,10 @@ use domain::{
         flow::Flow as _,
         person::{Command, NewGrant, Person, Shift, Standing},
     },
-    people::actor::{Actor, Grant, Permission, Powers, Role},
+    people::{
+        actor::{Actor, Grant, Permission, Powers, Role},
+        staffing::Staffing,
+    },
     rules::{refusal::Refusal, vocabulary::Urgency},
 };
 
@@ -22,6 +25,10 @@ use super::world::{
 
 pub(crate) fn administrator(over: AreaId) -> Actor {
     actor(800, "管理员", &[(Role::Administrator, over)])
+}
+
+fn revoke(role: Role, area: AreaId) -> Command {
+    Command::Revoke { role, area, staffing: Staffing::default() }
 }
 
 pub(crate) fn new_grant(role: Role, area: AreaId) -> NewGrant {
@@ -46,12 +53,12 @@ fn all_commands() -> Vec<(&'static str, Command)> {
     vec![
         ("register", register(1, Vec::new())),
         ("grant", Command::Grant { grant: new_grant(Role::GridWorker, GRID) }),
-        ("revoke", Command::Revoke { role: Role::Hotline, area: CITY }),
+        ("revoke", revoke(Role::Hotline, CITY)),
         ("reset_password", Command::ResetPassword),
         ("rename", Command::Rename { name: line("改名") }),
         ("hand_over", hand_over(Role::Hotline, CITY, 2)),
         ("take_over", take_over(new_grant(Role::GridWorker, GRID))),
-        ("suspend", Command::Suspend { reason: prose("借调") }),
+        ("suspend", Command::Suspend { reason: prose("借调"), staffing: Staffing::default() }),
         ("reinstate", Command::Reinstate),
         ("leave", leave(None)),
         ("stand", Command::Stand { over: vec![CITY] }),
@@ -69,7 +76,7 @@ fn take_over(grant: NewGrant) -> Command {
 }
 
 fn leave(to: Option<u128>) -> Command {
-    Command::Leave { reason: prose("退休"), to: to.map(person_id), alone: Vec::new() }
+    Command::Leave { reason: prose("退休"), to: to.map(person_id), staffing: Staffing::default() }
 }
 
 #[test]
@@ -111,15 +118,15 @@ fn an_administrator_grants_and_revokes_within_the_own_area() {
     let there = new_grant(Role::GridWorker, DISTRICT_BESIDE);
     assert_eq!(ask(Command::Grant { grant: there.clone() }).unwrap_err(), outside);
     assert!(ask(Command::Grant { grant: new_grant(Role::GridWorker, STREET) }).is_ok());
-    let revoke = Command::Revoke { role: Role::Hotline, area: DISTRICT_BESIDE };
-    assert_eq!(ask(revoke).unwrap_err(), outside);
-    let revoked = ask(Command::Revoke { role: Role::GridWorker, area: GRID }).unwrap();
+    let elsewhere = revoke(Role::Hotline, DISTRICT_BESIDE);
+    assert_eq!(ask(elsewhere).unwrap_err(), outside);
+    let revoked = ask(revoke(Role::GridWorker, GRID)).unwrap();
     assert_eq!(revoked.state.grants.len(), 1);
     assert_eq!(revoked.state.grants[0].role, Role::Hotline);
     let nobody = Chain::<Person>::default();
     let asked = nobody.try_command(&by, morning(), &register(2, vec![there]));
     assert_eq!(asked.unwrap_err(), outside);
-    let unknown = ask(Command::Revoke { role: Role::Resident, area: CITY });
+    let unknown = ask(revoke(Role::Resident, CITY));
     assert_eq!(unknown.unwrap_err(), Refusal::NoSuchGrant);
     let nowhere = Command::Grant { grant: new_grant(Role::GridWorker, NOWHERE) };
     assert_eq!(ask(nowhere).unwrap_err(), Refusal::UnknownArea { id: NOWHERE });
@@ -184,10 +191,10 @@ fn nobody_changes_the_own_rights() {
     let by = actor(1, "本人", &[(Role::Administrator, CITY)]);
     for command in [
         Command::Grant { grant: new_grant(Role::StreetLeader, STREET) },
-        Command::Revoke { role: Role::GridWorker, area: GRID },
+        revoke(Role::GridWorker, GRID),
         hand_over(Role::GridWorker, GRID, 2),
         take_over(new_grant(Role::Hotline, CITY)),
-        Command::Suspend { reason: prose("休假") },
+        Command::Suspend { reason: prose("休假"), staffing: Staffing::default() },
         leave(Some(2)),
     ] {
         let asked = oneself.try_command(&by, morning(), &command);
@@ -229,25 +236,19 @@ fn a_role_is_renewed_not_doubled() {
         let periods = change.state.grants.iter().map(|held| (held.from, held.until));
         periods.collect::<Vec<_>>()
     };
-    assert_eq!(give(grant(None, Some(day(10)))), [(morning(), Some(day(10)))]);
-    assert_eq!(give(grant(Some(day(5)), Some(day(20)))), [(morning(), Some(day(20)))]);
+    // By the clock of every replica.
+    let at_once = morning() - minutes(1);
+    assert_eq!(give(grant(None, Some(day(10)))), [(at_once, Some(day(10)))]);
+    assert_eq!(give(grant(Some(day(5)), Some(day(20)))), [(at_once, Some(day(20)))]);
     let apart = give(grant(Some(day(30)), None));
-    assert_eq!(apart, [(morning(), Some(day(20))), (day(30), None)], "a later time of its own");
+    assert_eq!(apart, [(at_once, Some(day(20))), (day(30), None)], "a later time of its own");
 }
 
 #[test]
-fn leaving_ends_everything_and_needs_a_successor_where_work_is_open() {
+fn leaving_ends_everything() {
     let by = administrator(CITY);
     let known = until_registered(&[(Role::GridWorker, GRID), (Role::CommunityOfficer, COMMUNITY)]);
-    let alone = vec!["枫林一格".to_owned()];
-    let asked = |to: Option<u128>| Command::Leave {
-        reason: prose("退休"),
-        to: to.map(person_id),
-        alone: alone.clone(),
-    };
-    let refused = known.try_command(&by, morning(), &asked(None)).unwrap_err();
-    assert_eq!(refused, Refusal::OpenWork { units: alone.clone() });
-    let left = known.try_command(&by, morning(), &asked(Some(2))).unwrap().state;
+    let left = known.try_command(&by, morning(), &leave(Some(2))).unwrap().state;
     assert_eq!((left.standing, left.grants.len()), (Standing::Left, 0));
     assert!(left.to_actor(by.tenant, &Powers::built_in()).is_none());
     let beside = known.try_command(&administrator(DISTRICT_BESIDE), morning(), &leave(None));
@@ -259,9 +260,10 @@ fn a_closed_account_acts_as_nobody_until_it_is_opened_again() {
     let by = administrator(CITY);
     let mut chain = until_registered(&[(Role::GridWorker, GRID)]);
     let powers = Powers::built_in();
-    for (command, acts) in
-        [(Command::Suspend { reason: prose("借调") }, false), (Command::Reinstate, true)]
-    {
+    for (command, acts) in [
+        (Command::Suspend { reason: prose("借调"), staffing: Staffing::default() }, false),
+        (Command::Reinstate, true),
+    ] {
         let change = chain.try_command(&by, morning(), &command).unwrap();
         assert_eq!(change.state.to_actor(by.tenant, &powers).is_some(), acts);
         assert_eq!(change.state.grants.len(), 1, "grants rest, they are not lost");
@@ -310,7 +312,7 @@ fn a_shift_is_bounded_and_ends_with_the_right_it_rests_on() {
     assert!(state.current_shift(morning()).is_some());
     assert!(state.current_shift(morning() + minutes(most)).is_none(), "the end is exclusive");
     assert!(ask(&chain, &Command::EndShift).unwrap().state.shift.is_none());
-    let revoke = Command::Revoke { role: Role::GridWorker, area: GRID };
+    let revoke = revoke(Role::GridWorker, GRID);
     let revoked = chain.try_command(&administrator(CITY), morning(), &revoke).unwrap();
     assert!(revoked.state.shift.is_none());
 }
@@ -334,10 +336,10 @@ fn any_command(dice: &mut Dice, number: u128, at: Instant, held: &[Grant]) -> Co
     match dice.roll_below(24) {
         0 | 1 => register(number, grants),
         2..=6 => Command::Grant { grant: one },
-        7 => Command::Revoke { role: one.role, area: one.area },
+        7 => revoke(one.role, one.area),
         8 => hand_over(one.role, one.area, 2),
         9 => Command::TakeOver { grants, of: person_id(2) },
-        10 => Command::Suspend { reason: prose("借调") },
+        10 => Command::Suspend { reason: prose("借调"), staffing: Staffing::default() },
         11 | 12 => Command::Reinstate,
         13 => leave(dice.roll_percent(50).then_some(2)),
         14 => Command::Stand { over: vec![one.area] },

@@ -92,6 +92,13 @@ pub(crate) fn until_confirming() -> Chain<Report> {
     until_submitted_under(with_conduct(|conduct| conduct.verify_before_filing = true))
 }
 
+/// The same, and somebody went to look.
+fn until_claimed() -> Chain<Report> {
+    let mut chain = until_confirming();
+    chain.commit(&chain.try_command(&almighty(OTHER), morning(), &Command::Claim).unwrap());
+    chain
+}
+
 pub(crate) fn confirm(real: bool) -> Command {
     Command::Confirm { real, note: Some(prose("确有其事")), point: Some(SPOT) }
 }
@@ -120,7 +127,7 @@ pub(crate) fn until_joined() -> Chain<Report> {
 
 fn all_statuses() -> Vec<(StatusName, Chain<Report>)> {
     vec![
-        (StatusName::Confirming, until_confirming()),
+        (StatusName::Confirming, until_claimed()),
         (StatusName::Received, until_submitted(&almighty(WORKER), draft(0))),
         (StatusName::Filed, until_decided(&file())),
         (StatusName::Joined, until_decided(&join())),
@@ -137,6 +144,7 @@ fn every_status_answers_every_command_as_the_table_says() {
         (Verb::Join, join()),
         (Verb::Refuse, refuse()),
         (Verb::Claim, Command::Claim),
+        (Verb::Unclaim, Command::Unclaim { to: None }),
         (Verb::Confirm, confirm(true)),
         (Verb::Unjoin, Command::Unjoin),
     ];

@@ -166,7 +166,11 @@ impl<'a> Walk<'a> {
         let index = self.some_report(dice);
         let stored = self.reports[index].chain.stored.clone().unwrap();
         let looks = stored.state.status.name() == StatusName::Confirming && dice.roll_percent(80);
-        let look = if dice.roll_percent(30) { report::Command::Claim } else { confirm() };
+        let look = match stored.state.claim() {
+            _ if dice.roll_percent(30) => report::Command::Claim,
+            Some(_) if dice.roll_percent(30) => report::Command::Unclaim { to: None },
+            _ => confirm(),
+        };
         let trial = if looks { look.clone() } else { super::report::refuse() };
         let candidates: Vec<Actor> = self.able_actors(|by| {
             let cx = context_under(self.rules, by, self.at);
@@ -502,7 +506,7 @@ fn check_refusal(case: &Case, command: &Command, refusal: &Refusal, at: Instant)
 #[test]
 fn everything_that_must_hold_holds_in_random_histories() {
     let reached = RefCell::new(Reached::default());
-    let walked = new_runner(300).run(&(0..TENANTS.len(), any_steps(250)), |(tenant, steps)| {
+    let walked = new_runner(360).run(&(0..TENANTS.len(), any_steps(250)), |(tenant, steps)| {
         let mut walk = Walk::new(TENANTS[tenant], &reached);
         for (seed, gap) in steps {
             walk.step(seed, gap);

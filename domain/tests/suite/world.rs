@@ -177,7 +177,17 @@ pub(crate) fn context(by: &Actor, at: Instant) -> Context<'_> {
 /// A context with other rules than the shipped ones.
 pub(crate) fn context_under<'a>(rules: &'a Rules, by: &'a Actor, at: Instant) -> Context<'a> {
     let World { areas, catalogue, .. } = &*WORLD;
-    Context { by, at, seq: 0, rules, areas, catalogue, kept: None, numbers: Default::default() }
+    Context {
+        by,
+        at,
+        seq: 0,
+        rules,
+        areas,
+        catalogue,
+        kept: None,
+        others: &[],
+        numbers: Default::default(),
+    }
 }
 
 /// The shipped rules with other handling rules.

@@ -285,8 +285,8 @@ pub struct Filter {
     pub worker: Option<PersonId>,
     /// Of these, only those of this worker.
     pub of: Option<PersonId>,
-    /// Only in this grid.
-    pub grid: Option<AreaId>,
+    /// Only in these grids.
+    pub grids: Option<Vec<AreaId>>,
     /// Only those that no worker has visited.
     pub open: bool,
     /// Only those with this result.
@@ -326,8 +326,9 @@ pub fn list_households(
         .filter(t::household_id.gt(Id(after)))
         .filter(build_limit(filter))
         .into_boxed();
-    if let Some(grid) = filter.grid {
-        query = query.filter(t::grid_id.eq(Id(grid.0)));
+    if let Some(grids) = &filter.grids {
+        let grids: Vec<Id> = grids.iter().map(|grid| Id(grid.0)).collect();
+        query = query.filter(t::grid_id.eq_any(grids));
     }
     if let Some(of) = filter.of {
         query = query.filter(t::worker_id.eq(Some(Id(of.0))));

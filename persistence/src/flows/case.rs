@@ -26,7 +26,7 @@ use crate::kernel::{
     error::StoreError,
     flow::{FlowTable, Rows, flow_row, prefix_end, rebuild_state},
     journal::Keyset,
-    list::{Narrow as _, flow_list},
+    list::{Narrow as _, flow_list, within_any},
     projection::{Derived, Projection},
     rows::rows,
     schema::{case_units, cases},
@@ -137,10 +137,10 @@ pub struct Filter {
     pub stage: Option<StageName>,
     /// Only of this category.
     pub category: Option<String>,
-    /// Only within this area.
-    pub within: Option<Path>,
-    /// Only those held by this area.
-    pub holder: Option<AreaId>,
+    /// Only within one of these areas.
+    pub within: Option<Vec<Path>>,
+    /// Only those held by one of these areas.
+    pub holders: Option<Vec<AreaId>>,
     /// Only cases with these identities.
     pub among: Option<Vec<Uuid>>,
 }
@@ -170,8 +170,10 @@ pub fn list(
         )
         .only(filter.stage.map(|stage| c::stage.eq(stage.name())))
         .only(filter.category.clone().map(|category| c::category.eq(category)))
-        .only(filter.within.as_ref().map(within))
-        .only(filter.holder.map(|holder| c::holder_id.eq(Id(holder.0))))
+        .only(filter.within.as_deref().map(|paths| within_any!(cases, paths)))
+        .only(filter.holders.as_ref().map(|holders| {
+            c::holder_id.eq_any(holders.iter().map(|holder| Id(holder.0)).collect::<Vec<_>>())
+        }))
         .only(filter.among.as_deref().map(|ids| c::id.eq_any(ids.iter().map(|id| Id(*id)))));
     load_page(query, db, page)
 }

@@ -26,7 +26,7 @@ use crate::{
         error::StoreError,
         flow::{FlowTable, Replacement, Rows, flow_row},
         journal::Keyset,
-        list::{Narrow as _, flow_list},
+        list::{Narrow as _, flow_list, within_any},
         pending::{Saved, Turn},
         projection::{Derived, Projection},
         rows::{self, rows},
@@ -161,8 +161,8 @@ impl Replacement for Relations {
 pub struct Filter {
     /// Only those with which the asker is paired.
     pub mine: bool,
-    /// Only within this area.
-    pub within: Option<Path>,
+    /// Only within one of these areas.
+    pub within: Option<Vec<Path>>,
     /// Only in this building.
     pub building: Option<String>,
     /// Only of this group of ten.
@@ -203,7 +203,7 @@ pub fn list(
     let paths = if filter.mine { &[] } else { scope.paths.as_slice() };
     let query = of_tenant(scope.tenant)
         .filter(visible_in(paths, Box::new(h::id.eq_any(paired))))
-        .only(filter.within.as_ref().map(within))
+        .only(filter.within.as_deref().map(|paths| within_any!(households, paths)))
         .only(filter.building.clone().map(|building| h::building.eq(Some(building))))
         .only(filter.group.clone().map(|group| h::group_code.eq(Some(group))))
         .only(filter.special.map(|special| h::special.eq(i16::from(special))))

@@ -75,7 +75,7 @@ rows! {
         by_id: Id => sql::Uid, "uuid";
         at: At => sql::Moment, "timestamptz";
     }
-    key (tenant_id, media_id, flow_id, kind) changes ()
+    key (tenant_id, media_id, flow_id, kind, by_id) changes ()
 }
 
 impl Derived for LinkRow {

@@ -25,7 +25,7 @@ use crate::kernel::{
     error::StoreError,
     flow::{FlowTable, Rows, flow_row, rebuild_state},
     journal::Keyset,
-    list::{Narrow as _, flow_list},
+    list::{Narrow as _, flow_list, within_any},
     projection::Projection,
     schema::{patrols, reports},
     types::{At, Doc, Id, sql},
@@ -73,8 +73,8 @@ pub struct Filter {
     pub status: Option<StatusName>,
     /// Only the actor's own.
     pub mine: bool,
-    /// Only within this area.
-    pub within: Option<Path>,
+    /// Only within one of these areas.
+    pub within: Option<Vec<Path>>,
     /// Only of this worker.
     pub worker: Option<PersonId>,
     /// Only made by this plan.
@@ -102,7 +102,7 @@ pub fn list(
     let query = of_tenant(scope.tenant)
         .filter(visible_in(paths, own))
         .only(filter.status.map(|status| p::status.eq(status.name())))
-        .only(filter.within.as_ref().map(within))
+        .only(filter.within.as_deref().map(|paths| within_any!(patrols, paths)))
         .only(filter.worker.map(|worker| p::worker_id.eq(Some(Id(worker.0)))))
         .only(filter.plan.map(|plan| p::plan_id.eq(Some(Id(plan.0)))))
         .only(filter.since.map(|since| p::from_at.ge(At(since))))

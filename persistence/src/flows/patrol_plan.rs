@@ -24,7 +24,7 @@ use crate::kernel::{
     error::StoreError,
     flow::{FlowTable, Rows, flow_row},
     journal::Keyset,
-    list::{Narrow as _, flow_list},
+    list::{Narrow as _, flow_list, within_any},
     projection::Projection,
     schema::patrol_plans,
     types::{At, Id, sql},
@@ -57,19 +57,19 @@ impl FlowTable for PatrolPlan {
 
 flow_list!(PatrolPlan in patrol_plans by created_at);
 
-/// The plans of an actor's areas, newest first; only within one area, and only of one standing,
+/// The plans of an actor's areas, the newest first; only within some areas, and only of one
 /// where these are given.
 pub fn list(
     db: &mut Db,
     scope: &Scope,
-    inside: Option<&Path>,
+    inside: Option<&[Path]>,
     standing: Option<Standing>,
     page: Keyset,
 ) -> Result<Vec<Versioned<PatrolPlan>>> {
     use patrol_plans::dsl as p;
     let query = of_tenant(scope.tenant)
         .filter(visible_in(&scope.paths, Box::new(p::id.eq(Id(Uuid::nil())))))
-        .only(inside.map(within))
+        .only(inside.map(|paths| within_any!(patrol_plans, paths)))
         .only(standing.map(|standing| p::standing.eq(standing.name())));
     load_page(query, db, page)
 }

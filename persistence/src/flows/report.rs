@@ -27,7 +27,7 @@ use crate::{
         error::StoreError,
         flow::{FlowTable, FlowWrite, Rows, flow_row},
         journal::Keyset,
-        list::{Narrow as _, flow_list},
+        list::{Narrow as _, flow_list, within_any},
         pending::{Saved, Turn},
         projection::Projection,
         rows::Row,
@@ -79,8 +79,8 @@ pub struct Filter {
     pub status: Option<StatusName>,
     /// Only the actor's own.
     pub mine: bool,
-    /// Only within this area.
-    pub within: Option<Path>,
+    /// Only within one of these areas.
+    pub within: Option<Vec<Path>>,
     /// Only those received since.
     pub since: Option<Instant>,
     /// Only reports with these identities.
@@ -102,7 +102,7 @@ pub fn list(
     let query = of_tenant(scope.tenant)
         .filter(visible_in(paths, own))
         .only(filter.status.map(|status| r::status.eq(status.name())))
-        .only(filter.within.as_ref().map(within))
+        .only(filter.within.as_deref().map(|paths| within_any!(reports, paths)))
         .only(filter.since.map(|since| r::received_at.ge(At(since))))
         .only(filter.among.as_deref().map(|ids| r::id.eq_any(ids.iter().map(|id| Id(*id)))));
     load_page(query, db, page)

@@ -24,7 +24,7 @@ use crate::kernel::{
     error::StoreError,
     flow::{FlowTable, Rows, flow_row},
     journal::Keyset,
-    list::{Narrow as _, flow_list},
+    list::{Narrow as _, flow_list, within_any},
     projection::Projection,
     schema::visits,
     types::{At, Id, sql},
@@ -78,8 +78,8 @@ pub struct Filter {
     pub campaign: Option<CampaignId>,
     /// Only by this worker.
     pub worker: Option<PersonId>,
-    /// Only within this area.
-    pub within: Option<Path>,
+    /// Only within one of these areas.
+    pub within: Option<Vec<Path>>,
     /// Only those made after this, and those still planned.
     pub since: Option<Instant>,
     /// Only visits with these identities.
@@ -106,7 +106,7 @@ pub fn list(
         .only(filter.household.map(|household| v::household_id.eq(Id(household.0))))
         .only(filter.campaign.map(|campaign| v::campaign_id.eq(Some(Id(campaign.0)))))
         .only(filter.worker.map(|worker| v::worker_id.eq(Some(Id(worker.0)))))
-        .only(filter.within.as_ref().map(within))
+        .only(filter.within.as_deref().map(|paths| within_any!(visits, paths)))
         .only(filter.since.map(since))
         .only(filter.among.as_deref().map(|ids| v::id.eq_any(ids.iter().map(|id| Id(*id)))));
     load_page(query, db, page)

@@ -313,6 +313,39 @@ pub fn load_last_seq(db: &mut Db, tenant: TenantId, (kind, flow): (FlowKind, Uui
     Ok(last.unwrap_or(0))
 }
 
+/// The last place a flow's journal had at a moment; 0 when it had none.
+pub fn load_seq_at(
+    db: &mut Db,
+    tenant: TenantId,
+    (kind, flow): (FlowKind, Uuid),
+    at: Instant,
+) -> Result<i64> {
+    let last: Option<i64> = journal::table
+        .filter(journal::tenant_id.eq(Id(tenant.0)).and(journal::flow_id.eq(Id(flow))))
+        .filter(journal::flow.eq(kind.name()).and(journal::at.le(At(at))))
+        .select(diesel::dsl::max(journal::seq))
+        .first(db)?;
+    Ok(last.unwrap_or(0))
+}
+
+/// Whether a flow's journal has an entry with one of these names after a moment.
+pub fn has_since(
+    db: &mut Db,
+    tenant: TenantId,
+    (kind, flow): (FlowKind, Uuid),
+    names: &[&str],
+    after: Instant,
+) -> Result<bool> {
+    let one: Option<i64> = journal::table
+        .filter(journal::tenant_id.eq(Id(tenant.0)).and(journal::flow_id.eq(Id(flow))))
+        .filter(journal::flow.eq(kind.name()).and(journal::at.gt(At(after))))
+        .filter(journal::name.eq_any(names.iter().map(|name| (*name).to_owned())))
+        .select(journal::seq)
+        .first(db)
+        .optional()?;
+    Ok(one.is_some())
+}
+
 /// A page of a list ordered by key: what comes after `after`, at most `limit`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Keyset {

@@ -91,4 +91,11 @@ macro_rules! flow_list {
         }
     };
 }
-pub(crate) use flow_list;
+/// Lies in one of the areas at `paths`, in a list of [`flow_list`].
+macro_rules! within_any {
+    ($table:ident, $paths:expr) => {
+        visible_in($paths, Box::new($table::id.eq(Id(uuid::Uuid::nil()))))
+    };
+}
+
+pub(crate) use {flow_list, within_any};

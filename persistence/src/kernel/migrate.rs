@@ -45,6 +45,7 @@ pub fn up(url: &str) -> Result<Vec<String>, StoreError> {
             Db::Sqlite(c) => collect_versions(c.run_pending_migrations(SQLITE)),
             Db::Postgres(c) => collect_versions(c.run_pending_migrations(POSTGRES)),
         }?;
+        crate::people::person::fill_account_keys(db)?;
         Ok(applied.iter().map(ToString::to_string).collect())
     })
 }

@@ -136,7 +136,7 @@ diesel::table! {
     use crate::kernel::types::sql::*;
     people (tenant_id, id) {
         tenant_id -> Uid, id -> Uid, seq -> BigInt, head -> Binary, account -> Text,
-        name -> Text, state -> Doc, standing -> Text, shift_path -> Nullable<Text>,
+        account_key -> Text, name -> Text, state -> Doc, standing -> Text, shift_path -> Nullable<Text>,
         shift_until -> Nullable<Moment>,
     }
 }
@@ -530,7 +530,7 @@ diesel::table! {
 diesel::table! {
     use diesel::sql_types::*;
     use crate::kernel::types::sql::*;
-    media_links (tenant_id, media_id, flow_id, kind) {
+    media_links (tenant_id, media_id, flow_id, kind, by_id) {
         tenant_id -> Uid, media_id -> Uid, flow_id -> Uid, kind -> Text, by_id -> Uid, at -> Moment,
     }
 }

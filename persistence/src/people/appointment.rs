@@ -1,13 +1,15 @@
 //! Appointments as rows: who holds which role over which area, and who is on duty. Written with the
 //! person, to find people by area.
 
+use std::collections::BTreeSet;
+
 use diesel::{
     prelude::*,
     sql_types::{BigInt, Bool, Nullable, Text},
 };
 use domain::{
     Instant,
-    area::tree::Path,
+    area::tree::{AreaTree, Path},
     core::{
         id::{AreaId, PersonId, TenantId},
         journal::FlowKind,
@@ -16,7 +18,10 @@ use domain::{
         change::{Change, Versioned},
         person::{Person, Standing},
     },
-    people::actor::{Grant, Role},
+    people::{
+        actor::{Grant, Role},
+        staffing::Staffing,
+    },
 };
 
 use uuid::Uuid;
@@ -223,9 +228,22 @@ pub fn load_held_roles(
     roles: &[Role],
     at: Instant,
 ) -> Result<Vec<(AreaId, Role)>> {
+    load_roles_of_others(db, tenant, roles, None, at)
+}
+
+/// The same, leaving one person out.
+fn load_roles_of_others(
+    db: &mut Db,
+    tenant: TenantId,
+    roles: &[Role],
+    but: Option<PersonId>,
+    at: Instant,
+) -> Result<Vec<(AreaId, Role)>> {
+    let but = but.map_or(Uuid::nil(), |person| person.0);
     let active = people::table
         .select(people::id)
         .filter(people::tenant_id.eq(Id(tenant.0)))
+        .filter(people::id.ne(Id(but)))
         .filter(people::standing.eq(Standing::Active.name()));
     let rows = grants::table
         .select((grants::area_id, grants::role))
@@ -262,61 +280,66 @@ pub fn load_on_duty(
     rows.into_iter().map(|row| rebuild_state("people", row)).collect()
 }
 
-/// The units that owe something which no one else could do once this person is gone: no other
-/// active person holds the same role today over the unit or over an area above it. `above` lists
-/// these areas, the unit first, because the unit may have moved since the grants were given.
-pub fn find_abandoned_units(
+/// Who else does the work of the units that a person has rights over.
+pub fn load_staffing(
     db: &mut Db,
+    tenant: TenantId,
     person: &Person,
-    tenant: TenantId,
+    areas: &AreaTree,
     at: Instant,
-    above: impl Fn(AreaId) -> Vec<AreaId>,
-) -> Result<Vec<String>> {
-    let mut alone = Vec::new();
-    for grant in person.grants.iter().filter(|grant| grant.holds_at(at)) {
-        if !grant.role.is_outsider()
-            && has_obligations(db, tenant, grant.over.id)?
-            && !has_other_holder(db, tenant, person.id, (grant.role, &above(grant.over.id)), at)?
-        {
-            alone.push(grant.over.name.clone());
-        }
-    }
-    alone.dedup();
-    Ok(alone)
+) -> Result<Staffing> {
+    let held: Vec<&Grant> = person.grants.iter().filter(|grant| grant.holds_at(at)).collect();
+    let owing = find_owing_units(db, tenant, &held, areas)?;
+    let held = if owing.is_empty() {
+        Vec::new()
+    } else {
+        let roles: Vec<Role> = held.iter().map(|grant| grant.role).collect();
+        load_roles_of_others(db, tenant, &roles, Some(person.id), at)?
+    };
+    Ok(Staffing { owing, held })
 }
 
-fn has_obligations(db: &mut Db, tenant: TenantId, unit: AreaId) -> Result<bool> {
-    let one: Option<i64> = obligations::table
-        .select(obligations::no)
-        .filter(obligations::tenant_id.eq(Id(tenant.0)))
-        .filter(obligations::unit_id.eq(Id(unit.0)))
-        .filter(obligations::settled_at.is_null())
-        .first(db)
-        .optional()?;
-    Ok(one.is_some())
-}
-
-fn has_other_holder(
+/// The rights over these areas that ended by their time, with who does the work of the areas now.
+pub fn load_ended_grants(
     db: &mut Db,
     tenant: TenantId,
-    but: PersonId,
-    (role, over): (Role, &[AreaId]),
+    over: &[AreaId],
+    areas: &AreaTree,
     at: Instant,
-) -> Result<bool> {
-    let holders = grants::table
-        .select(grants::person_id)
+) -> Result<(Vec<Grant>, Staffing)> {
+    let ended = grants::table
+        .select((grants::area_id, grants::role))
+        .distinct()
         .filter(grants::tenant_id.eq(Id(tenant.0)))
-        .filter(grants::person_id.ne(Id(but.0)))
-        .filter(grants::role.eq(role.name()))
         .filter(grants::area_id.eq_any(over.iter().map(|area| Id(area.0))))
-        .filter(grants::from_at.le(At(at)))
-        .filter(grants::until_at.is_null().or(grants::until_at.assume_not_null().gt(At(at))));
-    let one: Option<Id> = people::table
-        .select(people::id)
-        .filter(people::tenant_id.eq(Id(tenant.0)))
-        .filter(people::standing.eq(Standing::Active.name()))
-        .filter(people::id.eq_any(holders))
-        .first(db)
-        .optional()?;
-    Ok(one.is_some())
+        .filter(grants::until_at.is_not_null().and(grants::until_at.assume_not_null().le(At(at))))
+        .load::<(Id, String)>(db)?;
+    let grant = |(area, role): (Id, String)| {
+        let (role, over) = (Role::parse(&role)?, areas.get(AreaId(area.0))?.unit());
+        Some(Grant { role, over, from: at, until: Some(at), post: None })
+    };
+    let ended: Vec<Grant> = ended.into_iter().filter_map(grant).collect();
+    let owing = find_owing_units(db, tenant, &ended.iter().collect::<Vec<_>>(), areas)?;
+    let roles: Vec<Role> = ended.iter().map(|grant| grant.role).collect();
+    let held = load_roles_of_others(db, tenant, &roles, None, at)?;
+    Ok((ended, Staffing { owing, held }))
+}
+
+/// The units that these grants are over and that owe something.
+fn find_owing_units(
+    db: &mut Db,
+    tenant: TenantId,
+    held: &[&Grant],
+    areas: &AreaTree,
+) -> Result<Vec<AreaId>> {
+    let reached = held.iter().flat_map(|grant| areas.expand_unit(&grant.over));
+    let reached: BTreeSet<AreaId> = reached.map(|unit| unit.id).collect();
+    let owing = obligations::table
+        .select(obligations::unit_id)
+        .distinct()
+        .filter(obligations::tenant_id.eq(Id(tenant.0)))
+        .filter(obligations::unit_id.eq_any(reached.iter().map(|area| Id(area.0))))
+        .filter(obligations::settled_at.is_null())
+        .load::<Id>(db)?;
+    Ok(owing.into_iter().map(|id| AreaId(id.0)).collect())
 }

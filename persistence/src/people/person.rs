@@ -7,8 +7,10 @@ use diesel::{
 use domain::{
     Instant,
     core::{
+        fold::fold_account,
         id::{PersonId, TenantId},
         journal::Entry,
+        text::Code,
     },
     flows::{
         change::{Change, Versioned},
@@ -40,6 +42,7 @@ type Result<T, E = StoreError> = std::result::Result<T, E>;
 flow_row! {
     PersonRow of Person as person in "people" {
         account: String => Text, "text" = person.account.clone().into();
+        account_key: String => Text, "text" = fold_account(person.account.as_str());
         name: String => Text, "text" = person.name.clone().into();
         standing: String => Text, "text" = person.standing.name().to_owned();
         shift_path: Option<String> => Nullable<Text>, "text" =
@@ -181,33 +184,101 @@ pub fn has_password(db: &mut Db, tenant: TenantId, person: PersonId) -> Result<b
     Ok(found.is_some())
 }
 
-/// A person with the password, for logging in.
+/// A person with the password, for logging in: the one whose account it is, whatever its case and
+/// width. Of several that differ in nothing else, which were registered before that was looked at,
+/// the one that is written so, and else none.
 pub fn find_by_account(
     db: &mut Db,
     tenant: TenantId,
     account: &str,
 ) -> Result<Option<(Versioned<Person>, Option<Password>)>> {
     type Row = ((Id, i64, Vec<u8>, Doc), Option<String>, Option<At>, Option<String>);
-    let row: Option<Row> = people::table
+    const MOST: i64 = 100;
+    let rows: Vec<Row> = people::table
         .left_join(passwords::table.on(
             passwords::tenant_id.eq(people::tenant_id).and(passwords::person_id.eq(people::id)),
         ))
-        .filter(people::tenant_id.eq(Id(tenant.0)).and(people::account.eq(account)))
+        .filter(people::tenant_id.eq(Id(tenant.0)))
+        .filter(people::account_key.eq(fold_account(account)))
         .select((
             (people::id, people::seq, people::head, people::state),
             passwords::hash.nullable(),
             passwords::changed_at.nullable(),
             passwords::origin.nullable(),
         ))
-        .first(db)
-        .optional()?;
-    row.map(|(row, hash, at, origin)| {
+        .limit(MOST)
+        .load(db)?;
+    let known = |(row, hash, at, origin): Row| {
         let own = origin.as_deref() == Some(Origin::Owner.name());
         let origin = if own { Origin::Owner } else { Origin::Other };
         let password = hash.zip(at).map(|(hash, at)| Password { hash, changed_at: at.0, origin });
-        Ok((rebuild_state("people", row)?, password))
-    })
-    .transpose()
+        let person: Versioned<Person> = rebuild_state("people", row)?;
+        Ok((person, password))
+    };
+    let mut found = rows.into_iter().map(known).collect::<Result<Vec<_>>>()?;
+    if found.len() > 1 {
+        found.retain(|(person, _)| person.state.account.as_str() == account);
+    }
+    Ok(found.pop())
+}
+
+/// Whether another person has an account that differs from this one in case, width or what cannot be
+/// seen alone.
+pub fn is_account_taken(
+    db: &mut Db,
+    tenant: TenantId,
+    account: &Code,
+    but: PersonId,
+) -> Result<bool> {
+    let one: Option<Id> = people::table
+        .filter(people::tenant_id.eq(Id(tenant.0)).and(people::id.ne(Id(but.0))))
+        .filter(people::account_key.eq(fold_account(account.as_str())))
+        .select(people::id)
+        .first(db)
+        .optional()?;
+    Ok(one.is_some())
+}
+
+/// Accounts of a tenant that differ in case, width or what cannot be seen alone, together: their
+/// owners log in only by writing them as they are.
+pub fn load_account_collisions(db: &mut Db, tenant: TenantId) -> Result<Vec<Vec<String>>> {
+    let keys: Vec<String> = people::table
+        .filter(people::tenant_id.eq(Id(tenant.0)))
+        .group_by(people::account_key)
+        .having(diesel::dsl::count_star().gt(1))
+        .select(people::account_key)
+        .order(people::account_key.asc())
+        .limit(MOST_COLLISIONS)
+        .load(db)?;
+    let accounts = |key: String| {
+        let of = people::table
+            .filter(people::tenant_id.eq(Id(tenant.0)).and(people::account_key.eq(key)));
+        Ok(of.select(people::account).order(people::account.asc()).load(db)?)
+    };
+    keys.into_iter().map(accounts).collect()
+}
+
+/// The most of them that are named.
+const MOST_COLLISIONS: i64 = 100;
+
+/// Gives the people a key who were registered before accounts had one.
+pub(crate) fn fill_account_keys(db: &mut Db) -> Result<()> {
+    const AT_ONCE: i64 = 1000;
+    loop {
+        let rows: Vec<(Id, Id, String)> = people::table
+            .filter(people::account_key.eq(""))
+            .select((people::tenant_id, people::id, people::account))
+            .limit(AT_ONCE)
+            .load(db)?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        for (tenant, id, account) in rows {
+            diesel::update(people::table.find((tenant, id)))
+                .set(people::account_key.eq(fold_account(&account)))
+                .execute(db)?;
+        }
+    }
 }
 
 /// The relation of a member of the household among all relations.

@@ -54,6 +54,9 @@ pub(super) async fn run(asked: Verify) -> Done {
     if found.more > 0 {
         print_line(&format!("and {} more", found.more));
     }
+    for alike in &found.alike {
+        print_line(alike);
+    }
     if !found.broken.is_empty() {
         return Ok(Ended::Badly);
     }

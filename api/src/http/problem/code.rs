@@ -277,6 +277,14 @@ codes! {
         "已有人领取" "Already claimed by another person"
         "请等待领取人的结果；到 until 仍未完成的，可以领取。"
         "Wait for the result of that person; if it is not finished by `until`, others can claim it.";
+    NotClaimed "not_claimed" UNPROCESSABLE_ENTITY
+        "您没有领取这项任务" "You have not claimed this check"
+        "只有领取人能退回或转交；任务现在空着，可以直接领取。"
+        "Only the person who claimed it can give it back or pass it on; it is free, so you can claim it.";
+    NotAVerifier "not_a_verifier" UNPROCESSABLE_ENTITY
+        "此人不能在该处核查" "This person cannot verify there"
+        "请转交给对该网格有核查权限、没有参与处置的人员，或者退回。"
+        "Pass it on to a person who may verify in that grid and did not handle the matter, or give it back.";
     FirstReceiver "first_receiver" UNPROCESSABLE_ENTITY
         "首接单位不得推诿" "The first receiver must not pass the case on"
         "首接单位退单须提出应由谁承办；权责清单规定由本单位主办的，请继续办理。"
@@ -366,8 +374,8 @@ AreaRetired "area_retired" UNPROCESSABLE_ENTITY "区划已撤销" "The area is r
         "Whoever revokes the administrator role of another person must hold it over that area permanently (without an end).";
     OpenWork "open_work" UNPROCESSABLE_ENTITY
         "还有未办结的事项无人接手" "Open work would be left without anyone to do it"
-        "请用 to_person_id 指定接任者，岗位和待办随即移交。"
-        "Name a successor in `to_person_id`, who takes over the appointments and the open tasks at once.";
+        "请用 to_person_id 指定接任者，岗位和待办随即移交；收回授权或停用账号前，先移交岗位或授权他人。"
+        "Name a successor in `to_person_id`, who takes over the appointments and the open tasks at once; before revoking a grant or suspending an account, hand the appointment over or grant the role to another person.";
     NotOnDuty "not_on_duty" UNPROCESSABLE_ENTITY "现在不在岗" "Not on duty"
         "请先上岗。"
         "Go on duty first.";

@@ -42,6 +42,8 @@ impl From<Refusal> for Problem {
             Refusal::NotSummoned => Self::new(Code::NotSummoned),
             Refusal::CooperatingPending { units } => cooperating_pending(&units),
             Refusal::AlreadyRated => Self::new(Code::AlreadyRated),
+            Refusal::NotClaimed => Self::new(Code::NotClaimed),
+            Refusal::NotAVerifier { id } => Self::new(Code::NotAVerifier).with("id", id.0),
             Refusal::Claimed { by, until } => claimed_problem(&by, until),
             Refusal::FirstReceiver { unit, item } => first_receiver(&unit, item.as_deref()),
             Refusal::HandlerVerifies => Self::new(Code::HandlerVerifies),

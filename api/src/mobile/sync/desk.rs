@@ -15,12 +15,14 @@ use domain::{
     },
 };
 use futures_util::{StreamExt, stream};
+use persistence::{Db, kernel::journal};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{
     Answers, ItemBody, ItemView,
     asked::{Asked, guess_touches},
+    earlier::EarlierRights,
     kept::{Answered, KeptCommand},
     queue::{self, Touches},
 };
@@ -50,6 +52,8 @@ pub struct Desk {
     pub skew: Skew,
     /// When the caller logged in.
     pub login: Option<Instant>,
+    /// The rights of earlier, by which what was typed then is judged.
+    pub earlier: EarlierRights,
     /// When the queue arrived.
     pub received_at: Instant,
     /// How much of each answer is wanted.
@@ -86,7 +90,7 @@ impl Desk {
             let worked = stream::iter(round).map(|index| {
                 let view = self.work_off_item(
                     (items.get(index), asked.get(index)),
-                    find_blockers(waits.get(index), &views),
+                    find_blockers(index, waits.get(index), &asked, &views),
                     &progress,
                 );
                 async move { (index, view.await) }
@@ -160,15 +164,30 @@ impl Desk {
         if !progress.seen.contains(&asked.item.id) {
             app.rationed.take_one(&caller, Good::Commands, app.clock.now())?;
         }
+        let judged_at = arrival.as_ref().and_then(Arrival::judged_at);
+        let earlier = match judged_at {
+            Some(typed) => self.earlier.load_actor(&app, &caller, typed).await?,
+            None => None,
+        };
+        let acts_by_earlier = earlier.is_some();
+        let actor = earlier.unwrap_or_else(|| Arc::clone(&caller.actor));
         let kept = KeptCommand {
             app,
-            caller: Caller { arrival: arrival.map(Arc::new), ..caller },
+            caller: Caller { arrival: arrival.map(Arc::new), actor, ..caller },
             segments: asked.segments.clone(),
             command: CommandId(asked.item.id),
             only: asked.item.based_on.filter(|_| asked.item.only),
             body: asked.item.body.clone(),
         };
-        (asked.operation.run)(kept).await
+        let mut answered = (asked.operation.run)(kept).await?;
+        // Who may do it by the rights of then is not told more than that it was done.
+        if acts_by_earlier
+            && asked.operation.moved_kind().is_some()
+            && self.load_present(asked).await.is_none()
+        {
+            answered.body = reduce_to_receipt(answered.body);
+        }
+        Ok(answered)
     }
 
     /// What a problem means for the phone.
@@ -190,7 +209,7 @@ impl Desk {
         }
         let present =
             if matches!(status, 409 | 412 | 422) { self.load_present(asked).await } else { None };
-        let moved_on = status == 412 || progress.has_moved_on(asked, present.as_ref());
+        let moved_on = status == 412 || self.has_moved_on(asked, present.as_ref(), progress).await;
         let fate = if moved_on { Fate::Conflict } else { Fate::Refused };
         ItemView { present, ..view(fate) }
     }
@@ -210,6 +229,35 @@ impl Desk {
             "households" => json(household::load_view(app, caller, id).await.map(|(_, view)| view)),
             _ => None,
         }
+    }
+
+    /// Whether another command moved it since the phone saw it: since the version the item names, or
+    /// else since it was typed.
+    async fn has_moved_on(
+        &self,
+        asked: &Asked,
+        present: Option<&Value>,
+        progress: &Progress,
+    ) -> bool {
+        let seq = present.and_then(|present| present.get("seq")?.as_i64());
+        let (Some(seq), Some(id)) = (seq, asked.flow_id()) else { return false };
+        if progress.seqs.get(id) == Some(&seq) {
+            return false;
+        }
+        match asked.item.based_on {
+            Some(based_on) => seq != based_on,
+            None => self.load_typed_seq(asked).await.is_some_and(|typed| seq != typed),
+        }
+    }
+
+    /// The version that there was when an item was typed, where that is known.
+    async fn load_typed_seq(&self, asked: &Asked) -> Option<i64> {
+        let typed = self.new_arrival(&asked.item)?.happened_at;
+        let kind = asked.operation.moved_kind()?;
+        let id = Uuid::try_parse(asked.flow_id()?).ok()?;
+        let tenant = self.caller.tenant;
+        let load = move |db: &mut Db| journal::load_seq_at(db, tenant, (kind, id), typed);
+        self.app.store.read(load).await.ok().filter(|seq| *seq > 0)
     }
 
     fn render(&self, problem: &Problem) -> Option<Value> {
@@ -253,24 +301,36 @@ impl Progress {
             self.seqs.insert(id.to_owned(), seq);
         }
     }
-
-    /// Whether another command changed the flow since the phone saw it.
-    fn has_moved_on(&self, asked: &Asked, present: Option<&Value>) -> bool {
-        let seq = present.and_then(|present| present.get("seq")?.as_i64());
-        let (Some(based_on), Some(seq), Some(id)) = (asked.item.based_on, seq, asked.flow_id())
-        else {
-            return false;
-        };
-        seq != based_on && self.seqs.get(id) != Some(&seq)
-    }
 }
 
 /// The items before it that it needs and that did not go through, as far as they have ids; none
 /// when all went through.
-fn find_blockers(waits: Option<&Vec<usize>>, views: &[Option<ItemView>]) -> Option<Vec<Uuid>> {
-    let before = waits.into_iter().flatten().filter_map(|index| views.get(*index)?.as_ref());
+fn find_blockers(
+    item: usize,
+    waits: Option<&Vec<usize>>,
+    asked: &[Result<Asked, Problem>],
+    views: &[Option<ItemView>],
+) -> Option<Vec<Uuid>> {
+    let read = |index: usize| asked.get(index).and_then(|asked| asked.as_ref().ok());
+    let remark = read(item).filter(|asked| asked.operation.is_remark());
+    // A remark needs what it is about, and what it says it needs, but no step of it.
+    let needed = |index: &&usize| match (remark, read(**index)) {
+        (Some(remark), Some(before)) => {
+            before.operation.moves().is_none() || remark.item.after.contains(&before.item.id)
+        }
+        _ => true,
+    };
+    let before = waits.into_iter().flatten().filter(needed);
+    let before = before.filter_map(|index| views.get(*index)?.as_ref());
     let failed: Vec<&ItemView> = before.filter(|view| !view.went_through()).collect();
     (!failed.is_empty()).then(|| failed.into_iter().filter_map(|view| view.id).collect())
+}
+
+/// What somebody learns of a command on something they may not see any more.
+fn reduce_to_receipt(view: Value) -> Value {
+    let Value::Object(members) = view else { return view };
+    let kept = members.into_iter().filter(|(name, _)| ["id", "seq"].contains(&name.as_str()));
+    Value::Object(kept.collect::<Map<String, Value>>())
 }
 
 /// The short form of a view that a list needs.

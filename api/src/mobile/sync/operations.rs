@@ -13,6 +13,8 @@ use crate::resources::{
     whistle::commands as whistle,
 };
 
+use domain::core::journal::FlowKind;
+
 use super::kept::{Answering, KeptCommand};
 
 /// An operation that a phone may keep.
@@ -40,12 +42,14 @@ macro_rules! operations {
 pub static OPERATIONS: &[Operation] = operations! {
     "/reports" => report::submit_report;
     "/reports/{id}/claim" => decision::claim_report;
+    "/reports/{id}/unclaim" => decision::unclaim_report;
     "/reports/{id}/confirm" => decision::confirm_report;
     "/reports/{id}/file" => decision::file_report;
     "/reports/{id}/join" => decision::join_report;
     "/reports/{id}/refuse" => decision::refuse_report;
     "/reports/{id}/unjoin" => decision::unjoin_report;
     "/cases/{id}/claim" => case::claim_case;
+    "/cases/{id}/unclaim" => case::unclaim_case;
     "/cases/{id}/callback" => case::call_back_case;
     "/cases/{id}/close" => case::close_case;
     "/cases/{id}/comment" => case::comment_case;
@@ -133,6 +137,23 @@ impl Operation {
     /// concerns the caller.
     pub fn moves(&self) -> Option<&'static str> {
         self.path.split_once("/{id}").and_then(|(kind, _)| kind.strip_prefix('/'))
+    }
+
+    /// The kind of what it moves, where that is looked at by itself.
+    pub fn moved_kind(&self) -> Option<FlowKind> {
+        Some(match self.moves()? {
+            "cases" => FlowKind::Case,
+            "reports" => FlowKind::Report,
+            "patrols" => FlowKind::Patrol,
+            "visits" => FlowKind::Visit,
+            "households" => FlowKind::Household,
+            _ => return None,
+        })
+    }
+
+    /// Whether it is a remark, which is right whatever became of the steps before it.
+    pub fn is_remark(&self) -> bool {
+        ["comment_case", "note_patrol"].contains(&self.name)
     }
 
     /// Whether it changes the caller: going on duty and off.

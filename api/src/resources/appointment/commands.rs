@@ -7,8 +7,11 @@ use domain::{
         flow::Context,
         person::{Command, NewGrant, Person, Standing},
     },
-    people::actor::{Grant, Role},
-    rules::{refusal::Refusal, sla::ancestry},
+    people::{
+        actor::{Grant, Role},
+        staffing::Staffing,
+    },
+    rules::refusal::Refusal,
 };
 use persistence::{Db, StoreError, Write, load_state, people::appointment as posts};
 use serde::Serialize;
@@ -25,7 +28,10 @@ use crate::{
 /// Takes a role back.
 pub async fn revoke_role(step: Step, body: RevokeBody) -> Reply<Answer<PersonView>> {
     let RevokeBody { role, area_id } = body;
-    let command = move |_: &Others| Command::Revoke { role, area: AreaId(area_id) };
+    let command = move |others: &Others| {
+        let staffing = others.staffing.clone();
+        Command::Revoke { role, area: AreaId(area_id), staffing }
+    };
     take_rights(step, "revoke_role", &body, None, command).await
 }
 
@@ -41,7 +47,10 @@ pub async fn hand_over_role(step: Step, body: HandOverBody) -> Reply<Answer<Pers
 /// Suspends an account.
 pub async fn suspend_person(step: Step, body: SuspendPersonBody) -> Reply<Answer<PersonView>> {
     let reason = body.reason.clone();
-    let command = move |_: &Others| Command::Suspend { reason: reason.clone() };
+    let command = move |others: &Others| {
+        let (reason, staffing) = (reason.clone(), others.staffing.clone());
+        Command::Suspend { reason, staffing }
+    };
     take_rights(step, "suspend_person", &body, None, command).await
 }
 
@@ -54,8 +63,8 @@ pub async fn reinstate_person(step: Step, body: ReinstateBody) -> Reply<Answer<P
 pub async fn leave_person(step: Step, body: LeaveBody) -> Reply<Answer<PersonView>> {
     let (to, reason) = (body.to_person_id.map(PersonId), body.reason.clone());
     let command = move |others: &Others| {
-        let (reason, alone) = (reason.clone(), others.alone.clone());
-        Command::Leave { reason, to, alone }
+        let (reason, staffing) = (reason.clone(), others.staffing.clone());
+        Command::Leave { reason, to, staffing }
     };
     take_rights(step, "leave_person", &body, to, command).await
 }
@@ -66,8 +75,8 @@ struct Others {
     heir: Option<Versioned<Person>>,
     /// The caller, who takes them.
     own: Option<Versioned<Person>>,
-    /// Units whose open work no other person could do.
-    alone: Vec<String>,
+    /// Who else does the work of their units.
+    staffing: Staffing,
 }
 
 impl Others {
@@ -78,16 +87,15 @@ impl Others {
         at: domain::Instant,
     ) -> Result<Self, StoreError> {
         let tenant = world.tenant.id;
-        let above = |area| ancestry(&world.areas, area);
         let heir = match heir {
             Some(heir) => load_state::<Person>(db, tenant, heir.0)?,
             None => None,
         };
-        let alone = match load_state::<Person>(db, tenant, of)? {
-            Some(person) => posts::find_abandoned_units(db, &person.state, tenant, at, above)?,
-            None => Vec::new(),
+        let staffing = match load_state::<Person>(db, tenant, of)? {
+            Some(person) => posts::load_staffing(db, tenant, &person.state, &world.areas, at)?,
+            None => Staffing::default(),
         };
-        Ok(Self { heir, own: load_state::<Person>(db, tenant, own.0)?, alone })
+        Ok(Self { heir, own: load_state::<Person>(db, tenant, own.0)?, staffing })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Faults of areas: grids that overlap, leave ground uncovered, are too large or have no worker;
-//! and the notice of a grid, as residents read it.
+//! no worker, work that nobody does any more; and the notice of a grid, as residents read it.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use actix_web::{HttpResponse, get, web, web::Data};
 use domain::{
@@ -18,7 +18,7 @@ use domain::{
     },
     rules::refusal::Refusal,
 };
-use persistence::{StoreError, people::appointment};
+use persistence::{Db, StoreError, people::appointment};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -93,7 +93,7 @@ const MOST_CORNERS: usize = 400_000;
 
 /// Lists the faults of the areas directly below an area.
 ///
-/// 核查：网格重叠、空隙（接边死角）、没有边界、户数不合规定、没有网格员、代码与隶属不符，附面积和位置。
+/// 核查：网格重叠、空隙（接边死角）、没有边界、户数不合规定、没有网格员、代码与隶属不符、任职到期而未办事项无人接手，附面积和位置。
 #[utoipa::path(tag = "areas", params(ListAreaFindings), responses((status = 200, body = FindingsView)))]
 #[get("/findings")]
 async fn list_area_findings(
@@ -111,10 +111,12 @@ async fn list_area_findings(
     }
     let (unit, day) = (area.unit(), world.today);
     let posts = load_posts(&app, caller.tenant).await?;
+    let undone = load_undone(&app, Arc::clone(&world), unit.id).await?;
     let looked =
         web::block(move || collect_findings(&world, unit.id, day, f64::from(least), &posts));
     let (looked_at, mut items, compared) =
         looked.await.map_err(|error| Problem::new(Code::Internal).because(error))?;
+    items.splice(0..0, undone);
     let complete = compared && items.len() <= MOST;
     items.truncate(MOST);
     let area = UnitView::from(&unit);
@@ -242,6 +244,34 @@ async fn load_posts(app: &App, tenant: TenantId) -> Result<Posts, StoreError> {
     let held =
         app.store.read(move |db| appointment::load_held_roles(db, tenant, &roles, now)).await?;
     Ok(held.into_iter().collect())
+}
+
+/// What is owed by an area, or by those directly below it, and done by nobody since the right of
+/// whoever did it came to its end.
+async fn load_undone(
+    app: &App,
+    world: Arc<TenantSnapshot>,
+    id: AreaId,
+) -> Result<Vec<FindingView>, StoreError> {
+    let (tenant, now) = (world.tenant.id, app.clock.now());
+    let mut over = vec![id];
+    over.extend(world.areas.children(id).map(|area| area.id));
+    let load = move |db: &mut Db| {
+        let (ended, staffing) =
+            appointment::load_ended_grants(db, tenant, &over, &world.areas, now)?;
+        let undone = over.iter().filter(|area| {
+            let theirs = ended.iter().filter(|grant| grant.over.id == **area);
+            let theirs: Vec<&Grant> = theirs.collect();
+            !staffing.find_abandoned_units(&theirs, &[], &world.areas).is_empty()
+        });
+        let finding = |area: &AreaId| {
+            let (area_id, area_name) = id_and_name(&world, *area);
+            let (code, label) = ("work_left", "任职到期，未办事项无人接手");
+            FindingView { code, label, area_id, area_name, ..FindingView::default() }
+        };
+        Ok(undone.map(finding).collect())
+    };
+    app.store.read(load).await
 }
 
 /// The notice of a grid, as it is posted in the stairwell.

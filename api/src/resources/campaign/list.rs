@@ -8,7 +8,7 @@ use domain::{
     Instant,
     area::tree::Path,
     core::{
-        id::{AreaId, HouseholdId, PersonId},
+        id::{HouseholdId, PersonId},
         text::{Code as Word, Line},
     },
     flows::{
@@ -42,6 +42,7 @@ use crate::{
     resources::{
         form::{FilledViews, fill, render_values},
         household::HouseholdBrief,
+        place::find_units,
     },
 };
 
@@ -184,7 +185,8 @@ pub(super) async fn list_campaign_households(
     if mine {
         filter = assigned_to(&caller, campaign, now);
     }
-    filter.grid = params.0.grid.map(AreaId);
+    let world = app.world(caller.tenant)?;
+    filter.grids = params.0.grid.map(|id| find_units(&world, id));
     filter.of = params.0.worker.map(PersonId);
     filter.open = params.0.open.unwrap_or_default();
     filter.outcome = params.0.outcome;

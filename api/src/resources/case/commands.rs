@@ -1,7 +1,8 @@
 //! Commands on a case, from dispatch to closing.
 
 use domain::{
-    core::id::{AreaId, ReportId},
+    area::coordinate::Point,
+    core::id::{AreaId, PersonId, ReportId},
     flows::{
         case::{Callback, Command, state::Case},
         change::{Versioned, execute},
@@ -22,6 +23,7 @@ use crate::{
         problem::Reply,
     },
     resources::{
+        claim::{self, UnclaimBody},
         media,
         place::{check_standpoint, normalise_point},
     },
@@ -36,6 +38,31 @@ pub async fn run_command(
 ) -> Reply<Answer<CaseView>> {
     let asked = step.build_asked(operation, body);
     let stored = step::run_command::<Case>(&step.app, &step.caller, asked, command).await?;
+    render_case(&step, &stored)
+}
+
+/// The same for a check on the spot, which depends on the rights of the person who claimed it and of
+/// the one who is to go instead; `standpoint` is where the caller stands.
+async fn run_check(
+    step: Step,
+    operation: &str,
+    body: &impl Serialize,
+    (to, standpoint): (Option<PersonId>, Option<Point>),
+    command: Command,
+) -> Reply<Answer<CaseView>> {
+    let asked = step.build_asked(operation, body);
+    let (app, caller) = (&step.app, &step.caller);
+    let known = app.store.load_state::<Case>(caller.tenant, step.id).await?;
+    let claim = known.as_ref().and_then(|case| case.state.stage.claim());
+    let others = claim::load_others(app, caller, claim, to).await?;
+    let world = app.world(caller.tenant)?;
+    let decide = |case: &Versioned<Case>, context: Context<'_>| {
+        let context = Context { others: &others, ..context };
+        let change = execute::<Case>(Some(case), &command, asked.request, context)?;
+        check_standpoint(&world, case.state.place.area.id, standpoint)?;
+        Ok((change, Vec::new()))
+    };
+    let stored = step::run_step(app, caller, asked, decide).await?;
     render_case(&step, &stored)
 }
 
@@ -92,7 +119,13 @@ pub async fn feed_back_case(step: Step, body: ResultBody) -> Reply<Answer<CaseVi
 
 /// Claims a verification, so that no one else goes.
 pub async fn claim_case(step: Step, body: EmptyBody) -> Reply<Answer<CaseView>> {
-    run_command(step, "claim_case", &body, Command::Claim).await
+    run_check(step, "claim_case", &body, (None, None), Command::Claim).await
+}
+
+/// Gives a verification back, or passes it on.
+pub async fn unclaim_case(step: Step, body: UnclaimBody) -> Reply<Answer<CaseView>> {
+    let to = body.successor();
+    run_check(step, "unclaim_case", &body, (to, None), Command::Unclaim { to }).await
 }
 
 /// Verifies the result on the spot.
@@ -101,15 +134,7 @@ pub async fn verify_case(step: Step, body: VerifyBody) -> Reply<Answer<CaseView>
     let point = normalise_point(*point)?;
     let command = Command::Verify { passed: *passed, note: note.clone(), point };
     let command = with_media(media::build_attachments(&[(media, MediaRole::After)]), command);
-    let asked = step.build_asked("verify_case", &body);
-    let world = step.app.world(step.caller.tenant)?;
-    let decide = |case: &Versioned<Case>, context: Context<'_>| {
-        let change = execute(Some(case), &command, asked.request, context)?;
-        check_standpoint(&world, case.state.place.area.id, point)?;
-        Ok((change, Vec::new()))
-    };
-    let stored = step::run_step::<Case>(&step.app, &step.caller, asked, decide).await?;
-    render_case(&step, &stored)
+    run_check(step, "verify_case", &body, (None, point), command).await
 }
 
 /// Records the answer of the resident, asked by staff or given directly.

@@ -4,13 +4,17 @@
 //! Positions of people are known only while they are on duty, on patrol, and consent. Of the
 //! others' positions the caller learns only that another worker is nearer.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::Duration;
 use domain::{
     area::coordinate::{Point, distance_m},
     core::id::PersonId,
-    flows::{case::state::Case, claim::Claim, report::Report},
+    flows::{
+        case::state::Case,
+        claim::{Claim, may_look},
+        report::Report,
+    },
     rules::{obligation::Duty, place::Place},
 };
 use persistence::{Db, StoreError, flows::track::load_positions, kernel::obligation::Owed};
@@ -21,7 +25,10 @@ use uuid::Uuid;
 use crate::{
     app::{caller::Caller, state::App},
     http::{problem::Reply, view::ClaimView},
-    resources::patrol::sealed::{WorkerPosition, open_positions},
+    resources::{
+        claim,
+        patrol::sealed::{WorkerPosition, open_positions},
+    },
 };
 
 /// The maximal age of a position.
@@ -71,6 +78,7 @@ pub async fn load_views(
             looks.insert(owed.flow_id, look);
         }
     }
+    drop_ended_claims(app, caller, &mut looks).await?;
     let mut areas: Vec<_> = looks.values().map(|look| look.place.area.path.clone()).collect();
     areas.sort_by(|a, b| a.0.cmp(&b.0));
     areas.dedup();
@@ -88,9 +96,32 @@ pub async fn load_views(
     let view = |(flow, look): (Uuid, Inspection)| {
         let there = on_duty.iter().find(|(_, path)| *path == look.place.area.path);
         let there = there.map_or(&nobody, |(there, _)| there);
-        (flow, look_view(&look, there, caller.person, now))
+        (flow, look_view(&look, there, caller.person))
     };
     Ok(looks.into_iter().map(view).collect())
+}
+
+/// A claim ends with its time, and with the right of its holder to look there.
+async fn drop_ended_claims(
+    app: &App,
+    caller: &Caller,
+    looks: &mut HashMap<Uuid, Inspection>,
+) -> Reply<()> {
+    let now = app.clock.now();
+    for look in looks.values_mut() {
+        look.claim = look.claim.take().filter(|claim| now < claim.until);
+    }
+    let holders: BTreeSet<_> = looks.values().flat_map(|look| &look.claim).map(|c| c.by).collect();
+    let holders = claim::load_actors(app, caller, holders).await?;
+    for look in looks.values_mut() {
+        let holder = |claim: &Claim| holders.iter().find(|one| one.person == claim.by);
+        let ended =
+            |claim: &Claim| holder(claim).is_some_and(|one| !may_look(one, &look.place.area, now));
+        if look.claim.as_ref().is_some_and(ended) {
+            look.claim = None;
+        }
+    }
+    Ok(())
 }
 
 async fn load_case_look(app: &App, caller: &Caller, id: Uuid) -> Reply<Option<Inspection>> {
@@ -116,13 +147,8 @@ async fn load_report_look(app: &App, caller: &Caller, id: Uuid) -> Reply<Option<
     }))
 }
 
-fn look_view(
-    look: &Inspection,
-    there: &[WorkerPosition],
-    own: PersonId,
-    now: DateTime<Utc>,
-) -> LookView {
-    let claim = look.claim.as_ref().filter(|claim| now < claim.until);
+fn look_view(look: &Inspection, there: &[WorkerPosition], own: PersonId) -> LookView {
+    let claim = look.claim.as_ref();
     let may = there.iter().filter(|one| !look.handlers.contains(&one.person));
     let away =
         |one: &WorkerPosition| look.place.point.map(|point| distance_m(point, point_of(one)));

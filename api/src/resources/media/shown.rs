@@ -173,12 +173,21 @@ async fn load_files(app: &App, caller: &Caller, all: Vec<NamedTogether>) -> Repl
         let view = |(one, report): &Named| {
             found.attached_view(app, &world, caller, (one, *report), *staff)
         };
-        (!named.is_empty()).then(|| named.iter().map(view).collect())
+        let shown = named.iter().filter(|(one, _)| !found.is_named_better(one, named));
+        (!named.is_empty()).then(|| shown.map(view).collect())
     };
     Ok(all.iter().map(files).collect())
 }
 
 impl Found {
+    /// Whether the person who sent a file names it too: then it is theirs, and that this one did
+    /// counts for nothing.
+    fn is_named_better(&self, one: &Attached, named: &[Named]) -> bool {
+        let sender = self.media.get(&one.media.0).map(|stored| stored.state.by);
+        let of_sender = |(other, _): &Named| other.media == one.media && Some(other.by) == sender;
+        Some(one.by) != sender && named.iter().any(of_sender)
+    }
+
     fn attached_view(
         &self,
         app: &App,

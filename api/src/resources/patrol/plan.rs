@@ -42,7 +42,7 @@ use crate::{
         register::ServiceConfig,
         view::{self, UnitView, render_with_etag, state_tag},
     },
-    resources::place::require_area,
+    resources::place::find_paths,
 };
 
 impl ServedFlow for PatrolPlan {
@@ -257,11 +257,10 @@ async fn list_patrol_plans(
     let ListPatrolPlans { limit, cursor, within, standing } = params.0;
     let limit = limit.unwrap_or_default();
     let world = app.world(caller.tenant)?;
-    let within =
-        within.map(|id| require_area(&world, id).map(|area| area.path.clone())).transpose()?;
+    let within = within.map(|id| find_paths(&world, id)).transpose()?;
     let scope = caller.scope_for(Permission::ReadCases, app.clock.now());
     let keyset = Keyset { after: cursor.map(|cursor| cursor.0), limit: limit.probe() };
-    let list = move |db: &mut _| plans::list(db, &scope, within.as_ref(), standing, keyset);
+    let list = move |db: &mut _| plans::list(db, &scope, within.as_deref(), standing, keyset);
     let found = app.store.read(list).await?;
     let position = |stored: &Versioned<PatrolPlan>| (stored.state.created_at, stored.state.id.0);
     Ok(Page::from_rows(found, limit, position, |stored| PatrolPlanView::new(&stored)))

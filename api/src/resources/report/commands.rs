@@ -117,7 +117,7 @@ fn new_draft(
     caller: &Caller,
     app: &App,
 ) -> Reply<Draft> {
-    let (area, point) = locate_place(&body.place, world)?;
+    let (area, point) = locate_place(&body.place, world, caller.arrival.is_some())?;
     let case = CaseId(derive_id(caller.person, key, "case"));
     Ok(Draft {
         id: ReportId(id),

@@ -21,6 +21,7 @@ use crate::{
         problem::Reply,
         view::{self, PointBody},
     },
+    resources::claim::UnclaimBody,
 };
 
 /// The corrections made while filing.
@@ -101,6 +102,18 @@ pub(super) async fn refuse_report(step: Step, body: Json<RefuseBody>) -> Reply<A
 #[post("/claim")]
 pub(super) async fn claim_report(step: Step, body: Json<EmptyBody>) -> Reply<Answer<ReportView>> {
     commands::claim_report(step, body.0).await
+}
+
+/// Gives a check on the spot back, or passes it on.
+///
+/// 退回或转交核实：领取人不能到场的，退回后他人可领取；指定 to_person_id 的，转由此人核实（须有核查权限）。
+#[utoipa::path(tag = "reports", request_body = UnclaimBody, responses((status = 200, body = ReportView)))]
+#[post("/unclaim")]
+pub(super) async fn unclaim_report(
+    step: Step,
+    body: Json<UnclaimBody>,
+) -> Reply<Answer<ReportView>> {
+    commands::unclaim_report(step, body.0).await
 }
 
 /// The result of the verification before filing.

@@ -55,6 +55,20 @@ impl AreaTree {
         self.get(heir).filter(|_| !self.is_retired(heir))
     }
 
+    /// Everything that became of an area in the end, or the area itself.
+    pub fn find_heirs(&self, id: AreaId) -> Vec<&Area> {
+        let mut heirs = vec![id];
+        let mut next = 0;
+        while let Some(id) = heirs.get(next).copied() {
+            let more = self.retired.get(&id).into_iter().flatten();
+            let more: Vec<AreaId> = more.filter(|id| !heirs.contains(id)).copied().collect();
+            heirs.extend(more);
+            next += 1;
+        }
+        let present = heirs.into_iter().filter(|id| !self.is_retired(*id));
+        present.filter_map(|id| self.get(id)).collect()
+    }
+
     /// Whether an area lies in another one as a record stores it: at its old place, at its new
     /// place, or in a successor.
     pub fn unit_contains(&self, outer: &Unit, inner: &Area) -> bool {

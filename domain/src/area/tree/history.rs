@@ -222,6 +222,14 @@ impl Registry {
         tree
     }
 
+    /// Whether any area changed on a day or later, up to `today`.
+    pub fn has_changed_since(&self, day: NaiveDate, today: NaiveDate) -> bool {
+        let turns = self.records.values().flat_map(|record| {
+            record.versions.iter().map(|version| version.from).chain(record.until)
+        });
+        turns.into_iter().any(|turn| turn >= day && turn <= today)
+    }
+
     /// The next day after this one on which a change that was decided already takes effect.
     pub fn next_change_day(&self, day: NaiveDate) -> Option<NaiveDate> {
         let turns = self.records.values().flat_map(|record| {

@@ -12,7 +12,7 @@ use crate::{
         tree::{Area, AreaKind, Unit},
     },
     core::{
-        id::{AreaId, ReportId},
+        id::{AreaId, PersonId, ReportId},
         text::{Code, Prose},
         time::{self, saturating_add},
     },
@@ -49,6 +49,7 @@ impl Command {
             Self::FeedBack { .. } => Verb::FeedBack,
             Self::Summons { .. } => Verb::Summons,
             Self::Claim => Verb::Claim,
+            Self::Unclaim { .. } => Verb::Unclaim,
             Self::Verify { .. } => Verb::Verify,
             Self::CallBack(_) => Verb::CallBack,
             Self::Close { .. } => Verb::Close,
@@ -163,6 +164,7 @@ impl Case {
             }
             Command::Summons { unit, act } => self.decide_summons(*unit, act, cx),
             Command::Claim => self.claim_verification(cx),
+            Command::Unclaim { to } => self.unclaim_verification(*to, cx),
             Command::Verify { passed, note, point } => {
                 self.verify(*passed, note.as_ref(), *point, cx)
             }
@@ -441,7 +443,21 @@ impl Case {
     }
 
     fn claim_verification(&self, cx: &Context<'_>) -> Decision {
-        Ok(vec![Event::Claimed { claim: Claim::take(self.require_verifier(cx)?, cx)? }])
+        let claim = Claim::take(self.require_verifier(cx)?, &self.place.area, cx)?;
+        Ok(vec![Event::Claimed { claim }])
+    }
+
+    fn unclaim_verification(&self, to: Option<PersonId>, cx: &Context<'_>) -> Decision {
+        let claim = self.require_verifier(cx)?;
+        let Some(to) = to else {
+            Claim::require_own(claim, cx)?;
+            return Ok(vec![Event::Unclaimed]);
+        };
+        let claim = Claim::pass_on(claim, to, &self.place.area, cx)?;
+        if self.stage.work().is_some_and(|work| work.people().contains(&to)) {
+            return Err(Refusal::NotAVerifier { id: to });
+        }
+        Ok(vec![Event::Claimed { claim }])
     }
 
     fn verify(
@@ -452,7 +468,7 @@ impl Case {
         cx: &Context<'_>,
     ) -> Decision {
         let claim = self.require_verifier(cx)?;
-        Claim::require_free(claim, cx)?;
+        Claim::require_free(claim, &self.place.area, cx)?;
         let (by, note) = (cx.by.person, note.cloned());
         if !passed {
             let failed =

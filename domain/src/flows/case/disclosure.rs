@@ -32,6 +32,7 @@ disclosed! {
         Summoned { Open: unit, by, happened }
         WhistleOver { Open: verify }
         Claimed { Open: claim }
+        Unclaimed {}
         VerificationPassed { Open: by, call_back; Words: note; Location: point }
         VerificationFailed { Open: by, redo; Words: note; Location: point }
         CallbackMissed { Open: by, close }

@@ -78,6 +78,11 @@ pub enum Command {
     },
     /// Claims the verification on the spot.
     Claim,
+    /// Give the check on the spot back.
+    Unclaim {
+        /// Who goes instead; without anybody, it is free.
+        to: Option<PersonId>,
+    },
     /// Reports the result of the verification on the spot.
     Verify {
         /// Whether it is done.
@@ -361,6 +366,8 @@ pub enum Event {
         /// The worker, and until when no one else may claim it.
         claim: Claim,
     },
+    /// The worker who claimed the check on the spot gave it back.
+    Unclaimed,
     /// The verification on the spot passed.
     VerificationPassed {
         /// The person who verified.

@@ -333,6 +333,9 @@ impl Stage {
             (Self::FedBack { work, verify, .. }, Event::Claimed { claim }) => {
                 Self::FedBack { work, verify, claim: Some(claim.clone()) }
             }
+            (Self::FedBack { work, verify, .. }, Event::Unclaimed) => {
+                Self::FedBack { work, verify, claim: None }
+            }
             (Self::FedBack { work, .. }, Event::VerificationPassed { call_back, .. }) => {
                 tally.missed_callbacks = 0;
                 Self::Verified { work, call_back: call_back.clone() }

@@ -57,6 +57,8 @@ labelled_enum! {
         Summons = "summons", "报到各步骤";
         /// Claims the verification on the spot, so that no one else goes.
         Claim = "claim", "领取现场任务";
+        /// Give the check on the spot back, or pass it on.
+        Unclaim = "unclaim", "退回现场任务";
         /// Reports the result of the verification.
         Verify = "verify", "核查";
         /// Records the resident's answers.
@@ -125,6 +127,7 @@ pub const MOVES: &[(StageName, Verb, &[StageName])] = {
         (S::Whistled, V::Raise, &[S::Whistled]),
         (S::Whistled, V::Coordinate, &[S::Whistled]),
         (S::FedBack, V::Claim, &[S::FedBack]),
+        (S::FedBack, V::Unclaim, &[S::FedBack]),
         (S::FedBack, V::Verify, &[S::Verified, S::CalledBack, S::Handling, S::Whistled, S::Ruling]),
         (S::FedBack, V::Summons, &[S::FedBack]),
         (

@@ -1,13 +1,15 @@
 //! The commands for households: what they do, and who may give them.
 
+use chrono::Duration;
+
 use super::{
     Command, Event, Household, Member, NewHousehold, NewPairing, Pairing, Standing, Update,
 };
 use crate::{
     area::tree::{AreaKind, Unit},
-    core::id::AreaId,
+    core::{id::AreaId, time::saturating_sub},
     flows::flow::Context,
-    people::actor::Permission,
+    people::actor::{Grant, Permission},
     rules::refusal::Refusal,
 };
 
@@ -134,7 +136,9 @@ fn new_pairing(
     new: &NewPairing,
     cx: &Context<'_>,
 ) -> Result<Pairing, Refusal> {
-    let from = new.from.unwrap_or(cx.at);
+    // Like a grant, it holds at once by the clock of every replica.
+    let slack = Duration::seconds(Grant::CLOCK_SLACK_S);
+    let from = new.from.unwrap_or_else(|| saturating_sub(cx.at, slack));
     if new.until.is_some_and(|until| until <= from || until <= cx.at) {
         return Err(Refusal::EmptyPeriod);
     }

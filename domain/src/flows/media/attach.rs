@@ -72,7 +72,9 @@ disclosed! {
 }
 
 impl Attached {
-    /// Adds the files of a command to those named already; each file once, at most `max` in all.
+    /// What a command adds to what is named already; each file once by each person, at most `max`
+    /// together. A file is that of the person who sent it: that another named it before counts for
+    /// nothing.
     pub fn attach_new(
         known: &[Self],
         named: &[Attachment],
@@ -85,7 +87,8 @@ impl Attached {
         }
         let mut added: Vec<Self> = Vec::new();
         for Attachment { media, role } in named {
-            if !known.iter().chain(&added).any(|one| one.media == *media) {
+            let named = |one: &Self| one.media == *media && one.by == cx.by.person;
+            if !known.iter().chain(&added).any(named) {
                 added.push(Self { media: *media, role: *role, by: cx.by.person, at: cx.at });
             }
         }

@@ -24,8 +24,7 @@ pub(crate) fn require_territory<'a>(
     id: crate::core::id::AreaId,
     cx: &Context<'a>,
 ) -> Result<&'a Area, Refusal> {
-    let area = cx.areas.get(id).ok_or(Refusal::UnknownArea { id })?;
-    cx.require_area(id)?;
+    let area = cx.require_area(id)?;
     if area.kind == AreaKind::Department {
         return Err(Refusal::NotATerritory { unit: area.name.clone() });
     }

@@ -5,11 +5,16 @@ use chrono::Duration;
 use super::{Command, Event, NewGrant, Person, Shift, Standing};
 use crate::{
     Instant,
-    core::{id::AreaId, text::Line, time::saturating_add},
+    core::{
+        id::AreaId,
+        text::Line,
+        time::{saturating_add, saturating_sub},
+    },
     flows::flow::Context,
     people::{
         actor::{Grant, Permission, Role},
         role::APART,
+        staffing::Staffing,
     },
     rules::refusal::Refusal,
 };
@@ -82,9 +87,11 @@ pub(super) fn decide_existing(
             let back = (person.standing == Standing::Left).then_some(Event::Reinstated);
             Ok(back.into_iter().chain([Event::Granted { grant }]).collect())
         }
-        Command::Revoke { role, area } => {
+        Command::Revoke { role, area, staffing } => {
             require_grant_permission(find_grant(person, *role, *area)?, cx)?;
             require_other(person, cx)?;
+            let lost = |grant: &Grant| grant.is_for(*role, *area);
+            require_staffed(person, lost, staffing, cx)?;
             Ok(vec![Event::Revoked { role: *role, area: *area }])
         }
         Command::HandOver { role, area, to, reason } => {
@@ -107,11 +114,14 @@ pub(super) fn decide_existing(
             }
             Ok(events)
         }
-        Command::Suspend { reason } => Ok(vec![Event::Suspended { reason: reason.clone() }]),
+        Command::Suspend { reason, staffing } => {
+            require_staffed(person, |_| true, staffing, cx)?;
+            Ok(vec![Event::Suspended { reason: reason.clone() }])
+        }
         Command::Reinstate => Ok(vec![Event::Reinstated]),
-        Command::Leave { reason, to, alone } => {
-            if to.is_none() && !alone.is_empty() {
-                return Err(Refusal::OpenWork { units: alone.clone() });
+        Command::Leave { reason, to, staffing } => {
+            if to.is_none() {
+                require_staffed(person, |_| true, staffing, cx)?;
             }
             if *to == Some(person.id) {
                 return Err(Refusal::NoSuchGrant);
@@ -173,12 +183,32 @@ fn new_grant(person: &Person, asked: &NewGrant, cx: &Context<'_>) -> Result<Gran
         }
         None => {}
     }
+    // What is granted at once holds at once, by the clock of every replica.
+    if grant.from == cx.at {
+        grant.from = saturating_sub(cx.at, Duration::seconds(Grant::CLOCK_SLACK_S));
+    }
     Ok(grant)
 }
 
 /// Refuses actors who give themselves rights or take their own.
 fn require_other(person: &Person, cx: &Context<'_>) -> Result<(), Refusal> {
     if person.id == cx.by.person { Err(Refusal::OwnRights) } else { Ok(()) }
+}
+
+/// Refuses to end rights without which nobody could do what a unit owes. Whoever takes a role over
+/// gets it in the same commit, so that handing over leaves nothing undone.
+fn require_staffed(
+    person: &Person,
+    is_lost: impl Fn(&Grant) -> bool,
+    staffing: &Staffing,
+    cx: &Context<'_>,
+) -> Result<(), Refusal> {
+    let held = person.grants.iter().filter(|grant| grant.holds_at(cx.at));
+    let (lost, kept): (Vec<&Grant>, Vec<&Grant>) = held.partition(|grant| is_lost(grant));
+    match staffing.find_abandoned_units(&lost, &kept, cx.areas) {
+        units if units.is_empty() => Ok(()),
+        units => Err(Refusal::OpenWork { units }),
+    }
 }
 
 fn find_grant(person: &Person, role: Role, area: AreaId) -> Result<&Grant, Refusal> {

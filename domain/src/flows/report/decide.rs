@@ -3,7 +3,7 @@
 use super::{Event, Report, Sight, Status};
 use crate::{
     area::coordinate::Point,
-    core::text::Prose,
+    core::{id::PersonId, text::Prose},
     flows::{
         claim::Claim,
         flow::{Context, Flow as _},
@@ -43,6 +43,20 @@ impl Report {
         Ok(self.claim())
     }
 
+    /// Gives the look back, or passes it on to another worker.
+    pub(super) fn unclaim(
+        &self,
+        to: Option<PersonId>,
+        cx: &Context<'_>,
+    ) -> Result<Vec<Event>, Refusal> {
+        let claim = self.require_verifier(cx)?;
+        let Some(to) = to else {
+            Claim::require_own(claim, cx)?;
+            return Ok(vec![Event::Unclaimed]);
+        };
+        Ok(vec![Event::Claimed { claim: Claim::pass_on(claim, to, &self.place.area, cx)? }])
+    }
+
     pub(super) fn confirm(
         &self,
         real: bool,
@@ -50,7 +64,7 @@ impl Report {
         point: Option<Point>,
         cx: &Context<'_>,
     ) -> Result<Vec<Event>, Refusal> {
-        Claim::require_free(self.require_verifier(cx)?, cx)?;
+        Claim::require_free(self.require_verifier(cx)?, &self.place.area, cx)?;
         let sight = Sight {
             by: cx.by.person,
             by_name: cx.by.name.clone(),

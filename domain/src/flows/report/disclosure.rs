@@ -12,6 +12,7 @@ disclosed! {
         Joined { Open: case }
         Refused { Open: reason, redirect }
         Claimed { Open: claim }
+        Unclaimed {}
         Confirmed { Open: sight, receiver, accept }
         Unjoined { Open: receiver, accept }
         Recomputed { Open: term }
@@ -47,6 +48,7 @@ impl Event {
             | Self::Joined { .. }
             | Self::Refused { .. }
             | Self::Claimed { .. }
+            | Self::Unclaimed
             | Self::Confirmed { .. }
             | Self::Unjoined { .. }
             | Self::Recomputed { .. }

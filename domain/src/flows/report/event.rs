@@ -10,7 +10,7 @@ use crate::{
         tree::Unit,
     },
     core::{
-        id::{CaseId, PatrolId, ReportId},
+        id::{CaseId, PatrolId, PersonId, ReportId},
         text::{Code, Line, Prose},
     },
     flows::{claim::Claim, media::Attachment, stored_event::JournalEvent},
@@ -106,6 +106,11 @@ pub enum Command {
     },
     /// Claims the check on the spot.
     Claim,
+    /// Give the check on the spot back.
+    Unclaim {
+        /// Who goes instead; without anybody, it is free.
+        to: Option<PersonId>,
+    },
     /// Reports the result of the check.
     Confirm {
         /// Whether it is as reported.
@@ -157,6 +162,8 @@ pub enum Event {
         /// The worker, and until when no one else may claim it.
         claim: Claim,
     },
+    /// The worker who claimed the check on the spot gave it back.
+    Unclaimed,
     /// A worker checked on the spot.
     Confirmed {
         /// The result of the check.

@@ -48,9 +48,9 @@ pub(super) fn open_work(units: &[String]) -> Problem {
     let zh = units.join("、");
     Problem::new(Code::OpenWork)
         .detail(
-            format!("“{zh}”还有未办结的事项，除此人外无人能办；请指定接任者。"),
+            format!("“{zh}”还有未办结的事项，除此人外无人能办；请先移交岗位、指定接任者，或授权他人。"),
             format!(
-                "{} still has open work that nobody but this person can do; name a successor.",
+                "{} still has open work that nobody but this person can do; hand it over, name a successor, or grant the role to another person first.",
                 units.join(", ")
             ),
         )

@@ -36,6 +36,8 @@ fn all_refusals() -> Vec<Refusal> {
         Refusal::CooperatingPending { units: vec!["城管局".to_owned(), "水务局".to_owned()] },
         Refusal::AlreadyRated,
         Refusal::Claimed { by: "李明".to_owned(), until: at },
+        Refusal::NotClaimed,
+        Refusal::NotAVerifier { id: domain::core::id::PersonId(uuid::Uuid::nil()) },
         Refusal::FirstReceiver { unit: text(), item: Some("Q-1".to_owned()) },
         Refusal::Anonymous,
         Refusal::ForeignChannel { channel: Channel::Worker, own: Channel::Resident },

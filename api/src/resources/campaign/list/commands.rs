@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use domain::{
     Instant,
-    area::tree::Unit,
+    area::tree::{Path, Unit},
     core::id::PersonId,
     flows::{
         campaign::{Campaign, Command, Listed},
@@ -25,7 +25,11 @@ use crate::{
         answer::Answer,
         problem::{Code, Problem, Reply},
     },
-    resources::{campaign::CampaignView, household::require_people, place::require_area},
+    resources::{
+        campaign::CampaignView,
+        household::require_people,
+        place::{find_paths, require_area},
+    },
 };
 
 /// Puts households on the list of a campaign, or assigns them to another worker.
@@ -115,8 +119,14 @@ async fn select_households(
         let holder = campaign.area.name.clone();
         return Err(Refusal::OutsideJurisdiction { holder, unit }.into());
     }
+    let reached = match select.area_id {
+        Some(id) => find_paths(&world, id)?,
+        None => vec![within.clone()],
+    };
+    let reached: Vec<Path> =
+        reached.into_iter().filter(|path| campaign.area.path.contains(path)).collect();
     let filter = households::Filter {
-        within: Some(within.clone()),
+        within: Some(reached.clone()),
         building: select.building.map(String::from),
         group: select.group.map(String::from),
         special: select.special,
@@ -124,12 +134,8 @@ async fn select_households(
         ..households::Filter::default()
     };
     // The organiser may list the households there, and learns no more about them by it.
-    let scope = Scope {
-        tenant: caller.tenant,
-        person: caller.person,
-        paths: vec![within.clone()],
-        units: Vec::new(),
-    };
+    let scope =
+        Scope { tenant: caller.tenant, person: caller.person, paths: reached, units: Vec::new() };
     let (now, mut all, mut after) = (app.clock.now(), Vec::new(), None);
     loop {
         let (scope, filter) = (scope.clone(), filter.clone());

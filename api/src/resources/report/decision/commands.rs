@@ -1,7 +1,8 @@
 //! Decisions on a report, with the changes of the case that opens, grows or shrinks.
 
 use domain::{
-    core::id::CaseId,
+    area::coordinate::Point,
+    core::id::{CaseId, PersonId},
     flows::{
         case::state::Case,
         change::{Versioned, execute},
@@ -11,6 +12,7 @@ use domain::{
     },
 };
 use persistence::{Db, Write, load_state};
+use serde::Serialize;
 
 use super::{ConfirmBody, FileBody, JoinBody, RefuseBody};
 use crate::{
@@ -23,6 +25,7 @@ use crate::{
     },
     privacy::names::ContactNames,
     resources::{
+        claim::{self, UnclaimBody},
         place::{check_standpoint, normalise_point},
         report::ReportView,
     },
@@ -71,24 +74,44 @@ pub async fn refuse_report(step: Step, body: RefuseBody) -> Reply<Answer<ReportV
 
 /// Claims the verification before filing, so that no one else goes.
 pub async fn claim_report(step: Step, body: EmptyBody) -> Reply<Answer<ReportView>> {
-    let asked = step.build_asked("claim_report", &body);
-    let command = report::Command::Claim;
-    let stored = step::run_command::<Report>(&step.app, &step.caller, asked, command).await?;
-    render_report(&step, &stored).await
+    run_check(step, "claim_report", &body, (None, None), report::Command::Claim).await
+}
+
+/// Gives a check on the spot back, or passes it on.
+pub async fn unclaim_report(step: Step, body: UnclaimBody) -> Reply<Answer<ReportView>> {
+    let to = body.successor();
+    run_check(step, "unclaim_report", &body, (to, None), report::Command::Unclaim { to }).await
 }
 
 /// Records the verification on the spot before a report is filed.
 pub async fn confirm_report(step: Step, body: ConfirmBody) -> Reply<Answer<ReportView>> {
-    let asked = step.build_asked("confirm_report", &body);
     let point = normalise_point(body.point)?;
-    let command = report::Command::Confirm { real: body.real, note: body.note, point };
-    let world = step.app.world(step.caller.tenant)?;
+    let command = report::Command::Confirm { real: body.real, note: body.note.clone(), point };
+    run_check(step, "confirm_report", &body, (None, point), command).await
+}
+
+/// Asks a command about a check on the spot, which depends on the rights of who claimed it, and of who
+/// is to go instead.
+async fn run_check(
+    step: Step,
+    operation: &str,
+    body: &impl Serialize,
+    (to, standpoint): (Option<PersonId>, Option<Point>),
+    command: report::Command,
+) -> Reply<Answer<ReportView>> {
+    let asked = step.build_asked(operation, body);
+    let (app, caller) = (&step.app, &step.caller);
+    let known = app.store.load_state::<Report>(caller.tenant, step.id).await?;
+    let claim = known.as_ref().and_then(|report| report.state.claim());
+    let others = claim::load_others(app, caller, claim, to).await?;
+    let world = app.world(caller.tenant)?;
     let decide = |report: &Versioned<Report>, context: Context<'_>| {
-        let change = execute(Some(report), &command, asked.request, context)?;
-        check_standpoint(&world, report.state.place.area.id, point)?;
+        let context = Context { others: &others, ..context };
+        let change = execute::<Report>(Some(report), &command, asked.request, context)?;
+        check_standpoint(&world, report.state.place.area.id, standpoint)?;
         Ok((change, Vec::new()))
     };
-    let stored = step::run_step::<Report>(&step.app, &step.caller, asked, decide).await?;
+    let stored = step::run_step(app, caller, asked, decide).await?;
     render_report(&step, &stored).await
 }
 
