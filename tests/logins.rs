@@ -68,7 +68,7 @@ fn a_stranger_does_not_lock_the_owner_out(city: &City) {
 }
 
 /// Lets as many strangers as may wait at a time try an account.
-fn crowd_account(city: &City, account: &str) {
+pub(crate) fn crowd_account(city: &City, account: &str) {
     let (tried, now) = (format!("{}/{account}", seed::CITY), city.now());
     while city.app.logins.count_nearby_attempt(HERE, &tried, now) {}
     while city.app.logins.queue_attempt(HERE, &tried, true, now).is_ok() {}

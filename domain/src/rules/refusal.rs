@@ -229,7 +229,7 @@ pub enum Refusal {
     NotClaimed,
     /// A person who is to check on the spot may not look there.
     NotAVerifier {
-        /// That person.
+        /// The person who was named.
         id: PersonId,
     },
     /// The first receiver of a case leads it and must not return what is its own (首接负责).

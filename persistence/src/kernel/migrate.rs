@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use diesel::{connection::SimpleConnection, migration::MigrationVersion};
+use diesel::{connection::SimpleConnection, migration::MigrationVersion, prelude::*};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use domain::core::fold::fold_account;
 
 use crate::kernel::{
     connection::{Db, Url, Use, each, transaction},
     error::StoreError,
+    schema::people,
+    types::Id,
 };
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("../migrations/sqlite");
@@ -45,9 +48,29 @@ pub fn up(url: &str) -> Result<Vec<String>, StoreError> {
             Db::Sqlite(c) => collect_versions(c.run_pending_migrations(SQLITE)),
             Db::Postgres(c) => collect_versions(c.run_pending_migrations(POSTGRES)),
         }?;
-        crate::people::person::fill_account_keys(db)?;
+        fill_account_keys(db)?;
         Ok(applied.iter().map(ToString::to_string).collect())
     })
+}
+
+/// Fills in the account keys of people who were registered before accounts had one.
+fn fill_account_keys(db: &mut Db) -> Result<(), StoreError> {
+    const AT_ONCE: i64 = 1000;
+    loop {
+        let rows: Vec<(Id, Id, String)> = people::table
+            .filter(people::account_key.eq(""))
+            .select((people::tenant_id, people::id, people::account))
+            .limit(AT_ONCE)
+            .load(db)?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        for (tenant, id, account) in rows {
+            diesel::update(people::table.find((tenant, id)))
+                .set(people::account_key.eq(fold_account(&account)))
+                .execute(db)?;
+        }
+    }
 }
 
 /// Reverts every migration; returns their names. All data is lost.

@@ -261,25 +261,5 @@ pub fn load_account_collisions(db: &mut Db, tenant: TenantId) -> Result<Vec<Vec<
 /// The most of them that are named.
 const MOST_COLLISIONS: i64 = 100;
 
-/// Gives the people a key who were registered before accounts had one.
-pub(crate) fn fill_account_keys(db: &mut Db) -> Result<()> {
-    const AT_ONCE: i64 = 1000;
-    loop {
-        let rows: Vec<(Id, Id, String)> = people::table
-            .filter(people::account_key.eq(""))
-            .select((people::tenant_id, people::id, people::account))
-            .limit(AT_ONCE)
-            .load(db)?;
-        if rows.is_empty() {
-            return Ok(());
-        }
-        for (tenant, id, account) in rows {
-            diesel::update(people::table.find((tenant, id)))
-                .set(people::account_key.eq(fold_account(&account)))
-                .execute(db)?;
-        }
-    }
-}
-
 /// The relation of a member of the household among all relations.
 pub(crate) const MEMBER: &str = "member";

@@ -348,6 +348,10 @@ impl Story {
         say("\n—— 四、核查、回访、结案 / Verify, call back, close ——");
         let claimed = |a: &Value| format!("{}领取核查，他人不再前往", text_at(a, "/claim/by"));
         let path = format!("/api/v1/cases/{case}/claim");
+        self.driver.run_step(post("wangge-2", "claim_case", path.clone(), json!({})), claimed)?;
+        let back = format!("/api/v1/cases/{case}/unclaim");
+        let free = |_: &Value| "一时不能到场，退回现场任务，他人可领取".to_owned();
+        self.driver.run_step(post("wangge-2", "unclaim_case", back, json!({})), free)?;
         self.driver.run_step(post("wangge-2", "claim_case", path, json!({})), claimed)?;
         self.step_case(
             "wangge-2",

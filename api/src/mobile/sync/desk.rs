@@ -181,9 +181,9 @@ impl Desk {
         };
         let mut answered = (asked.operation.run)(kept).await?;
         // Who may do it by the rights of then is not told more than that it was done.
+        let id = answered.body.get("id").and_then(Value::as_str).map(str::to_owned);
         if acts_by_earlier
-            && asked.operation.moved_kind().is_some()
-            && self.load_present(asked).await.is_none()
+            && self.load_present(asked.operation.kind(), id.as_deref()).await.is_none()
         {
             answered.body = reduce_to_receipt(answered.body);
         }
@@ -207,21 +207,24 @@ impl Desk {
             let retry_after = problem.retry_after().or(Some(5));
             return ItemView { retry_after, ..view(Fate::Later) };
         }
-        let present =
-            if matches!(status, 409 | 412 | 422) { self.load_present(asked).await } else { None };
+        let present = if matches!(status, 409 | 412 | 422) {
+            self.load_present(asked.operation.moves(), asked.flow_id()).await
+        } else {
+            None
+        };
         let moved_on = status == 412 || self.has_moved_on(asked, present.as_ref(), progress).await;
         let fate = if moved_on { Fate::Conflict } else { Fate::Refused };
         ItemView { present, ..view(fate) }
     }
 
     /// The present state, as the caller may see it.
-    async fn load_present(&self, asked: &Asked) -> Option<Value> {
+    async fn load_present(&self, kind: Option<&str>, id: Option<&str>) -> Option<Value> {
         fn json<V: serde::Serialize>(view: Reply<V>) -> Option<Value> {
             serde_json::to_value(view.ok()?).ok()
         }
         let (app, caller) = (&self.app, &self.caller);
-        let id = Uuid::try_parse(asked.flow_id()?).ok()?;
-        match asked.operation.moves()? {
+        let id = Uuid::try_parse(id?).ok()?;
+        match kind? {
             "cases" => json(case::load_view(app, caller, id).await.map(|(_, view)| view)),
             "reports" => json(report::load_view(app, caller, id).await.map(|(_, view)| view)),
             "patrols" => json(patrol::load_view(app, caller, id).await.map(|(_, view)| view)),

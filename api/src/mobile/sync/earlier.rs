@@ -24,15 +24,17 @@ use crate::{
 /// What takes rights from a person, or shortens them.
 const TAKES: [&str; 6] = ["grant", "take_over", "revoke", "hand_over", "suspend", "leave"];
 
+/// What was granted, by the day and the place in the journal of a person.
+type Known = HashMap<(NaiveDate, i64), Arc<Vec<Grant>>>;
+
 /// What changed since the first item of a queue was typed.
 pub struct EarlierRights {
     /// Whether rights of the caller were given or taken.
     rights: bool,
     /// Whether areas changed.
     areas: bool,
-    /// What was granted, by day and by the place in the journal of the caller: items that were typed
-    /// on one day share it.
-    known: Mutex<HashMap<(NaiveDate, i64), Arc<Vec<Grant>>>>,
+    /// Items that were typed on one day share it.
+    known: Mutex<Known>,
 }
 
 impl EarlierRights {
@@ -116,7 +118,7 @@ impl EarlierRights {
         Ok(carried)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(NaiveDate, i64), Arc<Vec<Grant>>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

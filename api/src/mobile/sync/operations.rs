@@ -139,6 +139,11 @@ impl Operation {
         self.path.split_once("/{id}").and_then(|(kind, _)| kind.strip_prefix('/'))
     }
 
+    /// The kind of what it makes or moves, as its address says.
+    pub fn kind(&self) -> Option<&'static str> {
+        self.path.split('/').nth(1)
+    }
+
     /// The kind of what it moves, where that is looked at by itself.
     pub fn moved_kind(&self) -> Option<FlowKind> {
         Some(match self.moves()? {

@@ -92,6 +92,9 @@ impl Story {
         let path = format!("/api/v1/reports/{}/claim", text_at(&report, "/id"));
         let call = post("wangge-2", "claim_report", path, json!({}));
         self.driver.run_step(call, |a| format!("{}领取核实", text_at(a, "/claim/by")))?;
+        let path = format!("/api/v1/reports/{}/unclaim", text_at(&report, "/id"));
+        let call = post("wangge-2", "unclaim_report", path, json!({}));
+        self.driver.run_step(call, |_| "退回现场任务，他人可领取".to_owned())?;
         let path = format!("/api/v1/reports/{}/confirm", text_at(&report, "/id"));
         let call =
             post("wangge-2", "confirm_report", path, json!({ "real": true, "note": "属实" }));
