@@ -31,6 +31,7 @@ use serde::{
     Deserialize, Deserializer,
     de::{DeserializeOwned, Error},
 };
+use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -289,13 +290,10 @@ pub(crate) fn parse<T: DeserializeOwned + ToSchema>(body: &[u8]) -> Result<T, Pr
     let mut text = serde_json::Deserializer::from_slice(body);
     T::deserialize(Strict(&mut text))
         .and_then(|value| text.end().map(|()| value))
-        .map_err(|error| explain_error::<T>(body, &error))
+        .map_err(|_fault| explain_error::<T>(body))
 }
 
-fn explain_error<T: DeserializeOwned + ToSchema>(
-    body: &[u8],
-    error: &serde_json::Error,
-) -> Problem {
+fn explain_error<T: DeserializeOwned + ToSchema>(body: &[u8]) -> Problem {
     let invalid = Problem::new(Code::InvalidBody);
     if std::str::from_utf8(body).is_err() {
         return invalid.error(
@@ -305,18 +303,28 @@ fn explain_error<T: DeserializeOwned + ToSchema>(
             "The body is not UTF-8 text; encode it in UTF-8.",
         );
     }
-    if !error.is_data() {
-        return invalid.error(
-            "",
-            "syntax",
-            format!("正文不是完整的 JSON（第 {} 行第 {} 列附近）。", error.line(), error.column()),
-            format!("The body is not complete JSON ({error})."),
-        );
-    }
-    let mut text = serde_json::Deserializer::from_slice(body);
-    let Err(error) = serde_path_to_error::deserialize::<_, T>(Strict(&mut text)) else {
-        return invalid;
+    let whole = match serde_json::from_slice::<Value>(body) {
+        Ok(whole) => whole,
+        Err(error) => {
+            let (line, column) = (error.line(), error.column());
+            return invalid.error(
+                "",
+                "syntax",
+                format!("正文不是完整的 JSON（第 {line} 行第 {column} 列附近）。"),
+                format!("The body is not complete JSON ({error})."),
+            );
+        }
     };
+    let mut text = serde_json::Deserializer::from_slice(body);
+    let read = serde_path_to_error::deserialize::<_, T>(Strict(&mut text));
+    let read = match read {
+        // serde_json calls it a fault of syntax when a number stands where an enumeration does.
+        Err(error) if !error.inner().is_data() => {
+            serde_path_to_error::deserialize::<_, T>(Strict(&whole))
+        }
+        read => read,
+    };
+    let Err(error) = read else { return invalid };
     let wording = translate_message(&error.inner().to_string(), Noun::Field);
     let mut pointer = json_pointer(error.path());
     // serde reports the object that lacks a field; people look for the field.
@@ -325,7 +333,12 @@ fn explain_error<T: DeserializeOwned + ToSchema>(
     {
         push_token(&mut pointer, field);
     }
-    let faults = faults::list_faults::<T>(body, (pointer, wording));
+    let first = (pointer, wording);
+    let faults = if body.len() <= faults::MAX_REREAD {
+        faults::list_faults::<T>(&whole, first)
+    } else {
+        vec![first]
+    };
     faults.into_iter().fold(invalid, |problem, (pointer, wording)| {
         problem.error(pointer, wording.code, wording.zh, wording.en)
     })

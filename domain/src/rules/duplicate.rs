@@ -262,7 +262,7 @@ impl Evidence {
             + place
             + held(self.identical, 1.5)
             + held(self.same_address, 0.4)
-            + said(self.locators, 2.2, -2.0)
+            + said(self.locators, 2.2, -3.5)
             + said(self.categories, 1.7, if self.same_branch { 0.0 } else { -0.8 })
             + held(self.timely, 0.3);
         1.0 / (1.0 + (-sum).exp())

@@ -23,25 +23,24 @@ use crate::http::wording::{Noun, Wording, translate_message};
 /// The most faults that one answer lists.
 pub(super) const MAX_FAULTS: usize = 32;
 
-/// The most bytes of a body that is read again for more faults: each takes one reading.
-const MAX_REREAD: usize = 64 * 1024;
+/// The most bytes of a body that is read again for more faults.
+pub(super) const MAX_REREAD: usize = 64 * 1024;
+
+/// How often it is read again at most: a place may be found twice, as wrong and then as missing.
+const MAX_READINGS: usize = 4 * MAX_FAULTS;
 
 /// A fault and the JSON pointer of its place.
 pub(super) type PlacedFault = (String, Wording);
 
 /// All faults of a body that is JSON and not a `T`; `first` is what serde stopped at.
 pub(super) fn list_faults<T: DeserializeOwned + ToSchema>(
-    body: &[u8],
+    whole: &Value,
     first: PlacedFault,
 ) -> Vec<PlacedFault> {
     let mut faults = vec![first];
-    if body.len() > MAX_REREAD {
-        return faults;
-    }
-    let Ok(whole) = serde_json::from_slice::<Value>(body) else { return faults };
     let mut rest = whole.clone();
     let mut removed = RemovedItems::default();
-    while faults.len() < MAX_FAULTS {
+    for _ in 0..MAX_READINGS {
         let Err(error) = serde_path_to_error::deserialize::<_, T>(Strict(&rest)) else { break };
         let path = error.path().clone();
         let wording = translate_message(&error.inner().to_string(), Noun::Field);
@@ -57,8 +56,11 @@ pub(super) fn list_faults<T: DeserializeOwned + ToSchema>(
         if faults.iter().all(|(at, _)| *at != pointer) {
             faults.push((pointer, wording));
         }
+        if faults.len() == MAX_FAULTS {
+            return faults;
+        }
     }
-    add_missing::<T>(&whole, &mut faults);
+    add_missing::<T>(whole, &mut faults);
     faults.truncate(MAX_FAULTS);
     faults
 }

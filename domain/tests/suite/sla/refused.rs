@@ -44,7 +44,7 @@ fn a_rule_without_an_owner_or_a_basis_is_refused() {
     assert_eq!(describe_fault(&fault), ("missing", "/rows/23/owner".to_owned(), None));
     assert_eq!(
         fault.render_message(),
-        ("内容不能为空；应为文字".into(), "missing; expected some text".into())
+        ("内容不能为空；应为非空的文字".into(), "missing; expected non-empty text".into())
     );
     let fault = only_fault([Row { basis: String::new(), ..sound_row() }]);
     assert_eq!(describe_fault(&fault), ("missing", "/rows/23/basis".to_owned(), None));
