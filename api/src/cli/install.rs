@@ -184,7 +184,7 @@ pub async fn import_rows(
     let plan = plan.map_err(|refused| match refused {
         Refused::Faults(faults) => {
             let faults = faults.iter().map(ToString::to_string);
-            let compared = how.dry.then(|| describe_comparison(&comparison)).unwrap_or_default();
+            let compared = if how.dry { describe_comparison(&comparison) } else { Vec::new() };
             Failed(faults.chain(compared).collect::<Vec<_>>().join("\n  "))
         }
         Refused::Rule(refusal) => Failed::from(crate::http::problem::Problem::from(refusal)),

@@ -58,7 +58,9 @@ async fn import_areas(import: &Import, read: Result<Vec<Given>, Vec<Fault>>) -> 
     let verb = if import.dry_run { "would import" } else { "imported" };
     print_line(&format!("{verb} {count}: {} new, {} updated", found.added, found.updated));
     if import.dry_run {
-        install::describe_comparison(&found.comparison).iter().for_each(|line| print_line(line));
+        for line in install::describe_comparison(&found.comparison) {
+            print_line(&line);
+        }
     }
     Ok(Ended::Well)
 }

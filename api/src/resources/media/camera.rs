@@ -95,7 +95,16 @@ fn read_degrees(exif: &Exif, tag: Tag, side: Tag) -> Option<f64> {
     let side = exif.get_field(side, In::PRIMARY).and_then(|field| match &field.value {
         Value::Ascii(lines) => find_side(lines.first()?),
         Value::Byte(bytes) | Value::Undefined(bytes, _) => find_side(bytes),
-        _ => None,
+        Value::Short(_)
+        | Value::Long(_)
+        | Value::Rational(_)
+        | Value::SByte(_)
+        | Value::SShort(_)
+        | Value::SLong(_)
+        | Value::SRational(_)
+        | Value::Float(_)
+        | Value::Double(_)
+        | Value::Unknown(..) => None,
     });
     Angle::from_value(&exif.get_field(tag, In::PRIMARY)?.value)?.degrees(side)
 }
@@ -142,7 +151,9 @@ impl Angle {
             Value::Long(parts) => parts.iter().map(|part| f64::from(*part)).collect(),
             Value::SLong(parts) => parts.iter().map(|part| f64::from(*part)).collect(),
             Value::Ascii(lines) => return Self::from_text(&lines.join(&b' ')),
-            _ => return None,
+            Value::SByte(_) | Value::Undefined(..) | Value::SShort(_) | Value::Unknown(..) => {
+                return None;
+            }
         };
         Some(Self { parts, side: None })
     }

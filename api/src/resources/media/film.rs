@@ -20,10 +20,14 @@ pub(super) async fn blank_positions_apart(mut file: std::fs::File) -> Reply<std:
     let work = move || blank_positions(&mut file).map(|()| file);
     let done =
         web::block(work).await.map_err(|error| Problem::new(Code::Internal).because(error))?;
-    done.map_err(|error| match error.kind() {
-        io::ErrorKind::InvalidData => unfit_problem(Unfit::Broken),
-        io::ErrorKind::UnexpectedEof => unfit_problem(Unfit::Truncated),
-        _ => Problem::new(Code::StorageUnavailable).because(error),
+    done.map_err(|error| {
+        if error.kind() == io::ErrorKind::InvalidData {
+            unfit_problem(Unfit::Broken)
+        } else if error.kind() == io::ErrorKind::UnexpectedEof {
+            unfit_problem(Unfit::Truncated)
+        } else {
+            Problem::new(Code::StorageUnavailable).because(error)
+        }
     })
 }
 
@@ -95,9 +99,9 @@ impl<F: Read + Write + Seek> Film<'_, F> {
         Ok(blocks)
     }
 
-    fn find_block(&mut self, within: Block, name: &[u8; 4]) -> io::Result<Option<Block>> {
+    fn find_block(&mut self, within: Block, name: [u8; 4]) -> io::Result<Option<Block>> {
         let blocks = self.list_blocks(within.holds, within.ends)?;
-        Ok(blocks.into_iter().find(|block| block.name == *name))
+        Ok(blocks.into_iter().find(|block| block.name == name))
     }
 
     fn blank_in_movie(&mut self, movie: Block) -> io::Result<()> {
@@ -112,8 +116,8 @@ impl<F: Read + Write + Seek> Film<'_, F> {
     }
 
     fn blank_in_track(&mut self, track: Block) -> io::Result<()> {
-        if let Some(media) = self.find_block(track, b"mdia")? {
-            let handler = match self.find_block(media, b"hdlr")? {
+        if let Some(media) = self.find_block(track, *b"mdia")? {
+            let handler = match self.find_block(media, *b"hdlr")? {
                 Some(handler) => self.read_bytes(handler.holds + 8)?,
                 None => [0; 4],
             };
@@ -147,8 +151,8 @@ impl<F: Read + Write + Seek> Film<'_, F> {
 
     /// Blanks the samples of a track, chunk by chunk.
     fn blank_samples(&mut self, media: Block) -> io::Result<()> {
-        let Some(inner) = self.find_block(media, b"minf")? else { return Ok(()) };
-        let Some(tables) = self.find_block(inner, b"stbl")? else { return Ok(()) };
+        let Some(inner) = self.find_block(media, *b"minf")? else { return Ok(()) };
+        let Some(tables) = self.find_block(inner, *b"stbl")? else { return Ok(()) };
         let (mut sizes, mut chunks, mut runs) = (Vec::new(), Vec::new(), Vec::new());
         let mut one_size = 0;
         for table in self.list_blocks(tables.holds, tables.ends)? {
@@ -215,42 +219,42 @@ mod tests {
 
     use super::*;
 
-    fn block(name: &[u8; 4], parts: &[&[u8]]) -> Vec<u8> {
+    fn block(name: [u8; 4], parts: &[&[u8]]) -> Vec<u8> {
         let held = parts.concat();
         let length = u32::try_from(held.len() + 8).unwrap();
-        [length.to_be_bytes().as_slice(), name, &held].concat()
+        [length.to_be_bytes().as_slice(), &name, &held].concat()
     }
 
     fn words(words: &[u32]) -> Vec<u8> {
         words.iter().flat_map(|word| word.to_be_bytes()).collect()
     }
 
-    fn handler(name: &[u8; 4]) -> Vec<u8> {
-        block(b"hdlr", &[&[0; 8], name, &[0; 13]])
+    fn handler(name: [u8; 4]) -> Vec<u8> {
+        block(*b"hdlr", &[&[0; 8], &name, &[0; 13]])
     }
 
     const PLACE: &[u8] = b"+30.2211+115.0902/";
 
     fn film() -> Vec<u8> {
-        let data = block(b"mdat", &[b"PICTURE", PLACE]);
-        let notes = block(b"udta", &[&block(b"\xa9xyz", &[PLACE])]);
-        let keys = block(b"meta", &[&block(b"ilst", &[PLACE])]);
-        let picture = block(b"mdia", &[&handler(b"vide")]);
+        let data = block(*b"mdat", &[b"PICTURE", PLACE]);
+        let notes = block(*b"udta", &[&block(*b"\xa9xyz", &[PLACE])]);
+        let keys = block(*b"meta", &[&block(*b"ilst", &[PLACE])]);
+        let picture = block(*b"mdia", &[&handler(*b"vide")]);
         let at = u32::try_from(8 + b"PICTURE".len()).unwrap();
         let size = u32::try_from(PLACE.len()).unwrap();
         let tables = block(
             b"stbl",
             &[
-                &block(b"stsz", &[&words(&[0, 0, 1, size])]),
-                &block(b"stco", &[&words(&[0, 1, at])]),
-                &block(b"stsc", &[&words(&[0, 1, 1, 1, 1])]),
+                &block(*b"stsz", &[&words(&[0, 0, 1, size])]),
+                &block(*b"stco", &[&words(&[0, 1, at])]),
+                &block(*b"stsc", &[&words(&[0, 1, 1, 1, 1])]),
             ],
         );
-        let where_it_was = block(b"mdia", &[&handler(b"meta"), &block(b"minf", &[&tables])]);
+        let where_it_was = block(*b"mdia", &[&handler(*b"meta"), &block(*b"minf", &[&tables])]);
         let tracks =
-            [block(b"trak", &[&picture, &notes]), block(b"trak", &[&where_it_was])].concat();
-        let uuid = block(b"uuid", &[&[7; 16], PLACE]);
-        [data, block(b"moov", &[&tracks, &notes, &keys]), uuid].concat()
+            [block(*b"trak", &[&picture, &notes]), block(*b"trak", &[&where_it_was])].concat();
+        let uuid = block(*b"uuid", &[&[7; 16], PLACE]);
+        [data, block(*b"moov", &[&tracks, &notes, &keys]), uuid].concat()
     }
 
     fn holds(bytes: &[u8], text: &[u8]) -> bool {
@@ -282,9 +286,9 @@ mod tests {
         let huge = words(&[0, 0xffff_ffff, 1]);
         let many: Vec<u32> = [0, 100_000].into_iter().chain((0..100_000).map(|_| 0)).collect();
         let tables =
-            block(b"stbl", &[&block(b"stsz", &[&huge]), &block(b"stco", &[&words(&many)])]);
-        let media = block(b"mdia", &[&handler(b"meta"), &block(b"minf", &[&tables])]);
-        let mut film = Cursor::new(block(b"moov", &[&block(b"trak", &[&media])]));
+            block(*b"stbl", &[&block(*b"stsz", &[&huge]), &block(*b"stco", &[&words(&many)])]);
+        let media = block(*b"mdia", &[&handler(*b"meta"), &block(*b"minf", &[&tables])]);
+        let mut film = Cursor::new(block(*b"moov", &[&block(*b"trak", &[&media])]));
         blank_positions(&mut film).unwrap();
     }
 }

@@ -175,7 +175,7 @@ pub(super) async fn keep_file(
     let upload = Command::Upload(upload);
     let begun = step::begin_flow::<Media>(app, caller, asked, |context| {
         let change = execute::<Media>(None, &upload, asked, context)?;
-        let marked = marks.iter().map(|marks| Write::Marked(Box::new(marks.clone())));
+        let marked = marks.iter().map(|marks| Write::Marked(Box::new(*marks)));
         Ok((change, marked.collect()))
     })
     .await;
@@ -312,7 +312,14 @@ async fn store_variants(
     let Some(Photo { full, large, small, .. }) = photo else {
         let file = match upload.format {
             Format::Mp4 | Format::Mov | Format::M4a => film::blank_positions_apart(file).await?,
-            _ => file,
+            Format::Jpeg
+            | Format::Png
+            | Format::Webp
+            | Format::Gif
+            | Format::Mp3
+            | Format::Amr
+            | Format::Aac
+            | Format::Wav => file,
         };
         return app.depot.put_file(&at(Variant::Full), rewind_file(file)?).await;
     };
