@@ -99,13 +99,11 @@ impl Visitor<'_> for Text {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        match parse_plain(text.as_bytes()) {
-            Some(at) => Ok(at),
-            None => {
-                let at = text.parse::<DateTime<FixedOffset>>().map_err(E::custom)?;
-                Ok(cut_moment(at).map_err(E::custom)?.to_utc())
-            }
+        if let Some(at) = parse_plain(text.as_bytes()) {
+            return Ok(at);
         }
+        let at = text.parse::<DateTime<FixedOffset>>().map_err(E::custom)?;
+        Ok(cut_moment(at).map_err(E::custom)?.to_utc())
     }
 }
 

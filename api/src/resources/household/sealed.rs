@@ -376,8 +376,8 @@ pub async fn seal_changes(
     }
     let mut cared: HashMap<Uuid, bool> =
         ids.iter().map(|id| (*id, !parse_groups(known.get(id)).is_empty())).collect();
-    let changed = changes.changed.iter().enumerate();
-    for (index, one) in changed.filter(|(_, one)| ids.contains(&one.id)) {
+    let named = changes.changed.iter().enumerate();
+    for (index, one) in named.filter(|(_, one)| ids.contains(&one.id)) {
         let values = collect_changes(one, known.get(&one.id));
         let mut after: BTreeMap<Field, String> = known.get(&one.id).cloned().unwrap_or_default();
         after.extend(values.iter().cloned());

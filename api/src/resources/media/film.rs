@@ -53,15 +53,15 @@ struct Film<'a, F> {
 /// are neither picture nor sound.
 fn blank_positions<F: Read + Write + Seek>(file: &mut F) -> io::Result<()> {
     let size = file.seek(SeekFrom::End(0))?;
-    let mut film = Film { file, size, looked: 0, left: size };
-    for block in film.list_blocks(0, size)? {
+    let mut looking = Film { file, size, looked: 0, left: size };
+    for block in looking.list_blocks(0, size)? {
         match &block.name {
-            b"moov" => film.blank_in_movie(block)?,
-            b"meta" | b"udta" | b"uuid" => film.blank_block(block)?,
+            b"moov" => looking.blank_in_movie(block)?,
+            b"meta" | b"udta" | b"uuid" => looking.blank_block(block)?,
             _ => {}
         }
     }
-    film.file.flush()
+    looking.file.flush()
 }
 
 impl<F: Read + Write + Seek> Film<'_, F> {
