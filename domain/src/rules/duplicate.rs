@@ -189,26 +189,38 @@ impl Duplicates {
         {
             return None;
         }
+        let metres = new.point.zip(old.point).map(|(one, two)| distance_m(one, two));
+        let likeness = weights.compare(&features.terms, &theirs.terms);
+        let locators = features.locators.agrees_with(&theirs.locators);
+        let same_address = features.address.is_some() && features.address == theirs.address;
+        let reasons = [
+            (DuplicateReason::IdenticalText, identical),
+            (DuplicateReason::SimilarText, !identical && likeness >= SIMILAR),
+            (
+                DuplicateReason::Nearby,
+                metres.is_some_and(|metres| metres <= f64::from(self.metres)),
+            ),
+            (DuplicateReason::SameAddress, same_address),
+            (DuplicateReason::SameBuilding, locators == Some(true)),
+            (DuplicateReason::SameCategory, categories == Some(true)),
+            (DuplicateReason::SameArea, metres.is_none() && new.area == old.area),
+            (DuplicateReason::CloseInTime, age <= self.window()),
+        ];
         let evidence = Evidence {
-            identical,
-            likeness: weights.compare(&features.terms, &theirs.terms),
-            metres: new.point.zip(old.point).map(|(one, two)| distance_m(one, two)),
-            same_address: features.address.is_some() && features.address == theirs.address,
-            locators: features.locators.agrees_with(&theirs.locators),
-            same_area: new.area == old.area,
-            categories,
-            same_branch: new.category.and_then(|code| code.chars().next())
-                == old.category.and_then(|code| code.chars().next()),
-            timely: age <= self.window(),
+            likeness,
+            metres,
+            other_locator: locators == Some(false),
+            other_branch: categories == Some(false) && branch_of(new) != branch_of(old),
+            reasons: reasons.into_iter().filter(|(_, held)| *held).map(|(one, _)| one).collect(),
         };
         let score = if repeated { 1.0 } else { evidence.add_up(self) };
-        (score >= THRESHOLD).then(|| Candidate {
+        (score >= THRESHOLD).then_some(Candidate {
             case: existing.case,
             metres: evidence.metres,
             age,
             likeness: evidence.likeness,
             score,
-            reasons: evidence.list_reasons(self),
+            reasons: evidence.reasons,
         })
     }
 
@@ -224,19 +236,20 @@ const THRESHOLD: f64 = 0.18;
 /// Of how much of a text must agree to say that the texts are alike.
 const SIMILAR: f64 = 0.3;
 
+/// The branch of the catalogue that a category is in: its first character.
+fn branch_of(sighting: &Sighting<'_>) -> Option<char> {
+    sighting.category.and_then(|code| code.chars().next())
+}
+
 /// What speaks for and against one matter.
 struct Evidence {
-    identical: bool,
     likeness: f64,
     metres: Option<f64>,
-    same_address: bool,
-    locators: Option<bool>,
-    same_area: bool,
-    /// Whether two known categories are the same.
-    categories: Option<bool>,
-    /// Whether they are in one branch of the catalogue, which the first character names.
-    same_branch: bool,
-    timely: bool,
+    /// Whether both name a building or door, and not the same.
+    other_locator: bool,
+    /// Whether both categories are known and in different branches of the catalogue.
+    other_branch: bool,
+    reasons: Vec<DuplicateReason>,
 }
 
 impl Evidence {
@@ -246,42 +259,26 @@ impl Evidence {
         let near = f64::from(policy.metres);
         let place = match self.metres {
             Some(metres) if metres <= near => 0.6_f64.mul_add(1.0 - metres / near, 2.5),
-            // What is ten times as far speaks against it twice as much.
+            // Ten times as far counts against it twice as much.
             Some(metres) => -0.45 * (1.0 + ((metres - near) / (9.0 * near)).min(1.0)),
-            None if self.same_area => 1.0,
             None => 0.0,
         };
-        let held = |condition: bool, weight: f64| if condition { weight } else { 0.0 };
-        let said = |agrees: Option<bool>, pro: f64, con: f64| {
-            agrees.map_or(0.0, |agrees| if agrees { pro } else { con })
-        };
-        let sum = -5.5
-            + 2.0 * self.likeness
-            // Texts that agree for the most part need no place.
-            + 4.0 * (self.likeness - 0.5).max(0.0)
-            + place
-            + held(self.identical, 1.5)
-            + held(self.same_address, 0.4)
-            + said(self.locators, 2.2, -3.5)
-            + said(self.categories, 1.7, if self.same_branch { 0.0 } else { -0.8 })
-            + held(self.timely, 0.3);
+        let reasons = self.reasons.iter().map(|reason| match reason {
+            DuplicateReason::IdenticalText => 1.5,
+            DuplicateReason::SameAddress => 0.4,
+            DuplicateReason::SameBuilding => 2.2,
+            DuplicateReason::SameCategory => 1.7,
+            DuplicateReason::SameArea => 1.0,
+            DuplicateReason::CloseInTime => 0.3,
+            // Counted by how much.
+            DuplicateReason::SimilarText | DuplicateReason::Nearby => 0.0,
+        });
+        // Texts that agree for the most part need no place.
+        let text = 2.0_f64.mul_add(self.likeness, 4.0 * (self.likeness - 0.5).max(0.0));
+        let against = if self.other_locator { -3.5 } else { 0.0 }
+            + if self.other_branch { -0.8 } else { 0.0 };
+        let sum = -5.5 + text + place + reasons.sum::<f64>() + against;
         1.0 / (1.0 + (-sum).exp())
-    }
-
-    fn list_reasons(&self, policy: Duplicates) -> Vec<DuplicateReason> {
-        use DuplicateReason as R;
-        let near = self.metres.is_some_and(|metres| metres <= f64::from(policy.metres));
-        let reasons = [
-            (R::IdenticalText, self.identical),
-            (R::SimilarText, !self.identical && self.likeness >= SIMILAR),
-            (R::Nearby, near),
-            (R::SameAddress, self.same_address),
-            (R::SameBuilding, self.locators == Some(true)),
-            (R::SameCategory, self.categories == Some(true)),
-            (R::SameArea, self.same_area && self.metres.is_none()),
-            (R::CloseInTime, self.timely),
-        ];
-        reasons.into_iter().filter(|(_, held)| *held).map(|(reason, _)| reason).collect()
     }
 }
 
