@@ -64,7 +64,7 @@ fn what_was_typed_before_a_post_was_handed_over_is_taken(city: &City) {
     assert_eq!(list_outcomes(&answers), ["done"], "{answers:#?}");
     let path = json!({ "id": case });
     let done = item(typed, "feed_back_case", &path, &json!({ "result": "已清理" }));
-    let answers = send_queue(city, "community", &[done.clone()]);
+    let answers = send_queue(city, "community", std::slice::from_ref(&done));
     assert_eq!(list_outcomes(&answers), ["done"], "{answers:#?}");
     // They see nothing of it any more.
     let told = answers[0]["answer"].as_object().expect("a receipt");

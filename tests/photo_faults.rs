@@ -77,7 +77,7 @@ fn what_was_sent_is_sealed_and_disclosed_on_the_record(city: &City) {
     assert_eq!(city.verify().broken, Vec::<String>::new());
 }
 
-fn block(name: &[u8; 4], parts: &[&[u8]]) -> Vec<u8> {
+fn block(name: [u8; 4], parts: &[&[u8]]) -> Vec<u8> {
     let held = parts.concat();
     let length = u32::try_from(held.len() + 8).unwrap();
     [length.to_be_bytes().as_slice(), name, &held].concat()
@@ -85,12 +85,12 @@ fn block(name: &[u8; 4], parts: &[&[u8]]) -> Vec<u8> {
 
 fn a_film_says_nothing_of_where_it_was_taken(city: &City) {
     const PLACE: &[u8] = b"+30.2211+115.0902/";
-    let notes = block(b"udta", &[&block(b"\xa9xyz", &[&[0, 18, 0x15, 0xc7], PLACE])]);
-    let keys = block(b"meta", &[&block(b"ilst", &[PLACE])]);
+    let notes = block(*b"udta", &[&block(*b"\xa9xyz", &[&[0, 18, 0x15, 0xc7], PLACE])]);
+    let keys = block(*b"meta", &[&block(*b"ilst", &[PLACE])]);
     let film = [
-        block(b"ftyp", &[b"isom\0\0\x02\0isomiso2mp41"]),
-        block(b"mdat", &[b"PICTURES"]),
-        block(b"moov", &[&notes, &keys]),
+        block(*b"ftyp", &[b"isom\0\0\x02\0isomiso2mp41"]),
+        block(*b"mdat", &[b"PICTURES"]),
+        block(*b"moov", &[&notes, &keys]),
     ]
     .concat();
     let id = new_key();
@@ -161,6 +161,9 @@ fn grey_share(jpeg: &[u8]) -> usize {
     picture.pixels().filter(grey).count() * 100 / picture.pixels().count()
 }
 
+/// What is done to the bytes of a photo.
+type Damage = dyn Fn(&mut Vec<u8>);
+
 fn a_damaged_photo_is_never_mostly_grey(city: &City) {
     let whole = load_image("ok/street_pothole_example.jpg");
     let scan = whole.windows(2).position(|two| two == [0xff, 0xda]).unwrap() + 14;
@@ -168,7 +171,7 @@ fn a_damaged_photo_is_never_mostly_grey(city: &City) {
     let mut outcomes = Vec::new();
     for part in [2, 5, 10, 30, 60, 95] {
         let at = scan + length * part / 100;
-        let cases: [Box<dyn Fn(&mut Vec<u8>)>; 5] = [
+        let cases: [Box<Damage>; 5] = [
             Box::new(move |bytes| _ = bytes.drain(at..at + 2000)),
             Box::new(move |bytes| bytes[at..at + 500].fill(0)),
             Box::new(move |bytes| _ = bytes.splice(at..at, [0xff, 0xc4, 0, 4, 0, 0])),

@@ -228,13 +228,22 @@ fn similar_cases_are_found_nearby(city: &City) {
     let near =
         read_text(&submit_report(city, "resident", &report_body_at(110.0051, 30.005)), "/id");
     let case = city.new_filed_case();
-    let far = submit_report(city, "resident", &report_body_at(110.009, 30.009));
+    let mut far = report_body_at(110.009, 30.009);
+    far["text"] = json!("顶楼漏水，物业一直不修");
+    let far = submit_report(city, "neighbour", &far);
     city.file_report(&read_text(&far, "/id"));
     let similar =
         city.client("community").get(&format!("/api/v1/reports/{near}/similar")).expect_success();
-    assert_eq!(read_texts(&similar, "/case/id"), [case]);
+    assert_eq!(read_texts(&similar, "/case/id"), [case.as_str()]);
     let metres = similar["items"][0]["distance_m"].as_f64().unwrap();
     assert!((5.0..15.0).contains(&metres), "{metres}");
+    // The same text of the same reporter is found wherever it lies, after what is near.
+    let again = submit_report(city, "resident", &report_body_at(110.009, 30.009));
+    let again = city.file_report(&read_text(&again, "/id"));
+    let similar =
+        city.client("community").get(&format!("/api/v1/reports/{near}/similar")).expect_success();
+    assert_eq!(read_texts(&similar, "/case/id"), [case, again]);
+    assert_eq!(similar["items"][1]["reasons"][0], "identical_text");
 }
 
 fn a_report_is_decided_once(city: &City) {

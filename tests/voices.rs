@@ -415,6 +415,9 @@ fn a_replay_tells_no_more_than_its_caller_may_know(city: &City) {
     assert_eq!(first["case_id"], again["case_id"]);
     let person = city.client("community").id();
     let role = json!({ "role": "community_officer", "area_id": city.area_id(seed::COMMUNITY) });
+    // Another officer takes the open work, so that the role can be revoked.
+    let other = city.client("nobody").id();
+    city.client("admin").post(&format!("/api/v1/people/{other}/grant"), &role).expect_success();
     city.client("admin").post(&format!("/api/v1/people/{person}/revoke"), &role).expect_success();
     city.client("community")
         .get(&format!("/api/v1/reports/{report}"))

@@ -84,7 +84,14 @@ impl<T: DeserializeOwned + ToSchema + 'static> FromRequest for Json<T> {
 
 /// Bodies that take the place of something: one that is left out would empty it.
 pub mod replacing {
-    use super::*;
+    use std::pin::Pin;
+
+    use actix_web::{FromRequest, HttpRequest, dev::Payload};
+    use serde::de::DeserializeOwned;
+    use utoipa::ToSchema;
+
+    use super::{parse, read_json};
+    use crate::http::problem::{Code, Problem};
 
     /// The body of a request, as JSON; it cannot be left out.
     #[derive(Debug)]

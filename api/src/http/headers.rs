@@ -87,7 +87,7 @@ impl IfMatch {
         let mut seqs = Vec::new();
         let mut given = false;
         for value in headers.get_all(&IF_MATCH) {
-            let text = value.to_str().map_err(|_| invalid_tag())?.trim();
+            let text = value.to_str().map_err(|_no_text| invalid_tag())?.trim();
             if text == "*" {
                 return Ok(Self::ANY);
             }

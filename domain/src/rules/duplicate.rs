@@ -100,7 +100,7 @@ impl<'a> Sighting<'a> {
 /// A case that a report is compared with.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Existing<'a> {
-    /// The case.
+    /// The identity of the case.
     pub case: CaseId,
     /// What it is about.
     pub sighting: Sighting<'a>,

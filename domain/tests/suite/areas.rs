@@ -102,7 +102,7 @@ fn with_context<T>(
         catalogue,
         kept: None,
         others: &[],
-        numbers: Default::default(),
+        numbers: domain::core::id::NumberLength::default(),
     })
 }
 

@@ -186,7 +186,7 @@ pub(crate) fn context_under<'a>(rules: &'a Rules, by: &'a Actor, at: Instant) ->
         catalogue,
         kept: None,
         others: &[],
-        numbers: Default::default(),
+        numbers: domain::core::id::NumberLength::default(),
     }
 }
 

@@ -243,7 +243,7 @@ mod tests {
         let at = u32::try_from(8 + b"PICTURE".len()).unwrap();
         let size = u32::try_from(PLACE.len()).unwrap();
         let tables = block(
-            b"stbl",
+            *b"stbl",
             &[
                 &block(*b"stsz", &[&words(&[0, 0, 1, size])]),
                 &block(*b"stco", &[&words(&[0, 1, at])]),

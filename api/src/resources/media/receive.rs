@@ -390,8 +390,7 @@ impl PartHead {
     /// Reads `form-data; name="file"; filename="…"`. The name of the file is not looked at: phones
     /// write it in GBK, by RFC 5987 or as they like.
     fn read(headers: &HeaderMap) -> Reply<Self> {
-        let raw =
-            headers.get(CONTENT_DISPOSITION).map(|value| value.as_bytes()).unwrap_or_default();
+        let raw = headers.get(CONTENT_DISPOSITION).map(HeaderValue::as_bytes).unwrap_or_default();
         let text = String::from_utf8_lossy(raw);
         let mut parameters = text.split(';').map(str::trim);
         if !parameters.next().is_some_and(|kind| kind.eq_ignore_ascii_case("form-data")) {
