@@ -80,7 +80,7 @@ fn what_was_sent_is_sealed_and_disclosed_on_the_record(city: &City) {
 fn block(name: [u8; 4], parts: &[&[u8]]) -> Vec<u8> {
     let held = parts.concat();
     let length = u32::try_from(held.len() + 8).unwrap();
-    [length.to_be_bytes().as_slice(), name, &held].concat()
+    [length.to_be_bytes().as_slice(), &name, &held].concat()
 }
 
 fn a_film_says_nothing_of_where_it_was_taken(city: &City) {
