@@ -12,6 +12,8 @@ on_both! {
     what_was_typed_before_a_grid_moved_is_filed_where_it_lies_now,
     what_was_typed_after_the_right_ended_is_refused,
     what_was_typed_long_ago_is_judged_as_if_it_were_typed_now,
+    a_right_that_was_revoked_counts_no_more_whatever_a_phone_says,
+    rights_of_before_move_nothing_that_began_later,
     a_step_whose_case_moved_on_is_a_conflict_and_the_remark_behind_it_goes_through,
 }
 
@@ -135,6 +137,29 @@ fn what_was_typed_long_ago_is_judged_as_if_it_were_typed_now(city: &City) {
     let ahead = city.now() + Duration::days(1);
     let answers = send_queue(city, "worker", &[item(ahead, "submit_report", &json!({}), &report)]);
     assert_eq!(list_outcomes(&answers), ["refused"]);
+}
+
+fn a_right_that_was_revoked_counts_no_more_whatever_a_phone_says(city: &City) {
+    let typed = city.now();
+    city.advance(Duration::minutes(10));
+    let worker = city.client("worker").id();
+    let role = json!({ "role": "grid_worker", "area_id": city.area_id(seed::GRID) });
+    post(city, &format!("/api/v1/people/{worker}/revoke"), &role);
+    let report = report_body_at(110.005, 30.005);
+    let answers = send_queue(city, "worker", &[item(typed, "submit_report", &json!({}), &report)]);
+    assert_eq!(list_outcomes(&answers), ["refused"], "{answers:#?}");
+}
+
+fn rights_of_before_move_nothing_that_began_later(city: &City) {
+    let before = city.submit_report();
+    city.advance(Duration::minutes(10));
+    let typed = city.now();
+    city.advance(Duration::minutes(10));
+    hand_over(city, "community", "community_officer", seed::COMMUNITY);
+    let after = city.submit_report();
+    let file = |report: &str| item(typed, "file_report", &json!({ "id": report }), &json!({}));
+    let answers = send_queue(city, "community", &[file(&before), file(&after)]);
+    assert_eq!(list_outcomes(&answers), ["done", "refused"], "{answers:#?}");
 }
 
 fn a_step_whose_case_moved_on_is_a_conflict_and_the_remark_behind_it_goes_through(city: &City) {

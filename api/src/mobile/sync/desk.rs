@@ -169,6 +169,11 @@ impl Desk {
             Some(typed) => self.earlier.load_actor(&app, &caller, typed).await?,
             None => None,
         };
+        // What began later could not be meant then.
+        let earlier = match earlier {
+            Some(earlier) if self.existed_then(asked, progress).await => Some(earlier),
+            _ => None,
+        };
         let acts_by_earlier = earlier.is_some();
         let actor = earlier.unwrap_or_else(|| Arc::clone(&caller.actor));
         let kept = KeptCommand {
@@ -251,6 +256,15 @@ impl Desk {
             Some(based_on) => seq != based_on,
             None => self.load_typed_seq(asked).await.is_some_and(|typed| seq != typed),
         }
+    }
+
+    /// Whether what an item moves was there when it was typed, or was begun by this queue.
+    async fn existed_then(&self, asked: &Asked, progress: &Progress) -> bool {
+        if asked.operation.moved_kind().is_none() {
+            return asked.operation.moves().is_none();
+        }
+        let begun_here = asked.flow_id().is_some_and(|id| progress.seqs.contains_key(id));
+        begun_here || self.load_typed_seq(asked).await.is_some()
     }
 
     /// The version that there was when an item was typed, where that is known.

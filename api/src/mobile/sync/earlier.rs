@@ -21,6 +21,9 @@ use crate::{
     http::problem::Reply,
 };
 
+/// What ends rights for cause: what was typed before counts no more than what is typed now.
+const REMOVES: [&str; 3] = ["revoke", "suspend", "leave"];
+
 /// What takes rights from a person, or shortens them.
 const TAKES: [&str; 6] = ["grant", "take_over", "revoke", "hand_over", "suspend", "leave"];
 
@@ -31,6 +34,8 @@ type Known = HashMap<(NaiveDate, i64), Arc<Vec<Grant>>>;
 pub struct EarlierRights {
     /// Whether rights of the caller were given or taken.
     rights: bool,
+    /// Whether rights of the caller were removed: revoked, or the account closed.
+    removed: bool,
     /// Whether areas changed.
     areas: bool,
     /// Items that were typed on one day share it.
@@ -41,7 +46,7 @@ impl EarlierRights {
     /// For a queue whose first item was typed at this moment, if any says when.
     pub async fn load(app: &App, caller: &Caller, typed: Option<Instant>) -> Reply<Self> {
         let now = app.clock.now();
-        let (mut rights, mut areas) = (false, false);
+        let (mut rights, mut removed_since, mut areas) = (false, false, false);
         let oldest = now - chrono::Duration::days(Arrival::LONG_AGO_DAYS);
         if let Some(typed) = typed.filter(|typed| *typed < now).map(|typed| typed.max(oldest)) {
             let (tenant, person) = (caller.tenant, caller.person.0);
@@ -49,10 +54,14 @@ impl EarlierRights {
                 journal::has_since(db, tenant, (FlowKind::Person, person), &TAKES, typed)
             };
             rights = app.store.read(taken).await?;
+            let removed = move |db: &mut Db| {
+                journal::has_since(db, tenant, (FlowKind::Person, person), &REMOVES, typed)
+            };
+            removed_since = rights && app.store.read(removed).await?;
             let world = app.world(tenant)?;
             areas = world.registry.has_changed_since(local_day(typed), world.today);
         }
-        Ok(Self { rights, areas, known: Mutex::default() })
+        Ok(Self { rights, removed: removed_since, areas, known: Mutex::default() })
     }
 
     /// The caller with the rights of then beside those of now; none where they come to the same.
@@ -63,7 +72,7 @@ impl EarlierRights {
         typed: Instant,
     ) -> Reply<Option<Arc<Actor>>> {
         // What a program may do is bounded by what its secret opens now.
-        if caller.grants.iter().any(|grant| grant.role == Role::Integrator) {
+        if self.removed || caller.grants.iter().any(|grant| grant.role == Role::Integrator) {
             return Ok(None);
         }
         let (granted, now) = (self.load_grants(app, caller, typed).await?, app.clock.now());

@@ -114,6 +114,7 @@ async fn check_reader(
     }
     let world = app.world(caller.tenant)?;
     let context = world.build_context(caller, app.clock.now());
+    let mut checked = false;
     for link in named {
         let allowed = if link.kind == FlowKind::Report {
             let report = app.store.load_state::<Report>(caller.tenant, link.flow).await?;
@@ -128,8 +129,10 @@ async fn check_reader(
         if let Some(Err(refusal)) = allowed {
             return Ok(Err(refusal));
         }
+        checked |= allowed.is_some();
     }
-    Ok(Ok(()))
+    // Where the sender named it nowhere that can be read, nothing says who may see it.
+    if checked { Ok(Ok(())) } else { Err(Problem::new(Code::NotFound)) }
 }
 
 /// The bytes of a photo as they were sent; none where they cannot be read any more.
