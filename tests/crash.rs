@@ -1,7 +1,7 @@
 //! No acknowledged write is lost: the program is killed under load, again and again, restarted, and
 //! asked for everything it acknowledged.
 
-mod clockwork;
+mod scheduler;
 
 use std::{
     collections::BTreeMap,

@@ -31,8 +31,6 @@ mod client;
 #[cfg(test)]
 mod client_ids;
 #[cfg(test)]
-mod clockwork;
-#[cfg(test)]
 mod concurrency;
 #[cfg(test)]
 mod content_safety;
@@ -42,6 +40,8 @@ mod contract;
 mod coverage;
 #[cfg(test)]
 mod crash;
+#[cfg(test)]
+mod deadline_measures;
 #[cfg(test)]
 mod dependencies;
 #[cfg(test)]

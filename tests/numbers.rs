@@ -69,7 +69,7 @@ fn what_is_planned_by_the_clock_has_a_number_of_its_own(city: &City) {
     for _ in 0..2 {
         city.client("grid_leader").post("/api/v1/patrol_plans", &plan).expect_success();
     }
-    crate::patrol::run_clockwork(city);
+    crate::patrol::run_scheduler(city);
     let list = city.client("grid_leader").get("/api/v1/patrols").expect_success();
     let items = list["items"].as_array().unwrap();
     let numbers: HashSet<String> = items.iter().map(|one| read_text(one, "/number")).collect();

@@ -176,7 +176,7 @@ async fn open_replica(city: &City) -> App {
     App::open(build_settings(&city.database.url), city.clock()).await.expect("another replica")
 }
 
-pub(crate) fn run_clockwork(city: &City) {
+pub(crate) fn run_scheduler(city: &City) {
     let look = || {
         System::new().block_on(async {
             let app = open_replica(city).await;
@@ -215,18 +215,18 @@ fn plans_make_today_and_tomorrow_once(city: &City) {
     city.client("worker").post(path, &plan_body(city)).expect_problem(403, "not_permitted");
     let id =
         read_text(&city.client("grid_leader").post(path, &plan_body(city)).expect_success(), "/id");
-    run_clockwork(city);
+    run_scheduler(city);
     let before = made_by(city, &id);
     assert!((1..=2).contains(&before.len()), "today, unless it is over, and tomorrow: {before:?}");
-    run_clockwork(city);
+    run_scheduler(city);
     assert_eq!(made_by(city, &id), before, "each once");
     city.advance(Duration::days(1));
-    run_clockwork(city);
+    run_scheduler(city);
     let after = made_by(city, &id);
     assert_eq!(after.len(), before.len() + 1);
     // Days on which the scheduler did not run are not made up.
     city.advance(Duration::days(10));
-    run_clockwork(city);
+    run_scheduler(city);
     let later = made_by(city, &id);
     assert!(later.len() <= after.len() + 2, "{later:?}");
     let shown = city.client("grid_leader").get(&format!("{path}/{id}")).expect_success();
@@ -247,7 +247,7 @@ fn plans_make_today_and_tomorrow_once(city: &City) {
         .post(&retire, &json!({ "reason": "网格调整" }))
         .expect_problem(422, "wrong_state");
     city.advance(Duration::days(3));
-    run_clockwork(city);
+    run_scheduler(city);
     assert_eq!(made_by(city, &id), later, "nothing is made by a plan that ended");
     let list = city.client("grid_leader").get(&format!("{path}?standing=retired")).expect_success();
     assert_eq!(read_texts(&list, "/id"), [id.as_str()]);
@@ -264,7 +264,7 @@ fn a_walk_not_taken_is_reminded_and_urged_and_no_more(city: &City) {
         "/id",
     );
     city.advance(Duration::days(30));
-    run_clockwork(city);
+    run_scheduler(city);
     let timeline =
         city.client("grid_leader").get(&format!("/api/v1/patrols/{id}/timeline")).expect_success();
     let events = timeline["items"].as_array().unwrap().iter();

@@ -115,7 +115,8 @@ fn a_rotation_logs_nobody_out(city: &City) {
     // The new key is published before it signs.
     let same = log_in(city);
     assert_eq!(read_kid(&old), read_kid(&same));
-    let looked = System::new().block_on(city.app.keys.ring().refresh(&city.store, &city.app.seal));
+    let looked =
+        System::new().block_on(city.app.keys.signing_keys().refresh(&city.store, &city.app.seal));
     looked.unwrap();
     let jwks = city.client("").get("/.well-known/jwks.json").expect_success();
     assert_eq!(jwks["keys"].as_array().unwrap().len(), 2);
@@ -138,7 +139,9 @@ fn replicas_take_a_new_key_without_a_restart(city: &City) {
         api::app::state::App::open(settings, city.clock()).await.expect("another replica")
     });
     rotate_key(city, true);
-    System::new().block_on(replica.keys.ring().refresh(&replica.store, &replica.seal)).unwrap();
+    System::new()
+        .block_on(replica.keys.signing_keys().refresh(&replica.store, &replica.seal))
+        .unwrap();
     let claims = token_claims(city, "worker@9902");
     let token = replica.keys.issue_token(&claims).unwrap();
     // A replica that did not see the key yet looks for it when a token names it.
@@ -149,7 +152,8 @@ fn replicas_take_a_new_key_without_a_restart(city: &City) {
 fn a_stolen_key_is_worth_nothing_at_once(city: &City) {
     let stolen = log_in(city);
     rotate_key(city, true);
-    let fresh = System::new().block_on(city.app.keys.ring().refresh(&city.store, &city.app.seal));
+    let fresh =
+        System::new().block_on(city.app.keys.signing_keys().refresh(&city.store, &city.app.seal));
     fresh.unwrap();
     assert_eq!(expect_refusal(city, &stolen), "unknown_key");
     // The login itself goes on: the refresh token is no JWT.

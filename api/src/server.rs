@@ -221,7 +221,7 @@ async fn keep_caches_fresh(app: Data<App>) {
     loop {
         every.tick().await;
         let areas = app.worlds.refresh(&app.store).await;
-        let keys = app.keys.ring().refresh(&app.store, &app.seal).await;
+        let keys = app.keys.signing_keys().refresh(&app.store, &app.seal).await;
         match areas.and(keys) {
             Ok(()) => {}
             Err(persistence::StoreError::Closed) => return,

@@ -5,7 +5,6 @@
 mod attacker;
 mod auth;
 mod campaign;
-mod clockwork;
 mod cpu;
 mod crowd;
 mod deadlines;
@@ -26,6 +25,7 @@ mod postgres;
 mod quiet;
 mod report;
 mod results;
+mod scheduler;
 mod server;
 mod stand;
 mod start;
@@ -125,7 +125,7 @@ async fn measure_stand(stand: &Stand, results: &mut Results) -> Done {
         }
     }
     if wants(Part::Clockwork) {
-        clockwork::measure(stand, results).await?;
+        scheduler::measure(stand, results).await?;
     }
     if wants(Part::Tracks) {
         tracks::measure(stand, results).await?;

@@ -47,7 +47,7 @@ pub struct JwksView {
 #[get("/.well-known/jwks.json")]
 async fn list_signing_keys(app: Data<App>) -> Reply<HttpResponse> {
     let now = app.clock.now();
-    let keys = app.keys.ring().keys();
+    let keys = app.keys.signing_keys().keys();
     let live = keys.iter().filter(|key| key.until.is_none_or(|until| now < until));
     let keys = live.map(|key| JwkView {
         kty: "OKP",

@@ -77,7 +77,7 @@ pub struct App {
     /// Whether the server is about to end: streams end first.
     pub closing: watch::Sender<bool>,
     /// The bytes of files.
-    pub depot: ObjectStorage,
+    pub object_storage: ObjectStorage,
     /// How this server was started.
     pub settings: Settings,
     /// When this server last looked for new signing keys, in milliseconds.
@@ -99,7 +99,7 @@ impl App {
         let vault = Vault::open(&settings, &store).await?;
         let seal = ensure_seal(&store, &settings, &vault, clock.now()).await?;
         let keys = ensure_keys(&store, &seal, &settings, clock.now()).await?;
-        let depot = ObjectStorage::open(&settings).map_err(StoreError::Unusable)?;
+        let object_storage = ObjectStorage::open(&settings).map_err(StoreError::Unusable)?;
         let worlds = TenantSnapshots::load(&store, catalogue::build_default(), &clock).await?;
         for tenant in worlds.all().iter().map(|world| &world.tenant) {
             let id = tenant.id;
@@ -132,7 +132,7 @@ impl App {
             passwords: Passwords::new(count_hash_threads())
                 .map_err(|error| StoreError::Unavailable(error.to_string()))?,
             closing: watch::Sender::new(false),
-            depot,
+            object_storage,
             settings,
         })
     }
@@ -158,7 +158,7 @@ impl App {
                 .compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed)
                 .is_ok();
         if mine {
-            self.keys.ring().refresh(&self.store, &self.seal).await?;
+            self.keys.signing_keys().refresh(&self.store, &self.seal).await?;
         }
         Ok(mine)
     }
@@ -217,7 +217,7 @@ async fn ensure_keys(
     let fresh = signing_keys::new_key(seal, now, now)?;
     store.run(key::ensure_key(Purpose::Sign, fresh)).await?;
     let keys = Keys::new(SigningKeys::default(), settings.public_url.as_deref().unwrap_or(ISSUER));
-    keys.ring().refresh(store, seal).await?;
+    keys.signing_keys().refresh(store, seal).await?;
     signing_keys::store_public_keys(store, seal).await?;
     Ok(keys)
 }

@@ -146,7 +146,7 @@ impl From<Fault> for Problem {
 
 /// Signs and verifies access tokens.
 pub struct Keys {
-    ring: SigningKeys,
+    signing: SigningKeys,
     issuer: String,
     validation: Validation,
     /// Tokens that were verified, by their digest, with the key that signed them.
@@ -157,20 +157,20 @@ impl Keys {
     /// How many verified tokens are remembered; one takes some 200 bytes.
     const KNOWN: usize = 50_000;
 
-    /// With the keys of `ring`, for tokens of `issuer`.
-    pub fn new(ring: SigningKeys, issuer: &str) -> Self {
+    /// With the keys of `signing`, for tokens of `issuer`.
+    pub fn new(signing: SigningKeys, issuer: &str) -> Self {
         let mut validation = Validation::new(Algorithm::EdDSA);
         // Time is checked with the request's clock, below.
         validation.validate_exp = false;
         validation.set_required_spec_claims(&["aud", "iss"]);
         validation.set_audience(&[AUDIENCE]);
         validation.set_issuer(&[issuer]);
-        Self { ring, issuer: issuer.to_owned(), validation, known: Cache::new(Self::KNOWN) }
+        Self { signing, issuer: issuer.to_owned(), validation, known: Cache::new(Self::KNOWN) }
     }
 
     /// The keys that sign tokens and verify them.
-    pub const fn ring(&self) -> &SigningKeys {
-        &self.ring
+    pub const fn signing_keys(&self) -> &SigningKeys {
+        &self.signing
     }
 
     /// The `iss` of every token: the public address, or [`ISSUER`].
@@ -181,7 +181,7 @@ impl Keys {
     /// Signs a token with the key in use when it was issued.
     pub fn issue_token(&self, claims: &Claims) -> Reply<String> {
         let none = || Problem::new(Code::Internal).because("no key signs tokens");
-        let key = self.ring.signing_key_at(claims.iat).ok_or_else(none)?;
+        let key = self.signing.signing_key_at(claims.iat).ok_or_else(none)?;
         let mut header = Header::new(Algorithm::EdDSA);
         header.kid = Some(key.kid.clone());
         let wire = Wire { iss: self.issuer.as_str(), aud: AUDIENCE, claims: *claims };
@@ -198,7 +198,7 @@ impl Keys {
             Some(known) => known,
             None => self.check_signature(token)?,
         };
-        if !self.ring.accepts_key(key, now) {
+        if !self.signing.accepts_key(key, now) {
             return Err(Fault::Key);
         }
         if now.timestamp() >= claims.exp {
@@ -213,7 +213,7 @@ impl Keys {
         if header.alg != Algorithm::EdDSA {
             return Err(Fault::Algorithm);
         }
-        let key = header.kid.and_then(|kid| self.ring.find_by_kid(&kid)).ok_or(Fault::Key)?;
+        let key = header.kid.and_then(|kid| self.signing.find_by_kid(&kid)).ok_or(Fault::Key)?;
         let decoded = decode::<Wire<String>>(token, &key.check, &self.validation);
         let claims = decoded.map_err(|error| classify_error(error.kind()))?.claims.claims;
         Ok((claims, key.id))

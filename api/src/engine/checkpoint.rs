@@ -283,8 +283,11 @@ async fn get_checkpoint(app: Data<App>, caller: Caller) -> Reply<HttpResponse> {
     let world = app.world(caller.tenant)?;
     let checkpoint =
         app.memory.get_or_default::<Checkpoints>().take_checkpoint(&app, caller.tenant).await?;
-    let signed =
-        sign(app.keys.ring(), app.keys.issuer(), (world.tenant.code.as_str(), &checkpoint))?;
+    let signed = sign(
+        app.keys.signing_keys(),
+        app.keys.issuer(),
+        (world.tenant.code.as_str(), &checkpoint),
+    )?;
     Ok(HttpResponse::Ok().json(signed))
 }
 

@@ -149,7 +149,7 @@ pub async fn run(app: Data<App>) {
         match run_pass(&app).await {
             Ok(_) => {}
             Err(StoreError::Closed) => return,
-            Err(error) => tracing::warn!(%error, "the clockwork cannot look for what is due"),
+            Err(error) => tracing::warn!(%error, "the scheduler cannot look for what is due"),
         }
         match retention::run_pass(&app).await {
             Ok(_) => {}

@@ -1,8 +1,8 @@
 //! Cases over HTTP: list, read, and every step from dispatch to closing.
 
+mod case_view;
 pub mod commands;
 pub(crate) mod request_view;
-mod shown;
 pub(crate) mod whistle_view;
 
 use std::sync::Arc;
@@ -58,7 +58,7 @@ use crate::{
     },
 };
 
-pub use shown::{
+pub use case_view::{
     AnswerView, AssignmentView, CaseBrief, CaseView, ClosingView, ReporterAnswerView, TallyView,
 };
 

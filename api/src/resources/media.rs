@@ -6,6 +6,7 @@
 //! request removes them: a file that nothing names expires (`removal`).
 
 mod camera;
+mod file_view;
 mod film;
 mod keep;
 mod link;
@@ -14,7 +15,6 @@ mod photo;
 mod pieces;
 mod receive;
 pub mod removal;
-mod shown;
 mod turns;
 
 use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
@@ -53,13 +53,13 @@ use crate::{
     },
 };
 
-pub use keep::Variant;
-pub use link::{LinksView, next_expiry, sign_path};
-pub use photo::Darkroom;
-pub use shown::{
+pub use file_view::{
     AttachedView, Files, build_attachments, list_of_cases, list_of_reports, load_case_files,
     load_report_files,
 };
+pub use keep::Variant;
+pub use link::{LinksView, next_expiry, sign_path};
+pub use photo::Darkroom;
 
 impl ServedFlow for Media {
     /// Who else may know of a file depends on what names it.

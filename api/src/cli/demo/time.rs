@@ -35,6 +35,6 @@ impl Time {
                 return Ok(());
             }
         }
-        Err(Failed("the clockwork finds no end".to_owned()))
+        Err(Failed("the scheduler finds no end".to_owned()))
     }
 }

@@ -23,7 +23,7 @@ use super::{
     Answers, ItemBody, ItemView,
     asked::{Asked, guess_touches},
     earlier::EarlierRights,
-    kept::{Answered, KeptCommand},
+    offline_command::{Answered, OfflineCommand},
     queue::{self, Touches},
 };
 use crate::{
@@ -176,7 +176,7 @@ impl Desk {
         };
         let acts_by_earlier = earlier.is_some();
         let actor = earlier.unwrap_or_else(|| Arc::clone(&caller.actor));
-        let kept = KeptCommand {
+        let kept = OfflineCommand {
             app,
             caller: Caller { arrival: arrival.map(Arc::new), actor, ..caller },
             segments: asked.segments.clone(),

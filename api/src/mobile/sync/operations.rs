@@ -15,7 +15,7 @@ use crate::resources::{
 
 use domain::core::journal::FlowKind;
 
-use super::kept::{Answering, KeptCommand};
+use super::offline_command::{Answering, OfflineCommand};
 
 /// An operation that a phone may keep.
 pub struct Operation {
@@ -24,7 +24,7 @@ pub struct Operation {
     /// Its path, from `/api/v1` on.
     pub path: &'static str,
     /// The function that runs it.
-    pub run: fn(KeptCommand) -> Answering,
+    pub run: fn(OfflineCommand) -> Answering,
 }
 
 /// One row an operation: its path, and the function of its name.

@@ -326,14 +326,14 @@ async fn store_variants(
             | Format::Aac
             | Format::Wav => file,
         };
-        return app.depot.put_file(&at(Variant::Full), rewind_file(file)?).await;
+        return app.object_storage.put_file(&at(Variant::Full), rewind_file(file)?).await;
     };
-    app.depot.put(&at(Variant::Full), full).await?;
-    app.depot.put(&at(Variant::ThumbLarge), large).await?;
-    app.depot.put(&at(Variant::ThumbSmall), small).await?;
+    app.object_storage.put(&at(Variant::Full), full).await?;
+    app.object_storage.put(&at(Variant::ThumbLarge), large).await?;
+    app.object_storage.put(&at(Variant::ThumbSmall), small).await?;
     if upload.original {
         let sealed = seal_photo(app, caller, upload.id, rewind_file(file)?).await?;
-        app.depot.put(&at(Variant::Original), sealed).await?;
+        app.object_storage.put(&at(Variant::Original), sealed).await?;
     }
     Ok(())
 }
@@ -362,7 +362,7 @@ fn rewind_file(mut file: std::fs::File) -> Reply<std::fs::File> {
 /// Removes the bytes of a file; what remains when that fails is only waste.
 async fn discard_file(app: &App, tenant: domain::core::id::TenantId, id: MediaId, sha256: &str) {
     let names = Variant::ALL.map(|variant| build_object_key(tenant, id, sha256, variant));
-    if let Err(problem) = app.depot.remove(names.to_vec()).await {
+    if let Err(problem) = app.object_storage.remove(names.to_vec()).await {
         tracing::warn!(?problem, "bytes of a file that is not kept remain");
     }
 }

@@ -156,7 +156,7 @@ async fn get_media_content(
         return Err(gone());
     }
     let asked = parse_range(&request);
-    let found = app.depot.get(&object_key(tenant, media, variant), asked.clone()).await?;
+    let found = app.object_storage.get(&object_key(tenant, media, variant), asked.clone()).await?;
     let found = found.ok_or_else(gone)?;
     let format = variant.format_of(media);
     // A file that is served as it was sent is saved, not opened: only photos are encoded anew here.

@@ -139,7 +139,7 @@ async fn check_reader(
 async fn open_photo(app: &App, caller: &Caller, media: &Media) -> Reply<Option<Vec<u8>>> {
     let (tenant, now) = (caller.tenant, app.clock.now());
     let name = object_key(tenant, media, Variant::Original);
-    let Some(found) = app.depot.get(&name, None).await? else { return Ok(None) };
+    let Some(found) = app.object_storage.get(&name, None).await? else { return Ok(None) };
     let parts: Vec<_> = found.bytes.try_collect().await?;
     let sealed = parts.concat();
     let key = app.vault.ensure_walk_key(&app.store, tenant, media.by, now).await?;

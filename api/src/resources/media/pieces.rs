@@ -331,12 +331,12 @@ async fn add_piece(
 ) -> Reply<i64> {
     let (tenant, id, first) = (caller.tenant, upload.id, upload.received);
     let name = piece_key(tenant, id, Part { first, bytes });
-    app.depot.put_file(&name, file).await?;
+    app.object_storage.put_file(&name, file).await?;
     if !app.store.run(uploads::record_piece(tenant, id, first, bytes)).await? {
         // Another request was faster with the same piece.
         let parts = app.store.read(move |db| uploads::load_parts(db, tenant, id)).await?;
         if !parts.contains(&Part { first, bytes }) {
-            app.depot.remove(vec![name]).await?;
+            app.object_storage.remove(vec![name]).await?;
         }
         let known = load_upload(app, caller, id).await?;
         return Err(wrong_offset(known.map_or(upload.bytes, |known| known.received)));
@@ -394,7 +394,7 @@ async fn give_up_upload(app: &App, caller: &Caller, id: MediaId, problem: Proble
 async fn join_pieces(app: &App, caller: &Caller, id: MediaId, parts: &[Part]) -> Reply<Received> {
     let mut sink = Sink::new(app, Kind::LARGEST).await?;
     for part in parts {
-        let found = app.depot.get(&piece_key(caller.tenant, id, *part), None).await?;
+        let found = app.object_storage.get(&piece_key(caller.tenant, id, *part), None).await?;
         let missing = || Problem::new(Code::StorageUnavailable).because("a piece is missing");
         let mut bytes = found.ok_or_else(missing)?.bytes;
         while let Some(piece) = bytes.try_next().await? {

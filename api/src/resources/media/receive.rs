@@ -239,7 +239,7 @@ pub(super) struct Sink {
 impl Sink {
     /// An empty sink that takes at most this many bytes.
     pub(super) async fn new(app: &App, most: u64) -> Reply<Self> {
-        let file = File::from_std(app.depot.create_temp_file().await?);
+        let file = File::from_std(app.object_storage.create_temp_file().await?);
         Ok(Self {
             file,
             hash: Sha256::new(),

@@ -76,7 +76,7 @@ async fn sweep_bytes(app: &App, tenant: TenantId, page: i64) -> Result<(), Store
     for stored in gone {
         let media = &stored.state;
         let names = Variant::ALL.map(|variant| object_key(tenant, media, variant));
-        if let Err(problem) = app.depot.remove(names.to_vec()).await {
+        if let Err(problem) = app.object_storage.remove(names.to_vec()).await {
             tracing::warn!(?problem, "the bytes of a file that is gone remain");
             return Ok(());
         }
@@ -90,7 +90,7 @@ async fn sweep_bytes(app: &App, tenant: TenantId, page: i64) -> Result<(), Store
 pub(super) async fn forget_upload(app: &App, tenant: TenantId, id: MediaId) -> Reply<()> {
     let parts = app.store.read(move |db| uploads::load_parts(db, tenant, id)).await?;
     let names = parts.into_iter().map(|part| pieces::piece_key(tenant, id, part)).collect();
-    app.depot.remove(names).await?;
+    app.object_storage.remove(names).await?;
     Ok(app.store.run(uploads::forget_upload(tenant, id)).await?)
 }
 

@@ -216,7 +216,7 @@ fn a_provisional_deadline_moves_when_the_year_is_published(city: &City) {
         .collect();
     let body = json!({ "years": notices, "note": "放假安排" });
     city.client("admin").post("/api/v1/policies/calendar/holidays", &body).expect_success();
-    assert!(run_pass(city) > 0, "the clockwork finds what was provisional");
+    assert!(run_pass(city) > 0, "the scheduler finds what was provisional");
     let after = handle(&case);
     assert_eq!(after["calendar"], 1);
     assert!(after["due_at"].as_str() > before["due_at"].as_str(), "{after}");

@@ -101,15 +101,15 @@ async fn measure_engine(
     while self::count_due(&store, 1).await? > 0 {
         with.add_slice(callers.run_slice().await?);
         if shown_at.elapsed() > Duration::from_mins(10) {
-            return Err(new_trouble("the clockwork does not come to an end"));
+            return Err(new_trouble("the scheduler does not come to an end"));
         }
     }
     let seconds = shown_at.elapsed().as_secs_f64();
     store.close();
     let rate = to_float(found) / seconds;
-    print_line(&format!("clockwork, {engine}: {found} debts in {} s", format_number(seconds)));
+    print_line(&format!("scheduler, {engine}: {found} debts in {} s", format_number(seconds)));
     results.add_note(
-        &format!("the clockwork takes {found} measures among callers, {engine}"),
+        &format!("the scheduler takes {found} measures among callers, {engine}"),
         seconds,
         " s",
         format!("{}/s; {} open obligations", format_number(rate), stand.options.open_cases()),

@@ -43,7 +43,7 @@ fn kill_after(engine: Engine, desk: &Desk, more: usize) {
     let before = count_measures(url);
     let served = Served::start(engine, &desk.database);
     while count_measures(url) < before + more {
-        assert!(patience.elapsed() < Duration::from_mins(1), "the clockwork stands still");
+        assert!(patience.elapsed() < Duration::from_mins(1), "the scheduler stands still");
     }
     served.kill();
 }
@@ -95,7 +95,7 @@ async fn killed_while_it_takes_measures(engine: Engine, mut desk: Desk) {
     let served = Served::start(engine, &desk.database);
     let patience = Instant::now();
     while has_due_measure(&desk).await {
-        assert!(patience.elapsed() < Duration::from_mins(2), "the clockwork stands still");
+        assert!(patience.elapsed() < Duration::from_mins(2), "the scheduler stands still");
         std::thread::sleep(Duration::from_millis(20));
     }
     served.kill();

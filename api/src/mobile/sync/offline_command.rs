@@ -31,7 +31,7 @@ pub struct Answered {
 }
 
 /// A command that a phone kept.
-pub struct KeptCommand {
+pub struct OfflineCommand {
     /// The state of the server.
     pub app: Data<App>,
     /// The caller of the queue, with what the phone said about the command.
@@ -46,7 +46,7 @@ pub struct KeptCommand {
     pub body: Value,
 }
 
-impl Origin for KeptCommand {
+impl Origin for OfflineCommand {
     fn segments(&self) -> Vec<(String, String)> {
         self.segments.clone()
     }
@@ -60,7 +60,7 @@ impl Origin for KeptCommand {
     }
 }
 
-impl KeptCommand {
+impl OfflineCommand {
     /// Runs the function that answers a request for this operation.
     pub fn run<C, B, V, F>(self, command: impl FnOnce(C, B) -> F + 'static) -> Answering
     where
