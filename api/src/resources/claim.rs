@@ -2,9 +2,18 @@
 //! instead.
 
 use domain::{
+    area::coordinate::Point,
     core::id::PersonId,
-    flows::{claim::Claim, person::Person},
+    flows::{
+        case::state::Case,
+        change::{Versioned, execute},
+        claim::Claim,
+        flow::Context,
+        person::Person,
+        report::Report,
+    },
     people::actor::Actor,
+    rules::place::Place,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -12,8 +21,65 @@ use uuid::Uuid;
 
 use crate::{
     app::{caller::Caller, state::App},
+    engine::{
+        flows::ServedFlow,
+        step::{self, Step},
+    },
     http::problem::Reply,
+    resources::place::check_standpoint,
 };
+
+/// A flow with a check on the spot that somebody claims.
+pub trait Claimable: ServedFlow {
+    /// Who goes, if anybody said so.
+    fn claim(&self) -> Option<&Claim>;
+    /// Where it is.
+    fn place(&self) -> &Place;
+}
+
+impl Claimable for Case {
+    fn claim(&self) -> Option<&Claim> {
+        self.stage.claim()
+    }
+
+    fn place(&self) -> &Place {
+        &self.place
+    }
+}
+
+impl Claimable for Report {
+    fn claim(&self) -> Option<&Claim> {
+        self.claim()
+    }
+
+    fn place(&self) -> &Place {
+        &self.place
+    }
+}
+
+/// Runs a command about a check on the spot, which depends on the rights of the person who claimed
+/// it and of the one who is to go instead (`to`); `standpoint` is where the caller stands.
+pub async fn run_check<F: Claimable>(
+    step: &Step,
+    operation: &str,
+    body: &impl Serialize,
+    (to, standpoint): (Option<PersonId>, Option<Point>),
+    command: F::Command,
+) -> Reply<Versioned<F>> {
+    let asked = step.build_asked(operation, body);
+    let (app, caller) = (&step.app, &step.caller);
+    let known = app.store.load_state::<F>(caller.tenant, step.id).await?;
+    let claim = known.as_ref().and_then(|flow| Claimable::claim(&flow.state));
+    let others = load_others(app, caller, claim, to).await?;
+    let world = app.world(caller.tenant)?;
+    let decide = |flow: &Versioned<F>, context: Context<'_>| {
+        let context = Context { others: &others, ..context };
+        let change = execute::<F>(Some(flow), &command, asked.request, context)?;
+        check_standpoint(&world, flow.state.place().area.id, standpoint)?;
+        Ok((change, Vec::new()))
+    };
+    step::run_step(app, caller, asked, decide).await
+}
 
 /// A check on the spot that is given back.
 #[derive(Serialize, Deserialize, ToSchema)]
@@ -33,7 +99,7 @@ impl UnclaimBody {
 
 /// The holder of a claim and the person it goes to, where they are others than the caller, with the
 /// rights they have now.
-pub async fn load_others(
+async fn load_others(
     app: &App,
     caller: &Caller,
     claim: Option<&Claim>,

@@ -81,10 +81,6 @@ pub(crate) fn check_near(
         let metres = metres.ceil() as u32;
         (metres > most).then(|| Refusal::OutsideArea { area: area.name.clone(), metres, most })
     };
-    // Where a receiver says it is that does not know.
-    if point.lng.abs() < 1e-6 && point.lat.abs() < 1e-6 {
-        return Err(Refusal::OutsideArea { area: area.name.clone(), metres: u32::MAX, most });
-    }
     let own = world.boundaries.get(&area.id);
     let nearest = own.map(|own| distance_m(own, point)).or_else(|| {
         let found = world.locate(point)?;
@@ -105,6 +101,9 @@ pub(crate) fn check_near(
         let metres = find_nearest_within(world, root, point, most)?;
         (metres > AWAY_M || metres <= 0.0).then_some(metres.max(f64::from(most) + 1.0))
     });
+    // Where a receiver says it is that does not know: far from here even where nothing is drawn.
+    let unknown = point.lng.abs() < 1e-6 && point.lat.abs() < 1e-6;
+    let nearest = nearest.or_else(|| unknown.then_some(f64::INFINITY));
     nearest.and_then(far).map_or(Ok(()), Err)
 }
 

@@ -5,8 +5,7 @@ use domain::{
     core::id::{AreaId, PersonId, ReportId},
     flows::{
         case::{Callback, Command, state::Case},
-        change::{Versioned, execute},
-        flow::Context,
+        change::Versioned,
         media::{Attachment, MediaRole},
     },
 };
@@ -25,7 +24,7 @@ use crate::{
     resources::{
         claim::{self, UnclaimBody},
         media,
-        place::{check_standpoint, normalise_point},
+        place::normalise_point,
     },
 };
 
@@ -41,28 +40,15 @@ pub async fn run_command(
     render_case(&step, &stored)
 }
 
-/// The same for a check on the spot, which depends on the rights of the person who claimed it and of
-/// the one who is to go instead; `standpoint` is where the caller stands.
+/// The same for a check on the spot ([`claim::run_check`]).
 async fn run_check(
     step: Step,
     operation: &str,
     body: &impl Serialize,
-    (to, standpoint): (Option<PersonId>, Option<Point>),
+    parties: (Option<PersonId>, Option<Point>),
     command: Command,
 ) -> Reply<Answer<CaseView>> {
-    let asked = step.build_asked(operation, body);
-    let (app, caller) = (&step.app, &step.caller);
-    let known = app.store.load_state::<Case>(caller.tenant, step.id).await?;
-    let claim = known.as_ref().and_then(|case| case.state.stage.claim());
-    let others = claim::load_others(app, caller, claim, to).await?;
-    let world = app.world(caller.tenant)?;
-    let decide = |case: &Versioned<Case>, context: Context<'_>| {
-        let context = Context { others: &others, ..context };
-        let change = execute::<Case>(Some(case), &command, asked.request, context)?;
-        check_standpoint(&world, case.state.place.area.id, standpoint)?;
-        Ok((change, Vec::new()))
-    };
-    let stored = step::run_step(app, caller, asked, decide).await?;
+    let stored = claim::run_check::<Case>(&step, operation, body, parties, command).await?;
     render_case(&step, &stored)
 }
 

@@ -26,7 +26,7 @@ use crate::{
     privacy::names::ContactNames,
     resources::{
         claim::{self, UnclaimBody},
-        place::{check_standpoint, normalise_point},
+        place::normalise_point,
         report::ReportView,
     },
 };
@@ -90,28 +90,15 @@ pub async fn confirm_report(step: Step, body: ConfirmBody) -> Reply<Answer<Repor
     run_check(step, "confirm_report", &body, (None, point), command).await
 }
 
-/// Asks a command about a check on the spot, which depends on the rights of who claimed it, and of who
-/// is to go instead.
+/// Runs a command about a check on the spot ([`claim::run_check`]).
 async fn run_check(
     step: Step,
     operation: &str,
     body: &impl Serialize,
-    (to, standpoint): (Option<PersonId>, Option<Point>),
+    parties: (Option<PersonId>, Option<Point>),
     command: report::Command,
 ) -> Reply<Answer<ReportView>> {
-    let asked = step.build_asked(operation, body);
-    let (app, caller) = (&step.app, &step.caller);
-    let known = app.store.load_state::<Report>(caller.tenant, step.id).await?;
-    let claim = known.as_ref().and_then(|report| report.state.claim());
-    let others = claim::load_others(app, caller, claim, to).await?;
-    let world = app.world(caller.tenant)?;
-    let decide = |report: &Versioned<Report>, context: Context<'_>| {
-        let context = Context { others: &others, ..context };
-        let change = execute::<Report>(Some(report), &command, asked.request, context)?;
-        check_standpoint(&world, report.state.place.area.id, standpoint)?;
-        Ok((change, Vec::new()))
-    };
-    let stored = step::run_step(app, caller, asked, decide).await?;
+    let stored = claim::run_check::<Report>(&step, operation, body, parties, command).await?;
     render_report(&step, &stored).await
 }
 
